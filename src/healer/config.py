@@ -1,0 +1,154 @@
+"""Every setting, one place. Read from the environment and from `.env`."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from healer.errors import InvalidSettings
+
+# Commits of the repositories we know, so that a default build is the same build tomorrow.
+PINNED_REVISIONS = {
+    "google/medgemma-4b-it": "290cda5eeccbee130f987c4ad74a59ae6f196408",
+    "google/medgemma-1.5-4b-it": "91850547d9f0b2fdd21aa7c5f4f3d1a8a52c243b",
+}
+COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+def plain(name: str) -> AliasChoices:
+    """An environment name that carries no HEALER_ prefix."""
+    return AliasChoices(name)
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="HEALER_",
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+    )
+
+    hf_token: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("MY_HF_TOKEN", "HF_TOKEN"),
+        description="Hugging Face read token, needed only to download a gated model.",
+    )
+    model_id: str = Field(
+        default="google/medgemma-4b-it",
+        pattern=r"^[\w.-]+/[\w.-]+$",
+        validation_alias=plain("MODEL_ID"),
+        description="Model to download and serve (owner/name on the hub).",
+    )
+    model_revision: str | None = Field(
+        default=None,
+        pattern=r"^[\w./-]+$",
+        validation_alias=plain("MODEL_REVISION"),
+        description=(
+            "Commit of the model; the default is the commit Healer was written against for "
+            "models it knows, and must be set for others."
+        ),
+    )
+    model_dir: Path = Field(
+        default=Path("medgemma-model"),
+        validation_alias=plain("MODEL_DIR"),
+        description="Folder that holds the downloaded model.",
+    )
+    port: int = Field(
+        default=8080,
+        ge=0,
+        le=65535,
+        validation_alias=plain("PORT"),
+        description="Port to serve on; 0 picks a free one.",
+    )
+    host: str = Field(default="127.0.0.1", description="Address to serve on.")
+    engine: Literal["auto", "builtin", "medgemma"] = Field(
+        default="auto",
+        description="`auto` takes MedGemma where MODEL_DIR is complete, otherwise the built-in.",
+    )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        default="auto", description="Where MedGemma runs; `auto` prefers CUDA, then MPS, then CPU."
+    )
+    dtype: Literal["bfloat16", "float32"] = Field(
+        default="bfloat16",
+        description="MedGemma's arithmetic; float16 is not offered, Gemma 3 overflows in it.",
+    )
+    quantization: Literal["8bit", "none"] = Field(
+        default="8bit", description="MedGemma's weights: 8-bit (bitsandbytes) or as they are."
+    )
+    allow_fallback: bool = Field(
+        default=True,
+        description="If 8-bit weights prove unsound, go on unquantised with a warning.",
+    )
+    allow_unpinned: bool = Field(
+        default=False, description="Accept a MODEL_REVISION that can move, such as `main`."
+    )
+    threads: int = Field(
+        default=0, ge=0, le=1024, description="CPU threads for the model; 0 means all cores."
+    )
+    max_bytes: int = Field(
+        default=20 * 1024 * 1024, ge=1024, description="Largest upload, in bytes."
+    )
+    max_pixels: int = Field(
+        default=40_000_000, ge=1024, description="Largest image, in pixels, read from its header."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="How much is logged."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="`auto` is console on a terminal and JSON otherwise."
+    )
+
+    # Read by the tests, not by Healer; known here so that it is not called a typing mistake.
+    known_elsewhere: ClassVar[frozenset[str]] = frozenset({"HEALER_TEST_DATA"})
+
+    @field_validator("log_level", "engine", "device", "dtype", "quantization", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @property
+    def revision(self) -> str:
+        """The revision asked for; raises InvalidSettings where none is known for the model."""
+        revision = self.model_revision or PINNED_REVISIONS.get(self.model_id)
+        if revision is None:
+            raise InvalidSettings(
+                "MODEL_REVISION",
+                f"must be set, because Healer knows no commit of {self.model_id}",
+            )
+        return revision
+
+    @property
+    def revision_is_pinned(self) -> bool:
+        return COMMIT.fullmatch(self.revision) is not None
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - a setting's own type decides
+    """Settings from the environment; a bad value becomes one sentence naming the variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0])
+        raise InvalidSettings(variable_of(name), f"cannot be used: {first['msg']}") from None
+
+
+def variable_of(name: str) -> str:
+    """The environment variable behind a field's name or alias."""
+    field = Settings.model_fields.get(name)
+    return names_of(name, field)[0] if field else name
+
+
+def names_of(name: str, field: FieldInfo) -> list[str]:
+    """Every environment variable a field is read from, the preferred one first."""
+    if isinstance(field.validation_alias, AliasChoices):
+        return [str(choice) for choice in field.validation_alias.choices]
+    return [f"{Settings.model_config['env_prefix']}{name.upper()}"]

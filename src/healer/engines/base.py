@@ -1,0 +1,85 @@
+"""The seam: what Healer asks of a model, whichever model it is.
+
+    score(tiles)               one look at each tile: log-odds of yes against no
+    explain(evidence, answer)  one sentence for an answer already given
+
+An engine never decides; `healer.screening` turns its evidence into a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol, runtime_checkable
+
+from healer.imaging.tile import Tile
+
+
+class Answer(StrEnum):
+    YES = "yes"
+    NO = "no"
+    INDETERMINATE = "indeterminate"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A yes/no question about a tile. `id` changes whenever the wording does."""
+
+    id: str
+    text: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something the engine saw, with its probability in [0, 1]."""
+
+    name: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What one look at a tile gave.
+
+    `margin` is the natural log-odds of yes against no, uncalibrated; `mass` the probability in
+    [0, 1] that the engine put on answering yes or no at all (1 for a classifier). `state` is the
+    engine's own (features, a KV cache), so that explaining never looks at the image again.
+    """
+
+    margin: float
+    mass: float = 1.0
+    findings: tuple[Finding, ...] = ()
+    state: object = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """Everything that could change an answer; a calibration is bound to it."""
+
+    engine: str
+    model_id: str
+    revision: str
+    device: str
+    dtype: str
+    quantization: str
+    prompt_id: str
+    preprocessing_id: str
+    warnings: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Engine(Protocol):
+    @property
+    def info(self) -> EngineInfo: ...
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        """One evidence per tile, in order. Blocking: call it off the event loop."""
+        ...
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        """Pieces of one sentence that agrees with `answer`; closing the iterator stops the work."""
+        ...
+
+    def close(self) -> None: ...

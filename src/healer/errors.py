@@ -1,0 +1,348 @@
+"""The one error tree. Codes are stable: clients may switch on them.
+
+HealerError
+├── InvalidSettings          a variable's value cannot be used
+├── DownloadError            acquiring weights
+│   ├── TokenMissing         no MY_HF_TOKEN / HF_TOKEN
+│   ├── TokenRejected        the hub says 401
+│   ├── LicenceNotAccepted   the hub says 403: gated
+│   ├── ModelNotFound        unknown repository
+│   ├── RevisionNotFound     unknown revision
+│   ├── RevisionNotPinned    a moving revision, not asked for
+│   ├── HubUnreachable       no network, or the hub does not answer
+│   ├── DiskFull             checked before downloading
+│   └── FolderNotWritable
+├── ModelError               using weights
+│   ├── ModelIncomplete      MODEL_DIR is not a finished download
+│   ├── ModelAltered         a file does not match the manifest
+│   ├── ExtraNotInstalled    the engine's libraries are missing
+│   ├── DeviceUnavailable
+│   ├── ModelUnsound         loaded, but gives no usable numbers
+│   └── ModelNotReady        still loading, or failed to load
+└── RequestError             what a client sent
+    ├── UploadNotMultipart
+    ├── MissingField
+    ├── EmptyFile
+    ├── TooManyBytes
+    └── ImageError
+        ├── NotAnImage
+        ├── UnsupportedFormat
+        ├── TruncatedImage
+        └── TooManyPixels
+
+Each error carries typed fields and builds its own sentence from them: what happened, then what
+to do next. HTTP statuses live in `healer.serving.problems`, exit codes here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+JsonScalar = str | int | float | bool | None
+
+
+@dataclass(eq=False)
+class HealerError(Exception):
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+    message: ClassVar[str] = "Something went wrong."
+    exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        return self.message.format(**self.fields())
+
+    def fields(self) -> dict[str, JsonScalar]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(eq=False)
+class InvalidSettings(HealerError):
+    variable: str
+    reason: str
+    code = "invalid_settings"
+    title = "A setting cannot be used"
+    message = "{variable} {reason}."
+    exit_code = 2
+
+
+@dataclass(eq=False)
+class DownloadError(HealerError):
+    code = "download_failed"
+    title = "The model could not be downloaded"
+    message = "The model could not be downloaded."
+    exit_code = 10
+
+
+@dataclass(eq=False)
+class TokenMissing(DownloadError):
+    model_id: str
+    code = "token_missing"
+    title = "No Hugging Face token"
+    message = (
+        "{model_id} needs a Hugging Face token and none is set. Create a read token in your "
+        "Hugging Face account settings and pass it as MY_HF_TOKEN (or HF_TOKEN)."
+    )
+    exit_code = 11
+
+
+@dataclass(eq=False)
+class TokenRejected(DownloadError):
+    model_id: str
+    code = "token_rejected"
+    title = "The hub rejected the token"
+    message = (
+        "The hub rejected the token while asking for {model_id} (401). Check that MY_HF_TOKEN is "
+        "complete, not expired and has read access, or create a new one."
+    )
+    exit_code = 12
+
+
+@dataclass(eq=False)
+class LicenceNotAccepted(DownloadError):
+    model_id: str
+    url: str
+    code = "licence_not_accepted"
+    title = "The model's licence has not been accepted"
+    message = (
+        "The token is valid but its account has no access to {model_id} (403). Sign in, accept "
+        "the terms at {url} and run this again; a fine-grained token also needs permission to "
+        "read gated repositories."
+    )
+    exit_code = 13
+
+
+@dataclass(eq=False)
+class ModelNotFound(DownloadError):
+    model_id: str
+    code = "model_not_found"
+    title = "Unknown model"
+    message = "The hub knows no model {model_id}. Check MODEL_ID (owner/name)."
+    exit_code = 14
+
+
+@dataclass(eq=False)
+class RevisionNotFound(DownloadError):
+    model_id: str
+    revision: str
+    code = "revision_not_found"
+    title = "Unknown revision"
+    message = "{model_id} has no revision {revision}. Check MODEL_REVISION (a commit hash)."
+    exit_code = 15
+
+
+@dataclass(eq=False)
+class RevisionNotPinned(DownloadError):
+    model_id: str
+    revision: str
+    code = "revision_not_pinned"
+    title = "The revision can move"
+    message = (
+        "MODEL_REVISION={revision} can move, so the same build could hold another {model_id} "
+        "tomorrow. Set a commit hash (40 hex digits), or HEALER_ALLOW_UNPINNED=true to accept "
+        "that; the manifest will record the commit found."
+    )
+    exit_code = 16
+
+
+@dataclass(eq=False)
+class HubUnreachable(DownloadError):
+    endpoint: str
+    reason: str
+    code = "hub_unreachable"
+    title = "The hub cannot be reached"
+    message = (
+        "{endpoint} cannot be reached ({reason}). Check the network and proxy, then run this "
+        "again: it goes on where it stopped."
+    )
+    exit_code = 17
+
+
+@dataclass(eq=False)
+class DiskFull(DownloadError):
+    folder: str
+    needed_bytes: int
+    free_bytes: int
+    code = "disk_full"
+    title = "Not enough disk space"
+    message = (
+        "{folder} needs {needed_bytes:,} bytes more and the disk has {free_bytes:,} free. Free "
+        "some space or set MODEL_DIR to a larger disk."
+    )
+    exit_code = 18
+
+
+@dataclass(eq=False)
+class FolderNotWritable(DownloadError):
+    folder: str
+    reason: str
+    code = "folder_not_writable"
+    title = "The model folder cannot be written"
+    message = "{folder} cannot be written ({reason}). Set MODEL_DIR to a folder you own."
+    exit_code = 19
+
+
+@dataclass(eq=False)
+class ModelError(HealerError):
+    code = "model_failed"
+    title = "The model cannot be used"
+    message = "The model cannot be used."
+    exit_code = 20
+
+
+@dataclass(eq=False)
+class ModelIncomplete(ModelError):
+    folder: str
+    reason: str
+    code = "model_incomplete"
+    title = "The model folder is not a finished download"
+    message = "{folder} is not a finished download: {reason}. Run `healer download`; it resumes."
+    exit_code = 21
+
+
+@dataclass(eq=False)
+class ModelAltered(ModelError):
+    folder: str
+    file: str
+    reason: str
+    code = "model_altered"
+    title = "A model file does not match its manifest"
+    message = (
+        "{file} in {folder} is not the file that was downloaded ({reason}). Delete it and run "
+        "`healer download` again."
+    )
+    exit_code = 22
+
+
+@dataclass(eq=False)
+class ExtraNotInstalled(ModelError):
+    engine: str
+    extra: str
+    reason: str
+    code = "extra_not_installed"
+    title = "The engine's libraries are not installed"
+    message = (
+        "The {engine} engine needs libraries that are missing ({reason}). "
+        "Install them with: pip install 'healer[{extra}]'"
+    )
+    exit_code = 23
+
+
+@dataclass(eq=False)
+class DeviceUnavailable(ModelError):
+    device: str
+    reason: str
+    code = "device_unavailable"
+    title = "The device cannot be used"
+    message = "HEALER_DEVICE={device} cannot be used here ({reason}). Set it to auto or cpu."
+    exit_code = 24
+
+
+@dataclass(eq=False)
+class ModelUnsound(ModelError):
+    model_id: str
+    reason: str
+    code = "model_unsound"
+    title = "The model gives no usable numbers"
+    message = (
+        "{model_id} loaded but is not sound: {reason}. Set HEALER_QUANTIZATION=none, or see "
+        "`healer doctor`."
+    )
+    exit_code = 25
+
+
+@dataclass(eq=False)
+class ModelNotReady(ModelError):
+    reason: str
+    code = "model_not_ready"
+    title = "The model is not ready"
+    message = "The model is not ready: {reason}. Ask /ready, and send the image again once it is."
+    exit_code = 26
+
+
+@dataclass(eq=False)
+class RequestError(HealerError):
+    code = "bad_request"
+    title = "The request cannot be answered"
+    message = "The request cannot be answered."
+    exit_code = 30
+
+
+@dataclass(eq=False)
+class UploadNotMultipart(RequestError):
+    reason: str
+    code = "upload_not_multipart"
+    title = "The upload is not a multipart form"
+    message = (
+        "The request body is not a readable multipart/form-data form ({reason}). "
+        "Send the picture as the form field image_file."
+    )
+
+
+@dataclass(eq=False)
+class MissingField(RequestError):
+    field: str
+    code = "missing_field"
+    title = "A form field is missing"
+    message = "The form has no file in its field {field}. Send the picture there."
+
+
+@dataclass(eq=False)
+class EmptyFile(RequestError):
+    code = "empty_file"
+    title = "The file is empty"
+    message = "The file holds no bytes. Send the picture again."
+
+
+@dataclass(eq=False)
+class TooManyBytes(RequestError):
+    limit_bytes: int
+    code = "too_many_bytes"
+    title = "The file is too large"
+    message = (
+        "The upload is larger than {limit_bytes:,} bytes. Send a smaller field of view, or ask "
+        "the operator to raise HEALER_MAX_BYTES."
+    )
+
+
+@dataclass(eq=False)
+class ImageError(RequestError):
+    code = "bad_image"
+    title = "The image cannot be read"
+    message = "The image cannot be read."
+
+
+@dataclass(eq=False)
+class NotAnImage(ImageError):
+    code = "not_an_image"
+    title = "The file is not an image"
+    message = "The file is not an image that Healer knows. Send PNG, JPEG, TIFF, WebP or BMP."
+
+
+@dataclass(eq=False)
+class UnsupportedFormat(ImageError):
+    format: str
+    code = "unsupported_format"
+    title = "The image format is not supported"
+    message = "The image is {format}. Send PNG, JPEG, TIFF, WebP or BMP."
+
+
+@dataclass(eq=False)
+class TruncatedImage(ImageError):
+    reason: str
+    code = "truncated_image"
+    title = "The image is truncated or damaged"
+    message = "The image is truncated or damaged ({reason}). Export or copy it again and resend."
+
+
+@dataclass(eq=False)
+class TooManyPixels(ImageError):
+    width: int
+    height: int
+    limit_pixels: int
+    code = "too_many_pixels"
+    title = "The image has too many pixels"
+    message = (
+        "The image is {width} × {height} pixels; at most {limit_pixels:,} are read. Send one "
+        "field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS."
+    )
