@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -107,13 +109,21 @@ class Settings(BaseSettings):
         default="auto", description="`auto` is console on a terminal and JSON otherwise."
     )
 
-    # Read by the tests, not by Healer; known here so that it is not called a typing mistake.
-    known_elsewhere: ClassVar[frozenset[str]] = frozenset({"HEALER_TEST_DATA"})
-
     @field_validator("log_level", "engine", "device", "dtype", "quantization", mode="before")
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    def unknown_variables(self) -> dict[str, str]:
+        """HEALER_ variables that no setting reads, each with the nearest one that is read."""
+        prefix = str(self.model_config["env_prefix"])
+        known = {name for field in type(self).model_fields.items() for name in names_of(*field)}
+        unknown = {name for name in os.environ if name.startswith(prefix)}
+        return {
+            name: next(iter(get_close_matches(name, known)), "")
+            for name in unknown - known
+            if not name.startswith(f"{prefix}TEST_")
+        }
 
     @property
     def revision(self) -> str:

@@ -11,6 +11,7 @@ HealerError
 │   ├── RevisionNotPinned    a moving revision, not asked for
 │   ├── HubUnreachable       no network, or the hub does not answer
 │   ├── DiskFull             checked before downloading
+│   ├── FileDamaged          a file arrived with another size or hash
 │   └── FolderNotWritable
 ├── ModelError               using weights
 │   ├── ModelIncomplete      MODEL_DIR is not a finished download
@@ -20,10 +21,12 @@ HealerError
 │   ├── ModelUnsound         loaded, but gives no usable numbers
 │   └── ModelNotReady        still loading, or failed to load
 └── RequestError             what a client sent
-    ├── UploadNotMultipart
+    ├── UploadNotMultipart   another content type
+    ├── MalformedForm        multipart that does not parse
     ├── MissingField
     ├── EmptyFile
     ├── TooManyBytes
+    ├── FileNotReadable      on the command line
     └── ImageError
         ├── NotAnImage
         ├── UnsupportedFormat
@@ -173,6 +176,19 @@ class DiskFull(DownloadError):
 
 
 @dataclass(eq=False)
+class FileDamaged(DownloadError):
+    file: str
+    reason: str
+    code = "file_damaged"
+    title = "A file arrived damaged"
+    message = (
+        "{file} arrived damaged ({reason}) and was deleted. Run this again to fetch it anew; if it "
+        "repeats, look at the proxy or mirror on the way to the hub."
+    )
+    exit_code = 9
+
+
+@dataclass(eq=False)
 class FolderNotWritable(DownloadError):
     folder: str
     reason: str
@@ -270,13 +286,20 @@ class RequestError(HealerError):
 
 @dataclass(eq=False)
 class UploadNotMultipart(RequestError):
-    reason: str
     code = "upload_not_multipart"
     title = "The upload is not a multipart form"
     message = (
-        "The request body is not a readable multipart/form-data form ({reason}). "
-        "Send the picture as the form field image_file."
+        "The request body is not multipart/form-data. Send the picture as the form field "
+        "image_file, for example: curl -F image_file=@tile.png URL."
     )
+
+
+@dataclass(eq=False)
+class MalformedForm(RequestError):
+    reason: str
+    code = "malformed_form"
+    title = "The form cannot be read"
+    message = "The multipart form cannot be read ({reason}). Send it again."
 
 
 @dataclass(eq=False)
@@ -303,6 +326,14 @@ class TooManyBytes(RequestError):
         "The upload is larger than {limit_bytes:,} bytes. Send a smaller field of view, or ask "
         "the operator to raise HEALER_MAX_BYTES."
     )
+
+
+@dataclass(eq=False)
+class FileNotReadable(RequestError):
+    reason: str
+    code = "file_not_readable"
+    title = "The file cannot be read"
+    message = "The file cannot be read: {reason}. Check the path and its permissions."
 
 
 @dataclass(eq=False)

@@ -1,0 +1,18 @@
+.PHONY: help setup run test lint format generate train
+
+help:            ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+setup:           ## fill .venv with what serving needs
+	@scripts/setup
+run:             ## set up, then serve on http://127.0.0.1:8080
+	@scripts/run
+test:            ## set up, then run every test
+	@scripts/test
+lint:            ## format, lint, types and layers, as CI checks them
+	@scripts/lint
+format:          ## put the code in its format
+	@scripts/format
+generate:        ## write docs/openapi.json and the configuration table from the code
+	@scripts/generate
+train:           ## train the built-in model again (about an hour on two cores)
+	@scripts/train

@@ -1,0 +1,161 @@
+"""`healer doctor`: what Healer needs, line by line: OK, why not, and what to do."""
+
+from __future__ import annotations
+
+import importlib.util
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from healer import manifest, memory
+from healer.config import Settings
+from healer.engines.choice import Choice, choose, open_engine
+from healer.errors import HealerError, ModelIncomplete
+from healer.screening.question import COLORECTAL_CANCER
+from healer.screening.screener import Screener
+from healer.screening.selftest import self_test
+
+GIB = 1024**3
+# What an engine holds at its peak, rounded up: 8.6 GiB measured for MedGemma 4B in bfloat16.
+NEEDED_BYTES = {"builtin": GIB // 2, "medgemma": 9 * GIB}
+MODEL_BYTES = 9 * GIB
+
+
+class Outcome(StrEnum):
+    OK = "OK"
+    NOTE = "note"
+    FAILED = "failed"
+
+
+COLOURS = {Outcome.OK: "green", Outcome.NOTE: "yellow", Outcome.FAILED: "bold red"}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    outcome: Outcome
+    words: str
+
+
+def ok(words: str) -> Finding:
+    return Finding(Outcome.OK, words)
+
+
+def note(words: str) -> Finding:
+    return Finding(Outcome.NOTE, words)
+
+
+def failed(words: str) -> Finding:
+    return Finding(Outcome.FAILED, words)
+
+
+def doctor(settings: Settings) -> bool:
+    """Print every check as it is made; True where none failed."""
+    console = Console(highlight=False)
+    healthy = True
+    for name, check in checks(settings):
+        finding = _made(check)
+        healthy = healthy and finding.outcome is not Outcome.FAILED
+        row = Table.grid(padding=(0, 2))
+        row.add_column(width=12)
+        row.add_column(width=6)
+        row.add_row(name, Text(finding.outcome, COLOURS[finding.outcome]), Text(finding.words))
+        console.print(row)
+    return healthy
+
+
+def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], Finding]]]:
+    choice = choose(settings)
+    yield "Python", python
+    yield "memory", lambda: enough_memory(choice)
+    yield "disk", lambda: enough_disk(settings)
+    yield "devices", devices
+    yield "hub access", lambda: hub_access(settings)
+    yield "model folder", lambda: model_folder(settings, choice)
+    yield "engine", lambda: engine_answers(settings, choice)
+
+
+def _made(check: Callable[[], Finding]) -> Finding:
+    try:
+        return check()
+    except HealerError as error:
+        return failed(str(error))
+
+
+def python() -> Finding:
+    version = platform.python_version()
+    if (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return ok(version)
+    return failed(f"{version} is not supported. Install Python 3.11, 3.12 or 3.13.")
+
+
+def enough_memory(choice: Choice) -> Finding:
+    limit, needed = memory.limit_bytes(), NEEDED_BYTES[choice.engine]
+    words = f"{limit / GIB:.1f} GiB for this process; the {choice.engine} engine needs about "
+    words += f"{needed / GIB:.1f} GiB"
+    if limit >= needed:
+        return ok(words)
+    return failed(f"{words}. Raise the limit, or set HEALER_ENGINE=builtin.")
+
+
+def enough_disk(settings: Settings) -> Finding:
+    folder = _existing(settings.model_dir)
+    free = shutil.disk_usage(folder).free
+    words = f"{free / GIB:.1f} GiB free at {folder}"
+    if free >= MODEL_BYTES or manifest.is_complete(settings.model_dir):
+        return ok(words)
+    return note(f"{words}; MedGemma 4B needs {MODEL_BYTES / GIB:.0f}. Set MODEL_DIR elsewhere.")
+
+
+def _existing(folder: Path) -> Path:
+    return next(place for place in (folder.resolve(), *folder.resolve().parents) if place.exists())
+
+
+def devices() -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        return note("CPU only: torch is not installed (pip install 'healer[medgemma]' adds it)")
+    import torch
+
+    found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("MPS")
+    return ok(", ".join([*found, f"CPU with {torch.get_num_threads()} threads"]))
+
+
+def hub_access(settings: Settings) -> Finding:
+    if settings.hf_token is None:
+        return note("no token: set MY_HF_TOKEN to download MedGemma; nothing else needs one")
+    from healer.download import check_access
+
+    return ok(f"the token may read {settings.model_id} (commit {check_access(settings)[:12]})")
+
+
+def model_folder(settings: Settings, choice: Choice) -> Finding:
+    try:
+        found = manifest.check(settings.model_dir, deep=True)
+    except ModelIncomplete as why:
+        if choice.engine == "builtin":
+            return note(
+                f"{why.reason}; the built-in model answers. `healer download` gets MedGemma."
+            )
+        raise
+    return ok(f"{found.model_id} at {found.revision[:12]}, every checksum right")
+
+
+def engine_answers(settings: Settings, choice: Choice) -> Finding:
+    engine = open_engine(choice, settings, COLORECTAL_CANCER)
+    try:
+        screening = self_test(Screener(engine))
+    finally:
+        engine.close()
+    return ok(
+        f"{choice.engine} ({choice.reason}) loads and answers its known tile "
+        f"in {sum(screening.timings.values()):.2f} s"
+    )

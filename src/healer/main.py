@@ -1,0 +1,75 @@
+"""The application: `healer.main:app` for a server, `create_app(settings)` for everything else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+from healer import __version__, logs
+from healer.config import Settings, load_settings
+from healer.engines.base import Engine
+from healer.engines.choice import Choice, choose, open_engine
+from healer.errors import InvalidSettings
+from healer.notice import NOTICE
+from healer.screening.question import COLORECTAL_CANCER
+from healer.screening.screener import Screener
+from healer.serving import openapi, problems
+from healer.serving.identity import RequestIdentity
+from healer.serving.routes import PAGE, router
+from healer.serving.service import Service
+
+
+def create_app(settings: Settings | None = None, *, engine: Engine | None = None) -> FastAPI:
+    """The ASGI application. An `engine` given here is served in place of a chosen one."""
+    settings = settings or load_settings()
+    logs.configure(settings)
+    logs.warn_of_unknown_variables(settings)
+    app = FastAPI(
+        title="Healer",
+        version=__version__,
+        description=NOTICE,
+        license_info={"name": "Apache-2.0"},
+        docs_url=None,  # both load scripts from another origin
+        redoc_url=None,
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.state.service = _service(settings, engine)
+    app.state.started = time.monotonic()
+    problems.install(app)
+    app.add_middleware(RequestIdentity)
+    app.include_router(router)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    openapi.install(app)
+    return app
+
+
+def _service(settings: Settings, engine: Engine | None) -> Service:
+    if engine is not None:
+        choice = Choice(engine.info.engine, "it was passed to create_app")
+        return Service(choice, lambda: Screener(engine))
+    choice = choose(settings)
+    return Service(choice, lambda: Screener(open_engine(choice, settings, COLORECTAL_CANCER)))
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    await service.start()
+    yield
+    await service.stop()
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
+    """Build `app` only when a server asks for it, so that importing this reads no environment."""
+    if name != "app":
+        raise AttributeError(name)
+    try:
+        return create_app()
+    except InvalidSettings as error:
+        raise SystemExit(f"Healer cannot start: {error}") from None

@@ -1,0 +1,128 @@
+"""The manifest: what makes a folder a finished download, and how its files are checked.
+
+`healer-manifest.json` is written last, so a folder without one is never taken for complete.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from healer import __version__
+from healer.errors import ModelAltered, ModelIncomplete
+
+NAME = "healer-manifest.json"
+SMALL_BYTES = 32 * 1024 * 1024
+CHUNK_BYTES = 8 * 1024 * 1024
+# What a model library may pick up from a folder merely because it lies there.
+LOADABLE = frozenset({".bin", ".jinja", ".json", ".model", ".py", ".safetensors"})
+
+Advance = Callable[[int], None]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class ManifestFile(_Record):
+    """A file at the top of the folder; `size` in bytes, `sha256` in hex."""
+
+    name: str = Field(pattern=r"^\w[\w.-]*$")
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Manifest(_Record):
+    """`revision` is the commit that was fetched, also where a branch was asked for."""
+
+    format: Literal[1] = 1
+    model_id: str
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    files: tuple[ManifestFile, ...] = Field(min_length=1)
+    healer: str = __version__
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+def read(folder: Path) -> Manifest:
+    """The folder's manifest; raises ModelIncomplete where there is none that can be read."""
+    try:
+        return Manifest.model_validate_json((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        raise ModelIncomplete(str(folder), f"it holds no {NAME}") from None
+    except OSError as error:
+        raise ModelIncomplete(str(folder), f"{NAME}: {error.strerror}") from None
+    except ValidationError:
+        raise ModelIncomplete(str(folder), f"{NAME} is damaged") from None
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Put the manifest in place in one step, or not at all."""
+    draft = folder / f"{NAME}.draft"
+    with draft.open("w", encoding="utf-8") as stream:
+        stream.write(manifest.model_dump_json(indent=2) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(folder / NAME)
+
+
+def check(folder: Path, *, deep: bool = False, advance: Advance | None = None) -> Manifest:
+    """Compare the folder with its manifest.
+
+    Names and sizes are compared, and the sha256 of files under 32 MiB; `deep` hashes the weights
+    too. `advance` is told the bytes hashed. Raises ModelIncomplete (no manifest, a file missing)
+    or ModelAltered (another size or content, or a loadable file that was never downloaded).
+    """
+    manifest = read(folder)
+    for file in manifest.files:
+        _check_file(folder, file, deep=deep, advance=advance)
+    for name in strangers(folder, {file.name for file in manifest.files}):
+        raise ModelAltered(str(folder), name, "it is not in the manifest")
+    return manifest
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a download was finished here; an altered file counts, so that loading names it."""
+    with contextlib.suppress(ModelIncomplete):
+        return all((folder / file.name).is_file() for file in read(folder).files)
+    return False
+
+
+def strangers(folder: Path, known: Collection[str]) -> list[str]:
+    """Names of loadable files in the folder that are not `known`, in order."""
+    return sorted(
+        path.name
+        for path in folder.iterdir()
+        if path.suffix in LOADABLE and path.name != NAME and path.name not in known
+    )
+
+
+def sha256_of(path: Path, advance: Advance | None = None) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(CHUNK_BYTES):
+            digest.update(chunk)
+            if advance:
+                advance(len(chunk))
+    return digest.hexdigest()
+
+
+def _check_file(folder: Path, file: ManifestFile, *, deep: bool, advance: Advance | None) -> None:
+    path = folder / file.name
+    if not path.is_file():
+        raise ModelIncomplete(str(folder), f"{file.name} is missing")
+    size = path.stat().st_size
+    if size != file.size:
+        raise ModelAltered(str(folder), file.name, f"{size:,} bytes instead of {file.size:,}")
+    if (deep or size < SMALL_BYTES) and sha256_of(path, advance) != file.sha256:
+        raise ModelAltered(str(folder), file.name, "its sha256 differs")

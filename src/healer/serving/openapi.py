@@ -1,0 +1,48 @@
+"""The OpenAPI document, completed with what FastAPI cannot infer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from healer.serving.schemas import Problem
+
+EXAMPLE: dict[str, Any] = {
+    "prediction": "Yes. The built-in classifier puts 93 % on adenocarcinoma.",
+    "verdict": "yes",
+    "probability": 0.93,
+    "calibrated": False,
+    "explanation": "The built-in classifier puts 93 % on adenocarcinoma.",
+    "reason": None,
+    "findings": [{"name": "adenocarcinoma", "probability": 0.93}],
+    "model": {
+        "engine": "builtin",
+        "id": "healer/builtin-crc",
+        "revision": "0f3c",
+        "device": "cpu",
+        "dtype": "float32",
+        "quantization": "none",
+    },
+    "timings_ms": {"receive": 1.2, "decode": 2.1, "score": 14.0, "explain": 0.1, "total": 17.9},
+    "request_id": "6f2d1c",
+}
+
+
+def install(app: FastAPI) -> None:
+    inferred = app.openapi
+
+    def completed() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            _complete(inferred())
+        return app.openapi_schema or {}
+
+    app.openapi = completed  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _complete(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    schemas["Problem"] = Problem.model_json_schema()
+    notice = schemas["Prediction"]["properties"]["notice"]["default"]
+    answer = document["paths"]["/predict"]["post"]["responses"]["200"]
+    answer["content"]["application/json"]["example"] = {**EXAMPLE, "notice": notice}

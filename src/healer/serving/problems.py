@@ -1,0 +1,107 @@
+"""Errors as RFC 9457 problem documents: one status per branch of the tree, never a stack trace."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from healer import errors
+from healer.serving.identity import request_id_of
+from healer.serving.schemas import Problem
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 5
+STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
+    errors.HealerError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.RequestError: HTTPStatus.BAD_REQUEST,
+    errors.UploadNotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.MissingField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.EmptyFile: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotAnImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+}
+
+
+def status_of(error: type[errors.HealerError]) -> HTTPStatus:
+    """The status of the nearest ancestor that has one."""
+    return next(STATUSES[kind] for kind in error.__mro__ if kind in STATUSES)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(errors.HealerError, _ours)
+    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+def documented(*kinds: type[errors.HealerError]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for errors a route can answer with, an example for each code."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        status = status_of(kind)
+        response = responses.setdefault(
+            int(status),
+            {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}},
+        )
+        examples = response["content"][MEDIA_TYPE].setdefault("examples", {})
+        examples[kind.code] = {"summary": kind.title}
+    return responses
+
+
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.HealerError):
+        raise error
+    status = status_of(type(error))
+    log.info("refused", code=error.code, status=int(status))
+    return _document(Problem.of(error, status, request_id_of(request)))
+
+
+async def _routing(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    code = status.phrase.lower().replace(" ", "_")
+    return _document(_plain(request, status, code, str(error.detail)), error.headers)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is left to read it
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    log.error("unforeseen error", exc_info=error)
+    detail = "Healer failed in a way it did not foresee. The log holds the cause under request_id."
+    return _document(_plain(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail))
+
+
+def _plain(request: Request, status: HTTPStatus, code: str, detail: str) -> Problem:
+    return Problem(
+        type=f"urn:healer:problem:{code}",
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id_of(request),
+    )
+
+
+def _document(problem: Problem, headers: Any = None) -> Response:  # noqa: ANN401 - Starlette's own
+    merged = dict(headers or {})
+    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        merged["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return JSONResponse(problem.model_dump(), problem.status, headers=merged, media_type=MEDIA_TYPE)

@@ -1,0 +1,129 @@
+"""The HTTP contract: `/`, `/health`, `/ready`, `/predict`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import FileResponse, JSONResponse
+from starlette.concurrency import run_in_threadpool
+
+from healer import __version__, errors
+from healer.config import Settings
+from healer.imaging import decode
+from healer.serving.identity import request_id_of
+from healer.serving.problems import documented
+from healer.serving.schemas import Health, ModelOut, Prediction, Readiness, Welcome
+from healer.serving.service import Service
+from healer.serving.upload import read_upload
+
+PAGE = Path(__file__).parent / "page"
+CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'"
+FIELD = "image_file"
+
+router = APIRouter()
+
+
+def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+def settings_of(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+TheService = Annotated[Service, Depends(service_of)]
+TheSettings = Annotated[Settings, Depends(settings_of)]
+
+
+@router.get(
+    "/",
+    response_model=Welcome,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+async def root(request: Request) -> Response:
+    """The page for browsers; a short description otherwise."""
+    if "text/html" in request.headers.get("accept", ""):
+        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Vary": "Accept"}
+        return FileResponse(PAGE / "index.html", headers=headers)
+    return JSONResponse(Welcome(version=__version__).model_dump(), headers={"Vary": "Accept"})
+
+
+@router.get("/health")
+async def health(request: Request, service: TheService) -> Health:
+    """Answers 200 while the process lives, whatever the model is doing."""
+    status = service.status
+    return Health(
+        ready=status.reason is None,
+        reason=status.reason,
+        version=__version__,
+        engine=service.choice.engine,
+        engine_reason=service.choice.reason,
+        model=ModelOut.of(status.engine) if status.engine else None,
+        warnings=list(status.engine.warnings) if status.engine else [],
+        uptime_seconds=round(time.monotonic() - request.app.state.started, 1),
+    )
+
+
+@router.get("/ready", responses=documented(errors.ModelNotReady))
+async def ready(service: TheService) -> Readiness:
+    """200 once a real inference on a known input has succeeded; 503 with the reason before."""
+    if service.status.reason is not None:
+        raise errors.ModelNotReady(service.status.reason)
+    return Readiness()
+
+
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": [FIELD],
+                    "properties": {
+                        FIELD: {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "One H&E tile: PNG, JPEG, TIFF, WebP or BMP.",
+                        }
+                    },
+                }
+            }
+        },
+    }
+}
+_REFUSALS = documented(
+    errors.MalformedForm,
+    errors.UploadNotMultipart,
+    errors.NotAnImage,
+    errors.UnsupportedFormat,
+    errors.MissingField,
+    errors.EmptyFile,
+    errors.TruncatedImage,
+    errors.TooManyBytes,
+    errors.TooManyPixels,
+    errors.ModelNotReady,
+    errors.ModelUnsound,
+)
+
+
+@router.post("/predict", responses=_REFUSALS, openapi_extra=_UPLOAD)
+async def predict(request: Request, service: TheService, settings: TheSettings) -> Prediction:
+    """Is colorectal cancer present in this tile?"""
+    started = time.perf_counter()
+    data = await read_upload(request, FIELD, settings.max_bytes)
+    received = time.perf_counter()
+    tile = await run_in_threadpool(decode, data, max_pixels=settings.max_pixels)
+    decoded = time.perf_counter()
+    screening = await service.screen(tile)
+    timings = {
+        "receive": received - started,
+        "decode": decoded - received,
+        "total": time.perf_counter() - started,
+    }
+    return Prediction.of(screening, request_id_of(request), timings)

@@ -1,0 +1,83 @@
+"""The one model of a process: loaded in the background, asked off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import structlog
+
+from healer.engines.base import EngineInfo
+from healer.engines.choice import Choice
+from healer.errors import HealerError, ModelNotReady
+from healer.imaging import Tile
+from healer.screening.screener import Screener, Screening
+from healer.screening.selftest import self_test
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`reason` says why the service is not ready; None when it is."""
+
+    reason: str | None
+    engine: EngineInfo | None = None
+
+
+class Service:
+    def __init__(self, choice: Choice, open_screener: Callable[[], Screener]) -> None:
+        self.choice = choice
+        self.status = Status("the model has not started loading")
+        self._open_screener = open_screener
+        self._screener: Screener | None = None
+        self._loading: asyncio.Task[None] | None = None
+        self._worker: ThreadPoolExecutor | None = None
+
+    async def start(self) -> None:
+        # One thread: the model uses every core by itself, and /health must never wait for it.
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self.status = Status("the model is loading")
+        self._loading = asyncio.create_task(self._load())
+
+    async def stop(self) -> None:
+        if self._loading is not None:
+            self._loading.cancel()
+        if self._worker is not None:
+            await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
+        if self._screener is not None:
+            self._screener.engine.close()
+
+    async def screen(self, tile: Tile) -> Screening:
+        screener = self._screener
+        if screener is None or self.status.reason is not None:
+            raise ModelNotReady(self.status.reason or "the model is loading")
+        loop = asyncio.get_running_loop()
+        return (await loop.run_in_executor(self._worker, screener.screen, [tile]))[0]
+
+    async def _load(self) -> None:
+        log.info("engine chosen", engine=self.choice.engine, reason=self.choice.reason)
+        started = time.monotonic()
+        loop = asyncio.get_running_loop()
+        try:
+            self._screener = await loop.run_in_executor(self._worker, self._open_and_test)
+        except HealerError as error:
+            self._fail(str(error), error.code)
+        except Exception as error:  # a library's own failure must not leave "loading" standing
+            log.exception("model failed to load")
+            self._fail(f"the model failed to load ({type(error).__name__}); see the log", "error")
+        else:
+            self.status = Status(None, self._screener.engine.info)
+            log.info("ready", seconds=round(time.monotonic() - started, 2))
+
+    def _open_and_test(self) -> Screener:
+        screener = self._open_screener()
+        self_test(screener)
+        return screener
+
+    def _fail(self, reason: str, code: str) -> None:
+        self.status = Status(reason)
+        log.error("not ready", reason=reason, code=code)

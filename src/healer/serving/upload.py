@@ -1,0 +1,68 @@
+"""Reading one file out of a multipart form: in memory, and no more of it than is allowed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from healer.errors import MalformedForm, MissingField, TooManyBytes, UploadNotMultipart
+
+# Boundaries, part headers and small fields beside the file itself.
+FORM_OVERHEAD = 64 * 1024
+# A client that is still sending reads our refusal only once it is done: this much is thrown away.
+DRAINED = 64 * 1024 * 1024
+
+
+class _InMemoryParser(MultiPartParser):
+    spool_max_size = 0  # Starlette's word for "never roll over to disk"
+
+
+class _TooLong(MultiPartException):
+    """A MultiPartException, because on one of those the parser closes what it holds."""
+
+
+async def read_upload(request: Request, field: str, limit_bytes: int) -> bytes:
+    """The bytes of the file in `field`; raises `healer.errors.RequestError`."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise UploadNotMultipart
+    parser = _InMemoryParser(
+        request.headers, _limited(request, limit_bytes), max_files=8, max_fields=32
+    )
+    try:
+        form = await parser.parse()
+    except _TooLong:
+        raise TooManyBytes(limit_bytes) from None
+    except MultiPartException as error:
+        raise MalformedForm(error.message.rstrip(".")) from None
+    try:
+        upload = form.get(field)
+        if not isinstance(upload, UploadFile):
+            raise MissingField(field)
+        data = await upload.read()
+    finally:
+        await form.close()
+    if len(data) > limit_bytes:
+        raise TooManyBytes(limit_bytes)
+    return data
+
+
+async def _limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, None]:
+    received = 0
+    stream = request.stream()
+    async for chunk in stream:
+        received += len(chunk)
+        if received > limit_bytes + FORM_OVERHEAD:
+            await _drain(stream)
+            raise _TooLong("too many bytes")
+        yield chunk
+
+
+async def _drain(stream: AsyncGenerator[bytes, None]) -> None:
+    thrown_away = 0
+    async for chunk in stream:
+        thrown_away += len(chunk)
+        if thrown_away > DRAINED:
+            return

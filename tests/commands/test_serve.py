@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx2 as httpx
+
+from tests.serving.conftest import png
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "healer", *arguments]
+
+
+def started(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*arguments), check=False, capture_output=True, text=True)
+
+
+def test_it_serves_says_what_to_try_and_stops_when_asked(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w+") as log:
+        server = subprocess.Popen(command("serve", "--port", "0"), stderr=log)
+        try:
+            url = wait_for_url(server, tmp_path / "log")
+            wait_until_ready(server, url)
+            answer = httpx.post(f"{url}/predict", files={"image_file": png()})
+            assert answer.json()["model"]["engine"] == "builtin"
+        finally:
+            server.send_signal(signal.SIGTERM)
+        assert server.wait(30) in (0, -signal.SIGTERM)
+    said = (tmp_path / "log").read_text()
+    assert "curl -F image_file=@" in said
+    assert "Traceback" not in said
+
+
+def wait_for_url(server: subprocess.Popen[bytes], log: Path) -> str:
+    while server.poll() is None:
+        if found := re.search(r"http://[\d.]+:\d+", log.read_text()):
+            return found.group()
+    raise AssertionError(log.read_text())
+
+
+def wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:
+    while server.poll() is None:
+        try:
+            if httpx.get(f"{url}/ready").status_code == 200:
+                return
+        except httpx.ConnectError:
+            continue
+    raise AssertionError("the server stopped before it was ready")
+
+
+def test_a_port_in_use_is_said_before_anything_is_loaded() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = started("serve", "--port", port)
+    assert done.returncode == 2
+    assert f"127.0.0.1:{port} cannot be served on" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_bad_setting_stops_the_start_with_its_sentence() -> None:
+    for arguments in (command("serve"), [sys.executable, "-m", "uvicorn", "healer.main:app"]):
+        done = subprocess.run(
+            arguments,
+            check=False,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "HEALER_ENGINE": "oracle"},
+        )
+        assert done.returncode != 0
+        assert "HEALER_ENGINE cannot be used" in done.stderr
+        assert "Traceback" not in done.stderr

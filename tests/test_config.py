@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from healer.config import PINNED_REVISIONS, load_settings
+from healer.errors import InvalidSettings
+from tests.conftest import REPO
+from tests.settings_table import END, START, render
+
+
+def test_defaults() -> None:
+    settings = load_settings()
+    assert settings.model_id == "google/medgemma-4b-it"
+    assert settings.revision == PINNED_REVISIONS["google/medgemma-4b-it"]
+    assert settings.revision_is_pinned
+    assert settings.model_dir == Path("medgemma-model")
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert settings.engine == "auto"
+    assert settings.hf_token is None
+
+
+@pytest.mark.parametrize("name", ["MY_HF_TOKEN", "HF_TOKEN"])
+def test_the_token_is_read_and_never_shown(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "hf_secret")
+    settings = load_settings()
+    assert settings.hf_token is not None
+    assert settings.hf_token.get_secret_value() == "hf_secret"
+    assert "hf_secret" not in f"{settings!r}{settings.model_dump()}"
+
+
+def test_our_own_name_for_the_token_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "theirs")
+    monkeypatch.setenv("MY_HF_TOKEN", "ours")
+    token = load_settings().hf_token
+    assert token is not None
+    assert token.get_secret_value() == "ours"
+
+
+def test_a_dotenv_file_is_honoured_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PORT=9001\nHEALER_ENGINE=builtin\n")
+    monkeypatch.setenv("PORT", "9002")
+    settings = load_settings()
+    assert (settings.port, settings.engine) == (9002, "builtin")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "70000"),
+        ("MODEL_ID", "medgemma"),
+        ("HEALER_ENGINE", "gpt"),
+        ("HEALER_DTYPE", "float16"),
+        ("HEALER_QUANTIZATION", "4bit"),
+        ("HEALER_MAX_BYTES", "-1"),
+        ("HEALER_LOG_LEVEL", "loud"),
+    ],
+)
+def test_a_bad_value_is_a_sentence_naming_the_variable(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings()
+    assert str(caught.value).startswith(f"{variable} cannot be used: ")
+    assert caught.value.variable == variable
+
+
+def test_case_and_empty_values_are_forgiven(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALER_LOG_LEVEL", "DEBUG")
+    monkeypatch.setenv("PORT", "")
+    settings = load_settings()
+    assert (settings.log_level, settings.port) == ("debug", 8080)
+
+
+def test_an_unknown_model_needs_its_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_ID", "someone/else")
+    with pytest.raises(InvalidSettings, match="MODEL_REVISION must be set"):
+        _ = load_settings().revision
+    monkeypatch.setenv("MODEL_REVISION", "main")
+    assert not load_settings().revision_is_pinned
+
+
+def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALER_ENGNE", "builtin")
+    monkeypatch.setenv("HEALER_TEST_DATA", "here")
+    assert load_settings().unknown_variables() == {"HEALER_ENGNE": "HEALER_ENGINE"}
+
+
+def test_the_readme_table_is_the_code() -> None:
+    readme = (REPO / "README.md").read_text()
+    assert readme.split(START)[1].split(END)[0].strip() == render().strip(), "run `make generate`"

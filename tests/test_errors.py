@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import dataclasses
+import inspect
+
+import pytest
+
+from healer import errors
+from healer.serving.problems import status_of
+from healer.serving.schemas import Problem
+
+EVERY = [
+    kind
+    for _, kind in inspect.getmembers(errors, inspect.isclass)
+    if issubclass(kind, errors.HealerError)
+]
+SAMPLES = {"str": "text", "int": 12}
+
+
+def example_of(kind: type[errors.HealerError]) -> errors.HealerError:
+    return kind(**{field.name: SAMPLES[str(field.type)] for field in dataclasses.fields(kind)})
+
+
+def test_codes_and_titles_are_each_used_once() -> None:
+    assert len({kind.code for kind in EVERY}) == len(EVERY)
+    assert len({kind.title for kind in EVERY}) == len(EVERY)
+
+
+def test_the_tree_drawn_in_the_docstring_is_the_tree() -> None:
+    drawn = [word for line in (errors.__doc__ or "").splitlines() for word in line.split()]
+    assert {kind.__name__ for kind in EVERY} <= set(drawn)
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_each_builds_a_sentence_from_its_fields(kind: type[errors.HealerError]) -> None:
+    error = example_of(kind)
+    assert str(error)[0] != "{"
+    assert str(error).rstrip("'").endswith((".", "]"))
+    assert "{" not in str(error)
+    for value in error.fields().values():
+        assert str(value) in str(error)
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_each_becomes_a_problem_with_its_fields(kind: type[errors.HealerError]) -> None:
+    error = example_of(kind)
+    problem = Problem.of(error, status_of(kind), "r1").model_dump()
+    assert problem["code"] == kind.code
+    assert error.fields().items() <= problem.items()
+
+
+def test_a_clients_mistake_is_never_a_500() -> None:
+    for kind in EVERY:
+        expected = 4 if issubclass(kind, errors.RequestError) else 5
+        assert status_of(kind) // 100 == expected
+
+
+def test_exit_codes_tell_download_failures_apart() -> None:
+    kinds = [kind for kind in EVERY if issubclass(kind, errors.DownloadError)]
+    assert len({kind.exit_code for kind in kinds}) == len(kinds)
+    assert all(kind.exit_code for kind in EVERY)
