@@ -603,6 +603,7 @@ def test_the_command_says_what_it_did(hub: Hub, target: Path) -> None:
     [
         ({"MY_HF_TOKEN": ""}, TokenMissing, "MY_HF_TOKEN (or HF_TOKEN)"),
         ({"MY_HF_TOKEN": STRANGER}, LicenceNotAccepted, "accept the terms at http://"),
+        ({"HF_HUB_OFFLINE": "1"}, HubUnreachable, "offline mode is enabled"),
         ({"PORT": "none"}, InvalidSettings, "PORT cannot be used"),
     ],
 )
@@ -616,6 +617,18 @@ def test_the_command_says_in_a_sentence_why_it_failed(
     assert said in run.stderr
     assert len(run.stderr.splitlines()) == 1
     assert "hf_" not in run.stderr
+
+
+def test_two_downloads_into_one_folder_fetch_everything_once(hub: Hub, target: Path) -> None:
+    command = [sys.executable, "-m", "healer.download"]
+    environment = _environment(hub, target)
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
+    said = sorted(process.communicate(timeout=60)[0] for process in both)
+
+    assert [process.returncode for process in both] == [0, 0]
+    assert b"nothing was downloaded" in said[0]
+    assert b"every file was verified" in said[1]
+    assert [len(hub.bodies(name)) for name in (*SHARDS, "/config.json")] == [1, 1, 1]
 
 
 def test_the_command_stops_at_once_when_interrupted(hub: Hub, target: Path) -> None:

@@ -55,7 +55,7 @@ def test_the_callers_request_id_is_kept(client: TestClient) -> None:
 
 @pytest.mark.parametrize("offered", ["a b", "x" * 65, "<script>", "é"])
 def test_a_request_id_that_could_do_harm_is_replaced(client: TestClient, offered: str) -> None:
-    response = client.get("/health", headers={"X-Request-ID": offered.encode()})
+    response = client.get("/health", headers={b"X-Request-ID": offered.encode()})
     assert len(response.headers["x-request-id"]) == 32
 
 
