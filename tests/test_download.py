@@ -623,11 +623,10 @@ def test_two_downloads_into_one_folder_fetch_everything_once(hub: Hub, target: P
     command = [sys.executable, "-m", "healer.download"]
     environment = _environment(hub, target)
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
-    said = sorted(process.communicate(timeout=60)[0] for process in both)
+    said = [process.communicate(timeout=60)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0]
-    assert b"nothing was downloaded" in said[0]
-    assert b"every file was verified" in said[1]
+    assert all(b"is complete in" in sentence for sentence in said)
     assert [len(hub.bodies(name)) for name in (*SHARDS, "/config.json")] == [1, 1, 1]
 
 

@@ -93,6 +93,13 @@ class Settings(BaseSettings):
     allow_unpinned: bool = Field(
         default=False, description="Accept a MODEL_REVISION that can move, such as `main`."
     )
+    calibration: str = Field(
+        default="auto",
+        description=(
+            "A calibration file, `off`, or `auto`: the built-in model's own, or "
+            "`healer-calibration.json` in MODEL_DIR."
+        ),
+    )
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads for the model; 0 means all cores."
     )

@@ -19,6 +19,8 @@ HealerError
 │   ├── ExtraNotInstalled    the engine's libraries are missing
 │   ├── DeviceUnavailable
 │   ├── ModelUnsound         loaded, but gives no usable numbers
+│   ├── CalibrationUnreadable
+│   ├── CalibrationMismatch  fitted for another engine, model, prompt …
 │   └── ModelNotReady        still loading, or failed to load
 └── RequestError             what a client sent
     ├── UploadNotMultipart   another content type
@@ -265,6 +267,31 @@ class ModelUnsound(ModelError):
         "`healer doctor`."
     )
     exit_code = 25
+
+
+@dataclass(eq=False)
+class CalibrationUnreadable(ModelError):
+    file: str
+    reason: str
+    code = "calibration_unreadable"
+    title = "The calibration cannot be read"
+    message = "{file} is not a calibration ({reason}). Make one with `healer calibrate`."
+    exit_code = 27
+
+
+@dataclass(eq=False)
+class CalibrationMismatch(ModelError):
+    file: str
+    part: str
+    fitted_for: str
+    serving: str
+    code = "calibration_mismatch"
+    title = "The calibration belongs to something else"
+    message = (
+        "{file} was fitted for {part} {fitted_for}, and {serving} is being served. Fit one for "
+        "what is served with `healer calibrate`, or unset HEALER_CALIBRATION."
+    )
+    exit_code = 28
 
 
 @dataclass(eq=False)

@@ -13,10 +13,10 @@ from fastapi.staticfiles import StaticFiles
 from healer import __version__, logs
 from healer.config import Settings, load_settings
 from healer.engines.base import Engine
-from healer.engines.choice import Choice, choose, open_engine
+from healer.engines.choice import Choice, choose
 from healer.errors import InvalidSettings
 from healer.notice import NOTICE
-from healer.screening.question import COLORECTAL_CANCER
+from healer.screening.opening import open_screener
 from healer.screening.screener import Screener
 from healer.serving import openapi, problems
 from healer.serving.identity import RequestIdentity
@@ -54,7 +54,7 @@ def _service(settings: Settings, engine: Engine | None) -> Service:
         choice = Choice(engine.info.engine, "it was passed to create_app")
         return Service(choice, lambda: Screener(engine))
     choice = choose(settings)
-    return Service(choice, lambda: Screener(open_engine(choice, settings, COLORECTAL_CANCER)))
+    return Service(choice, lambda: open_screener(choice, settings))
 
 
 @asynccontextmanager

@@ -17,10 +17,9 @@ from rich.text import Text
 
 from healer import manifest, memory
 from healer.config import Settings
-from healer.engines.choice import Choice, choose, open_engine
+from healer.engines.choice import Choice, choose
 from healer.errors import HealerError, ModelIncomplete
-from healer.screening.question import COLORECTAL_CANCER
-from healer.screening.screener import Screener
+from healer.screening.opening import open_screener
 from healer.screening.selftest import self_test
 
 GIB = 1024**3
@@ -150,11 +149,11 @@ def model_folder(settings: Settings, choice: Choice) -> Finding:
 
 
 def engine_answers(settings: Settings, choice: Choice) -> Finding:
-    engine = open_engine(choice, settings, COLORECTAL_CANCER)
+    screener = open_screener(choice, settings)
     try:
-        screening = self_test(Screener(engine))
+        screening = self_test(screener)
     finally:
-        engine.close()
+        screener.engine.close()
     return ok(
         f"{choice.engine} ({choice.reason}) loads and answers its known tile "
         f"in {sum(screening.timings.values()):.2f} s"

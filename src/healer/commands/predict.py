@@ -16,11 +16,11 @@ from rich.text import Text
 
 from healer.config import Settings
 from healer.engines.base import Answer
-from healer.engines.choice import choose, open_engine
+from healer.engines.choice import choose
 from healer.errors import FileNotReadable, HealerError, TooManyBytes
 from healer.imaging import decode
 from healer.notice import NOTICE
-from healer.screening.question import COLORECTAL_CANCER
+from healer.screening.opening import open_screener
 from healer.screening.screener import Screener
 from healer.serving.identity import new_request_id
 from healer.serving.problems import status_of
@@ -41,7 +41,7 @@ def predict(settings: Settings, paths: Iterable[Path], *, as_json: bool) -> bool
     files = list(find_images(paths))
     if not files:
         raise FileNotReadable("no image was found there")
-    screener = Screener(open_engine(choose(settings), settings, COLORECTAL_CANCER))
+    screener = open_screener(choose(settings), settings)
     outcomes = (answer(screener, path, settings) for path in files)
     try:
         shown = print_lines(outcomes) if as_json else print_table(_tracked(outcomes, len(files)))
@@ -69,7 +69,7 @@ def answer(screener: Screener, path: Path, settings: Settings) -> Outcome:
     except HealerError as error:
         return Outcome(path, Problem.of(error, status_of(type(error)), request_id))
     timings = {"decode": decoded - started, "total": time.perf_counter() - started}
-    return Outcome(path, Prediction.of(screening, request_id, timings))
+    return Outcome(path, Prediction.finished(screener, screening, request_id, timings))
 
 
 def _read(path: Path, limit_bytes: int) -> bytes:

@@ -66,6 +66,7 @@ class EngineInfo:
     quantization: str
     prompt_id: str
     preprocessing_id: str
+    adapter: str | None = None
     warnings: tuple[str, ...] = ()
 
 

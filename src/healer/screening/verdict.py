@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from healer.engines.base import Answer, Evidence
+from healer.screening.calibration import Calibration, sigmoid
 
 CUT = 0.5
 # Below this the engine was about to say something other than yes or no, and the odds between
@@ -23,16 +23,26 @@ class Verdict:
     reason: str | None = None
 
 
-def decide(evidence: Evidence) -> Verdict:
-    probability = sigmoid(evidence.margin)
-    if evidence.mass < LEAST_MASS:
-        return Verdict(Answer.INDETERMINATE, probability, reason=_too_little(evidence.mass))
-    return Verdict(Answer.YES if probability >= CUT else Answer.NO, probability)
+def decide(evidence: Evidence, calibration: Calibration | None = None) -> Verdict:
+    if calibration is None:
+        probability, lower, upper = sigmoid(evidence.margin), CUT, CUT
+    else:
+        probability = calibration.probability(evidence.margin)
+        lower, upper = calibration.lower, calibration.upper
+    calibrated = calibration is not None
+    if reason := _withheld(evidence.mass, probability, lower, upper):
+        return Verdict(Answer.INDETERMINATE, probability, calibrated, reason)
+    answer = Answer.YES if probability >= upper else Answer.NO
+    return Verdict(answer, probability, calibrated)
 
 
-def sigmoid(margin: float) -> float:
-    return 1 / (1 + math.exp(-margin)) if margin >= 0 else math.exp(margin) / (1 + math.exp(margin))
-
-
-def _too_little(mass: float) -> str:
-    return f"the model put only {mass:.0%} on answering yes or no"
+def _withheld(mass: float, probability: float, lower: float, upper: float) -> str | None:
+    """Why no answer is given; None where one is."""
+    if mass < LEAST_MASS:
+        return f"the model put only {mass:.0%} on answering yes or no"
+    if lower < probability < upper:
+        return (
+            f"a probability of {probability:.2f} lies between {lower:.2f} and {upper:.2f}, "
+            "where neither answer was reliable on known cases"
+        )
+    return None

@@ -23,6 +23,8 @@ EXAMPLE: dict[str, Any] = {
         "device": "cpu",
         "dtype": "float32",
         "quantization": "none",
+        "adapter": None,
+        "calibration": None,
     },
     "timings_ms": {"receive": 1.2, "decode": 2.1, "score": 14.0, "explain": 0.1, "total": 17.9},
     "request_id": "6f2d1c",

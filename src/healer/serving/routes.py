@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
+from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from healer import __version__, errors
 from healer.config import Settings
 from healer.imaging import decode
+from healer.serving.events import EVENTS, answer_in_events
 from healer.serving.identity import request_id_of
 from healer.serving.problems import documented
 from healer.serving.schemas import Health, ModelOut, Prediction, Readiness, Welcome
@@ -63,8 +65,8 @@ async def health(request: Request, service: TheService) -> Health:
         version=__version__,
         engine=service.choice.engine,
         engine_reason=service.choice.reason,
-        model=ModelOut.of(status.engine) if status.engine else None,
-        warnings=list(status.engine.warnings) if status.engine else [],
+        model=ModelOut.of(status.screener) if status.screener else None,
+        warnings=list(status.screener.warnings) if status.screener else [],
         uptime_seconds=round(time.monotonic() - request.app.state.started, 1),
     )
 
@@ -112,18 +114,29 @@ _REFUSALS = documented(
 )
 
 
-@router.post("/predict", responses=_REFUSALS, openapi_extra=_UPLOAD)
-async def predict(request: Request, service: TheService, settings: TheSettings) -> Prediction:
-    """Is colorectal cancer present in this tile?"""
+@router.post(
+    "/predict",
+    responses={200: {"model": Prediction, "content": EVENTS}, **_REFUSALS},
+    openapi_extra=_UPLOAD,
+    response_model=None,
+)
+async def predict(
+    request: Request, service: TheService, settings: TheSettings
+) -> Prediction | Response:
+    """Is colorectal cancer present in this tile?
+
+    With `Accept: text/event-stream` the verdict is sent as soon as it is known, and the
+    explanation after it, piece by piece.
+    """
     started = time.perf_counter()
     data = await read_upload(request, FIELD, settings.max_bytes)
     received = time.perf_counter()
+    screener = service.screener
     tile = await run_in_threadpool(decode, data, max_pixels=settings.max_pixels)
-    decoded = time.perf_counter()
+    timings = {"receive": received - started, "decode": time.perf_counter() - received}
+    request_id = request_id_of(request)
+    if "text/event-stream" in request.headers.get("accept", ""):
+        return EventSourceResponse(answer_in_events(service, tile, request_id, timings))
     screening = await service.screen(tile)
-    timings = {
-        "receive": received - started,
-        "decode": decoded - received,
-        "total": time.perf_counter() - started,
-    }
-    return Prediction.of(screening, request_id_of(request), timings)
+    timings["total"] = time.perf_counter() - started
+    return Prediction.finished(screener, screening, request_id, timings)

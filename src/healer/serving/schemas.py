@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from healer.engines.base import Answer, EngineInfo
+from healer.engines.base import Answer, Finding
 from healer.errors import HealerError
 from healer.notice import NOTICE
-from healer.screening.screener import Screening
+from healer.screening.screener import Look, Screener, Screening
+from healer.screening.verdict import Verdict
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -28,9 +30,12 @@ class ModelOut(BaseModel):
     device: str
     dtype: str
     quantization: str
+    adapter: str | None = Field(description="LoRA adapter served; null where there is none.")
+    calibration: str | None = Field(description="Calibration applied; null where there is none.")
 
     @classmethod
-    def of(cls, info: EngineInfo) -> ModelOut:
+    def of(cls, screener: Screener) -> ModelOut:
+        info, calibration = screener.info, screener.calibration
         return cls(
             engine=info.engine,
             id=info.model_id,
@@ -38,43 +43,65 @@ class ModelOut(BaseModel):
             device=info.device,
             dtype=info.dtype,
             quantization=info.quantization,
+            adapter=info.adapter,
+            calibration=calibration.id if calibration else None,
         )
 
 
-class Prediction(BaseModel):
-    model_config = ConfigDict(title="Prediction")
+class VerdictOut(BaseModel):
+    """What is known as soon as the engine has looked; the explanation follows."""
 
-    prediction: str = Field(description="Yes, No or Indeterminate, then one sentence.")
     verdict: Answer
     probability: Share = Field(description="Probability that colorectal cancer is present.")
     calibrated: bool = Field(description="Whether `probability` was calibrated on known cases.")
-    explanation: str = Field(description="One sentence that agrees with the verdict.")
     reason: str | None = Field(description="Why the verdict is indeterminate; null otherwise.")
     findings: list[FindingOut]
     model: ModelOut
-    timings_ms: dict[str, float]
     request_id: str
+
+    @classmethod
+    def of(cls, screener: Screener, look: Look, request_id: str) -> VerdictOut:
+        return cls(**_told(screener, look.verdict, look.evidence.findings), request_id=request_id)
+
+
+class Prediction(VerdictOut):
+    """A finished answer."""
+
+    prediction: str = Field(description="Yes, No or Indeterminate, then one sentence.")
+    explanation: str = Field(description="One sentence that agrees with the verdict.")
+    timings_ms: dict[str, float]
     notice: str = NOTICE
 
     @classmethod
-    def of(cls, screening: Screening, request_id: str, timings: dict[str, float]) -> Prediction:
+    def finished(
+        cls, screener: Screener, screening: Screening, request_id: str, timings: dict[str, float]
+    ) -> Prediction:
         """`timings` are further stages, in seconds, beside the screening's own."""
         stages = {**timings, **screening.timings}
         return cls(
+            **_told(screener, screening.verdict, screening.findings),
             prediction=screening.prediction,
-            verdict=screening.verdict.answer,
-            probability=screening.verdict.probability,
-            calibrated=screening.verdict.calibrated,
             explanation=screening.explanation,
-            reason=screening.verdict.reason,
-            findings=[
-                FindingOut(name=finding.name, probability=finding.probability)
-                for finding in screening.findings
-            ],
-            model=ModelOut.of(screening.engine),
             timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in stages.items()},
             request_id=request_id,
         )
+
+
+class Piece(BaseModel):
+    """The next words of the explanation."""
+
+    text: str
+
+
+def _told(screener: Screener, verdict: Verdict, findings: Sequence[Finding]) -> dict[str, Any]:
+    return {
+        "verdict": verdict.answer,
+        "probability": verdict.probability,
+        "calibrated": verdict.calibrated,
+        "reason": verdict.reason,
+        "findings": [FindingOut(name=seen.name, probability=seen.probability) for seen in findings],
+        "model": ModelOut.of(screener),
+    }
 
 
 class Health(BaseModel):

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 
-from healer.engines.base import EngineInfo
 from healer.engines.choice import Choice
 from healer.errors import HealerError, ModelNotReady
 from healer.imaging import Tile
-from healer.screening.screener import Screener, Screening
+from healer.screening.screener import Look, Screener, Screening
 from healer.screening.selftest import self_test
 
 log = structlog.get_logger(__name__)
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Status:
     """`reason` says why the service is not ready; None when it is."""
 
     reason: str | None
-    engine: EngineInfo | None = None
+    screener: Screener | None = None
 
 
 class Service:
@@ -33,9 +35,15 @@ class Service:
         self.choice = choice
         self.status = Status("the model has not started loading")
         self._open_screener = open_screener
-        self._screener: Screener | None = None
         self._loading: asyncio.Task[None] | None = None
         self._worker: ThreadPoolExecutor | None = None
+
+    @property
+    def screener(self) -> Screener:
+        """Raises ModelNotReady until a real inference has succeeded."""
+        if self.status.screener is None:
+            raise ModelNotReady(self.status.reason or "the model is loading")
+        return self.status.screener
 
     async def start(self) -> None:
         # One thread: the model uses every core by itself, and /health must never wait for it.
@@ -48,29 +56,42 @@ class Service:
             self._loading.cancel()
         if self._worker is not None:
             await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
-        if self._screener is not None:
-            self._screener.engine.close()
+        if self.status.screener is not None:
+            self.status.screener.engine.close()
 
     async def screen(self, tile: Tile) -> Screening:
-        screener = self._screener
-        if screener is None or self.status.reason is not None:
-            raise ModelNotReady(self.status.reason or "the model is loading")
-        loop = asyncio.get_running_loop()
-        return (await loop.run_in_executor(self._worker, screener.screen, [tile]))[0]
+        return (await self._off_loop(lambda: self.screener.screen([tile])))[0]
+
+    async def look(self, tile: Tile) -> Look:
+        return (await self._off_loop(lambda: self.screener.look([tile])))[0]
+
+    async def explain(self, look: Look) -> AsyncGenerator[str, None]:
+        """Pieces as they come; leaving the generator stops the model between two of them."""
+        pieces = self.screener.explain(look)
+        try:
+            while (piece := await self._off_loop(lambda: next(pieces, None))) is not None:
+                yield piece
+        finally:
+            if close := getattr(pieces, "close", None):
+                await asyncio.shield(self._off_loop(close))
+
+    async def _off_loop(self, step: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, step)
 
     async def _load(self) -> None:
         log.info("engine chosen", engine=self.choice.engine, reason=self.choice.reason)
         started = time.monotonic()
-        loop = asyncio.get_running_loop()
         try:
-            self._screener = await loop.run_in_executor(self._worker, self._open_and_test)
+            screener = await self._off_loop(self._open_and_test)
         except HealerError as error:
             self._fail(str(error), error.code)
         except Exception as error:  # a library's own failure must not leave "loading" standing
             log.exception("model failed to load")
             self._fail(f"the model failed to load ({type(error).__name__}); see the log", "error")
         else:
-            self.status = Status(None, self._screener.engine.info)
+            self.status = Status(None, screener)
+            for warning in screener.warnings:
+                log.warning("model", warning=warning)
             log.info("ready", seconds=round(time.monotonic() - started, 2))
 
     def _open_and_test(self) -> Screener:
