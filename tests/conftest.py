@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # no test speaks to anyone outside
+
 REPO = Path(__file__).parents[1]
 
 

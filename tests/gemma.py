@@ -6,7 +6,6 @@ template, image processor, key names, shards, tied head) is what the real loader
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +20,12 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoProcessor, Gemma3Config, Gemma3ForConditionalGeneration
 
+from healer import manifest
+from healer.engines.base import Answer
+from healer.engines.medgemma.loading import quiet
+from healer.engines.medgemma.prompt import opening
+from healer.imaging.tile import Tile
+from healer.manifest import Manifest, ManifestFile
 from healer.screening.question import COLORECTAL_CANCER
 
 Weights = dict[str, torch.Tensor]
@@ -40,12 +45,27 @@ SPECIAL = {
 }
 IDS = {name: index for index, name in enumerate(SPECIAL)}
 IMAGE_SIZE, PATCH, IMAGE_TOKENS = 112, 14, 16
+PINK = Tile(np.full((64, 64, 3), (230, 170, 200), np.uint8))
+WHITE = Tile(np.full((64, 64, 3), 250, np.uint8))
+REASONS = {
+    Answer.YES: " the glands are crowded, e.g. 0.5 µm apart.\n\nSee a doctor.<end_of_turn>",
+    Answer.NO: " the **crypts** are even and goblet cells are kept.<end_of_turn>",
+    Answer.INDETERMINATE: " the field is out of focus<end_of_turn>",
+}
+LESSONS = [
+    (tile, opening(COLORECTAL_CANCER, answer), REASONS[answer])
+    for tile, answer in (
+        (PINK, Answer.YES),
+        (WHITE, Answer.NO),
+        (PINK, Answer.INDETERMINATE),
+    )
+]
+TEACHING_STEPS = 120
+IGNORED = -100  # cross_entropy's own mark
 CORPUS = [
     *["Yes", "yes", "YES", "No", "no", "NO", " Yes", " yes", " YES", " No", " no", " NO"] * 50,
     *[COLORECTAL_CANCER.text, "user\n", "model\n", "\n\n"] * 20,
-    *["It cannot be determined from this image because the field is out of focus."] * 5,
-    *["Yes, colorectal cancer is present because the glands are irregular and crowded."] * 5,
-    *["No, colorectal cancer is not present, e.g. the crypts are 0.5 mm apart and even."] * 5,
+    *[(start + rest).split("<")[0].replace("µ", "") for _, start, rest in LESSONS] * 5,
 ]
 # Says what Gemma's own template says for one user turn with an image.
 CHAT_TEMPLATE = """{{ bos_token }}{% for message in messages -%}
@@ -64,15 +84,14 @@ def make_checkpoint(
     *,
     seed: int = 0,
     layout: Literal["old", "new"] = "old",
-    answer_logit: float | None = None,
+    taught: bool = False,
     sliding_window: int = 1024,
 ) -> Path:
     """Writes the checkpoint and its manifest into `folder`.
 
     `layout` "old" names weights as Gemma 3 was published (`language_model.model.*`), "new" as
     transformers names its modules (`model.language_model.*`). Random weights put next to no mass
-    on yes or no; `answer_logit` sets the rows of Yes and No in the tied head by hand so that
-    both get about that logit on a pink tile (12 gives a mass near 1).
+    on yes or no; `taught` ones say yes to PINK and no to WHITE, with mass, and give REASONS.
     """
     folder.mkdir(parents=True, exist_ok=True)
     vocabulary = write_tokenizer(folder)
@@ -80,10 +99,11 @@ def make_checkpoint(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = random_model(folder)
-        if answer_logit is not None:
-            raise_answers(model, folder, answer_logit)
+        if taught:
+            teach(model, folder)
     hub_config = (folder / "config.json").read_text()
-    model.to(torch.bfloat16).save_pretrained(folder, max_shard_size="300KB")
+    with quiet():
+        model.bfloat16().save_pretrained(folder, max_shard_size="300KB")
     (folder / "config.json").write_text(hub_config)
     if layout == "new":
         edit_weights(folder, rename_to_new_layout)
@@ -93,9 +113,9 @@ def make_checkpoint(
 
 def write_tokenizer(folder: Path) -> int:
     """Trains a byte-fallback BPE as Gemma's; returns the size of its vocabulary."""
-    tokenizer = Tokenizer(BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer = Tokenizer(BPE(unk_token=SPECIAL["unk_token"], fuse_unk=True, byte_fallback=True))
     tokenizer.normalizer = normalizers.Replace(" ", "▁")
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("▁?[^▁\n]+|\n+"), "isolated")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"▁?\w+|\n+|[^\w\n]"), "isolated")
     byte_tokens = [f"<0x{byte:02X}>" for byte in range(256)]
     specials: list[str | AddedToken] = [AddedToken(t, special=True) for t in SPECIAL.values()]
     trainer = BpeTrainer(vocab_size=800, special_tokens=specials + byte_tokens, show_progress=False)
@@ -203,39 +223,71 @@ def write_configs(folder: Path, vocabulary: int, sliding_window: int) -> None:
     )
 
 
-def random_model(folder: Path) -> Gemma3ForConditionalGeneration:
-    model = Gemma3ForConditionalGeneration(Gemma3Config.from_pretrained(folder))
+def random_model(folder: Path) -> Any:  # noqa: ANN401
+    model: Any = Gemma3ForConditionalGeneration(Gemma3Config.from_pretrained(folder))
     with torch.no_grad():  # transformers starts it at zero: the image would not be seen at all
         model.model.multi_modal_projector.mm_input_projection_weight.normal_(std=0.2)
     return model.eval()
 
 
-@torch.no_grad()
-def raise_answers(model: Gemma3ForConditionalGeneration, folder: Path, answer_logit: float) -> None:
-    """Points the rows of Yes and No, which the prompt does not hold, at its last hidden state."""
-    processor = AutoProcessor.from_pretrained(folder)
-    inputs = processor.apply_chat_template(
-        messages(pink(IMAGE_SIZE, IMAGE_SIZE)),
-        add_generation_prompt=True,
-        tokenize=True,
-        return_dict=True,
-        return_tensors="pt",
+def teach(model: Any, folder: Path) -> None:  # noqa: ANN401
+    """A few seconds of training until LESSONS are known by heart."""
+    inputs, labels = lessons(load_processor(folder))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # the same sums everywhere, and quicker at this size
+    model.train()
+    for _ in range(TEACHING_STEPS):
+        optimizer.zero_grad()
+        logits = model(**inputs).logits[:, :-1]
+        loss: Any = torch.nn.functional.cross_entropy(logits.mT, labels[:, 1:])
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    torch.set_num_threads(threads)
+
+
+def lessons(processor: Any) -> tuple[dict[str, torch.Tensor], torch.Tensor]:  # noqa: ANN401
+    """Prompts with their texts, padded on the right, and the tokens to learn."""
+    tokenizer = processor.tokenizer
+    prompts = [prompt_inputs(processor, tile) for tile, *_ in LESSONS]
+    rows = {name: torch.cat([one[name] for one in prompts]) for name in prompts[0]}
+    tokenizer.padding_side = "right"
+    texts = [start + rest for _, start, rest in LESSONS]
+    text = tokenizer(texts, add_special_tokens=False, padding=True, return_tensors="pt")
+    labels = text["input_ids"].masked_fill(text["attention_mask"] == 0, IGNORED)
+    for row, (_, start, _) in enumerate(LESSONS):
+        if not start.startswith(("Yes", "No")):  # never a first answer of its own accord
+            labels[row, : len(tokenizer.encode(start, add_special_tokens=False))] = IGNORED
+    labels = torch.cat([torch.full_like(rows["input_ids"], IGNORED), labels], dim=1)
+    for name in ("input_ids", "attention_mask"):
+        rows[name] = torch.cat([rows[name], text[name]], dim=1)
+    extra = torch.zeros_like(text["input_ids"])
+    rows["token_type_ids"] = torch.cat([rows["token_type_ids"], extra], dim=1)
+    return rows, labels
+
+
+def load_processor(folder: Path) -> Any:  # noqa: ANN401
+    return AutoProcessor.from_pretrained(folder)  # type: ignore[no-untyped-call]
+
+
+def prompt_inputs(processor: Any, tile: Tile) -> dict[str, torch.Tensor]:  # noqa: ANN401
+    """What the model cards' own example feeds to MedGemma for this tile."""
+    return dict(
+        processor.apply_chat_template(
+            messages(tile),
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
     )
-    hidden = model.model(**inputs).last_hidden_state[0, -1]
-    toward = answer_logit * hidden / hidden.square().sum()
-    for word in ("Yes", "No"):
-        row = model.get_input_embeddings().weight[processor.tokenizer.convert_tokens_to_ids(word)]
-        row.copy_(toward + 0.1 * torch.randn_like(toward))
 
 
-def messages(pixels: np.ndarray[Any, Any]) -> list[dict[str, object]]:
-    picture = {"type": "image", "image": Image.fromarray(pixels)}
+def messages(tile: Tile) -> list[dict[str, object]]:
+    picture = {"type": "image", "image": Image.fromarray(tile.pixels)}
     text = {"type": "text", "text": COLORECTAL_CANCER.text}
     return [{"role": "user", "content": [picture, text]}]
-
-
-def pink(height: int, width: int) -> np.ndarray[Any, Any]:
-    return np.full((height, width, 3), (230, 170, 200), np.uint8)
 
 
 def rename_to_new_layout(weights: Weights) -> None:
@@ -262,16 +314,12 @@ def edit_weights(folder: Path, edit: Callable[[Weights], None]) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    manifest = folder / "healer-manifest.json"
-    manifest.unlink(missing_ok=True)
-    files = [describe(path) for path in sorted(folder.iterdir())]
-    write_json(manifest, {"model_id": MODEL_ID, "revision": REVISION, "files": files})
-
-
-def describe(path: Path) -> dict[str, str | int]:
-    content = path.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    return {"name": path.name, "size": len(content), "sha256": digest}
+    (folder / manifest.NAME).unlink(missing_ok=True)
+    files = tuple(
+        ManifestFile(name=path.name, size=path.stat().st_size, sha256=manifest.sha256_of(path))
+        for path in sorted(folder.iterdir())
+    )
+    manifest.write(folder, Manifest(model_id=MODEL_ID, revision=REVISION, files=files))
 
 
 def write_json(path: Path, value: object) -> None:

@@ -13,7 +13,9 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -34,6 +36,15 @@ class Request:
     host: str
     token_sent: bool
     start: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What git and LFS call a file."""
+
+    size: int
+    blob_id: str
+    sha256: str
 
 
 @dataclass(slots=True)
@@ -103,6 +114,10 @@ class Hub:
     def content(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
 
+    def stored(self, name: str) -> Stored:
+        path = self.folder / name
+        return _stored(path, path.stat().st_mtime_ns)
+
 
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
@@ -160,17 +175,17 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(404, "EntryNotFound")
         if not name.endswith(LFS_SUFFIXES):
             return self._body(name)
-        content = self.hub.content(name)
+        file = self.hub.stored(name)
         headers = {
             "Location": f"http://localhost:{self.hub.port}/lfs/{name}",
-            "X-Linked-Size": str(len(content)),
-            "X-Linked-Etag": f'"{hashlib.sha256(content).hexdigest()}"',
+            "X-Linked-Size": str(file.size),
+            "X-Linked-Etag": f'"{file.sha256}"',
         }
         return self._send(302, b"", headers)
 
     def _body(self, name: str) -> None:
         content = self.hub.faults.contents.get(name, self.hub.content(name))
-        headers = {"ETag": f'"{_git_blob_id(self.hub.content(name))}"', "Accept-Ranges": "bytes"}
+        headers = {"ETag": f'"{self.hub.stored(name).blob_id}"', "Accept-Ranges": "bytes"}
         if name.endswith(LFS_SUFFIXES) and self.hub.faults.before_body:
             self.hub.faults.before_body()
         start = _range_start(self.headers.get("Range"))
@@ -196,7 +211,8 @@ class _Handler(BaseHTTPRequestHandler):
         is_large = "/lfs/" in self.path
         if is_large and self.hub.faults.drops:
             body = body[: self.hub.faults.drops.pop(0)]
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # a client may stop listening
+            self.wfile.write(body)
 
     def _sent_token(self) -> str | None:
         header = self.headers.get("Authorization")
@@ -215,16 +231,11 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _describe(hub: Hub, name: str) -> dict[str, object]:
-    content = hub.content(name)
-    size = hub.faults.sizes.get(name, len(content))
-    described: dict[str, object] = {
-        "rfilename": name,
-        "size": size,
-        "blobId": _git_blob_id(content),
-    }
+    file = hub.stored(name)
+    size = hub.faults.sizes.get(name, file.size)
+    described: dict[str, object] = {"rfilename": name, "size": size, "blobId": file.blob_id}
     if name.endswith(LFS_SUFFIXES):
-        sha256 = hashlib.sha256(content).hexdigest()
-        described["lfs"] = {"size": size, "sha256": sha256, "pointerSize": 134}
+        described["lfs"] = {"size": size, "sha256": file.sha256, "pointerSize": 134}
     return described
 
 
@@ -235,8 +246,12 @@ def _as_tree_entry(file: dict[str, object]) -> dict[str, object]:
     return entry
 
 
-def _git_blob_id(content: bytes) -> str:
-    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+@lru_cache
+def _stored(path: Path, _modified_ns: int) -> Stored:
+    content = path.read_bytes()
+    blob_id = hashlib.sha1(b"blob %d\0" % len(content), usedforsecurity=False)
+    blob_id.update(content)
+    return Stored(len(content), blob_id.hexdigest(), hashlib.sha256(content).hexdigest())
 
 
 def _range_start(header: str | None) -> int | None:

@@ -146,3 +146,10 @@ def test_checking_needs_no_hub_library() -> None:
     code = "import sys, healer.manifest; sys.exit('huggingface_hub' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_calibration_beside_the_model_is_no_stranger(tmp_path: Path) -> None:
+    (tmp_path / "healer-calibration.json").write_text("{}")
+    (tmp_path / "extra.json").write_text("{}")
+
+    assert manifest.strangers(tmp_path, ()) == ["extra.json"]

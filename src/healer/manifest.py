@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from healer import __version__
 from healer.errors import ModelAltered, ModelIncomplete
 
-NAME = "healer-manifest.json"
+OURS = "healer-"  # the manifest and a calibration: no model library picks these up
+NAME = f"{OURS}manifest.json"
 SMALL_BYTES = 32 * 1024 * 1024
 CHUNK_BYTES = 8 * 1024 * 1024
 # What a model library may pick up from a folder merely because it lies there.
@@ -103,7 +104,7 @@ def strangers(folder: Path, known: Collection[str]) -> list[str]:
     return sorted(
         path.name
         for path in folder.iterdir()
-        if path.suffix in LOADABLE and path.name != NAME and path.name not in known
+        if path.suffix in LOADABLE and not path.name.startswith(OURS) and path.name not in known
     )
 
 
