@@ -1,0 +1,88 @@
+"""Scores tiles with the shipped network through ONNX Runtime, on the CPU."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from healer.engines.base import Answer, EngineInfo, Evidence, Finding
+from healer.engines.builtin import files, preprocess, sentence
+from healer.errors import ModelUnsound
+from healer.imaging.tile import Tile
+
+MODEL_ID = "healer/builtin-crc"
+BATCH = 16
+# Position of adenocarcinoma among the network's outputs; every other class means no.
+CANCER = 0
+
+
+class BuiltinEngine:
+    """`threads` = 0 takes all cores. Raises `healer.errors.ModelError` where the files are off."""
+
+    def __init__(self, threads: int = 0, folder: Path = files.FOLDER) -> None:
+        model = files.read(folder)
+        self._names = model.names
+        self._session = open_session(model.network, threads)
+        self._info = EngineInfo(
+            engine="builtin",
+            model_id=MODEL_ID,
+            revision=model.sha256[:12],
+            device="cpu",
+            dtype="float32",
+            quantization="none",
+            prompt_id="none",
+            preprocessing_id=hashlib.sha256(preprocess.PREPROCESSING.encode()).hexdigest()[:12],
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        return self._info
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        """Raises ModelUnsound where a score is not a finite number."""
+        squares = [preprocess.windows(tile.pixels) for tile in tiles]
+        scores = self._run([preprocess.squared(square) for each in squares for square in each])
+        ends = np.cumsum([len(each) for each in squares])
+        return [
+            self._evidence(scores[end - len(each) : end])
+            for each, end in zip(squares, ends, strict=True)
+        ]
+
+    def _run(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
+        starts = range(0, len(inputs), BATCH)
+        batches = [np.stack(inputs[start : start + BATCH]) for start in starts]
+        parts = [self._session.run(None, {"pixels": batch})[0] for batch in batches]
+        scores = np.concatenate([np.empty((0, len(self._names))), *parts])
+        if not np.isfinite(scores).all():
+            raise ModelUnsound(MODEL_ID, "a score is not a finite number")
+        return scores
+
+    def _evidence(self, scores: NDArray[np.float64]) -> Evidence:
+        """From the log-probabilities (windows, classes) of one tile."""
+        mean = np.logaddexp.reduce(scores, axis=0) - np.log(len(scores))
+        mean -= np.logaddexp.reduce(mean)
+        rest = np.logaddexp.reduce(np.delete(mean, CANCER))
+        findings = (
+            Finding(name, float(share))
+            for name, share in zip(self._names, np.exp(mean), strict=True)
+        )
+        ranked = sorted(findings, key=lambda finding: -finding.probability)
+        return Evidence(margin=float(mean[CANCER] - rest), findings=tuple(ranked))
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        return sentence.compose(evidence.findings, answer)
+
+    def close(self) -> None:
+        pass
+
+
+def open_session(network: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,202 @@
+"""The shipped classifier: its files, its scores on real tiles, its one sentence."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from healer.engines.base import Answer, Engine, Finding
+from healer.engines.builtin import BuiltinEngine, files, preprocess, sentence
+from healer.errors import ModelAltered, ModelIncomplete, ModelUnsound
+from healer.imaging.tile import Tile
+
+HUMAN_NAMES = {
+    "adenocarcinoma",
+    "high-grade intraepithelial neoplasia",
+    "low-grade intraepithelial neoplasia",
+    "serrated adenoma",
+    "non-neoplastic polyp",
+    "normal mucosa",
+    "other tissue",
+}
+
+
+@pytest.fixture(scope="module")
+def engine() -> BuiltinEngine:
+    return BuiltinEngine(threads=1)
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    for name in (files.NETWORK, files.CARD):
+        shutil.copy(files.FOLDER / name, tmp_path / name)
+    return tmp_path
+
+
+def noise(height: int, width: int, seed: int = 0) -> Tile:
+    rng = np.random.default_rng(seed)
+    return Tile(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def load(path: Path) -> Tile:
+    with Image.open(path) as image:
+        return Tile(np.asarray(image.convert("RGB")))
+
+
+def test_it_is_an_engine_that_says_which(engine: BuiltinEngine) -> None:
+    assert isinstance(engine, Engine)
+    assert engine.info.engine == "builtin"
+    assert engine.info.model_id == "healer/builtin-crc"
+    assert files.read().sha256.startswith(engine.info.revision)
+
+
+def test_the_network_is_at_most_12_megabytes() -> None:
+    assert (files.FOLDER / files.NETWORK).stat().st_size <= 12_000_000
+
+
+def test_the_card_names_the_data_licence() -> None:
+    card = json.loads((files.FOLDER / files.CARD).read_text(encoding="utf-8"))
+    assert "CC BY 4.0" in card["data"]
+    assert set(card["classes"]) == HUMAN_NAMES
+
+
+def test_findings_are_every_class_sorted_and_sum_to_one(engine: BuiltinEngine) -> None:
+    (evidence,) = engine.score([noise(224, 224)])
+    shares = [finding.probability for finding in evidence.findings]
+    assert {finding.name for finding in evidence.findings} == HUMAN_NAMES
+    assert shares == sorted(shares, reverse=True)
+    assert math.isclose(sum(shares), 1, abs_tol=1e-6)
+
+
+def test_the_margin_is_the_log_odds_of_adenocarcinoma(engine: BuiltinEngine) -> None:
+    (evidence,) = engine.score([noise(150, 150)])
+    cancer = next(each.probability for each in evidence.findings if each.name == sentence.CANCER)
+    assert math.isclose(evidence.margin, math.log(cancer / (1 - cancer)), abs_tol=1e-4)
+
+
+def test_a_tile_scores_the_same_alone_and_in_any_batch(engine: BuiltinEngine) -> None:
+    shapes = [(224, 224), (150, 150), (300, 700), (64, 64), (768, 768)] * 5
+    tiles = [noise(*shape, seed=at) for at, shape in enumerate(shapes)]
+    together = [evidence.margin for evidence in engine.score(tiles)]
+    alone = [engine.score([tile])[0].margin for tile in tiles]
+    assert np.allclose(together, alone, atol=1e-4)
+
+
+def test_no_tiles_give_no_evidence(engine: BuiltinEngine) -> None:
+    assert list(engine.score([])) == []
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (3000, 40)])
+def test_odd_shapes_are_scored(engine: BuiltinEngine, shape: tuple[int, int]) -> None:
+    assert math.isfinite(engine.score([noise(*shape)])[0].margin)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_a_flat_tile_is_scored_and_not_called_cancer(engine: BuiltinEngine, value: int) -> None:
+    (evidence,) = engine.score([Tile(np.full((224, 224, 3), value, np.uint8))])
+    assert evidence.margin < 0
+
+
+def test_training_tiles_get_their_answer(engine: BuiltinEngine, data_dir: Path) -> None:
+    """A sanity check, not a measurement: the network has seen most of these."""
+    folder = data_dir / "ebhi-seg"
+    with (folder / "index.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))[::40]
+    wanted = [row for row in rows if row["label"] in ("adenocarcinoma", "normal", "polyp")]
+    margins = [each.margin for each in engine.score([load(folder / row["path"]) for row in wanted])]
+    right = [
+        (margin > 0) == (row["label"] == "adenocarcinoma")
+        for margin, row in zip(margins, wanted, strict=True)
+    ]
+    assert len(right) >= 20
+    assert np.mean(right) >= 0.9
+
+
+def test_a_changed_network_is_refused(copied: Path) -> None:
+    network = copied / files.NETWORK
+    network.write_bytes(network.read_bytes()[:-1] + b"\0")
+    with pytest.raises(ModelAltered, match=r"model\.onnx"):
+        BuiltinEngine(threads=1, folder=copied)
+
+
+def test_another_preprocessing_is_refused(copied: Path) -> None:
+    card = json.loads((copied / files.CARD).read_text(encoding="utf-8"))
+    (copied / files.CARD).write_text(json.dumps(card | {"preprocessing": "v0"}), encoding="utf-8")
+    with pytest.raises(ModelAltered, match="preprocessing"):
+        BuiltinEngine(threads=1, folder=copied)
+
+
+@pytest.mark.parametrize("name", [files.NETWORK, files.CARD])
+def test_a_missing_file_is_named(copied: Path, name: str) -> None:
+    (copied / name).unlink()
+    with pytest.raises(ModelIncomplete, match=name):
+        BuiltinEngine(threads=1, folder=copied)
+
+
+def test_windows_cover_a_long_tile() -> None:
+    pixels = noise(100, 250).pixels
+    found = preprocess.windows(pixels)
+    assert [window.shape for window in found] == [(100, 100, 3)] * 3
+    assert (found[0] == pixels[:, :100]).all()
+    assert (found[-1] == pixels[:, -100:]).all()
+
+
+def test_an_absurdly_long_tile_is_sampled() -> None:
+    found = preprocess.windows(np.zeros((2, 5000, 3), np.uint8))
+    assert len(found) == preprocess.MOST_WINDOWS
+
+
+def shares(cancer: float, leading: str) -> list[Finding]:
+    rest = (1 - cancer) * 0.9
+    found = [
+        Finding(sentence.CANCER, cancer),
+        Finding(leading, rest),
+        Finding("normal mucosa", 1 - cancer - rest),
+    ]
+    return sorted(found, key=lambda finding: -finding.probability)
+
+
+@pytest.mark.parametrize("cancer", [0.001, 0.3, 0.5, 0.93, 0.999])
+@pytest.mark.parametrize("answer", list(Answer))
+def test_the_sentence_agrees_with_the_answer(answer: Answer, cancer: float) -> None:
+    text = "".join(sentence.compose(shares(cancer, "other tissue"), answer))
+    assert ("read as cancer" in text) == (answer is Answer.YES)
+    assert ("read as no cancer" in text) == (answer is Answer.NO)
+    assert ("cannot tell" in text) == (answer is Answer.INDETERMINATE)
+    assert text.endswith("composed from its class probabilities.")
+    assert text.count(".") == 1
+    assert "MedGemma" not in text
+
+
+@pytest.mark.parametrize("lesion", sorted(sentence.PRECURSORS))
+def test_a_leading_precursor_is_named_as_no_cancer(lesion: str) -> None:
+    text = "".join(sentence.compose(shares(0.04, lesion), Answer.NO))
+    assert f"86 % on {lesion}, a precursor lesion and not cancer" in text
+
+
+def test_the_engine_explains_its_own_evidence(engine: BuiltinEngine) -> None:
+    (evidence,) = engine.score([noise(224, 224)])
+    pieces = list(engine.explain(evidence, Answer.NO))
+    assert len(pieces) > 1
+    assert evidence.findings[0].name in "".join(pieces)
+
+
+def test_a_network_that_gives_no_numbers_is_unsound() -> None:
+    broken = BuiltinEngine(threads=1)
+    broken._session = Unsound()
+    with pytest.raises(ModelUnsound, match="finite"):
+        broken.score([noise(64, 64)])
+
+
+class Unsound:
+    """Stands for a network whose weights have gone bad."""
+
+    def run(self, _: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        return [np.full((len(feed["pixels"]), len(HUMAN_NAMES)), np.nan)]

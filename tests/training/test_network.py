@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from training.data import OUTPUTS
+from training.network import STRIDE, Ensemble, Network, normalised
+
+
+def test_outputs_have_the_documented_shapes() -> None:
+    tile, spots = Network((4, 4, 8, 8)).eval()(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
+    assert tile.shape == (2, OUTPUTS)
+    assert spots.shape == (2, OUTPUTS, 64 // STRIDE, 64 // STRIDE)
+
+
+def test_a_white_balance_gain_all_but_disappears() -> None:
+    picture = torch.randint(60, 200, (1, 3, 32, 32), generator=torch.Generator().manual_seed(0))
+    warmer = picture * torch.tensor([1.2, 1.0, 0.8])[None, :, None, None]
+    assert torch.allclose(normalised(picture), normalised(warmer), atol=0.15)
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_a_flat_picture_stays_flat(value: int) -> None:
+    flat = torch.full((1, 3, 16, 16), value, dtype=torch.uint8)
+    assert float(normalised(flat).abs().max()) < 1e-3
+
+
+def test_an_ensemble_gives_log_probabilities() -> None:
+    members = [Network((4, 4, 8, 8)) for _ in range(3)]
+    scores = Ensemble(members).eval()(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+    assert torch.allclose(scores.exp().sum(1), torch.ones(2), atol=1e-5)

@@ -1,0 +1,74 @@
+"""How the built-in model is made, measured and shipped."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from healer.engines.builtin.files import FOLDER
+from training import card as model_card
+from training import crossval, data, evaluate, export, speed
+from training.fit import Recipe
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+console = Console()
+Data = Annotated[Path, typer.Option(help="Folder of EBHI-Seg: index.csv, tiles, masks.")]
+Runs = Annotated[Path, typer.Option(help="Where trained members are kept.")]
+Repeats = Annotated[int, typer.Option(min=1, help="Splits into folds, each with its own seeds.")]
+Threads = Annotated[int, typer.Option(min=1, help="CPU threads.")]
+DATA = data.default_folder()
+RUNS = Path("runs")
+
+
+@app.command("train")
+def train_(
+    folder: Data = DATA, runs: Runs = RUNS, repeats: Repeats = 1, threads: Threads = 1
+) -> None:
+    """Train the members that RUNS lacks (12 minutes each on one core); stops and goes on safely."""
+    torch.set_num_threads(threads)
+    crossval.train(data.load(folder), Recipe(), repeats, runs)
+
+
+@app.command("evaluate")
+def evaluate_(
+    folder: Data = DATA, runs: Runs = RUNS, repeats: Repeats = 1, threads: Threads = 1
+) -> None:
+    """Measure the members on the cases they never saw; writes results.json, out_of_fold.csv."""
+    torch.set_num_threads(threads)
+    results = evaluate.evaluate(data.load(folder), Recipe(), repeats, runs)
+    evaluate.write(results)
+    console.print(model_card.figures(), markup=False, soft_wrap=True)
+
+
+@app.command("export")
+def export_(runs: Runs = RUNS, repeats: Repeats = 1) -> None:
+    """Write every member into the package as one ONNX file."""
+    recipe, members = Recipe(), crossval.members(repeats)
+    config = {**asdict(recipe), "folds": crossval.FOLDS, "seeds": [each.seed for each in members]}
+    file = export.write([crossval.read(each, recipe, runs) for each in members], config, FOLDER)
+    console.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", soft_wrap=True)
+
+
+@app.command("speed")
+def speed_(threads: Threads = 1) -> None:
+    """Print milliseconds a tile of the shipped model."""
+    for side, (median, slow) in speed.milliseconds(threads).items():
+        console.print(f"{side} px: median {median:.1f} ms, 95th percentile {slow:.1f} ms")
+
+
+@app.command("card")
+def card_() -> None:
+    """Print the model card's figures and write them into docs/model-card.md."""
+    table = model_card.figures()
+    text = model_card.CARD.read_text(encoding="utf-8")
+    model_card.CARD.write_text(model_card.rendered(text, table), encoding="utf-8")
+    console.print(table, markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    app()

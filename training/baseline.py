@@ -1,0 +1,43 @@
+"""What colour alone can do: a hue-saturation-value histogram and logistic regression."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.progress import track
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from training import shifts
+from training.crossval import members, rows_of
+from training.data import LABELS, Tiles
+
+BINS = (12, 6, 6)
+
+
+def histogram(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
+    hsv = np.asarray(Image.fromarray(tile).convert("HSV")).reshape(-1, 3)
+    counts, _ = np.histogramdd(hsv, bins=BINS, range=[(0, 256)] * 3)
+    return np.sqrt(counts.ravel() / len(hsv))
+
+
+def histograms(tiles: Tiles, shift: str) -> NDArray[np.float64]:
+    change = shifts.SHIFTS[shift]
+    return np.stack([histogram(change(tile)) for tile in track(tiles.pixels, f"Colours, {shift}")])
+
+
+def out_of_fold(tiles: Tiles) -> dict[str, NDArray[np.float32]]:
+    """Shift → log-probabilities (n, 6), on the first repeat's folds."""
+    colours = {shift: histograms(tiles, shift) for shift in shifts.SHIFTS}
+    out = {shift: np.zeros((len(tiles), len(LABELS)), np.float32) for shift in shifts.SHIFTS}
+    for member in members(1):
+        known, unseen = rows_of(tiles, member)
+        model = make_pipeline(
+            StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, class_weight="balanced")
+        )
+        model.fit(colours["as it is"][known], tiles.labels[known])
+        for shift, features in colours.items():
+            out[shift][unseen] = model.predict_log_proba(features[unseen])
+    return out

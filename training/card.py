@@ -1,0 +1,68 @@
+"""The model card's tables, written from `results.json` so that they cannot drift from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from training.evaluate import HOME, RESULTS
+from training.metrics import VERSUS_ALL, VERSUS_BENIGN
+
+CARD = Path(__file__).parents[1] / "docs" / "model-card.md"
+BEGIN = "<!-- figures: python -m training card -->"
+END = "<!-- end of figures -->"
+
+
+def figures(file: Path = RESULTS) -> str:
+    """The text between the markers."""
+    results = json.loads(file.read_text(encoding="utf-8"))
+    parts = [at_home(results), under_shifts(results), beside(results)]
+    return "\n\n".join(parts)
+
+
+def at_home(results: Mapping[str, Any]) -> str:
+    network, baseline = results["network"][HOME], results["baseline"][HOME]
+    rows = [
+        f"| {task} | {row['positive']} / {row['tiles']} | {row['cases']} "
+        f"| {area(row)} | {area(baseline[task])} |"
+        for task, row in network.items()
+    ]
+    head = "| AUROC, out of fold | positive / tiles | cases | network | colour histogram |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])
+
+
+def under_shifts(results: Mapping[str, Any]) -> str:
+    rows = [
+        f"| {shift} | {area(row[VERSUS_BENIGN])} | {area(row[VERSUS_ALL])} "
+        f"| {area(results['baseline'][shift][VERSUS_ALL])} |"
+        for shift, row in results["network"].items()
+    ]
+    head = (
+        "| tile, changed | against normal and polyp | against all | colour histogram, against all |"
+    )
+    return "\n".join([head, "|---|---|---|---|", *rows])
+
+
+def beside(results: Mapping[str, Any]) -> str:
+    folds = ", ".join(f"{value:.3f}" for value in results["each_fold"][VERSUS_ALL])
+    cut = results["threshold"]
+    return (
+        f"{results['tiles']} tiles of {results['cases']} cases, {results['folds']} folds, seeds "
+        f"{', '.join(map(str, results['seeds']))}. AUROC against all other classes fold by fold: "
+        f"{folds}. Cut at even odds, balanced accuracy is "
+        f"{cut['balanced_accuracy_at_even_odds']:.3f}; at 95 % specificity, sensitivity is "
+        f"{cut['sensitivity_at_95_specificity']:.3f}."
+    )
+
+
+def area(row: Mapping[str, float]) -> str:
+    return f"{row['auroc']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
+
+
+def rendered(card: str, table: str) -> str:
+    """The card with its figures replaced."""
+    before, rest = card.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{table}\n{END}{after}"
