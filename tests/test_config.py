@@ -6,8 +6,6 @@ import pytest
 
 from healer.config import PINNED_REVISIONS, load_settings
 from healer.errors import InvalidSettings
-from tests.conftest import REPO
-from tests.settings_table import END, START, render
 
 
 def test_defaults() -> None:
@@ -89,8 +87,3 @@ def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HEALER_ENGNE", "builtin")
     monkeypatch.setenv("HEALER_TEST_DATA", "here")
     assert load_settings().unknown_variables() == {"HEALER_ENGNE": "HEALER_ENGINE"}
-
-
-def test_the_readme_table_is_the_code() -> None:
-    readme = (REPO / "README.md").read_text()
-    assert readme.split(START)[1].split(END)[0].strip() == render().strip(), "run `make generate`"

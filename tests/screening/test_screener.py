@@ -12,9 +12,10 @@ from healer.engines.base import Answer, Evidence
 from healer.engines.fake import FakeEngine
 from healer.errors import ModelUnsound
 from healer.imaging import Tile
+from healer.screening.calibration import sigmoid
 from healer.screening.screener import Screener
 from healer.screening.selftest import known_tile, self_test
-from healer.screening.verdict import LEAST_MASS, decide, sigmoid
+from healer.screening.verdict import LEAST_MASS, decide
 
 
 class ScriptedEngine(FakeEngine):

@@ -1,0 +1,52 @@
+"""README's tables, from the code and the committed figures: `python -m tests.readme_tables`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from healer.config import Settings, names_of
+from tests.conftest import REPO
+
+README = REPO / "README.md"
+
+
+def settings() -> str:
+    lines = ["| variable | default | what it does |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        variables = " or ".join(f"`{variable}`" for variable in names_of(name, field))
+        default = "" if field.default is None else f"`{str(field.default).lower()}`"
+        lines.append(f"| {variables} | {default} | {field.description} |")
+    return "\n".join(lines)
+
+
+def accuracy() -> str:
+    figures = json.loads((REPO / "training" / "results.json").read_text())
+    task = "adenocarcinoma against all other classes"
+    easy = "adenocarcinoma against normal and polyp"
+    lines = [
+        "| tiles | against all other classes | against normal and polyp | colour histogram |",
+        "|---|---|---|---|",
+    ]
+    for shift, tasks in figures["network"].items():
+        hard = tasks[task]
+        lines.append(
+            f"| {shift} | **{hard['auroc']:.3f}** ({hard['low']:.3f} to {hard['high']:.3f}) "
+            f"| {tasks[easy]['auroc']:.3f} | {figures['baseline'][shift][task]['auroc']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {"settings": settings, "accuracy": accuracy}
+
+
+def rewritten(readme: str) -> str:
+    for name, table in TABLES.items():
+        start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, rest = readme.split(start)
+        readme = f"{before}{start}\n{table()}\n{end}{rest.split(end)[1]}"
+    return readme
+
+
+if __name__ == "__main__":
+    README.write_text(rewritten(README.read_text()))
