@@ -19,6 +19,7 @@ PINNED_REVISIONS = {
     "google/medgemma-4b-it": "290cda5eeccbee130f987c4ad74a59ae6f196408",
     "google/medgemma-1.5-4b-it": "91850547d9f0b2fdd21aa7c5f4f3d1a8a52c243b",
 }
+GateMode = Literal["refuse", "warn", "off"]
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -64,6 +65,11 @@ class Settings(BaseSettings):
         validation_alias=plain("MODEL_DIR"),
         description="Folder that holds the downloaded model.",
     )
+    model_adapter: Path | None = Field(
+        default=None,
+        validation_alias=plain("MODEL_ADAPTER"),
+        description="Folder of a LoRA adapter that `healer tune` made; MedGemma is served with it.",
+    )
     port: int = Field(
         default=8080,
         ge=0,
@@ -93,6 +99,13 @@ class Settings(BaseSettings):
     allow_unpinned: bool = Field(
         default=False, description="Accept a MODEL_REVISION that can move, such as `main`."
     )
+    gate: GateMode = Field(
+        default="refuse",
+        description=(
+            "A picture that is no assessable H&E field is refused (`refuse`), answered with a "
+            "warning (`warn`), or not looked at by the gate (`off`)."
+        ),
+    )
     calibration: str = Field(
         default="auto",
         description=(
@@ -116,7 +129,9 @@ class Settings(BaseSettings):
         default="auto", description="`auto` is console on a terminal and JSON otherwise."
     )
 
-    @field_validator("log_level", "engine", "device", "dtype", "quantization", mode="before")
+    @field_validator(
+        "log_level", "gate", "engine", "device", "dtype", "quantization", mode="before"
+    )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -21,11 +21,32 @@ HealerError
 │   ├── ModelUnsound         loaded, but gives no usable numbers
 │   ├── CalibrationUnreadable
 │   ├── CalibrationMismatch  fitted for another engine, model, prompt …
+│   ├── AdapterIncomplete    MODEL_ADAPTER is not a finished adapter
+│   ├── AdapterMismatch      trained for another model
 │   └── ModelNotReady        still loading, or failed to load
+├── DatasetError             evaluating and calibrating
+│   ├── DatasetNotFound      neither a path nor fetched yet
+│   ├── DatasetUnreadable
+│   ├── LabelUnknown         a class that is neither yes nor no
+│   ├── DownloadRefused      Healer does not fetch this one
+│   ├── DatasetUnreachable   the publisher does not answer
+│   ├── DatasetDamaged       an archive arrived with another checksum
+│   ├── ArchiveUnsafe        an archive would write where it must not
+│   ├── ResultsMismatch      results of something else
+│   ├── NotCalibratable      no calibration can be fitted
+│   └── EvalNotInstalled     the eval extra is missing
+├── TuningError              fine-tuning
+│   ├── TooFewCases          no split that parts no case
+│   ├── TileUnusable         a training tile cannot be read
+│   ├── FolderTaken          the output folder holds something else
+│   ├── CheckpointUnusable   damaged, or of another run
+│   ├── TuningDiskFull       checked before training
+│   └── TuningDiverged       the loss is not a number
 └── RequestError             what a client sent
     ├── UploadNotMultipart   another content type
     ├── MalformedForm        multipart that does not parse
     ├── MissingField
+    ├── InvalidField
     ├── EmptyFile
     ├── TooManyBytes
     ├── FileNotReadable      on the command line
@@ -33,7 +54,8 @@ HealerError
         ├── NotAnImage
         ├── UnsupportedFormat
         ├── TruncatedImage
-        └── TooManyPixels
+        ├── TooManyPixels
+        └── ImageNotAssessable   the gate: no H&E field that can be judged
 
 Each error carries typed fields and builds its own sentence from them: what happened, then what
 to do next. HTTP statuses live in `healer.serving.problems`, exit codes here.
@@ -41,10 +63,11 @@ to do next. HTTP statuses live in `healer.serving.problems`, exit codes here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import ClassVar
 
-JsonScalar = str | int | float | bool | None
+Json = str | int | float | bool | None | Sequence[Mapping[str, str | float]]
 
 
 @dataclass(eq=False)
@@ -57,7 +80,7 @@ class HealerError(Exception):
     def __str__(self) -> str:
         return self.message.format(**self.fields())
 
-    def fields(self) -> dict[str, JsonScalar]:
+    def fields(self) -> dict[str, Json]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
@@ -295,12 +318,247 @@ class CalibrationMismatch(ModelError):
 
 
 @dataclass(eq=False)
+class AdapterIncomplete(ModelError):
+    folder: str
+    reason: str
+    code = "adapter_incomplete"
+    title = "The adapter folder is not a finished adapter"
+    message = (
+        "{folder} is not a finished adapter: {reason}. Set MODEL_ADAPTER to a folder that "
+        "`healer tune` has finished, or unset it."
+    )
+    exit_code = 29
+
+
+@dataclass(eq=False)
+class AdapterMismatch(ModelError):
+    folder: str
+    part: str
+    trained_for: str
+    serving: str
+    code = "adapter_mismatch"
+    title = "The adapter belongs to another model"
+    message = (
+        "{folder} was trained for {part} {trained_for}, and MODEL_DIR holds {serving}. Set "
+        "MODEL_DIR to the model it was trained on, or unset MODEL_ADAPTER."
+    )
+    exit_code = 29
+
+
+@dataclass(eq=False)
 class ModelNotReady(ModelError):
     reason: str
     code = "model_not_ready"
     title = "The model is not ready"
     message = "The model is not ready: {reason}. Ask /ready, and send the image again once it is."
     exit_code = 26
+
+
+@dataclass(eq=False)
+class DatasetError(HealerError):
+    code = "dataset_failed"
+    title = "The dataset cannot be used"
+    message = "The dataset cannot be used."
+    exit_code = 40
+
+
+@dataclass(eq=False)
+class DatasetNotFound(DatasetError):
+    dataset: str
+    advice: str
+    code = "dataset_not_found"
+    title = "No such dataset"
+    message = "{dataset} is not there. {advice}."
+    exit_code = 41
+
+
+@dataclass(eq=False)
+class DatasetUnreadable(DatasetError):
+    file: str
+    reason: str
+    code = "dataset_unreadable"
+    title = "The dataset cannot be read"
+    message = (
+        "{file} cannot be read as a dataset ({reason}). Give a folder with one folder a class, "
+        "an index.csv with the columns path and label, or an archive of either."
+    )
+    exit_code = 42
+
+
+@dataclass(eq=False)
+class LabelUnknown(DatasetError):
+    labels: str
+    code = "label_unknown"
+    title = "A class is neither yes nor no"
+    message = (
+        "Healer does not know whether these classes are cancer: {labels}. Name the classes that "
+        "are with --yes (every other class is then no), and those to leave out with --ignore."
+    )
+    exit_code = 43
+
+
+@dataclass(eq=False)
+class DownloadRefused(DatasetError):
+    dataset: str
+    reason: str
+    page: str
+    code = "download_refused"
+    title = "Healer does not download this dataset"
+    message = (
+        "{dataset} is not downloaded: {reason}. Get it from {page} and give the path of its "
+        "folder or archive."
+    )
+    exit_code = 44
+
+
+@dataclass(eq=False)
+class DatasetUnreachable(DatasetError):
+    url: str
+    reason: str
+    code = "dataset_unreachable"
+    title = "The publisher cannot be reached"
+    message = (
+        "{url} cannot be fetched ({reason}). Check the network and proxy, then run this again: "
+        "it goes on where it stopped."
+    )
+    exit_code = 45
+
+
+@dataclass(eq=False)
+class DatasetDamaged(DatasetError):
+    file: str
+    reason: str
+    code = "dataset_damaged"
+    title = "The dataset arrived damaged"
+    message = "{file} arrived damaged ({reason}) and was deleted. Run this again to fetch it anew."
+    exit_code = 46
+
+
+@dataclass(eq=False)
+class ArchiveUnsafe(DatasetError):
+    file: str
+    member: str
+    reason: str
+    code = "archive_unsafe"
+    title = "The archive is not safe to unpack"
+    message = (
+        "{file} holds {member}, which {reason}; nothing of it was kept. Get the archive from its "
+        "publisher, or unpack it yourself and give the folder."
+    )
+    exit_code = 47
+
+
+@dataclass(eq=False)
+class ResultsMismatch(DatasetError):
+    file: str
+    reason: str
+    code = "results_mismatch"
+    title = "The results belong to something else"
+    message = "{file} cannot be used here: {reason}. Give another folder or file."
+    exit_code = 48
+
+
+@dataclass(eq=False)
+class NotCalibratable(DatasetError):
+    reason: str
+    code = "not_calibratable"
+    title = "No calibration can be fitted"
+    message = (
+        "No calibration can be fitted: {reason}. Use more tiles of known answer, or another model."
+    )
+    exit_code = 49
+
+
+@dataclass(eq=False)
+class EvalNotInstalled(DatasetError):
+    reason: str
+    code = "eval_not_installed"
+    title = "The evaluation libraries are not installed"
+    message = (
+        "Evaluation and calibration need libraries that are missing ({reason}). "
+        "Install them with: pip install 'healer[eval]'"
+    )
+    exit_code = 50
+
+
+@dataclass(eq=False)
+class TuningError(HealerError):
+    code = "tuning_failed"
+    title = "The model cannot be tuned"
+    message = "The model cannot be tuned."
+    exit_code = 60
+
+
+@dataclass(eq=False)
+class TooFewCases(TuningError):
+    dataset: str
+    reason: str
+    code = "too_few_cases"
+    title = "The dataset cannot be split by case"
+    message = (
+        "{dataset} cannot be split into training and validation without parting a case: "
+        "{reason}. Add cases of the rarer answer."
+    )
+    exit_code = 61
+
+
+@dataclass(eq=False)
+class TileUnusable(TuningError):
+    path: str
+    reason: str
+    code = "tile_unusable"
+    title = "A training tile cannot be read"
+    message = "{path} cannot be read: {reason} Repair it or take it out, and start a new run."
+    exit_code = 62
+
+
+@dataclass(eq=False)
+class FolderTaken(TuningError):
+    folder: str
+    reason: str
+    code = "folder_taken"
+    title = "The output folder is taken"
+    message = "{folder} {reason}. Choose another --out."
+    exit_code = 63
+
+
+@dataclass(eq=False)
+class CheckpointUnusable(TuningError):
+    file: str
+    reason: str
+    code = "checkpoint_unusable"
+    title = "The run cannot be resumed"
+    message = (
+        "{file} cannot be resumed from: {reason}. Repeat the command that began the run with "
+        "--resume, or choose another --out."
+    )
+    exit_code = 64
+
+
+@dataclass(eq=False)
+class TuningDiskFull(TuningError):
+    folder: str
+    needed_bytes: int
+    free_bytes: int
+    code = "tuning_disk_full"
+    title = "Not enough disk space to tune"
+    message = (
+        "{folder} needs {needed_bytes:,} bytes and the disk has {free_bytes:,} free. Free some "
+        "space or set --out to a larger disk."
+    )
+    exit_code = 65
+
+
+@dataclass(eq=False)
+class TuningDiverged(TuningError):
+    step: int
+    code = "tuning_diverged"
+    title = "The training diverged"
+    message = (
+        "At step {step} the loss or its gradient is not a finite number. Start again with a lower "
+        "--learning-rate."
+    )
+    exit_code = 66
 
 
 @dataclass(eq=False)
@@ -335,6 +593,15 @@ class MissingField(RequestError):
     code = "missing_field"
     title = "A form field is missing"
     message = "The form has no file in its field {field}. Send the picture there."
+
+
+@dataclass(eq=False)
+class InvalidField(RequestError):
+    field: str
+    choices: str
+    code = "invalid_field"
+    title = "A form field has a value that is not known"
+    message = "The form field {field} takes one of: {choices}. Leave it out for the default."
 
 
 @dataclass(eq=False)
@@ -403,4 +670,16 @@ class TooManyPixels(ImageError):
     message = (
         "The image is {width} × {height} pixels; at most {limit_pixels:,} are read. Send one "
         "field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS."
+    )
+
+
+@dataclass(eq=False)
+class ImageNotAssessable(ImageError):
+    sentences: str
+    reasons: tuple[Mapping[str, str | float], ...] = ()
+    code = "image_not_assessable"
+    title = "The picture cannot be assessed"
+    message = (
+        "{sentences} Send another field, or send the form field gate=warn (HEALER_GATE, --gate) to "
+        "have it answered all the same."
     )

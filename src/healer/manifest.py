@@ -41,11 +41,13 @@ class ManifestFile(_Record):
 
 
 class Manifest(_Record):
-    """`revision` is the commit that was fetched, also where a branch was asked for."""
+    """`revision` is the commit that was fetched, also where a branch was asked for; `adapter` names
+    one that `healer tune --merge` baked into the weights."""
 
     format: Literal[1] = 1
     model_id: str
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    adapter: str | None = None
     files: tuple[ManifestFile, ...] = Field(min_length=1)
     healer: str = __version__
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))

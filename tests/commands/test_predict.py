@@ -15,7 +15,8 @@ run = CliRunner().invoke
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HEALER_GATE", "off")  # these pictures are no histology
     (tmp_path / "deep").mkdir()
     Image.effect_noise((80, 60), 60).convert("RGB").save(tmp_path / "b.png")
     Image.new("RGB", (300, 200), "pink").save(tmp_path / "deep" / "a.JPG")

@@ -20,7 +20,7 @@ from healer.main import create_app
 
 @pytest.fixture
 def client() -> Iterator[TestClient]:
-    with TestClient(create_app(Settings(), engine=FakeEngine())) as client:
+    with TestClient(create_app(Settings(gate="off"), engine=FakeEngine())) as client:
         wait_until_ready(client)
         yield client
 
@@ -58,5 +58,5 @@ def live(app: FastAPI) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with live(create_app(Settings(_env_file=None), engine=FakeEngine())) as url:
+    with live(create_app(Settings(_env_file=None, gate="off"), engine=FakeEngine())) as url:
         yield url

@@ -36,8 +36,9 @@ def test_the_verdict_comes_first_then_the_words_then_the_whole_answer(client: Te
     assert verdict["verdict"] == "yes"
     assert "explanation" not in verdict
     assert verdict.items() <= answer.items()
-    assert "".join(piece["text"] for name, piece in events if name == "explanation") == (
-        answer["explanation"]
+    assert (
+        "".join(piece["text"] for name, piece in events if name == "explanation")
+        == (answer["explanation"])
     )
     assert answer["notice"] == NOTICE
     assert answer["request_id"] == response.headers["x-request-id"]
@@ -68,7 +69,7 @@ class LosesItsVoice(FakeEngine):
 
 def test_a_failure_on_the_way_is_a_problem_event() -> None:
     engine = LosesItsVoice()
-    with TestClient(create_app(Settings(), engine=engine)) as client:
+    with TestClient(create_app(Settings(gate="off"), engine=engine)) as client:
         wait_until_ready(client)
         engine.silent = True
         response = client.post("/predict", files={"image_file": png()}, headers=STREAM)
@@ -99,7 +100,7 @@ class Talkative(FakeEngine):
 @pytest.mark.parametrize("pieces_read", [1, 5])
 def test_the_client_going_away_stops_the_generation(pieces_read: int) -> None:
     engine = Talkative()
-    with live(create_app(Settings(_env_file=None), engine=engine)) as url:
+    with live(create_app(Settings(_env_file=None, gate="off"), engine=engine)) as url:
         files = {"image_file": png()}
         with httpx.stream("POST", f"{url}/predict", files=files, headers=STREAM) as response:
             lines = response.iter_lines()

@@ -38,7 +38,7 @@ def test_a_pink_tile_gets_the_fake_engines_yes(client: TestClient) -> None:
     assert answer["findings"] == [{"name": "pinkness", "probability": 1.0}]
     assert answer["model"]["engine"] == "fake"
     assert answer["notice"] == NOTICE
-    assert set(answer["timings_ms"]) == {"receive", "decode", "score", "explain", "total"}
+    assert set(answer["timings_ms"]) == {"receive", "decode", "gate", "score", "explain", "total"}
 
 
 def test_a_green_tile_gets_its_no(client: TestClient) -> None:
@@ -109,7 +109,7 @@ def test_too_many_pixels(client: TestClient) -> None:
 
 
 def test_too_many_bytes() -> None:
-    settings = Settings(max_bytes=2048)
+    settings = Settings(max_bytes=2048, gate="off")
     with TestClient(create_app(settings, engine=FakeEngine())) as client:
         wait_until_ready(client)
         for size in (2049, 400_000):

@@ -42,7 +42,7 @@ class BrokenEngine(FakeEngine):
 
 def test_not_ready_until_a_real_inference_has_succeeded() -> None:
     engine = SlowEngine()
-    with TestClient(create_app(Settings(), engine=engine)) as client:
+    with TestClient(create_app(Settings(gate="off"), engine=engine)) as client:
         assert engine.asked.wait(30)
         response = client.get("/ready")
         assert response.status_code == 503
@@ -59,7 +59,7 @@ def test_not_ready_until_a_real_inference_has_succeeded() -> None:
 
 
 def test_an_engine_that_gives_no_number_is_never_ready() -> None:
-    with TestClient(create_app(Settings(), engine=BrokenEngine())) as client:
+    with TestClient(create_app(Settings(gate="off"), engine=BrokenEngine())) as client:
         reason = "the model is loading"
         while reason == "the model is loading":
             reason = client.get("/health").json()["reason"]
@@ -71,7 +71,7 @@ def test_an_engine_that_gives_no_number_is_never_ready() -> None:
 async def test_health_answers_while_a_prediction_runs() -> None:
     engine = SlowEngine()
     engine.allowed.set()
-    app = create_app(Settings(), engine=engine)
+    app = create_app(Settings(gate="off"), engine=engine)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

@@ -18,8 +18,8 @@ from healer.config import Settings
 from healer.engines.base import Answer
 from healer.engines.choice import choose
 from healer.errors import FileNotReadable, HealerError, TooManyBytes
-from healer.imaging import decode
 from healer.notice import NOTICE
+from healer.screening.admission import admit
 from healer.screening.opening import open_screener
 from healer.screening.screener import Screener
 from healer.serving.identity import new_request_id
@@ -63,13 +63,14 @@ def answer(screener: Screener, path: Path, settings: Settings) -> Outcome:
     request_id = new_request_id()
     started = time.perf_counter()
     try:
-        tile = decode(_read(path, settings.max_bytes), max_pixels=settings.max_pixels)
-        decoded = time.perf_counter()
-        screening = screener.screen([tile])[0]
+        data = _read(path, settings.max_bytes)
+        admitted = admit(data, settings.gate, settings.max_pixels)
+        screening = screener.screen([admitted.tile])[0]
     except HealerError as error:
         return Outcome(path, Problem.of(error, status_of(type(error)), request_id))
-    timings = {"decode": decoded - started, "total": time.perf_counter() - started}
-    return Outcome(path, Prediction.finished(screener, screening, request_id, timings))
+    timings = {**admitted.timings, "total": time.perf_counter() - started}
+    prediction = Prediction.finished(screener, screening, admitted.gate, request_id, timings)
+    return Outcome(path, prediction)
 
 
 def _read(path: Path, limit_bytes: int) -> bytes:
@@ -91,12 +92,12 @@ def print_lines(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return shown
 
 
-def print_table(outcomes: Iterable[Outcome]) -> list[Outcome]:
+def print_table(outcomes: Iterable[Outcome], console: Console | None = None) -> list[Outcome]:
     shown = list(outcomes)
-    table = Table("Tile", "Verdict", "Probability", "Explanation", caption=NOTICE)
+    table = Table("Tile", "Verdict", "Probability", "Explanation", caption=NOTICE, show_lines=True)
     for outcome in shown:
         table.add_row(Text(str(outcome.path), overflow="fold"), *_cells(outcome.answer))
-    Console().print(table)
+    (console or Console()).print(table)
     return shown
 
 

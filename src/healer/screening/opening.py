@@ -32,7 +32,8 @@ def find_calibration(
         return None, ()
     if settings.calibration != "auto":
         return calibration.load(Path(settings.calibration), info), ()
-    path = SHIPPED if info.engine == "builtin" else settings.model_dir / calibration.NAME
+    folder = settings.model_adapter or settings.model_dir
+    path = SHIPPED if info.engine == "builtin" else folder / calibration.NAME
     if not path.is_file():
         return None, ()
     try:

@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from sse_starlette import ServerSentEvent
 
 from healer.errors import HealerError
-from healer.imaging import Tile
+from healer.screening.admission import Admitted
 from healer.screening.screener import finish
 from healer.serving.problems import status_of
 from healer.serving.schemas import Piece, Prediction, Problem, VerdictOut
@@ -32,11 +32,11 @@ EVENTS: dict[str, Any] = {
 
 
 async def answer_in_events(
-    service: Service, tile: Tile, request_id: str, timings: dict[str, float]
+    service: Service, admitted: Admitted, request_id: str, timings: dict[str, float]
 ) -> AsyncGenerator[ServerSentEvent, None]:
     """Closed by the server when the client goes away, which stops the engine between pieces."""
     try:
-        async with aclosing(_told(service, tile, request_id, timings)) as events:
+        async with aclosing(_told(service, admitted, request_id, timings)) as events:
             async for event in events:
                 yield event
     except HealerError as error:
@@ -44,11 +44,11 @@ async def answer_in_events(
 
 
 async def _told(
-    service: Service, tile: Tile, request_id: str, timings: dict[str, float]
+    service: Service, admitted: Admitted, request_id: str, timings: dict[str, float]
 ) -> AsyncGenerator[ServerSentEvent, None]:
     started = time.perf_counter()
-    look = await service.look(tile)
-    yield _event("verdict", VerdictOut.of(service.screener, look, request_id))
+    look = await service.look(admitted.tile)
+    yield _event("verdict", VerdictOut.of(service.screener, look, admitted.gate, request_id))
     looked = time.perf_counter()
     pieces: list[str] = []
     async with aclosing(service.explain(look)) as explanation:
@@ -58,7 +58,7 @@ async def _told(
     now = time.perf_counter()
     screening = finish(look, pieces, now - looked)
     timings = {**timings, "total": sum(timings.values()) + now - started}
-    answer = Prediction.finished(service.screener, screening, request_id, timings)
+    answer = Prediction.finished(service.screener, screening, admitted.gate, request_id, timings)
     yield _event("answer", answer)
 
 

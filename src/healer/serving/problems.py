@@ -25,6 +25,7 @@ STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.UploadNotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.MissingField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InvalidField: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.EmptyFile: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,

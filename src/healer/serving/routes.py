@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast, get_args
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
@@ -12,8 +12,8 @@ from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from healer import __version__, errors
-from healer.config import Settings
-from healer.imaging import decode
+from healer.config import GateMode, Settings
+from healer.screening.admission import admit
 from healer.serving.events import EVENTS, answer_in_events
 from healer.serving.identity import request_id_of
 from healer.serving.problems import documented
@@ -79,39 +79,49 @@ async def ready(service: TheService) -> Readiness:
     return Readiness()
 
 
-_UPLOAD: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": [FIELD],
-                    "properties": {
-                        FIELD: {
-                            "type": "string",
-                            "format": "binary",
-                            "description": "One H&E tile: PNG, JPEG, TIFF, WebP or BMP.",
-                        }
-                    },
-                }
-            }
+_FORM: dict[str, Any] = {
+    "type": "object",
+    "required": [FIELD],
+    "properties": {
+        FIELD: {
+            "type": "string",
+            "format": "binary",
+            "description": "One H&E tile: PNG, JPEG, TIFF, WebP or BMP.",
         },
-    }
+        "gate": {
+            "type": "string",
+            "enum": list(get_args(GateMode)),
+            "description": "What to do with a picture that is no assessable H&E field; the "
+            "default is the operator's (HEALER_GATE).",
+        },
+    },
 }
+_UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}}
 _REFUSALS = documented(
     errors.MalformedForm,
     errors.UploadNotMultipart,
     errors.NotAnImage,
     errors.UnsupportedFormat,
     errors.MissingField,
+    errors.InvalidField,
     errors.EmptyFile,
     errors.TruncatedImage,
     errors.TooManyBytes,
     errors.TooManyPixels,
+    errors.ImageNotAssessable,
     errors.ModelNotReady,
     errors.ModelUnsound,
 )
+
+
+def gate_mode(asked: str | None, settings: Settings) -> GateMode:
+    """The caller's wish, or the operator's default."""
+    if asked is None:
+        return settings.gate
+    for mode in get_args(GateMode):
+        if asked == mode:
+            return cast(GateMode, mode)
+    raise errors.InvalidField("gate", ", ".join(get_args(GateMode)))
 
 
 @router.post(
@@ -129,14 +139,15 @@ async def predict(
     explanation after it, piece by piece.
     """
     started = time.perf_counter()
-    data = await read_upload(request, FIELD, settings.max_bytes)
-    received = time.perf_counter()
+    upload = await read_upload(request, FIELD, settings.max_bytes)
+    mode = gate_mode(upload.fields.get("gate"), settings)
+    timings = {"receive": time.perf_counter() - started}
     screener = service.screener
-    tile = await run_in_threadpool(decode, data, max_pixels=settings.max_pixels)
-    timings = {"receive": received - started, "decode": time.perf_counter() - received}
+    admitted = await run_in_threadpool(admit, upload.data, mode, settings.max_pixels)
+    timings |= admitted.timings
     request_id = request_id_of(request)
     if "text/event-stream" in request.headers.get("accept", ""):
-        return EventSourceResponse(answer_in_events(service, tile, request_id, timings))
-    screening = await service.screen(tile)
+        return EventSourceResponse(answer_in_events(service, admitted, request_id, timings))
+    screening = await service.screen(admitted.tile)
     timings["total"] = time.perf_counter() - started
-    return Prediction.finished(screener, screening, request_id, timings)
+    return Prediction.finished(screener, screening, admitted.gate, request_id, timings)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from healer.engines.base import Answer, Finding
 from healer.errors import HealerError
 from healer.notice import NOTICE
+from healer.screening.gate import GateReport
 from healer.screening.screener import Look, Screener, Screening
 from healer.screening.verdict import Verdict
 
@@ -19,6 +20,35 @@ Share = Annotated[float, Field(ge=0, le=1)]
 class FindingOut(BaseModel):
     name: str
     probability: Share
+
+
+class GateReason(BaseModel):
+    """Why the picture was not found assessable."""
+
+    code: str
+    measured: float
+    threshold: float
+    sentence: str
+
+
+class GateOut(BaseModel):
+    passed: bool
+    warnings: list[GateReason]
+
+    @classmethod
+    def of(cls, report: GateReport | None) -> GateOut | None:
+        if report is None:
+            return None
+        reasons = [
+            GateReason(
+                code=reason.code,
+                measured=reason.measured,
+                threshold=reason.threshold,
+                sentence=reason.sentence,
+            )
+            for reason in report.reasons
+        ]
+        return cls(passed=not reasons, warnings=reasons)
 
 
 class ModelOut(BaseModel):
@@ -56,30 +86,42 @@ class VerdictOut(BaseModel):
     calibrated: bool = Field(description="Whether `probability` was calibrated on known cases.")
     reason: str | None = Field(description="Why the verdict is indeterminate; null otherwise.")
     findings: list[FindingOut]
+    gate: GateOut | None = Field(description="What the input gate found; null where it is off.")
     model: ModelOut
     request_id: str
 
     @classmethod
-    def of(cls, screener: Screener, look: Look, request_id: str) -> VerdictOut:
-        return cls(**_told(screener, look.verdict, look.evidence.findings), request_id=request_id)
+    def of(
+        cls, screener: Screener, look: Look, gate: GateReport | None, request_id: str
+    ) -> VerdictOut:
+        told = _told(screener, look.verdict, look.evidence.findings, gate)
+        return cls(**told, request_id=request_id)
 
 
-class Prediction(VerdictOut):
+class Summary(BaseModel):
+    prediction: str = Field(description="Yes, No or Indeterminate, then one sentence.")
+
+
+class Prediction(VerdictOut, Summary):
     """A finished answer."""
 
-    prediction: str = Field(description="Yes, No or Indeterminate, then one sentence.")
     explanation: str = Field(description="One sentence that agrees with the verdict.")
     timings_ms: dict[str, float]
     notice: str = NOTICE
 
     @classmethod
     def finished(
-        cls, screener: Screener, screening: Screening, request_id: str, timings: dict[str, float]
+        cls,
+        screener: Screener,
+        screening: Screening,
+        gate: GateReport | None,
+        request_id: str,
+        timings: dict[str, float],
     ) -> Prediction:
         """`timings` are further stages, in seconds, beside the screening's own."""
         stages = {**timings, **screening.timings}
         return cls(
-            **_told(screener, screening.verdict, screening.findings),
+            **_told(screener, screening.verdict, screening.findings, gate),
             prediction=screening.prediction,
             explanation=screening.explanation,
             timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in stages.items()},
@@ -93,13 +135,16 @@ class Piece(BaseModel):
     text: str
 
 
-def _told(screener: Screener, verdict: Verdict, findings: Sequence[Finding]) -> dict[str, Any]:
+def _told(
+    screener: Screener, verdict: Verdict, findings: Sequence[Finding], gate: GateReport | None
+) -> dict[str, Any]:
     return {
         "verdict": verdict.answer,
         "probability": verdict.probability,
         "calibrated": verdict.calibrated,
         "reason": verdict.reason,
         "findings": [FindingOut(name=seen.name, probability=seen.probability) for seen in findings],
+        "gate": GateOut.of(gate),
         "model": ModelOut.of(screener),
     }
 

@@ -1,10 +1,11 @@
-"""Reading one file out of a multipart form: in memory, and no more of it than is allowed."""
+"""Reading a multipart form: its one file in memory, and no more of it than is allowed."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
-from starlette.datastructures import UploadFile
+from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
@@ -24,29 +25,41 @@ class _TooLong(MultiPartException):
     """A MultiPartException, because on one of those the parser closes what it holds."""
 
 
-async def read_upload(request: Request, field: str, limit_bytes: int) -> bytes:
-    """The bytes of the file in `field`; raises `healer.errors.RequestError`."""
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """The file's bytes, and the small text fields beside it."""
+
+    data: bytes
+    fields: dict[str, str]
+
+
+async def read_upload(request: Request, field: str, limit_bytes: int) -> Upload:
+    """The form whose file is in `field`; raises `healer.errors.RequestError`."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UploadNotMultipart
-    parser = _InMemoryParser(
-        request.headers, _limited(request, limit_bytes), max_files=8, max_fields=32
-    )
+    form = await _parse(request, limit_bytes)
     try:
-        form = await parser.parse()
-    except _TooLong:
-        raise TooManyBytes(limit_bytes) from None
-    except MultiPartException as error:
-        raise MalformedForm(error.message.rstrip(".")) from None
-    try:
-        upload = form.get(field)
-        if not isinstance(upload, UploadFile):
+        file = form.get(field)
+        if not isinstance(file, UploadFile):
             raise MissingField(field)
-        data = await upload.read()
+        data = await file.read()
     finally:
         await form.close()
     if len(data) > limit_bytes:
         raise TooManyBytes(limit_bytes)
-    return data
+    return Upload(data, {name: value for name, value in form.items() if isinstance(value, str)})
+
+
+async def _parse(request: Request, limit_bytes: int) -> FormData:
+    parser = _InMemoryParser(
+        request.headers, _limited(request, limit_bytes), max_files=8, max_fields=32
+    )
+    try:
+        return await parser.parse()
+    except _TooLong:
+        raise TooManyBytes(limit_bytes) from None
+    except MultiPartException as error:
+        raise MalformedForm(error.message.rstrip(".")) from None
 
 
 async def _limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, None]:

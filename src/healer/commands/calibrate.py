@@ -1,0 +1,157 @@
+"""`healer calibrate`: fits a calibration for an engine on tiles of known answer."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from healer.commands.evaluate import Answered, Request, answers_of, bars, described, found
+from healer.config import Settings
+from healer.engines.base import EngineInfo
+from healer.errors import FolderNotWritable, NotCalibratable
+from healer.evaluation import calibrate as fitting
+from healer.evaluation.datasets import Dataset
+from healer.evaluation.results import notes_on
+from healer.notice import NOTICE
+from healer.screening import calibration
+from healer.screening.calibration import Binding, Calibration
+from healer.screening.calibration import Fitted as FittedOn
+from healer.screening.screener import Screener
+from healer.screening.verdict import LEAST_MASS
+
+METHODS = {
+    "as it comes": "margin as it comes",
+    "temperature": "temperature alone",
+    "batch": "batch calibration",
+    "platt": "Platt's scaling (written)",
+}
+
+
+def calibrate(
+    settings: Settings, request: Request, file: Path | None, screener: Screener | None = None
+) -> Path:
+    """Answers, fits, prints and writes the calibration; returns its path."""
+    with bars(Console(stderr=True, highlight=False, markup=False)) as progress:
+        dataset = found(request, progress)
+        answered = answers_of(settings, request, dataset, progress, screener)
+    if answered.info is None:
+        raise NotCalibratable(
+            "nothing says which engine these answers are: pass --engine or --info"
+        )
+    fitted, tiles = _fitted(answered)
+    written = _calibration(dataset, answered.info, fitted, tiles)
+    place = file or default_place(settings, answered.info)
+    _write(written, place)
+    _show(dataset, answered, request.answers, fitted, tiles, written, place)
+    return place
+
+
+def default_place(settings: Settings, info: EngineInfo) -> Path:
+    served = settings.model_adapter or settings.model_dir
+    folder = served if info.engine == "medgemma" else Path()
+    return folder / calibration.NAME
+
+
+class Tiles:
+    """The answered tiles a calibration is fitted on: those an engine said yes or no to."""
+
+    def __init__(self, answered: Answered) -> None:
+        rows = [row for row in answered.rows if row.margin is not None]
+        kept = [row for row in rows if row.mass >= LEAST_MASS]
+        self.margins = np.array([row.margin for row in kept], float)
+        self.truth = np.array([row.positive for row in kept], bool)
+        self.cases = np.array([row.case_id for row in kept], np.str_)
+        self.withheld = len(rows) - len(kept)
+
+
+def _fitted(answered: Answered) -> tuple[fitting.Fitted, Tiles]:
+    tiles = Tiles(answered)
+    return fitting.calibrate(tiles.margins, tiles.truth, tiles.cases), tiles
+
+
+def _calibration(
+    dataset: Dataset, info: EngineInfo, fitted: fitting.Fitted, tiles: Tiles
+) -> Calibration:
+    quality = {
+        f"{method.replace(' ', '_')}_{name}": value
+        for method, values in fitted.quality.items()
+        for name, value in values.items()
+    }
+    figures = fitted.verdicts | quality
+    return Calibration(
+        binding=Binding.of(info),
+        slope=fitted.fit.slope,
+        intercept=fitted.fit.intercept,
+        lower=fitted.points.lower,
+        upper=fitted.points.upper,
+        fitted_on=FittedOn(
+            dataset=dataset.name,
+            tiles=len(tiles.truth),
+            positives=int(tiles.truth.sum()),
+            cases=len(set(tiles.cases.tolist())),
+        ),
+        figures={name: round(value, 6) for name, value in figures.items()},
+    )
+
+
+def _write(written: Calibration, place: Path) -> None:
+    """Whole or not at all: a server may be reading it."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=place.parent, prefix=".", delete=False, encoding="utf-8"
+        ) as out:
+            out.write(written.model_dump_json(indent=1) + "\n")
+        Path(out.name).chmod(0o644)
+        Path(out.name).replace(place)
+    except OSError as error:
+        raise FolderNotWritable(str(place.parent), error.strerror or "unknown") from None
+
+
+def _show(
+    dataset: Dataset,
+    answered: Answered,
+    answers: Path | None,
+    fitted: fitting.Fitted,
+    tiles: Tiles,
+    written: Calibration,
+    place: Path,
+) -> None:
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    on = written.fitted_on
+    console.print(
+        f"{on.dataset}: {on.tiles:,} tiles, {on.positives:,} of them cancer, {on.cases:,} cases"
+    )
+    if tiles.withheld:
+        console.print(f"{tiles.withheld:,} tiles left out: hardly a yes or no from the model")
+    for note in notes_on(dataset, answered.rows, described(answered.info, answers)):
+        console.print(note, style="yellow")
+    console.print(_table(fitted))
+    console.print(
+        f"probability = sigmoid({written.slope:.4f} · margin {written.intercept:+.4f}); "
+        f"no up to {written.lower:.3f}, yes from {written.upper:.3f}"
+    )
+    console.print(_verdicts(fitted.verdicts))
+    console.print(f"{place}: calibration {written.id}")
+    console.print(NOTICE)
+
+
+def _table(fitted: fitting.Fitted) -> Table:
+    table = Table("", "Brier", "ECE", "log loss", title="On cases left out of the fit")
+    for method, title in METHODS.items():
+        table.add_row(title, *(f"{value:.4f}" for value in fitted.quality[method].values()))
+    return table
+
+
+def _verdicts(found: dict[str, float]) -> str:
+    right = found.get("balanced_accuracy")
+    words = f"; balanced accuracy among answers given {right:.3f}" if right is not None else ""
+    return (
+        f"On cases left out: {found['yes_called_no']:.1%} of cancer called no, "
+        f"{found['no_called_yes']:.1%} of the rest called yes, "
+        f"{found['indeterminate']:.1%} indeterminate{words}"
+    )

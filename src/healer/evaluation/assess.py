@@ -1,0 +1,119 @@
+"""From answers to results: figures of the engine and of the baseline under every shift."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healer.errors import HealerError
+from healer.evaluation import metrics
+from healer.evaluation.answers import Row
+from healer.evaluation.baseline import ColourModel, histogram
+from healer.evaluation.datasets import Dataset, Limits
+from healer.evaluation.metrics import Scored
+from healer.evaluation.results import (
+    Results,
+    confusion_of,
+    described,
+    notes_on,
+    scored_of,
+    seconds_of,
+    shifts_in,
+    under,
+)
+from healer.evaluation.shifts import NONE, SHIFTS
+from healer.screening.calibration import Calibration
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """By shift, what the colour model makes of the tiles; `missing` says why there is none."""
+
+    scored: dict[str, Scored]
+    missing: str | None = None
+
+
+def assess(
+    dataset: Dataset,
+    rows: Sequence[Row],
+    engine: dict[str, Any],
+    calibration: Calibration | None,
+    baseline: Baseline,
+    resamples: int,
+    advance: Advance,
+) -> Results:
+    """`advance` gets 1 for every set of figures, two a shift."""
+    home = scored_of(under(rows, NONE), calibration)
+    figures, colour = {}, {}
+    for shift in shifts_in(rows):
+        figures[shift] = metrics.measure(scored_of(under(rows, shift), calibration), resamples)
+        advance(1)
+        if shift in baseline.scored:
+            colour[shift] = metrics.measure(baseline.scored[shift], resamples, given=False)
+        advance(1)
+    notes = notes_on(dataset, rows, engine)
+    return Results(
+        dataset=described(dataset, rows),
+        engine=engine,
+        calibration=_held(calibration),
+        figures=figures,
+        baseline=colour,
+        against_each_class=metrics.against_each_class(home, resamples),
+        confusion=confusion_of(under(rows, NONE), calibration),
+        refusals=dict(Counter(row.refusal for row in under(rows, NONE) if row.refusal)),
+        seconds_per_tile=seconds_of(rows),
+        resamples=resamples,
+        notes=[*notes, *([f"No colour baseline: {baseline.missing}."] if baseline.missing else [])],
+        scored=home,
+    )
+
+
+def _held(calibration: Calibration | None) -> dict[str, Any] | None:
+    if calibration is None:
+        return None
+    return {"id": calibration.id, **calibration.model_dump(exclude={"format", "figures"})}
+
+
+def colour_baseline(
+    dataset: Dataset, rows: Sequence[Row], limits: Limits, advance: Advance
+) -> Baseline:
+    """Out-of-fold colour margins of every answered tile; `advance` gets 1 a tile and shift."""
+    home = [row for row in under(rows, NONE) if row.margin is not None]
+    try:
+        colours = _colours(dataset, home, NONE, limits, advance)
+        model = ColourModel(colours, _truth(home), np.array([row.case_id for row in home], np.str_))
+        scored = {NONE: scored_of(home, None, model.margins(colours))}
+        for shift in shifts_in(rows)[1:]:
+            margins = model.margins(_colours(dataset, home, shift, limits, advance))
+            by_path = dict(zip((row.path for row in home), margins, strict=True))
+            seen = [row for row in under(rows, shift) if row.path in by_path]
+            scored[shift] = scored_of(seen, None, np.array([by_path[row.path] for row in seen]))
+    except ValueError as why:
+        return Baseline({}, str(why))
+    except HealerError as why:
+        return Baseline({}, f"a tile cannot be read ({why.code})")
+    return Baseline(scored)
+
+
+def _truth(rows: Sequence[Row]) -> NDArray[np.bool_]:
+    return np.array([row.positive for row in rows], bool)
+
+
+def _colours(
+    dataset: Dataset, rows: Sequence[Row], shift: str, limits: Limits, advance: Advance
+) -> NDArray[np.float32]:
+    out = np.empty((len(rows), 0), np.float32)
+    for at, row in enumerate(rows):
+        colours = histogram(SHIFTS[shift](dataset.source.tile(row.path, limits).pixels))
+        if not at:
+            out = np.empty((len(rows), len(colours)), np.float32)
+        out[at] = colours
+        advance(1)
+    return out

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from healer.engines.fake import FakeEngine
+from healer.errors import ResultsMismatch
+from healer.evaluation.answers import BATCH, JOURNAL, Journal, Row, ask, binding_of, read_csv
+from healer.evaluation.datasets import Dataset, Limits, read
+from healer.evaluation.labels import Mapping
+from healer.screening.screener import Screener
+from tests.evaluation.tiles import foldered
+
+LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000)
+SHIFTS = ["none", "blur"]
+SLOW_RUN = """
+import sys, time
+from pathlib import Path
+from healer.commands.evaluate import Request, evaluate
+from healer.config import load_settings
+from healer.engines.fake import FakeEngine
+from healer.screening.screener import Screener
+
+class Slow(FakeEngine):
+    def score(self, tiles):
+        time.sleep(float(sys.argv[3]))
+        return super().score(tiles)
+
+request = Request(dataset=sys.argv[1], out=Path(sys.argv[2]), resamples=20, baseline=False)
+evaluate(load_settings(), request, Screener(Slow()))
+"""
+
+
+@pytest.fixture
+def dataset(tmp_path: Path) -> Dataset:
+    return read(foldered(tmp_path / "tiles", each=12), Mapping())
+
+
+def asked(dataset: Dataset, folder: Path) -> list[Row]:
+    engine = FakeEngine()
+    journal = Journal(folder, binding_of(dataset, engine.info, SHIFTS))
+    return ask(Screener(engine), dataset, SHIFTS, journal, LIMITS, lambda _: None)
+
+
+def told(rows: list[Row]) -> list[tuple[object, ...]]:
+    return [(row.path, row.shift, row.margin, row.mass, row.refusal) for row in rows]
+
+
+def test_every_tile_is_asked_under_every_shift_in_order(dataset: Dataset, tmp_path: Path) -> None:
+    rows = asked(dataset, tmp_path / "run")
+    assert [(row.shift, row.path) for row in rows] == [
+        (shift, item.path) for shift in SHIFTS for item in dataset.items
+    ]
+    assert all(row.seconds is not None and row.seconds >= 0 for row in rows)
+
+
+def test_a_second_run_asks_nothing_again(dataset: Dataset, tmp_path: Path) -> None:
+    first = asked(dataset, tmp_path / "run")
+    journal = (tmp_path / "run" / JOURNAL).read_bytes()
+    assert asked(dataset, tmp_path / "run") == first
+    assert (tmp_path / "run" / JOURNAL).read_bytes() == journal
+
+
+@pytest.mark.parametrize("cut", [1, 50, 1000])
+def test_a_line_cut_short_is_asked_again(dataset: Dataset, tmp_path: Path, cut: int) -> None:
+    whole = asked(dataset, tmp_path / "run")
+    file = tmp_path / "run" / JOURNAL
+    file.write_bytes(file.read_bytes()[:-cut])
+    assert told(asked(dataset, tmp_path / "run")) == told(whole)
+    assert len(file.read_text().splitlines()) == len(whole) // BATCH
+
+
+def test_another_engine_does_not_mix_in(dataset: Dataset, tmp_path: Path) -> None:
+    asked(dataset, tmp_path / "run")
+    held = tmp_path / "run" / "run.json"
+    binding = json.loads(held.read_text())
+    binding["engine"]["revision"] = "another"
+    held.write_text(json.dumps(binding))
+    with pytest.raises(ResultsMismatch, match="another engine"):
+        asked(dataset, tmp_path / "run")
+    with pytest.raises(ResultsMismatch, match="another fingerprint and tiles and engine"):
+        asked(dataset.limited(4), tmp_path / "run")
+
+
+def test_a_tile_that_cannot_be_read_is_refused_by_its_code(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    (tmp_path / "tiles" / dataset.items[3].path).write_bytes(b"not a picture")
+    rows = asked(dataset, tmp_path / "run")
+    assert [row.path for row in rows if row.refusal] == [dataset.items[3].path] * 2
+    assert {row.refusal for row in rows if row.margin is None} == {"not_an_image"}
+    assert rows[4].margin is not None
+
+
+def start(tiles: Path, out: Path, seconds: float) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", SLOW_RUN, str(tiles), str(out), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ})
+
+
+def test_a_killed_run_goes_on_and_comes_to_the_same(dataset: Dataset, tmp_path: Path) -> None:
+    """Killed outright (SIGKILL) once some answers have reached the disk."""
+    assert len(dataset.items) > BATCH
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(tmp_path / "tiles", whole, 0).wait(120) == 0
+    running = start(tmp_path / "tiles", killed, 0.3)
+    while not (killed / JOURNAL).exists() or (killed / JOURNAL).stat().st_size < 1000:
+        assert running.poll() is None
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait(30)
+    stopped_at = (killed / JOURNAL).read_bytes()
+    assert not (killed / "results.json").exists()
+    assert start(tmp_path / "tiles", killed, 0).wait(120) == 0
+    assert (killed / JOURNAL).read_bytes().startswith(stopped_at[: stopped_at.rfind(b"\n") + 1])
+    assert timeless(killed) == timeless(whole)
+
+
+def timeless(folder: Path) -> dict[str, object]:
+    results = json.loads((folder / "results.json").read_text())
+    assert results.pop("seconds_per_tile")
+    return dict(results)
+
+
+def csv_of(folder: Path, *lines: str) -> Path:
+    file = folder / "given.csv"
+    file.write_text("path,label,case_id,shift,margin,mass\n" + "\n".join(lines) + "\n")
+    return file
+
+
+def test_given_answers_take_the_datasets_order_and_words(dataset: Dataset, tmp_path: Path) -> None:
+    file = csv_of(
+        tmp_path,
+        "normal/000.png,normal,x,as it is,-1.5,0.9",
+        "normal/000.png,normal,x,JPEG quality 30,-1,1",
+        "adenocarcinoma/001.png,adenocarcinoma,x,none,2.5,",
+        "elsewhere/001.png,normal,x,none,2.5,",
+        "adenocarcinoma/000.png,adenocarcinoma,x,,,",
+    )
+    rows = read_csv(file, dataset)
+    assert [(row.path, row.shift, row.margin) for row in rows] == [
+        ("adenocarcinoma/000.png", "none", None),
+        ("adenocarcinoma/001.png", "none", 2.5),
+        ("normal/000.png", "none", -1.5),
+        ("normal/000.png", "jpeg-30", -1.0),
+    ]
+    assert rows[0].refusal == "no_margin"
+    assert rows[2].mass == 0.9
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (["normal/000.png,polyp,x,none,1,1"], "polyp there and normal in the dataset"),
+        (["normal/000.png,normal,x,rain,1,1"], "no shift is called rain"),
+        (["normal/000.png,normal,x,none,nan,1"], "not a finite number"),
+        (["normal/000.png,normal,x,none,high,1"], "could not convert"),
+        (["normal/000.png,normal,x,none,1,1"] * 2, "twice"),
+        (["normal/000.png,normal,x,blur,1,1"], "none of the dataset's tiles as they are"),
+        ([], "none of the dataset's tiles"),
+    ],
+)
+def test_bad_answers_are_said(
+    dataset: Dataset, tmp_path: Path, lines: list[str], reason: str
+) -> None:
+    with pytest.raises(ResultsMismatch, match=reason):
+        read_csv(csv_of(tmp_path, *lines), dataset)

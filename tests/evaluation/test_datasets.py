@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from healer.errors import (
+    DatasetNotFound,
+    DatasetUnreadable,
+    FileNotReadable,
+    LabelUnknown,
+    TooManyPixels,
+)
+from healer.evaluation.datasets import Dataset, Limits, read
+from healer.evaluation.known import KNOWN
+from healer.evaluation.labels import MEANINGS, Mapping
+from tests.evaluation.tiles import foldered, indexed, tile
+
+LIMITS = Limits(max_bytes=10_000_000, max_pixels=1_000_000)
+AS_KNOWN = Mapping()
+
+
+def put(folder: Path, *names: str) -> Path:
+    for at, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        tile(10.0 * at, at).save(folder / name)
+    return folder
+
+
+def answers(dataset: Dataset) -> dict[str, bool]:
+    return {item.path: item.positive for item in dataset.items}
+
+
+def test_a_folder_per_class(tmp_path: Path) -> None:
+    dataset = read(foldered(tmp_path / "mine", each=3), AS_KNOWN)
+    assert dataset.name == "mine"
+    assert len(dataset.items) == 6
+    assert sum(item.positive for item in dataset.items) == 3
+    assert not dataset.has_cases
+    assert [item.path for item in dataset.items] == sorted(item.path for item in dataset.items)
+    assert dataset.source.tile(dataset.items[0].path, LIMITS).pixels.shape == (16, 16, 3)
+
+
+def test_an_index_with_cases(tmp_path: Path) -> None:
+    folder = indexed(tmp_path / "mine")
+    dataset = read(folder, AS_KNOWN)
+    assert dataset.has_cases
+    assert len({item.case_id for item in dataset.items}) == 8
+    assert read(folder / "index.csv", AS_KNOWN) == dataset
+
+
+def test_an_index_that_says_file_and_knows_no_case(tmp_path: Path) -> None:
+    put(tmp_path, "a.png", "b.png")
+    (tmp_path / "index.csv").write_text("file,label,scale\na.png,TUM,0.5\nb.png,MUCOSA,0.5\n")
+    dataset = read(tmp_path, AS_KNOWN)
+    assert answers(dataset) == {"a.png": True, "b.png": False}
+    assert not dataset.has_cases
+    assert dataset.items[0].case_id == "a.png"
+
+
+def test_ebhi_segs_own_layout_leaves_masks_out_and_finds_cases(tmp_path: Path) -> None:
+    put(
+        tmp_path / "EBHI-SEG",
+        "Adenocarcinoma/image/GT2012329-1-400-001.png",
+        "Adenocarcinoma/label/GT2012329-1-400-001.png",
+        "High-grade IN/image/GT1815553-1-400-002.png",
+        "Low-grade IN/image/GT1815553-1-400-003.png",
+        "Serrated adenoma/image/GTxc2013512-1-400-001.png",
+    )
+    dataset = read(tmp_path / "EBHI-SEG", AS_KNOWN)
+    assert dataset.known is KNOWN["ebhi-seg"]
+    assert sum(answers(dataset).values()) == 1
+    assert [item.case_id for item in dataset.items] == [
+        "GT2012329",
+        "GT1815553",
+        "GT1815553",
+        "GTxc2013512",
+    ]
+    assert dataset.has_cases
+
+
+def test_kather_2016s_layout_has_slides_for_cases(tmp_path: Path) -> None:
+    put(
+        tmp_path / "unpacked/Kather_texture_2016_image_tiles_5000",
+        "01_TUMOR/1A11_CRC-Prim-HE-07_022.tif_Row_601_Col_151.tif",
+        "02_STROMA/10A0_CRC-Prim-HE-05_032.tif_Row_1051_Col_1501.tif",
+        "08_EMPTY/10B0_CRC-Prim-HE-05_032.tif_Row_1_Col_1.tif",
+    )
+    dataset = read(tmp_path / "unpacked", AS_KNOWN, "kather2016")
+    assert [item.positive for item in dataset.items] == [True, False, False]
+    assert [item.case_id for item in dataset.items] == ["07", "05", "05"]
+
+
+def test_crc_val_nested_one_folder_down(tmp_path: Path) -> None:
+    put(tmp_path, "CRC-VAL-HE-7K/TUM/TUM-A.tif", "CRC-VAL-HE-7K/ADI/ADI-B.tif")
+    assert answers(read(tmp_path, AS_KNOWN, "crc-val-he-7k")) == {
+        "CRC-VAL-HE-7K/ADI/ADI-B.tif": False,
+        "CRC-VAL-HE-7K/TUM/TUM-A.tif": True,
+    }
+
+
+def test_lc25000_leaves_lungs_out(tmp_path: Path) -> None:
+    put(
+        tmp_path / "lung_colon_image_set",
+        "colon_image_sets/colon_aca/colonca1.jpeg",
+        "colon_image_sets/colon_n/colonn1.jpeg",
+        "lung_image_sets/lung_aca/lungaca1.jpeg",
+    )
+    dataset = read(tmp_path, AS_KNOWN)
+    assert dataset.known is KNOWN["lc25000"]
+    assert [item.positive for item in dataset.items] == [True, False]
+    assert dataset.left_out == {"lung_aca": 1}
+
+
+def test_pathmnist_takes_its_test_part(tmp_path: Path) -> None:
+    images = np.arange(3 * 28 * 28 * 3, dtype=np.uint32).reshape(3, 28, 28, 3).astype(np.uint8)
+    file = tmp_path / "pathmnist.npz"
+    np.savez(
+        file,
+        train_images=images[:1],
+        train_labels=np.array([[0]]),
+        test_images=images,
+        test_labels=np.array([[8], [0], [7]]),
+    )
+    dataset = read(file, AS_KNOWN)
+    assert [item.positive for item in dataset.items] == [True, False, False]
+    assert (dataset.source.tile("test/1", LIMITS).pixels == images[1]).all()
+    assert dataset.known is KNOWN["pathmnist"]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "reason"),
+    [
+        ({"other": np.zeros(3)}, "no test_images"),
+        ({"test_images": np.zeros((2, 4, 4), np.uint8), "test_labels": [0, 1]}, "not \\(n,"),
+        ({"test_images": np.zeros((1, 4, 4, 3), np.uint8), "test_labels": [99]}, "not PathMNIST's"),
+        ({"test_images": np.array([{}]), "test_labels": [0]}, "allow_pickle"),
+    ],
+)
+def test_a_bad_npz_is_said(tmp_path: Path, arrays: dict[str, object], reason: str) -> None:
+    np.savez(tmp_path / "x.npz", allow_pickle=True, **{k: np.array(v) for k, v in arrays.items()})
+    with pytest.raises(DatasetUnreadable, match=reason):
+        read(tmp_path / "x.npz", AS_KNOWN)
+
+
+def test_unknown_classes_stop_with_their_names(tmp_path: Path) -> None:
+    put(tmp_path, "gland/1.png", "vessel/2.png", "normal/3.png")
+    with pytest.raises(LabelUnknown, match=r"gland, vessel.*--yes"):
+        read(tmp_path, AS_KNOWN)
+
+
+def test_a_person_may_say_what_classes_mean(tmp_path: Path) -> None:
+    put(tmp_path, "gland/1.png", "vessel/2.png", "blur/3.png")
+    dataset = read(tmp_path, Mapping.of(["Gland"], ["blur"]))
+    assert answers(dataset) == {"gland/1.png": True, "vessel/2.png": False}
+    assert dataset.left_out == {"blur": 1}
+
+
+def test_a_class_named_by_a_person_must_be_there(tmp_path: Path) -> None:
+    put(tmp_path, "gland/1.png")
+    with pytest.raises(LabelUnknown, match="glnad"):
+        read(tmp_path, Mapping.of(["glnad"], []))
+
+
+def test_every_known_datasets_classes_mean_something_once() -> None:
+    for known in KNOWN.values():
+        assert set(known.yes).isdisjoint(known.no)
+        assert known.archive or known.manual
+    assert sum(meaning is True for meaning in MEANINGS.values()) == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("name,label\na,b\n", "columns path and label"),
+        ("path,label\n", "columns path and label"),
+        ("path,label\na.png,\n", "line 2 lacks"),
+        ("path,label\na.png,TUM\na.png,TUM\n", "a.png is listed twice"),
+    ],
+)
+def test_a_bad_index_is_said(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "index.csv").write_text(text)
+    with pytest.raises(DatasetUnreadable, match=reason):
+        read(tmp_path, AS_KNOWN)
+
+
+def test_nothing_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(DatasetNotFound, match="crc-val-he-7k"):
+        read(tmp_path / "absent", AS_KNOWN)
+    with pytest.raises(DatasetUnreadable, match="no pictures"):
+        read(tmp_path, AS_KNOWN)
+
+
+def test_a_limit_spreads_over_classes(tmp_path: Path) -> None:
+    dataset = read(foldered(tmp_path, each=10), AS_KNOWN)
+    few = dataset.limited(4)
+    assert len(few.items) == 4
+    assert sum(item.positive for item in few.items) == 2
+    assert few.fingerprint != dataset.fingerprint
+    assert dataset.limited(100) is dataset
+
+
+def test_a_missing_file_is_known_only_when_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_text("path,label\ngone.png,TUM\n")
+    dataset = read(tmp_path, AS_KNOWN)
+    with pytest.raises(FileNotReadable):
+        dataset.source.tile("gone.png", LIMITS)
+
+
+def test_the_shared_datasets(data_dir: Path) -> None:
+    samples = read(data_dir / "samples", AS_KNOWN)
+    assert (len(samples.items), sum(item.positive for item in samples.items)) == (34, 4)
+    ebhi = read(data_dir / "ebhi-seg", AS_KNOWN)
+    assert (len(ebhi.items), sum(item.positive for item in ebhi.items)) == (1826, 671)
+    assert (ebhi.known, ebhi.has_cases) == (KNOWN["ebhi-seg"], True)
+    by_name = read(data_dir / "ebhi-seg", AS_KNOWN, "ebhi-seg")
+    assert by_name.fingerprint == ebhi.fingerprint
+
+
+def test_a_tile_is_held_to_the_limits(tmp_path: Path) -> None:
+    put(tmp_path, "TUM/a.png")
+    Image.new("RGB", (40, 40)).save(tmp_path / "TUM/b.png")
+    source = read(tmp_path, AS_KNOWN).source
+    assert source.tile("TUM/a.png", Limits(10_000, 300)).width == 16
+    with pytest.raises(TooManyPixels, match="40 × 40"):
+        source.tile("TUM/b.png", Limits(10_000, 300))
