@@ -42,4 +42,5 @@ def open_engine(choice: Choice, settings: Settings, question: Question) -> Engin
         quantization=settings.quantization,
         allow_fallback=settings.allow_fallback,
         threads=settings.threads,
+        adapter=settings.model_adapter,
     )
