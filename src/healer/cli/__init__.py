@@ -1,0 +1,41 @@
+"""The command line: `healer serve | predict | download | doctor | eval | calibrate | tune`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from healer import __version__
+from healer.cli import answering, measuring, tuning
+from healer.notice import NOTICE
+
+app = typer.Typer(
+    help=f"Colorectal-cancer screening questions, answered from H&E tiles. {NOTICE}",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"healer {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Reads settings from the environment and from .env; options win."""
+
+
+for command in (answering.serve, answering.predict, answering.download, answering.doctor):
+    app.command()(command)
+app.command("eval")(measuring.evaluate)
+app.command()(measuring.calibrate)
+app.command()(tuning.tune)

@@ -1,0 +1,38 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+EngineOption = Annotated[
+    str | None, typer.Option("--engine", help="auto, builtin or medgemma (HEALER_ENGINE).")
+]
+DATASET_HELP = "A folder, CSV index, archive or .npz, or a known name such as crc-val-he-7k."
+Wanted = Annotated[str, typer.Argument(metavar="DATASET", help=DATASET_HELP)]
+YesOption = Annotated[
+    list[str] | None, typer.Option("--yes", help="A class that is cancer; every other is then no.")
+]
+IgnoreOption = Annotated[list[str] | None, typer.Option("--ignore", help="A class to leave out.")]
+DownloadOption = Annotated[
+    bool, typer.Option("--download", help="Fetch a known dataset that is not there yet.")
+]
+DataOption = Annotated[
+    Path, typer.Option("--data", help="Where fetched and unpacked datasets are kept.")
+]
+LimitOption = Annotated[
+    int | None, typer.Option("--limit", min=1, help="At most this many tiles, evenly spread.")
+]
+AnswersOption = Annotated[
+    Path | None,
+    typer.Option("--answers", help="Take margins from this CSV instead of asking the engine."),
+]
+InfoOption = Annotated[
+    Path | None,
+    typer.Option("--info", help="With --answers: results.json of the engine they came from."),
+]
+CalibrationOption = Annotated[
+    str | None, typer.Option("--calibration", help="A file, auto or off (HEALER_CALIBRATION).")
+]

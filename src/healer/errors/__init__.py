@@ -1,0 +1,194 @@
+"""The one error tree. Codes are stable: clients may switch on them.
+
+HealerError
+├── InvalidSettings          a variable's value cannot be used
+├── DownloadError            acquiring weights
+│   ├── TokenMissing         no MY_HF_TOKEN / HF_TOKEN
+│   ├── TokenRejected        the hub says 401
+│   ├── LicenceNotAccepted   the hub says 403: gated
+│   ├── ModelNotFound        unknown repository
+│   ├── RevisionNotFound     unknown revision
+│   ├── RevisionNotPinned    a moving revision, not asked for
+│   ├── HubUnreachable       no network, or the hub does not answer
+│   ├── DiskFull             checked before downloading
+│   ├── FileDamaged          a file arrived with another size or hash
+│   └── FolderNotWritable
+├── ModelError               using weights
+│   ├── ModelIncomplete      MODEL_DIR is not a finished download
+│   ├── ModelAltered         a file does not match the manifest
+│   ├── ExtraNotInstalled    the engine's libraries are missing
+│   ├── DeviceUnavailable
+│   ├── ModelUnsound         loaded, but gives no usable numbers
+│   ├── CalibrationUnreadable
+│   ├── CalibrationMismatch  fitted for another engine, model, prompt …
+│   ├── AdapterIncomplete    MODEL_ADAPTER is not a finished adapter
+│   ├── AdapterMismatch      trained for another model
+│   └── ModelNotReady        still loading, or failed to load
+├── DatasetError             evaluating and calibrating
+│   ├── DatasetNotFound      neither a path nor fetched yet
+│   ├── DatasetUnreadable
+│   ├── LabelUnknown         a class that is neither yes nor no
+│   ├── DownloadRefused      Healer does not fetch this one
+│   ├── DatasetUnreachable   the publisher does not answer
+│   ├── DatasetDamaged       an archive arrived with another checksum
+│   ├── ArchiveUnsafe        an archive would write where it must not
+│   ├── ResultsMismatch      results of something else
+│   ├── NotCalibratable      no calibration can be fitted
+│   └── EvalNotInstalled     the eval extra is missing
+├── TuningError              fine-tuning
+│   ├── TooFewCases          no split that parts no case
+│   ├── TileUnusable         a training tile cannot be read
+│   ├── FolderTaken          the output folder holds something else
+│   ├── CheckpointUnusable   damaged, or of another run
+│   ├── TuningDiskFull       checked before training
+│   └── TuningDiverged       the loss is not a number
+└── RequestError             what a client sent
+    ├── UploadNotMultipart   another content type
+    ├── MalformedForm        multipart that does not parse
+    ├── MissingField
+    ├── InvalidField
+    ├── EmptyFile
+    ├── TooManyBytes
+    ├── FileNotReadable      on the command line
+    └── ImageError
+        ├── NotAnImage
+        ├── UnsupportedFormat
+        ├── TruncatedImage
+        ├── TooManyPixels
+        └── ImageNotAssessable   the gate: no H&E field that can be judged
+
+Each error carries typed fields and builds its own sentence from them: what happened, then what
+to do next. HTTP statuses live in `healer.serving.problems`, exit codes here.
+"""
+
+from __future__ import annotations
+
+from healer.errors.base import (
+    HealerError,
+    InvalidSettings,
+    Json,
+)
+from healer.errors.dataset import (
+    ArchiveUnsafe,
+    DatasetDamaged,
+    DatasetError,
+    DatasetNotFound,
+    DatasetUnreachable,
+    DatasetUnreadable,
+    DownloadRefused,
+    EvalNotInstalled,
+    LabelUnknown,
+    NotCalibratable,
+    ResultsMismatch,
+)
+from healer.errors.download import (
+    DiskFull,
+    DownloadError,
+    FileDamaged,
+    FolderNotWritable,
+    HubUnreachable,
+    LicenceNotAccepted,
+    ModelNotFound,
+    RevisionNotFound,
+    RevisionNotPinned,
+    TokenMissing,
+    TokenRejected,
+)
+from healer.errors.model import (
+    AdapterIncomplete,
+    AdapterMismatch,
+    CalibrationMismatch,
+    CalibrationUnreadable,
+    DeviceUnavailable,
+    ExtraNotInstalled,
+    ModelAltered,
+    ModelError,
+    ModelIncomplete,
+    ModelNotReady,
+    ModelUnsound,
+)
+from healer.errors.request import (
+    EmptyFile,
+    FileNotReadable,
+    ImageError,
+    ImageNotAssessable,
+    InvalidField,
+    MalformedForm,
+    MissingField,
+    NotAnImage,
+    RequestError,
+    TooManyBytes,
+    TooManyPixels,
+    TruncatedImage,
+    UnsupportedFormat,
+    UploadNotMultipart,
+)
+from healer.errors.tuning import (
+    CheckpointUnusable,
+    FolderTaken,
+    TileUnusable,
+    TooFewCases,
+    TuningDiskFull,
+    TuningDiverged,
+    TuningError,
+)
+
+__all__ = [
+    "AdapterIncomplete",
+    "AdapterMismatch",
+    "ArchiveUnsafe",
+    "CalibrationMismatch",
+    "CalibrationUnreadable",
+    "CheckpointUnusable",
+    "DatasetDamaged",
+    "DatasetError",
+    "DatasetNotFound",
+    "DatasetUnreachable",
+    "DatasetUnreadable",
+    "DeviceUnavailable",
+    "DiskFull",
+    "DownloadError",
+    "DownloadRefused",
+    "EmptyFile",
+    "EvalNotInstalled",
+    "ExtraNotInstalled",
+    "FileDamaged",
+    "FileNotReadable",
+    "FolderNotWritable",
+    "FolderTaken",
+    "HealerError",
+    "HubUnreachable",
+    "ImageError",
+    "ImageNotAssessable",
+    "InvalidField",
+    "InvalidSettings",
+    "Json",
+    "LabelUnknown",
+    "LicenceNotAccepted",
+    "MalformedForm",
+    "MissingField",
+    "ModelAltered",
+    "ModelError",
+    "ModelIncomplete",
+    "ModelNotFound",
+    "ModelNotReady",
+    "ModelUnsound",
+    "NotAnImage",
+    "NotCalibratable",
+    "RequestError",
+    "ResultsMismatch",
+    "RevisionNotFound",
+    "RevisionNotPinned",
+    "TileUnusable",
+    "TokenMissing",
+    "TokenRejected",
+    "TooFewCases",
+    "TooManyBytes",
+    "TooManyPixels",
+    "TruncatedImage",
+    "TuningDiskFull",
+    "TuningDiverged",
+    "TuningError",
+    "UnsupportedFormat",
+    "UploadNotMultipart",
+]

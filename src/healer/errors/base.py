@@ -1,0 +1,33 @@
+"""What every error of Healer is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import ClassVar
+
+Json = str | int | float | bool | None | Sequence[Mapping[str, str | float]]
+
+
+@dataclass(eq=False)
+class HealerError(Exception):
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Something went wrong"
+    message: ClassVar[str] = "Something went wrong."
+    exit_code: ClassVar[int] = 1
+
+    def __str__(self) -> str:
+        return self.message.format(**self.fields())
+
+    def fields(self) -> dict[str, Json]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+@dataclass(eq=False)
+class InvalidSettings(HealerError):
+    variable: str
+    reason: str
+    code = "invalid_settings"
+    title = "A setting cannot be used"
+    message = "{variable} {reason}."
+    exit_code = 2

@@ -1,0 +1,134 @@
+"""Evaluating and calibrating."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from healer.errors.base import HealerError
+
+
+@dataclass(eq=False)
+class DatasetError(HealerError):
+    code = "dataset_failed"
+    title = "The dataset cannot be used"
+    message = "The dataset cannot be used."
+    exit_code = 40
+
+
+@dataclass(eq=False)
+class DatasetNotFound(DatasetError):
+    dataset: str
+    advice: str
+    code = "dataset_not_found"
+    title = "No such dataset"
+    message = "{dataset} is not there. {advice}."
+    exit_code = 41
+
+
+@dataclass(eq=False)
+class DatasetUnreadable(DatasetError):
+    file: str
+    reason: str
+    code = "dataset_unreadable"
+    title = "The dataset cannot be read"
+    message = (
+        "{file} cannot be read as a dataset ({reason}). Give a folder with one folder a class, "
+        "an index.csv with the columns path and label, or an archive of either."
+    )
+    exit_code = 42
+
+
+@dataclass(eq=False)
+class LabelUnknown(DatasetError):
+    labels: str
+    code = "label_unknown"
+    title = "A class is neither yes nor no"
+    message = (
+        "Healer does not know whether these classes are cancer: {labels}. Name the classes that "
+        "are with --yes (every other class is then no), and those to leave out with --ignore."
+    )
+    exit_code = 43
+
+
+@dataclass(eq=False)
+class DownloadRefused(DatasetError):
+    dataset: str
+    reason: str
+    page: str
+    code = "download_refused"
+    title = "Healer does not download this dataset"
+    message = (
+        "{dataset} is not downloaded: {reason}. Get it from {page} and give the path of its "
+        "folder or archive."
+    )
+    exit_code = 44
+
+
+@dataclass(eq=False)
+class DatasetUnreachable(DatasetError):
+    url: str
+    reason: str
+    code = "dataset_unreachable"
+    title = "The publisher cannot be reached"
+    message = (
+        "{url} cannot be fetched ({reason}). Check the network and proxy, then run this again: "
+        "it goes on where it stopped."
+    )
+    exit_code = 45
+
+
+@dataclass(eq=False)
+class DatasetDamaged(DatasetError):
+    file: str
+    reason: str
+    code = "dataset_damaged"
+    title = "The dataset arrived damaged"
+    message = "{file} arrived damaged ({reason}) and was deleted. Run this again to fetch it anew."
+    exit_code = 46
+
+
+@dataclass(eq=False)
+class ArchiveUnsafe(DatasetError):
+    file: str
+    member: str
+    reason: str
+    code = "archive_unsafe"
+    title = "The archive is not safe to unpack"
+    message = (
+        "{file} holds {member}, which {reason}; nothing of it was kept. Get the archive from its "
+        "publisher, or unpack it yourself and give the folder."
+    )
+    exit_code = 47
+
+
+@dataclass(eq=False)
+class ResultsMismatch(DatasetError):
+    file: str
+    reason: str
+    code = "results_mismatch"
+    title = "The results belong to something else"
+    message = "{file} cannot be used here: {reason}. Give another folder or file."
+    exit_code = 48
+
+
+@dataclass(eq=False)
+class NotCalibratable(DatasetError):
+    reason: str
+    code = "not_calibratable"
+    title = "No calibration can be fitted"
+    message = (
+        "No calibration can be fitted: {reason}. Use more tiles of known answer, or another model."
+    )
+    exit_code = 49
+
+
+@dataclass(eq=False)
+class EvalNotInstalled(DatasetError):
+    reason: str
+    code = "eval_not_installed"
+    title = "The evaluation libraries are not installed"
+    message = (
+        "Evaluation and calibration need libraries that are missing ({reason}). "
+        "Install them with: pip install 'healer[eval]'"
+    )
+    exit_code = 50

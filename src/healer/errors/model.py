@@ -1,0 +1,138 @@
+"""Using weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from healer.errors.base import HealerError
+
+
+@dataclass(eq=False)
+class ModelError(HealerError):
+    code = "model_failed"
+    title = "The model cannot be used"
+    message = "The model cannot be used."
+    exit_code = 20
+
+
+@dataclass(eq=False)
+class ModelIncomplete(ModelError):
+    folder: str
+    reason: str
+    code = "model_incomplete"
+    title = "The model folder is not a finished download"
+    message = "{folder} is not a finished download: {reason}. Run `healer download`; it resumes."
+    exit_code = 21
+
+
+@dataclass(eq=False)
+class ModelAltered(ModelError):
+    folder: str
+    file: str
+    reason: str
+    code = "model_altered"
+    title = "A model file does not match its manifest"
+    message = (
+        "{file} in {folder} is not the file that was downloaded ({reason}). Delete it and run "
+        "`healer download` again."
+    )
+    exit_code = 22
+
+
+@dataclass(eq=False)
+class ExtraNotInstalled(ModelError):
+    engine: str
+    extra: str
+    reason: str
+    code = "extra_not_installed"
+    title = "The engine's libraries are not installed"
+    message = (
+        "The {engine} engine needs libraries that are missing ({reason}). "
+        "Install them with: pip install 'healer[{extra}]'"
+    )
+    exit_code = 23
+
+
+@dataclass(eq=False)
+class DeviceUnavailable(ModelError):
+    device: str
+    reason: str
+    code = "device_unavailable"
+    title = "The device cannot be used"
+    message = "HEALER_DEVICE={device} cannot be used here ({reason}). Set it to auto or cpu."
+    exit_code = 24
+
+
+@dataclass(eq=False)
+class ModelUnsound(ModelError):
+    model_id: str
+    reason: str
+    code = "model_unsound"
+    title = "The model gives no usable numbers"
+    message = (
+        "{model_id} loaded but is not sound: {reason}. Set HEALER_QUANTIZATION=none, or see "
+        "`healer doctor`."
+    )
+    exit_code = 25
+
+
+@dataclass(eq=False)
+class CalibrationUnreadable(ModelError):
+    file: str
+    reason: str
+    code = "calibration_unreadable"
+    title = "The calibration cannot be read"
+    message = "{file} is not a calibration ({reason}). Make one with `healer calibrate`."
+    exit_code = 27
+
+
+@dataclass(eq=False)
+class CalibrationMismatch(ModelError):
+    file: str
+    part: str
+    fitted_for: str
+    serving: str
+    code = "calibration_mismatch"
+    title = "The calibration belongs to something else"
+    message = (
+        "{file} was fitted for {part} {fitted_for}, and {serving} is being served. Fit one for "
+        "what is served with `healer calibrate`, or unset HEALER_CALIBRATION."
+    )
+    exit_code = 28
+
+
+@dataclass(eq=False)
+class AdapterIncomplete(ModelError):
+    folder: str
+    reason: str
+    code = "adapter_incomplete"
+    title = "The adapter folder is not a finished adapter"
+    message = (
+        "{folder} is not a finished adapter: {reason}. Set MODEL_ADAPTER to a folder that "
+        "`healer tune` has finished, or unset it."
+    )
+    exit_code = 29
+
+
+@dataclass(eq=False)
+class AdapterMismatch(ModelError):
+    folder: str
+    part: str
+    trained_for: str
+    serving: str
+    code = "adapter_mismatch"
+    title = "The adapter belongs to another model"
+    message = (
+        "{folder} was trained for {part} {trained_for}, and MODEL_DIR holds {serving}. Set "
+        "MODEL_DIR to the model it was trained on, or unset MODEL_ADAPTER."
+    )
+    exit_code = 29
+
+
+@dataclass(eq=False)
+class ModelNotReady(ModelError):
+    reason: str
+    code = "model_not_ready"
+    title = "The model is not ready"
+    message = "The model is not ready: {reason}. Ask /ready, and send the image again once it is."
+    exit_code = 26

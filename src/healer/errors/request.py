@@ -1,0 +1,132 @@
+"""What a client, or a path on the command line, sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from healer.errors.base import HealerError
+
+
+@dataclass(eq=False)
+class RequestError(HealerError):
+    code = "bad_request"
+    title = "The request cannot be answered"
+    message = "The request cannot be answered."
+    exit_code = 30
+
+
+@dataclass(eq=False)
+class UploadNotMultipart(RequestError):
+    code = "upload_not_multipart"
+    title = "The upload is not a multipart form"
+    message = (
+        "The request body is not multipart/form-data. Send the picture as the form field "
+        "image_file, for example: curl -F image_file=@tile.png URL."
+    )
+
+
+@dataclass(eq=False)
+class MalformedForm(RequestError):
+    reason: str
+    code = "malformed_form"
+    title = "The form cannot be read"
+    message = "The multipart form cannot be read ({reason}). Send it again."
+
+
+@dataclass(eq=False)
+class MissingField(RequestError):
+    field: str
+    code = "missing_field"
+    title = "A form field is missing"
+    message = "The form has no file in its field {field}. Send the picture there."
+
+
+@dataclass(eq=False)
+class InvalidField(RequestError):
+    field: str
+    choices: str
+    code = "invalid_field"
+    title = "A form field has a value that is not known"
+    message = "The form field {field} takes one of: {choices}. Leave it out for the default."
+
+
+@dataclass(eq=False)
+class EmptyFile(RequestError):
+    code = "empty_file"
+    title = "The file is empty"
+    message = "The file holds no bytes. Send the picture again."
+
+
+@dataclass(eq=False)
+class TooManyBytes(RequestError):
+    limit_bytes: int
+    code = "too_many_bytes"
+    title = "The file is too large"
+    message = (
+        "The upload is larger than {limit_bytes:,} bytes. Send a smaller field of view, or ask "
+        "the operator to raise HEALER_MAX_BYTES."
+    )
+
+
+@dataclass(eq=False)
+class FileNotReadable(RequestError):
+    reason: str
+    code = "file_not_readable"
+    title = "The file cannot be read"
+    message = "The file cannot be read: {reason}. Check the path and its permissions."
+
+
+@dataclass(eq=False)
+class ImageError(RequestError):
+    code = "bad_image"
+    title = "The image cannot be read"
+    message = "The image cannot be read."
+
+
+@dataclass(eq=False)
+class NotAnImage(ImageError):
+    code = "not_an_image"
+    title = "The file is not an image"
+    message = "The file is not an image that Healer knows. Send PNG, JPEG, TIFF, WebP or BMP."
+
+
+@dataclass(eq=False)
+class UnsupportedFormat(ImageError):
+    format: str
+    code = "unsupported_format"
+    title = "The image format is not supported"
+    message = "The image is {format}. Send PNG, JPEG, TIFF, WebP or BMP."
+
+
+@dataclass(eq=False)
+class TruncatedImage(ImageError):
+    reason: str
+    code = "truncated_image"
+    title = "The image is truncated or damaged"
+    message = "The image is truncated or damaged ({reason}). Export or copy it again and resend."
+
+
+@dataclass(eq=False)
+class TooManyPixels(ImageError):
+    width: int
+    height: int
+    limit_pixels: int
+    code = "too_many_pixels"
+    title = "The image has too many pixels"
+    message = (
+        "The image is {width} × {height} pixels; at most {limit_pixels:,} are read. Send one "
+        "field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS."
+    )
+
+
+@dataclass(eq=False)
+class ImageNotAssessable(ImageError):
+    sentences: str
+    reasons: tuple[Mapping[str, str | float], ...] = ()
+    code = "image_not_assessable"
+    title = "The picture cannot be assessed"
+    message = (
+        "{sentences} Send another field, or send the form field gate=warn (HEALER_GATE, --gate) to "
+        "have it answered all the same."
+    )
