@@ -29,7 +29,7 @@ RUNS = Path("runs")
 def train_(
     folder: Data = DATA, runs: Runs = RUNS, repeats: Repeats = 1, threads: Threads = 1
 ) -> None:
-    """Train the members that RUNS lacks (12 minutes each on one core); stops and goes on safely."""
+    """Train the members that RUNS lacks (an hour each on one core); stops and goes on safely."""
     torch.set_num_threads(threads)
     crossval.train(data.load(folder), Recipe(), repeats, runs)
 
@@ -38,7 +38,7 @@ def train_(
 def evaluate_(
     folder: Data = DATA, runs: Runs = RUNS, repeats: Repeats = 1, threads: Threads = 1
 ) -> None:
-    """Measure the members on the cases they never saw; writes results.json, out_of_fold.csv."""
+    """Measure the members on the cases they never saw; writes results.json, answers.csv."""
     torch.set_num_threads(threads)
     results = evaluate.evaluate(data.load(folder), Recipe(), repeats, runs)
     evaluate.write(results)

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from training import shifts
+from healer.evaluation.shifts import NONE, SHIFTS, TITLES
 from training.crossval import members, rows_of
 from training.data import LABELS, Tiles
 
@@ -24,20 +24,20 @@ def histogram(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def histograms(tiles: Tiles, shift: str) -> NDArray[np.float64]:
-    change = shifts.SHIFTS[shift]
-    return np.stack([histogram(change(tile)) for tile in track(tiles.pixels, f"Colours, {shift}")])
+    tiles_shown = track(tiles.pixels, f"Colours, {TITLES[shift]}")
+    return np.stack([histogram(SHIFTS[shift](tile)) for tile in tiles_shown])
 
 
 def out_of_fold(tiles: Tiles) -> dict[str, NDArray[np.float32]]:
-    """Shift → log-probabilities (n, 6), on the first repeat's folds."""
-    colours = {shift: histograms(tiles, shift) for shift in shifts.SHIFTS}
-    out = {shift: np.zeros((len(tiles), len(LABELS)), np.float32) for shift in shifts.SHIFTS}
+    """Title of a shift → log-probabilities (n, 6), on the first repeat's folds."""
+    colours = {shift: histograms(tiles, shift) for shift in SHIFTS}
+    out = {TITLES[shift]: np.zeros((len(tiles), len(LABELS)), np.float32) for shift in SHIFTS}
     for member in members(1):
         known, unseen = rows_of(tiles, member)
         model = make_pipeline(
             StandardScaler(), LogisticRegression(C=0.1, max_iter=2000, class_weight="balanced")
         )
-        model.fit(colours["as it is"][known], tiles.labels[known])
+        model.fit(colours[NONE][known], tiles.labels[known])
         for shift, features in colours.items():
-            out[shift][unseen] = model.predict_log_proba(features[unseen])
+            out[TITLES[shift]][unseen] = model.predict_log_proba(features[unseen])
     return out

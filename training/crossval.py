@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from training import shifts
+from healer.evaluation.shifts import SHIFTS
 from training.data import OUTPUTS, Tiles, folds
 from training.fit import Recipe, fit, predict
 from training.network import Network, laid_out
@@ -60,7 +60,9 @@ def train_member(
             start = read(member, recipe, runs, cycle - 1) if cycle else None
             title = f"repeat {member.repeat} fold {member.fold} cycle {cycle}"
             seed = member.seed + 1000 * cycle
-            network = fit(tiles.take(rows), recipe, seed, progress, title, start)
+            network = fit(
+                tiles.take(rows), recipe, seed, progress, title, start, recipe.drawn[cycle]
+            )
             torch.save(network.state_dict(), member.file(runs, cycle))
 
 
@@ -85,7 +87,7 @@ def out_of_fold(
     total = np.zeros((len(tiles), OUTPUTS), np.float32)
     for member in members(repeats):
         _, rows = rows_of(tiles, member)
-        seen = shifts.shifted(tiles.pixels[rows], shift)
+        seen = np.stack([SHIFTS[shift](tile) for tile in tiles.pixels[rows]])
         total[rows] += predict(read(member, recipe, runs), seen)
     return renormalised(total / repeats)
 

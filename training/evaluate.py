@@ -14,25 +14,26 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
-from training import baseline, crossval, metrics, shifts
+from healer.evaluation import shifts
+from training import baseline, crossval, metrics
 from training.data import LABELS, Tiles
 from training.fit import Recipe
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
-OUT_OF_FOLD = HERE / "out_of_fold.csv"
-HOME = "as it is"
+ANSWERS = HERE / "answers.csv"
+HOME = shifts.TITLES[shifts.NONE]
 
 
 def evaluate(
-    tiles: Tiles, recipe: Recipe, repeats: int, runs: Path, scores: Path = OUT_OF_FOLD
+    tiles: Tiles, recipe: Recipe, repeats: int, runs: Path, answers: Path = ANSWERS
 ) -> dict[str, Any]:
-    """Predicts, measures, writes out-of-fold `scores`; returns what `results.json` holds."""
+    """Predicts, measures, writes out-of-fold `answers`; returns what `results.json` holds."""
     network = {
-        shift: crossval.out_of_fold(tiles, recipe, repeats, runs, shift)
-        for shift in track(shifts.SHIFTS, "Network, shift by shift")
+        title: crossval.out_of_fold(tiles, recipe, repeats, runs, shift)
+        for shift, title in track(shifts.TITLES.items(), "Network, shift by shift")
     }
-    save_scores(tiles, network[HOME], scores)
+    save_answers(tiles, network, answers)
     members = crossval.members(repeats)
     return {
         "recipe": asdict(recipe),
@@ -68,14 +69,16 @@ def each_fold(tiles: Tiles, scores: NDArray[np.float32]) -> dict[str, list[float
     return out
 
 
-def save_scores(tiles: Tiles, scores: NDArray[np.float32], file: Path) -> None:
-    with file.open("w", newline="") as out:
+def save_answers(tiles: Tiles, network: Mapping[str, NDArray[np.float32]], file: Path) -> None:
+    """Margins for `healer eval` and `healer calibrate`: path, label, case_id, shift, margin."""
+    with file.open("w", newline="", encoding="utf-8") as out:
         rows = csv.writer(out, lineterminator="\n")
-        rows.writerow(["path", "label", "case_id", *LABELS, "other"])
-        for path, label, case, each in zip(
-            tiles.paths, tiles.labels, tiles.cases, scores, strict=True
-        ):
-            rows.writerow([path, LABELS[label], case, *(f"{score:.3f}" for score in each)])
+        rows.writerow(["path", "label", "case_id", "shift", "margin"])
+        for shift, title in shifts.TITLES.items():
+            margins = metrics.margin(network[title], metrics.CANCER)
+            for at, margin in enumerate(margins):
+                label = LABELS[tiles.labels[at]]
+                rows.writerow([tiles.paths[at], label, tiles.cases[at], shift, f"{margin:.3f}"])
 
 
 def write(results: Mapping[str, Any], file: Path = RESULTS) -> None:

@@ -16,7 +16,7 @@ from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from healer.engines.builtin.preprocess import squared
-from training import augment, views
+from training import augment, tissue, views
 from training.data import OTHER, OUTPUTS, Tiles, sampling_weights
 from training.network import STRIDE, WIDTHS, Network, laid_out
 
@@ -26,7 +26,8 @@ class Recipe:
     """Everything that decides the weights besides the data and the seed."""
 
     epochs: int = 12
-    cycles: int = 2
+    # A cycle each; the share of views that show drawn tissue in it.
+    drawn: tuple[float, ...] = (0.0, 0.0, 0.14)
     batch: int = 48
     rate: float = 3e-3
     decay: float = 0.05
@@ -35,6 +36,10 @@ class Recipe:
     spot_weight: float = 0.5
     faded: float = 0.02
     widths: tuple[int, ...] = WIDTHS
+
+    @property
+    def cycles(self) -> int:
+        return len(self.drawn)
 
 
 def tile_targets(labels: Tensor, masks: Tensor, smoothing: float) -> Tensor:
@@ -56,14 +61,17 @@ def mixed(labels: Tensor, lesion: Tensor) -> Tensor:
     return there + other
 
 
-def batches(tiles: Tiles, recipe: Recipe, seed: int) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+def batches(
+    tiles: Tiles, recipe: Recipe, seed: int, drawn_share: float = 0.0
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Endless (pixels as bytes, labels, masks), drawn by weight, seen and changed at random."""
     rng = np.random.default_rng(seed)
     source = torch.Generator().manual_seed(seed)
     weights = sampling_weights(tiles)
+    drawn = tissue.pool(rng, drawn_share)
     while True:
         rows = rng.choice(len(tiles), recipe.batch, p=weights)
-        pixels, masks = views.draw(tiles, rows, rng)
+        pixels, masks = views.draw(tiles, rows, rng, drawn)
         pixels, emptied = augment.fade(augment.augment(pixels, source), source, recipe.faded)
         masks[emptied] = 0
         yield (pixels * 255).round().byte(), torch.from_numpy(tiles.labels[rows]), masks
@@ -83,6 +91,7 @@ def fit(
     progress: Progress,
     title: str,
     start: Network | None = None,
+    drawn: float = 0.0,
 ) -> Network:
     """One cycle on every tile given, from new weights or from an earlier cycle's average.
 
@@ -97,7 +106,7 @@ def fit(
         optimiser, recipe.rate, total_steps=max(steps, 4), pct_start=0.15
     )
     bar = progress.add_task(title, total=steps)
-    stream = batches(tiles, recipe, seed)
+    stream = batches(tiles, recipe, seed, drawn)
     for _ in range(steps):
         loss = loss_of(model.train(), next(stream), recipe)
         optimiser.zero_grad()

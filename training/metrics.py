@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
 
+from healer.engines.builtin.margin import CANCER, cancer_margin
 from training.data import CLASSES, LABELS
 
 RESAMPLES = 1000
-CANCER = 0
 BENIGN = ("normal", "polyp")
 VERSUS_BENIGN = "adenocarcinoma against normal and polyp"
 VERSUS_ALL = "adenocarcinoma against all other classes"
@@ -20,7 +20,12 @@ Cases = NDArray[np.str_]
 
 
 def margin(scores: Scores, column: int) -> Scores:
-    """Log-odds of one class against every other output, from log-probabilities (n, outputs)."""
+    """Log-odds of one class against every other output, from log-probabilities (n, outputs).
+
+    For cancer it is the margin that is served.
+    """
+    if column == CANCER:
+        return np.asarray(cancer_margin(scores), np.float32)
     rest = np.logaddexp.reduce(np.delete(scores, column, axis=1), axis=1)
     return np.asarray(scores[:, column] - rest, np.float32)
 

@@ -12,9 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from healer.engines.builtin.preprocess import SIDE
+from training import tissue
 from training.data import TILE, Tiles
+from training.tissue import NOTHING, Drawn
 
 OTHER_SHARE = 0.2
+SPRINKLED = 0.15  # real canvases with drawn lymphocytes off the lesion
 MOSAIC_SHARE = 0.35
 # Window sides: of a tile for close fields, of a mosaic (two tiles across) for wide ones.
 CLOSE, WIDE = (0.28, 1.0), (0.5, 1.2)
@@ -124,8 +127,24 @@ def grid(views: list[View], side: int = SIDE) -> Tensor:
     return spun + torch.tensor([view.centre for view in views])[:, None, None]
 
 
-def choose(tiles: Tiles, row: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], View]:
-    """What to show of a tile, and from which canvas."""
+def drawn_view(rng: np.random.Generator) -> View:
+    """Most of a drawn canvas; what is drawn has every size already."""
+    return random_view(rng, 0.5, 1.0, stretch=1.35)
+
+
+def choose(
+    tiles: Tiles, row: int, rng: np.random.Generator, drawn: Drawn
+) -> tuple[NDArray[np.uint8], View]:
+    """What to show of a tile, or of drawn tissue in its place, and from which canvas."""
+    if rng.random() < drawn.share:
+        return drawn.canvases[int(rng.integers(len(drawn.canvases)))], drawn_view(rng)
+    picture, view = choose_real(tiles, row, rng)
+    if drawn.share and rng.random() < SPRINKLED:
+        picture = tissue.sprinkle(picture, rng)
+    return picture, view
+
+
+def choose_real(tiles: Tiles, row: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], View]:
     if rng.random() < OTHER_SHARE:
         picture = layers(tiles, row)
         return picture, other_view(picture, rng)
@@ -136,9 +155,11 @@ def choose(tiles: Tiles, row: int, rng: np.random.Generator) -> tuple[NDArray[np
     return picture, lesion_view(picture[..., 3], rng)
 
 
-def draw(tiles: Tiles, rows: NDArray[np.int64], rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+def draw(
+    tiles: Tiles, rows: NDArray[np.int64], rng: np.random.Generator, drawn: Drawn = NOTHING
+) -> tuple[Tensor, Tensor]:
     """Random views of the given tiles: pixels (n, 3, SIDE, SIDE) in [0, 1] and masks (n, …)."""
-    canvases, views = zip(*(choose(tiles, int(row), rng) for row in rows), strict=True)
+    canvases, views = zip(*(choose(tiles, int(row), rng, drawn) for row in rows), strict=True)
     source = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2).float() / 255
     place = grid(list(views), RENDERED)
     seen = functional.grid_sample(source, place, padding_mode="reflection", align_corners=False)

@@ -174,3 +174,18 @@ def test_the_service_gives_the_verdicts_the_fit_promised() -> None:
     wrong_no = sum(a is Answer.NO and bool(t) for a, t in zip(said, truth, strict=True))
     assert wrong_yes <= 0.05 * (~truth).sum() + 1
     assert wrong_no <= 0.05 * truth.sum() + 1
+
+
+def test_points_hold_in_the_hardest_place_too() -> None:
+    rng = np.random.default_rng(4)
+    truth = np.arange(600) % 2 == 0
+    home = rng.normal(np.where(truth, 2.0, -2.0), 1.0)
+    harder = home + rng.normal(-0.8, 1.2, 600)
+    alone = calibrate(home, truth, cases(600))
+    found = calibrate(home, truth, cases(600), [harder])
+    assert found.fit == alone.fit
+    assert found.points.lower < alone.points.lower
+    for margins in (home, harder):
+        probabilities = found.fit.probabilities(margins)
+        assert np.mean(probabilities[truth] > found.points.lower) >= 0.95
+        assert np.mean(probabilities[~truth] < found.points.upper) >= 0.95

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from healer.engines.builtin import BuiltinEngine
+from healer.evaluation.shifts import SHIFTS
 from healer.imaging.tile import Tile
 from training import baseline, card, crossval, evaluate, export
 from training.data import Tiles
 from training.fit import Recipe
 
-TINY = Recipe(epochs=1, batch=6, widths=(4, 4, 8, 8))
+TINY = Recipe(epochs=1, drawn=(0.0,), batch=6, widths=(4, 4, 8, 8))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def test_results_are_written_and_printed(drawn: Tiles, runs: Path, tmp_path: Pat
     scores = tmp_path / "scores.csv"
     evaluate.write(evaluate.evaluate(drawn, TINY, 1, runs, scores), tmp_path / "results.json")
     text = card.figures(tmp_path / "results.json")
-    assert len(scores.read_text(encoding="utf-8").splitlines()) == 1 + len(drawn)
+    assert len(scores.read_text(encoding="utf-8").splitlines()) == 1 + len(SHIFTS) * len(drawn)
     assert "adenocarcinoma against normal and polyp | 4 / 12" in text
     assert "24 tiles of 12 cases, 4 folds" in text
 

@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from healer.evaluation.shifts import NONE
 from training import crossval, fit
 from training.crossval import Member
 from training.data import OTHER, OUTPUTS, Tiles
 from training.fit import Recipe
 from training.network import Network
 
-TINY = Recipe(epochs=1, batch=6, widths=(4, 4, 8, 8))
+TINY = Recipe(epochs=1, drawn=(0.0, 0.5), batch=6, widths=(4, 4, 8, 8))
 
 
 def trained(tiles: Tiles, seed: int) -> dict[str, torch.Tensor]:
@@ -64,7 +65,7 @@ def test_out_of_fold_scores_come_from_members_that_never_saw_the_case(
     drawn: Tiles, tmp_path: Path
 ) -> None:
     crossval.train(drawn, TINY, 1, tmp_path)
-    scores = crossval.out_of_fold(drawn, TINY, 1, tmp_path, "as it is")
+    scores = crossval.out_of_fold(drawn, TINY, 1, tmp_path, NONE)
     member = Member(0, 2)
     known, unseen = crossval.rows_of(drawn, member)
     alone = fit.predict(crossval.read(member, TINY, tmp_path), drawn.pixels[unseen])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from healer.engines.builtin.margin import SHARED
 from training import metrics
 from training.data import LABELS, OUTPUTS
 
@@ -19,8 +20,10 @@ def scores(signal: float) -> metrics.Scores:
 
 def test_the_margin_is_the_log_odds() -> None:
     each = scores(1.0)
-    shares = np.exp(each[:, 0])
-    assert np.allclose(metrics.margin(each, 0), np.log(shares / (1 - shares)), atol=1e-3)
+    shares = np.exp(each[:, 2])
+    assert np.allclose(metrics.margin(each, 2), np.log(shares / (1 - shares)), atol=1e-3)
+    cancer = np.exp(each[:, 0]) + SHARED * np.exp(each[:, 1])
+    assert np.allclose(metrics.margin(each, 0), np.log(cancer / (1 - cancer)), atol=1e-3)
 
 
 def test_perfect_scores_measure_one_and_noise_a_half() -> None:

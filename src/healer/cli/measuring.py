@@ -118,6 +118,6 @@ def calibrate(
             limit=limit,
             answers=answers,
             info=info,
-            shifts=False,
+            shifts=answers is not None,  # asking the engine again under each would take long
         )
         run(settings_with(engine=engine, calibration="off"), request, out)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tempfile
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
@@ -14,8 +17,10 @@ from healer.config import Settings
 from healer.engines.base import EngineInfo
 from healer.errors import FolderNotWritable, NotCalibratable
 from healer.evaluation import calibrate as fitting
+from healer.evaluation.answers import Row
 from healer.evaluation.datasets import Dataset
 from healer.evaluation.results import notes_on
+from healer.evaluation.shifts import NONE, TITLES
 from healer.notice import NOTICE
 from healer.screening import calibration
 from healer.screening.calibration import Binding, Calibration
@@ -60,17 +65,33 @@ class Tiles:
     """The answered tiles a calibration is fitted on: those an engine said yes or no to."""
 
     def __init__(self, answered: Answered) -> None:
-        rows = [row for row in answered.rows if row.margin is not None]
+        rows = [row for row in answered.rows if row.margin is not None and row.shift == NONE]
         kept = [row for row in rows if row.mass >= LEAST_MASS]
         self.margins = np.array([row.margin for row in kept], float)
+        self.elsewhere = _elsewhere(answered.rows, [row.path for row in kept])
         self.truth = np.array([row.positive for row in kept], bool)
         self.cases = np.array([row.case_id for row in kept], np.str_)
         self.withheld = len(rows) - len(kept)
 
 
+def _elsewhere(rows: Sequence[Row], paths: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Margins of the same tiles under each shift that answers them all."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        if row.margin is not None and row.shift != NONE:
+            found[row.shift][row.path] = row.margin
+    return {
+        shift: np.array([margins[path] for path in paths])
+        for shift, margins in found.items()
+        if margins.keys() >= set(paths)
+    }
+
+
 def _fitted(answered: Answered) -> tuple[fitting.Fitted, Tiles]:
     tiles = Tiles(answered)
-    return fitting.calibrate(tiles.margins, tiles.truth, tiles.cases), tiles
+    return fitting.calibrate(
+        tiles.margins, tiles.truth, tiles.cases, list(tiles.elsewhere.values())
+    ), tiles
 
 
 def _calibration(
@@ -135,6 +156,9 @@ def _show(
         f"probability = sigmoid({written.slope:.4f} · margin {written.intercept:+.4f}); "
         f"no up to {written.lower:.3f}, yes from {written.upper:.3f}"
     )
+    if tiles.elsewhere:
+        shifts = ", ".join(TITLES[shift] for shift in tiles.elsewhere)
+        console.print(f"Both cuts hold their 95 % under each of these shifts too: {shifts}")
     console.print(_verdicts(fitted.verdicts))
     console.print(f"{place}: calibration {written.id}")
     console.print(NOTICE)

@@ -7,7 +7,7 @@ batch calibration (Zhou et al. 2023), which takes the mean margin of unlabelled 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,14 +60,21 @@ def sigmoid(values: Reals) -> Reals:
     return np.asarray(np.exp(-np.logaddexp(0, -values)))
 
 
-def calibrate(margins: Reals, truth: Truth, cases: Cases) -> Fitted:
-    """Raises NotCalibratable where tiles or cases are too few, or the margins do not rank."""
+def calibrate(
+    margins: Reals, truth: Truth, cases: Cases, elsewhere: Sequence[Reals] = ()
+) -> Fitted:
+    """`elsewhere` are margins of the same tiles under shifts: the two points hold there too.
+
+    Raises NotCalibratable where tiles or cases are too few, or the margins do not rank.
+    """
     for side, name in ((True, "yes"), (False, "no")):
         if (count := int((truth == side).sum())) < LEAST_OF_EACH:
             raise NotCalibratable(f"{count} tiles are {name}, and {LEAST_OF_EACH} are needed")
     fit = platt(margins, truth)
-    quality, verdicts = crossfitted(margins, truth, cases)
-    return Fitted(fit, operating_points(fit.probabilities(margins), truth), quality, verdicts)
+    everywhere = [margins, *elsewhere]
+    quality, verdicts = crossfitted(margins, truth, cases, everywhere)
+    points = points_everywhere([fit.probabilities(place) for place in everywhere], truth)
+    return Fitted(fit, points, quality, verdicts)
 
 
 def platt(margins: Reals, truth: Truth) -> Fit:
@@ -98,6 +105,12 @@ def _logistic(margins: Reals, truth: Truth, *, intercept: bool) -> Fit:
         sample_weight=np.concatenate([target, 1 - target]),
     )
     return Fit(float(model.coef_[0, 0]) / spread, float(np.ravel(model.intercept_)[0]))
+
+
+def points_everywhere(places: Sequence[Reals], truth: Truth) -> Points:
+    """Points that keep both promises in every place, be it the hardest, for the same tiles."""
+    each = [operating_points(probabilities, truth) for probabilities in places]
+    return Points(min(at.lower for at in each), max(at.upper for at in each))
 
 
 def operating_points(probabilities: Reals, truth: Truth, target: float = TARGET) -> Points:
@@ -133,9 +146,9 @@ def _allowed(side: Reals, target: float) -> int:
 
 
 def crossfitted(
-    margins: Reals, truth: Truth, cases: Cases
+    margins: Reals, truth: Truth, cases: Cases, everywhere: Sequence[Reals]
 ) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """Each method fitted on some cases and measured on the others."""
+    """Each method fitted on some cases and measured on the others, the points likewise."""
     methods: dict[str, Callable[[Reals, Truth, Reals], Reals]] = {
         "as it comes": lambda _known, _truth, unseen: sigmoid(unseen),
         "temperature": lambda known, true, unseen: temperature(known, true).probabilities(unseen),
@@ -152,7 +165,8 @@ def crossfitted(
         for name, method in methods.items():
             given[name][unseen] = method(margins[known], truth[known], margins[unseen])
         fit = platt(margins[known], truth[known])
-        points = operating_points(fit.probabilities(margins[known]), truth[known])
+        seen = [fit.probabilities(place[known]) for place in everywhere]
+        points = points_everywhere(seen, truth[known])
         answers[unseen] = _answered(given["platt"][unseen], points)
     quality = {name: quality_of(truth, values) for name, values in given.items()}
     return quality, verdicts_of(truth, answers) | {"auroc": float(roc_auc_score(truth, margins))}

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 
 from healer.engines.base import Answer, EngineInfo, Evidence, Finding
 from healer.engines.builtin import files, preprocess, sentence
+from healer.engines.builtin.margin import SHARED, cancer_margin
 from healer.errors import ModelUnsound
 from healer.imaging.tile import Tile
 
 MODEL_ID = "healer/builtin-crc"
 BATCH = 16
-# Position of adenocarcinoma among the network's outputs; every other class means no.
-CANCER = 0
+# Whatever lies between a tile and its margin besides the network itself.
+MARGIN_OF = f"{preprocess.PREPROCESSING}; {SHARED} of high-grade neoplasia speaks for cancer"
 
 
 class BuiltinEngine:
@@ -36,7 +37,7 @@ class BuiltinEngine:
             dtype="float32",
             quantization="none",
             prompt_id="none",
-            preprocessing_id=hashlib.sha256(preprocess.PREPROCESSING.encode()).hexdigest()[:12],
+            preprocessing_id=hashlib.sha256(MARGIN_OF.encode()).hexdigest()[:12],
         )
 
     @property
@@ -66,13 +67,12 @@ class BuiltinEngine:
         """From the log-probabilities (windows, classes) of one tile."""
         mean = np.logaddexp.reduce(scores, axis=0) - np.log(len(scores))
         mean -= np.logaddexp.reduce(mean)
-        rest = np.logaddexp.reduce(np.delete(mean, CANCER))
         findings = (
             Finding(name, float(share))
             for name, share in zip(self._names, np.exp(mean), strict=True)
         )
         ranked = sorted(findings, key=lambda finding: -finding.probability)
-        return Evidence(margin=float(mean[CANCER] - rest), findings=tuple(ranked))
+        return Evidence(margin=float(cancer_margin(mean)), findings=tuple(ranked))
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
         return sentence.compose(evidence.findings, answer)
