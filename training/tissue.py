@@ -51,7 +51,7 @@ def nuclei(
         away = np.hypot(along / (size * np.sqrt(aspect)), across * np.sqrt(aspect) / size)
         shape = rng.uniform(0.7, 1.2) / (1 + np.exp((away - 1) / (edge / 2)))
         layer[rows, columns] = np.maximum(layer[rows, columns], shape)
-    return layer * chromatin.clip(0.2)
+    return np.asarray(layer * chromatin.clip(0.2))
 
 
 def lymphocytes(rng: np.random.Generator) -> tuple[Layer, Layer]:

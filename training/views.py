@@ -136,7 +136,7 @@ def choose(
     tiles: Tiles, row: int, rng: np.random.Generator, drawn: Drawn
 ) -> tuple[NDArray[np.uint8], View]:
     """What to show of a tile, or of drawn tissue in its place, and from which canvas."""
-    if rng.random() < drawn.share:
+    if drawn.share and rng.random() < drawn.share:
         return drawn.canvases[int(rng.integers(len(drawn.canvases)))], drawn_view(rng)
     picture, view = choose_real(tiles, row, rng)
     if drawn.share and rng.random() < SPRINKLED:
