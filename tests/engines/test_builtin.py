@@ -180,7 +180,7 @@ def test_the_sentence_agrees_with_the_answer(answer: Answer, cancer: float) -> N
 @pytest.mark.parametrize("lesion", sorted(sentence.PRECURSORS))
 def test_a_leading_precursor_is_named_as_no_cancer(lesion: str) -> None:
     text = "".join(sentence.compose(shares(0.04, lesion), Answer.NO))
-    assert f"86 % on {lesion}, a precursor lesion and not cancer" in text
+    assert f"86 % on {lesion} (a precursor lesion, not cancer)" in text
 
 
 def test_the_engine_explains_its_own_evidence(engine: BuiltinEngine) -> None:

@@ -36,7 +36,7 @@ def opening(answer: Answer) -> str:
 
 def towards(cancer: Finding, others: Sequence[Finding]) -> Iterator[str]:
     yield f"{percent(cancer)} on {CANCER}"
-    yield f", the likeliest other class being {named(others[0])} ({percent(others[0])})"
+    yield f" and {percent(others[0])} on {named(others[0])}"
 
 
 def away(cancer: Finding, others: Sequence[Finding]) -> Iterator[str]:
@@ -49,7 +49,7 @@ FORMS = {Answer.YES: towards, Answer.NO: away, Answer.INDETERMINATE: towards}
 
 def named(finding: Finding) -> str:
     if finding.name in PRECURSORS:
-        return f"{finding.name}, a precursor lesion and not cancer"
+        return f"{finding.name} (a precursor lesion, not cancer)"
     return finding.name
 
 
