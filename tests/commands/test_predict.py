@@ -88,7 +88,19 @@ def test_an_unfinished_model_folder_stops_medgemma(folder: Path) -> None:
     assert "healer download" in result.stderr
 
 
-def test_every_real_sample_is_answered(samples: list[Path]) -> None:
+def test_every_real_sample_is_answered_but_bare_glass(samples: list[Path]) -> None:
     result = run(app, ["predict", "--json", *map(str, samples)])
+    answers = lines(result.stdout)
+    refused = {Path(str(answer["path"])).name for answer in answers if "code" in answer}
+    assert len(answers) == len(samples) == 34
+    assert refused == {path.name for path in samples if "empty" in path.name or "BACK" in path.name}
+    assert result.exit_code == 1
+
+
+def test_the_gate_can_be_told_to_warn(samples: list[Path]) -> None:
+    glass = next(path for path in samples if "BACK" in path.name)
+    result = run(app, ["predict", "--json", "--gate", "warn", str(glass)])
     assert result.exit_code == 0
-    assert len(lines(result.stdout)) == len(samples) == 34
+    (answer,) = lines(result.stdout)
+    assert Prediction.model_validate(answer).gate is not None
+    assert answer["gate"]["passed"] is False  # type: ignore[index]
