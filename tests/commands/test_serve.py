@@ -27,7 +27,7 @@ def test_it_serves_says_what_to_try_and_stops_when_asked(tmp_path: Path) -> None
         try:
             url = wait_for_url(server, tmp_path / "log")
             wait_until_ready(server, url)
-            answer = httpx.post(f"{url}/predict", files={"image_file": png()})
+            answer = httpx.post(f"{url}/predict", files={"image_file": png()}, data={"gate": "off"})
             assert answer.json()["model"]["engine"] == "builtin"
         finally:
             server.send_signal(signal.SIGTERM)
