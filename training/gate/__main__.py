@@ -13,6 +13,7 @@ import healer.screening.gate as shipped
 from healer.imaging.tile import Tile
 from training.data import default_folder
 from training.gate import examples, fit, head, measure
+from training.gate.pictures import pictures_in
 from training.gate.table import EVERY_SEVENTH, Table, build
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -60,11 +61,23 @@ def measure_(
         verdicts = {name: verdict[inside] for name, verdict in held_out.items()}
         key = (lambda t: t.part) if inside[table.histology].all() else (lambda t: t.kind)
         _print(title, list(verdicts), measure.rows_of(table.take(inside), key, verdicts))
-    for name, tried, score in measure.other_laboratory(table):
-        rows = measure.rows_of(tried, lambda t: t.part, {"refused": measure.refused(tried, score)})
-        _print(f"Another laboratory: {name}", ["refused"], rows)
+    left_out = [
+        (name, len(tried), [float(measure.refused(tried, score).mean())])
+        for name, tried, score in measure.other_laboratory(table)
+    ]
+    _print("Histology of a laboratory left out", ["refused"], left_out)
     perturbations(data)
     speed()
+
+
+@app.command("try")
+def try_(folder: Annotated[Path, typer.Argument(help="Pictures, none of them histology.")]) -> None:
+    """How many of other pictures are refused, and which are not."""
+    gate, passed, found = shipped.Gate(), [], pictures_in(folder)
+    for name, pixels in found:
+        if gate.assess(Tile(pixels)).passed:
+            passed.append(name)
+    typer.echo(f"{len(found) - len(passed)} of {len(found)} refused; passed: {passed}")
 
 
 def real_tiles(data: Path) -> None:

@@ -13,6 +13,11 @@ from training.gate.fit import histology_head, scores
 from training.gate.table import Table
 
 FOLDS = 4
+LABORATORIES = {
+    "kather2016": "Kather 2016",
+    "nct": "NCT-CRC and CRC-VAL",
+    "crcval": "NCT-CRC and CRC-VAL",
+}
 Rows = NDArray[np.bool_]
 
 
@@ -39,17 +44,20 @@ def held_out(table: Table, groups: NDArray[np.str_]) -> NDArray[np.float64]:
     return score
 
 
+def laboratory(table: Table) -> NDArray[np.str_]:
+    """By the names of the tiles; pictures and drawings have none of these."""
+    return np.array([LABORATORIES.get(source.split("-")[0], "EBHI-Seg") for source in table.source])
+
+
 def other_laboratory(table: Table) -> Iterator[tuple[str, Table, NDArray[np.float64]]]:
-    """Fitted on EBHI-Seg alone and tried on the samples' laboratories, and the reverse."""
-    ours = np.isin(table.part, ["samples", "samples elsewhere"])
-    theirs = np.isin(table.part, ["ebhi", "ebhi elsewhere", "overviews"])
-    for name, train, test in (
-        ("fitted on EBHI-Seg only", theirs, ours),
-        ("fitted on the samples only", ours, theirs),
-    ):
-        fitted = histology_head(table.take(train | ~table.histology))
-        tried = table.take(test)
-        yield name, tried, scores(fitted, tried)
+    """One laboratory left out at a time, with its tiles as they are and as seen elsewhere."""
+    whose, real = laboratory(table), np.isin(table.part, ["ebhi", "samples"])
+    for name in ("EBHI-Seg", *dict.fromkeys(LABORATORIES.values())):
+        own = whose == name
+        fitted = histology_head(table.take(~(table.histology & own)))
+        for kind, inside in (("as they are", real), ("seen elsewhere", ~real)):
+            tried = table.take(table.histology & own & inside)
+            yield f"{name}, {kind}", tried, scores(fitted, tried)
 
 
 def by_source(table: Table) -> NDArray[np.str_]:

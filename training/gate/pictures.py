@@ -74,6 +74,13 @@ def gather(folder: Path) -> list[Picture]:
     return list(found.values())
 
 
+def pictures_in(folder: Path) -> list[tuple[str, Pixels]]:
+    """Every different picture under a folder, whatever it shows."""
+    decoded = ((name, _decoded(read())) for name, read in _files(folder))
+    different = {pixels.tobytes(): (name, pixels) for name, pixels in decoded if pixels is not None}
+    return list(different.values())
+
+
 def _keep(
     found: dict[str, Picture], kind: str, package: str, name: str, read: Callable[[], bytes]
 ) -> None:

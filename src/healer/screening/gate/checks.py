@@ -62,8 +62,8 @@ FRAME = (
 TISSUE = Check(
     "no_tissue",
     "tissue",
-    0.02,
-    "Tissue covers {measured:.1%} of the picture, and at least {bound:.0%} is needed: it shows "
+    0.012,
+    "Tissue covers {measured:.1%} of the picture, and at least {bound:.1%} is needed: it shows "
     "bare glass or an even colour. Move to where the section is.",
 )
 DETAIL = (
@@ -93,7 +93,7 @@ DETAIL = (
 HISTOLOGY = Check(
     "not_histology",
     "histology",
-    0.15,
+    0.1,
     "The picture does not look like a field of stained tissue under a microscope: it scores "
     "{measured:.3f} of 1, and at least {bound:.2f} is needed. Send an H&E field of view without "
     "frames, labels or drawings.",
