@@ -54,12 +54,12 @@ def measure_(
         "source unseen": measure.refused(table, measure.held_out(table, measure.by_source(table))),
         "kind unseen": measure.refused(table, measure.held_out(table, measure.by_origin(table))),
     }
-    for title, inside in (
-        ("Not histology: share refused", ~table.histology),
-        ("Histology: share refused", table.histology),
+    for title, inside, key in (
+        ("Not histology, in short: refused where", ~table.histology, measure.family),
+        ("Not histology: refused where", ~table.histology, measure.by_kind),
+        ("Histology: refused where", table.histology, measure.by_part),
     ):
         verdicts = {name: verdict[inside] for name, verdict in held_out.items()}
-        key = (lambda t: t.part) if inside[table.histology].all() else (lambda t: t.kind)
         _print(title, list(verdicts), measure.rows_of(table.take(inside), key, verdicts))
     left_out = [
         (name, len(tried), [float(measure.refused(tried, score).mean())])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
 from healer.screening.gate.checks import DETAIL, HISTOLOGY, TISSUE, Check
-from training.gate.fit import histology_head, scores
+from training.gate.fit import CLOSE, histology_head, scores
 from training.gate.table import Table
 
 FOLDS = 4
@@ -69,6 +69,26 @@ def by_origin(table: Table) -> NDArray[np.str_]:
     package = np.array([source.split("/")[0] for source in table.source])
     origin = np.where(table.part == "pictures", package, table.kind)
     return np.where(table.histology, table.source, origin)
+
+
+def family(table: Table) -> NDArray[np.str_]:
+    """The rows of the summary."""
+    names = {
+        "pictures": "found pictures",
+        "drawn": "drawn pictures",
+        "altered": "other stains, spoilt tiles",
+        "glass": "bare glass",
+    }
+    of_part = np.array([names.get(part, part) for part in table.part])
+    return np.where(np.isin(table.kind, list(CLOSE)), "close to H&E on purpose", of_part)
+
+
+def by_kind(table: Table) -> NDArray[np.str_]:
+    return table.kind
+
+
+def by_part(table: Table) -> NDArray[np.str_]:
+    return table.part
 
 
 def rows_of(

@@ -93,7 +93,7 @@ DETAIL = (
 HISTOLOGY = Check(
     "not_histology",
     "histology",
-    0.1,
+    0.12,
     "The picture does not look like a field of stained tissue under a microscope: it scores "
     "{measured:.3f} of 1, and at least {bound:.2f} is needed. Send an H&E field of view without "
     "frames, labels or drawings.",
