@@ -29,7 +29,7 @@ RUNS = Path("runs")
 def train_(
     folder: Data = DATA, runs: Runs = RUNS, repeats: Repeats = 1, threads: Threads = 1
 ) -> None:
-    """Train the members that RUNS lacks (twenty minutes each on one core); stops and goes on safely."""
+    """Train the members that RUNS lacks (20 minutes each on one core); stops and goes on safely."""
     torch.set_num_threads(threads)
     crossval.train(data.load(folder), Recipe(), repeats, runs)
 
