@@ -12,8 +12,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-# Optical density of haematoxylin, eosin and the rest (Ruifrok & Johnston 2001): rows of length 1.
-STAINS = torch.tensor([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+from healer.evaluation import shifts
+
+STAINS = torch.tensor(shifts.STAINS, dtype=torch.float32)
 # Luma and two colour axes at right angles to grey; hue turns in the plane of the two.
 OPPONENT = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
 

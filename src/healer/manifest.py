@@ -71,12 +71,17 @@ def read(folder: Path) -> Manifest:
 
 def write(folder: Path, manifest: Manifest) -> None:
     """Put the manifest in place in one step, or not at all."""
-    draft = folder / f"{NAME}.draft"
+    put(folder / NAME, manifest)
+
+
+def put(place: Path, record: BaseModel) -> None:
+    """Write a record to `place` in one step, flushed, or not at all."""
+    draft = place.with_name(f"{place.name}.draft")
     with draft.open("w", encoding="utf-8") as stream:
-        stream.write(manifest.model_dump_json(indent=2) + "\n")
+        stream.write(record.model_dump_json(indent=2) + "\n")
         stream.flush()
         os.fsync(stream.fileno())
-    draft.replace(folder / NAME)
+    draft.replace(place)
 
 
 def check(folder: Path, *, deep: bool = False, advance: Advance | None = None) -> Manifest:

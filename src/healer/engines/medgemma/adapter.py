@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from healer import __version__
 from healer.engines.medgemma.prompt import short_hash
 from healer.errors import AdapterIncomplete, AdapterMismatch
-from healer.manifest import OURS, Manifest, ManifestFile, sha256_of
+from healer.manifest import OURS, Manifest, ManifestFile, put, sha256_of
 
 NAME = f"{OURS}adapter.json"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -53,12 +52,7 @@ class AdapterManifest(BaseModel):
 
 def write(folder: Path, adapter: AdapterManifest) -> None:
     """Put the adapter's manifest in place in one step, or not at all."""
-    draft = folder / f"{NAME}.draft"
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(adapter.model_dump_json(indent=2) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(folder / NAME)
+    put(folder / NAME, adapter)
 
 
 def read(folder: Path) -> AdapterManifest:
