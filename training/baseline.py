@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from healer.evaluation.baseline import histogram
 from healer.evaluation.shifts import NONE, SHIFTS, TITLES
 from training.crossval import members, rows_of
 from training.data import LABELS, Tiles
 
-BINS = (12, 6, 6)
-
-
-def histogram(tile: NDArray[np.uint8]) -> NDArray[np.float64]:
-    hsv = np.asarray(Image.fromarray(tile).convert("HSV")).reshape(-1, 3)
-    counts, _ = np.histogramdd(hsv, bins=BINS, range=[(0, 256)] * 3)
-    return np.sqrt(counts.ravel() / len(hsv))
-
 
 def histograms(tiles: Tiles, shift: str) -> NDArray[np.float64]:
     tiles_shown = track(tiles.pixels, f"Colours, {TITLES[shift]}")
-    return np.stack([histogram(SHIFTS[shift](tile)) for tile in tiles_shown])
+    # Double precision: in single, the least likely of six classes comes out as impossible.
+    return np.stack([histogram(SHIFTS[shift](tile)) for tile in tiles_shown]).astype(np.float64)
 
 
 def out_of_fold(tiles: Tiles) -> dict[str, NDArray[np.float32]]:

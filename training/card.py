@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from training import clusters
 from training.evaluate import HOME, RESULTS
 from training.metrics import VERSUS_ALL, VERSUS_BENIGN
 
 CARD = Path(__file__).parents[1] / "docs" / "model-card.md"
 BEGIN = "<!-- figures: python -m training card -->"
 END = "<!-- end of figures -->"
+BY_STAIN = "<!-- stain clusters: python -m training clusters -->"
+BY_STAIN_END = "<!-- end of stain clusters -->"
 
 
 def figures(file: Path = RESULTS) -> str:
@@ -61,8 +64,22 @@ def area(row: Mapping[str, float]) -> str:
     return f"{row['auroc']:.3f} ({row['low']:.3f}–{row['high']:.3f})"
 
 
-def rendered(card: str, table: str) -> str:
-    """The card with its figures replaced."""
-    before, rest = card.split(BEGIN)
-    _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+def stain_clusters(file: Path = clusters.RESULTS) -> str:
+    rows = [
+        f"| {at} | {' '.join(map(str, row['mean_colour']))} | {row['cancers']} / {row['tiles']} "
+        f"| {row['cases']} | {area(row['cluster_unseen'])} | {area(row['cases_unseen'])} "
+        f"| {area(row['colour_histogram'])} |"
+        for at, row in enumerate(json.loads(file.read_text(encoding="utf-8")), 1)
+    ]
+    head = (
+        "| stain cluster | mean red, green, blue | cancer / tiles | cases | cluster never seen "
+        "| only its cases never seen | colour histogram, cluster never seen |"
+    )
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
+
+
+def rendered(card: str, table: str, begin: str = BEGIN, end: str = END) -> str:
+    """The card with what stands between two markers replaced."""
+    before, rest = card.split(begin)
+    _, after = rest.split(end)
+    return f"{before}{begin}\n{table}\n{end}{after}"

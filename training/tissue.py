@@ -31,14 +31,37 @@ def noise(rng: np.random.Generator, smooth: float, side: int = TILE) -> Layer:
     return np.asarray((field - field.mean()) / (field.std() + 1e-9))
 
 
+def anywhere(rng: np.random.Generator, count: int) -> Layer:
+    """Places (count, 2) at random: some overlap, some crowd."""
+    return rng.uniform(0, TILE, (count, 2))
+
+
+def packed(rng: np.random.Generator, count: int) -> Layer:
+    """About `count` places, side by side as cells in a sheet lie, none on top of another."""
+    step = TILE / np.sqrt(max(count, 1))
+    rows, columns = np.mgrid[0 : TILE + step : step, 0 : TILE + step : step * 0.866]
+    shifted = rows + step / 2 * (np.arange(rows.shape[1]) % 2)
+    places = np.stack([columns.ravel(), shifted.ravel()], 1)
+    places = places + rng.normal(0, step * rng.uniform(0.08, 0.3), places.shape)
+    return np.asarray(places[(places >= 0).all(1) & (places < TILE).all(1)])
+
+
 def nuclei(
-    rng: np.random.Generator, count: int, radius: float, longer: float, angle: Layer | None = None
+    rng: np.random.Generator,
+    places: Layer,
+    radius: float,
+    longer: float,
+    angle: Layer | None = None,
 ) -> Layer:
-    """Haematoxylin of `count` soft ellipses; `longer` is their aspect, `angle` their direction."""
+    """Haematoxylin of soft ellipses at `places` (n, 2): aspect `longer`, drawn out along `angle`.
+
+    Some fields have open nuclei: a dark rim round pale chromatin.
+    """
     layer = np.zeros((TILE, TILE))
     chromatin = 1 + rng.uniform(0.05, 0.5) * noise(rng, max(0.7, radius / 4))
     edge = rng.uniform(0.12, 0.4)
-    for x, y in rng.uniform(0, TILE, (count, 2)):
+    hollow = rng.choice([0.0, rng.uniform(0.2, 0.75)])
+    for x, y in places:
         size = radius * np.exp(rng.normal(0, 0.18))
         aspect = np.exp(abs(rng.normal(0, 0.15)) + np.log(longer))
         turn = rng.uniform(0, np.pi) if angle is None else angle[int(y), int(x)]
@@ -50,6 +73,7 @@ def nuclei(
         across = (v - y) * np.cos(turn) - (u - x) * np.sin(turn)
         away = np.hypot(along / (size * np.sqrt(aspect)), across * np.sqrt(aspect) / size)
         shape = rng.uniform(0.7, 1.2) / (1 + np.exp((away - 1) / (edge / 2)))
+        shape *= 1 - hollow * np.exp(-((away / 0.75) ** 4))
         layer[rows, columns] = np.maximum(layer[rows, columns], shape)
     return np.asarray(layer * chromatin.clip(0.2))
 
@@ -57,24 +81,51 @@ def nuclei(
 def lymphocytes(rng: np.random.Generator) -> tuple[Layer, Layer]:
     radius = float(np.exp(rng.uniform(np.log(2.2), np.log(13))))
     count = int(rng.uniform(*SHEET_COVER) * TILE**2 / (np.pi * radius**2))
-    dye = rng.uniform(0.5, 1.5) * nuclei(rng, min(count, 1500), radius, 1.0)
+    spread = packed if rng.random() < 0.6 else anywhere
+    places = spread(rng, min(count, 1500))
+    places = places[rng.random(len(places)) > rng.choice([0.0, rng.uniform(0, 0.4)])]
+    dye = rng.uniform(0.5, 1.5) * nuclei(rng, places, radius, 1.0)
     ground = rng.uniform(0.0, 0.3) + 0.05 * noise(rng, rng.uniform(1, 12))
     cytoplasm = rng.uniform(0.02, 0.35) + 0.08 * noise(rng, radius)
     return dye + ground, cytoplasm
 
 
 def fibres(rng: np.random.Generator) -> tuple[Layer, Layer]:
-    """Stroma and muscle: wavy bands of eosin, nuclei drawn out along them."""
-    bend = noise(rng, rng.uniform(25, 90)) * rng.uniform(0.1, 0.9)
+    """Stroma and muscle: wavy bands of eosin, nuclei drawn out along them, clefts, round holes."""
+    bend = noise(rng, rng.uniform(12, 90)) * rng.uniform(0.1, 1.2)
     angle = rng.uniform(0, np.pi) + bend
-    length, width = rng.uniform(8, 40), rng.uniform(0.6, 3)
+    length, width = rng.uniform(6, 50), np.exp(rng.uniform(np.log(0.6), np.log(7)))
     grain = along(noise(rng, width), angle, length)
-    eosin = rng.uniform(0.2, 0.7) + rng.uniform(0.05, 0.25) * grain
-    gaps = along(noise(rng, width * 2), angle, length) > rng.uniform(0.8, 2.5)
-    radius = rng.uniform(1.5, 6)
-    count = int(rng.uniform(0.01, 0.18) * TILE**2 / (np.pi * radius**2))
-    dye = rng.uniform(0.4, 1.3) * nuclei(rng, count, radius, rng.uniform(1.5, 5), angle)
-    return dye + rng.uniform(0, 0.12), eosin * ~gaps
+    eosin = rng.uniform(0.15, 1.5) * (1 + rng.uniform(0.05, 0.45) * grain)
+    eosin *= 1 + rng.uniform(0, 0.4) * noise(rng, rng.uniform(10, 50))
+    gaps = along(noise(rng, width * 2), angle, length) > rng.uniform(0.8, 3.5)
+    dye = elongated(rng, angle) + rng.uniform(0, 0.35) * (1 + 0.3 * grain)
+    if rng.random() < 0.5:
+        dye = np.maximum(dye, scattered(rng))
+    holes = bubbles(rng) if rng.random() < 0.4 else np.zeros((TILE, TILE), bool)
+    return np.where(gaps | holes, 0.1 * dye, dye), eosin * ~(gaps | holes)
+
+
+def elongated(rng: np.random.Generator, angle: Layer) -> Layer:
+    """Nuclei of fibroblasts and muscle, dense to hardly darker than the fibres."""
+    radius = float(np.exp(rng.uniform(np.log(1.5), np.log(15))))
+    count = min(400, int(rng.uniform(0.01, 0.2) * TILE**2 / (np.pi * radius**2)))
+    places = anywhere(rng, count)
+    return rng.uniform(0.15, 1.3) * nuclei(rng, places, radius, rng.uniform(1.3, 5), angle)
+
+
+def scattered(rng: np.random.Generator) -> Layer:
+    """A few inflammatory cells."""
+    radius = float(np.exp(rng.uniform(np.log(2), np.log(11))))
+    count = min(150, int(rng.uniform(0.005, 0.12) * TILE**2 / (np.pi * radius**2)))
+    return rng.uniform(0.6, 1.4) * nuclei(rng, anywhere(rng, count), radius, 1.0)
+
+
+def bubbles(rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Round holes: vacuoles, capillaries, oedema."""
+    radius = rng.uniform(3, 18)
+    count = 1 + int(rng.uniform(0, 0.25) * TILE**2 / (np.pi * radius**2))
+    return nuclei(rng, anywhere(rng, min(count, 120)), radius, 1.1) > 0.45
 
 
 def along(field: Layer, angle: Layer, length: float, steps: int = 9) -> Layer:
@@ -89,13 +140,15 @@ def along(field: Layer, angle: Layer, length: float, steps: int = 9) -> Layer:
 
 def debris(rng: np.random.Generator) -> tuple[Layer, Layer]:
     """Necrosis: grainy eosin, fragments of nuclei of every size, a few whole cells."""
-    eosin = rng.uniform(0.15, 0.6) + 0.15 * noise(rng, rng.uniform(0.8, 3))
+    eosin = rng.uniform(0.15, 1.2) + 0.15 * noise(rng, rng.uniform(0.8, 3))
     eosin += rng.uniform(0, 0.2) * noise(rng, rng.uniform(6, 30))
     dye = np.zeros((TILE, TILE))
     for _ in range(3):
         radius = float(np.exp(rng.uniform(np.log(0.8), np.log(6))))
         count = int(rng.uniform(0.0, 0.15) * TILE**2 / (np.pi * radius**2))
-        dye = np.maximum(dye, nuclei(rng, min(count, 900), radius, rng.uniform(1, 1.8)))
+        dye = np.maximum(
+            dye, nuclei(rng, anywhere(rng, min(count, 900)), radius, rng.uniform(1, 1.8))
+        )
     return dye * rng.uniform(0.3, 1.2) + rng.uniform(0, 0.25), eosin
 
 
@@ -106,7 +159,7 @@ def mucus(rng: np.random.Generator) -> tuple[Layer, Layer]:
     strength = rng.uniform(0.02, 0.15)
     dye = rng.uniform(0.0, 0.15) + strength * wisps
     radius = rng.uniform(2, 6)
-    cells = nuclei(rng, int(rng.integers(0, 12)), radius, 1.2)
+    cells = nuclei(rng, anywhere(rng, int(rng.integers(0, 12))), radius, 1.2)
     return np.maximum(dye, cells), rng.uniform(0, 0.15) + strength * noise(rng, 5)
 
 
@@ -119,12 +172,15 @@ def fat(rng: np.random.Generator) -> tuple[Layer, Layer]:
     nearest = np.partition(distance, 1, axis=0)[:2]
     wall = np.exp(-(nearest[1] - nearest[0]) / rng.uniform(1.5, 5))
     eosin = rng.uniform(0.2, 0.8) * wall * (1 + 0.3 * noise(rng, 2)).clip(0)
-    cells = nuclei(rng, int(rng.integers(0, 40)), rng.uniform(1.5, 4), 1.8) * (wall > 0.35)
+    cells = nuclei(rng, anywhere(rng, int(rng.integers(0, 40))), rng.uniform(1.5, 4), 1.8) * (
+        wall > 0.35
+    )
     return cells * rng.uniform(0.5, 1.2), eosin
 
 
 DRAWN: tuple[Callable[[np.random.Generator], tuple[Layer, Layer]], ...] = (
-    lymphocytes, lymphocytes, lymphocytes, fibres, fibres, debris, debris, mucus, fat,
+    lymphocytes, lymphocytes, lymphocytes, fibres, fibres, fibres, fibres,
+    debris, debris, mucus, fat,
 )  # fmt: skip
 
 
@@ -167,7 +223,11 @@ def sprinkle(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np
     """Drawn lymphocytes on a real canvas, off the lesion: so drawing by itself tells nothing."""
     radius = rng.uniform(2, 5)
     count = int(rng.uniform(0.02, 0.5) * TILE**2 / (np.pi * radius**2))
-    dye = nuclei(rng, min(count, 500), radius, 1.0) * (picture[..., 3] == 0) * rng.uniform(0.4, 1.2)
+    dye = (
+        nuclei(rng, anywhere(rng, min(count, 500)), radius, 1.0)
+        * (picture[..., 3] == 0)
+        * rng.uniform(0.4, 1.2)
+    )
     stained = picture.copy()
     stained[..., :3] = picture[..., :3] * np.exp(-dye[..., None] * STAINS.numpy()[0])
     return stained

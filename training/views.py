@@ -20,7 +20,7 @@ OTHER_SHARE = 0.2
 SPRINKLED = 0.15  # real canvases with drawn lymphocytes off the lesion
 MOSAIC_SHARE = 0.35
 # Window sides: of a tile for close fields, of a mosaic (two tiles across) for wide ones.
-CLOSE, WIDE = (0.28, 1.0), (0.5, 1.2)
+CLOSEST, WIDE = 0.28, (0.5, 1.2)
 # Rendered this large, then averaged down: what is served is averaged down too.
 RENDERED = SIDE * 3 // 2
 
@@ -86,7 +86,7 @@ def random_view(rng: np.random.Generator, low: float, high: float, stretch: floa
 
 
 def lesion_view(
-    mask: NDArray[np.uint8], rng: np.random.Generator, sides: tuple[float, float] = CLOSE
+    mask: NDArray[np.uint8], rng: np.random.Generator, sides: tuple[float, float]
 ) -> View:
     """A window that shows enough lesion to deserve the tile's label."""
     views = [random_view(rng, *sides, stretch=1.35) for _ in range(4)]
@@ -133,18 +133,20 @@ def drawn_view(rng: np.random.Generator) -> View:
 
 
 def choose(
-    tiles: Tiles, row: int, rng: np.random.Generator, drawn: Drawn
+    tiles: Tiles, row: int, rng: np.random.Generator, drawn: Drawn, closest: float
 ) -> tuple[NDArray[np.uint8], View]:
     """What to show of a tile, or of drawn tissue in its place, and from which canvas."""
     if drawn.share and rng.random() < drawn.share:
         return drawn.canvases[int(rng.integers(len(drawn.canvases)))], drawn_view(rng)
-    picture, view = choose_real(tiles, row, rng)
+    picture, view = choose_real(tiles, row, rng, closest)
     if drawn.share and rng.random() < SPRINKLED:
         picture = tissue.sprinkle(picture, rng)
     return picture, view
 
 
-def choose_real(tiles: Tiles, row: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], View]:
+def choose_real(
+    tiles: Tiles, row: int, rng: np.random.Generator, closest: float
+) -> tuple[NDArray[np.uint8], View]:
     if rng.random() < OTHER_SHARE:
         picture = layers(tiles, row)
         return picture, other_view(picture, rng)
@@ -152,14 +154,20 @@ def choose_real(tiles: Tiles, row: int, rng: np.random.Generator) -> tuple[NDArr
         picture = mosaic(tiles, row, rng)
         return picture, lesion_view(picture[..., 3], rng, WIDE)
     picture = layers(tiles, row)
-    return picture, lesion_view(picture[..., 3], rng)
+    return picture, lesion_view(picture[..., 3], rng, (closest, 1.0))
 
 
 def draw(
-    tiles: Tiles, rows: NDArray[np.int64], rng: np.random.Generator, drawn: Drawn = NOTHING
+    tiles: Tiles,
+    rows: NDArray[np.int64],
+    rng: np.random.Generator,
+    drawn: Drawn = NOTHING,
+    closest: float = CLOSEST,
 ) -> tuple[Tensor, Tensor]:
     """Random views of the given tiles: pixels (n, 3, SIDE, SIDE) in [0, 1] and masks (n, …)."""
-    canvases, views = zip(*(choose(tiles, int(row), rng, drawn) for row in rows), strict=True)
+    canvases, views = zip(
+        *(choose(tiles, int(row), rng, drawn, closest) for row in rows), strict=True
+    )
     source = torch.from_numpy(np.stack(canvases)).permute(0, 3, 1, 2).float() / 255
     place = grid(list(views), RENDERED)
     seen = functional.grid_sample(source, place, padding_mode="reflection", align_corners=False)

@@ -17,7 +17,7 @@ from training.network import Ensemble, Network
 
 def members() -> list[Network]:
     torch.manual_seed(0)
-    return [Network((8, 8, 16, 32)).eval() for _ in range(2)]
+    return [Network(neck=8).eval() for _ in range(2)]
 
 
 def test_onnx_equals_torch(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from training import crossval, fit
 from training.crossval import Member
 from training.data import OTHER, OUTPUTS, Tiles
 from training.fit import Recipe
-from training.network import Network
+from training.network import pretrained
 
-TINY = Recipe(epochs=1, drawn=(0.0, 0.0), batch=6, widths=(4, 4, 8, 8))
+TINY = Recipe(epochs=1, drawn=(0.0, 0.0), batch=6, neck=8)
 
 
 def trained(tiles: Tiles, seed: int) -> dict[str, torch.Tensor]:
@@ -42,9 +42,9 @@ def test_the_same_seed_gives_the_same_network(drawn: Tiles) -> None:
 
 
 def test_training_lowers_the_loss(drawn: Tiles) -> None:
-    recipe = Recipe(epochs=8, batch=12, widths=(8, 8, 16, 16))
+    recipe = Recipe(epochs=8, batch=12, neck=16)
     torch.manual_seed(0)
-    before = Network(recipe.widths)
+    before = pretrained(recipe.neck)
     with crossval.bars() as progress:
         after = fit.fit(drawn, recipe, 0, progress, "test")
     batch = next(fit.batches(drawn, recipe, seed=9))

