@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -14,26 +12,17 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
+from healer.commands.outcomes import Outcome, outcomes
 from healer.config import Settings
 from healer.engines.base import Answer
 from healer.engines.choice import choose
-from healer.errors import FileNotReadable, HealerError, TooManyBytes
+from healer.errors import FileNotReadable
 from healer.notice import NOTICE
-from healer.screening.admission import admit
 from healer.screening.opening import open_screener
-from healer.screening.screener import Screener
-from healer.serving.identity import new_request_id
-from healer.serving.problems import status_of
 from healer.serving.schemas import Prediction, Problem
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 COLOURS = {Answer.YES: "bold red", Answer.NO: "green", Answer.INDETERMINATE: "yellow"}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    path: Path
-    answer: Prediction | Problem
 
 
 def predict(settings: Settings, paths: Iterable[Path], *, as_json: bool) -> bool:
@@ -42,9 +31,9 @@ def predict(settings: Settings, paths: Iterable[Path], *, as_json: bool) -> bool
     if not files:
         raise FileNotReadable("no image was found there")
     screener = open_screener(choose(settings), settings)
-    outcomes = (answer(screener, path, settings) for path in files)
+    found = outcomes(screener, files, settings)
     try:
-        shown = print_lines(outcomes) if as_json else print_table(_tracked(outcomes, len(files)))
+        shown = print_lines(found) if as_json else print_table(_tracked(found, len(files)))
     finally:
         screener.engine.close()
     return all(isinstance(outcome.answer, Prediction) for outcome in shown)
@@ -59,32 +48,9 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def answer(screener: Screener, path: Path, settings: Settings) -> Outcome:
-    request_id = new_request_id()
-    started = time.perf_counter()
-    try:
-        data = _read(path, settings.max_bytes)
-        admitted = admit(data, settings.gate, settings.max_pixels)
-        screening = screener.screen([admitted.tile])[0]
-    except HealerError as error:
-        return Outcome(path, Problem.of(error, status_of(type(error)), request_id))
-    timings = {**admitted.timings, "total": time.perf_counter() - started}
-    prediction = Prediction.finished(screener, screening, admitted.gate, request_id, timings)
-    return Outcome(path, prediction)
-
-
-def _read(path: Path, limit_bytes: int) -> bytes:
-    try:
-        if path.stat().st_size > limit_bytes:
-            raise TooManyBytes(limit_bytes)
-        return path.read_bytes()
-    except OSError as error:
-        raise FileNotReadable(error.strerror or type(error).__name__) from None
-
-
-def print_lines(outcomes: Iterable[Outcome]) -> list[Outcome]:
+def print_lines(found: Iterable[Outcome]) -> list[Outcome]:
     shown = []
-    for outcome in outcomes:
+    for outcome in found:
         line = {"path": str(outcome.path), **outcome.answer.model_dump(mode="json")}
         sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
         sys.stdout.flush()
@@ -92,8 +58,8 @@ def print_lines(outcomes: Iterable[Outcome]) -> list[Outcome]:
     return shown
 
 
-def print_table(outcomes: Iterable[Outcome], console: Console | None = None) -> list[Outcome]:
-    shown = list(outcomes)
+def print_table(found: Iterable[Outcome], console: Console | None = None) -> list[Outcome]:
+    shown = list(found)
     table = Table("Tile", "Verdict", "Probability", "Explanation", caption=NOTICE, show_lines=True)
     for outcome in shown:
         table.add_row(Text(str(outcome.path), overflow="fold"), *_cells(outcome.answer))
@@ -108,8 +74,8 @@ def _cells(answer: Prediction | Problem) -> tuple[Text, Text, Text]:
     return verdict, Text(f"{answer.probability:.1%}", justify="right"), Text(answer.explanation)
 
 
-def _tracked(outcomes: Iterable[Outcome], total: int) -> Iterable[Outcome]:
+def _tracked(found: Iterable[Outcome], total: int) -> Iterable[Outcome]:
     if total == 1:
-        return outcomes
+        return found
     console = Console(stderr=True)
-    return track(outcomes, "Looking", total=total, console=console, disable=not console.is_terminal)
+    return track(found, "Looking", total=total, console=console, disable=not console.is_terminal)

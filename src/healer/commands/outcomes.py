@@ -1,0 +1,127 @@
+"""Files in, answers out, in order: read and admitted a little ahead, looked at in batches."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from healer.config import Settings
+from healer.errors import FileNotReadable, HealerError, TooManyBytes
+from healer.screening.admission import Admitted, admit
+from healer.screening.screener import Screener, Screening
+from healer.serving.identity import new_request_id
+from healer.serving.problems import status_of
+from healer.serving.schemas import Prediction, Problem
+
+# How many tiles an engine is shown at once. One where a tile takes seconds: answers come sooner.
+BATCHES = {"builtin": 16}
+ADMITTING = 2  # threads that read, decode and ask the gate; all three let other threads run
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    path: Path
+    answer: Prediction | Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that was admitted, or why it was not; `seconds` to get there."""
+
+    path: Path
+    request_id: str
+    admitted: Admitted | HealerError
+    seconds: float
+
+
+def outcomes(screener: Screener, paths: Iterable[Path], settings: Settings) -> Iterator[Outcome]:
+    """One outcome a path, in order; a bad file gets its problem in its place."""
+    size = BATCHES.get(screener.info.engine, 1)
+    with ThreadPoolExecutor(ADMITTING) as pool:
+        prepared = ahead(pool, lambda path: prepare(path, settings), paths, depth=2 * size)
+        for group in batched(prepared, size):
+            yield from answered(screener, group)
+
+
+def ahead(
+    pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[Item], depth: int
+) -> Iterator[Result]:
+    """`step` of each item in order, computed up to `depth` ahead of who asks."""
+    waiting: deque[Future[Result]] = deque()
+    source = iter(items)
+    waiting.extend(pool.submit(step, item) for item in islice(source, depth))
+    while waiting:
+        done = waiting.popleft()
+        waiting.extend(pool.submit(step, item) for item in islice(source, 1))
+        yield done.result()
+
+
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    source = iter(items)
+    while group := list(islice(source, size)):
+        yield group
+
+
+def prepare(path: Path, settings: Settings) -> Prepared:
+    request_id = new_request_id()
+    started = time.perf_counter()
+    admitted: Admitted | HealerError
+    try:
+        data = read(path, settings.max_bytes)
+        admitted = admit(data, settings.gate, settings.max_pixels)
+    except HealerError as error:
+        admitted = error
+    return Prepared(path, request_id, admitted, time.perf_counter() - started)
+
+
+def read(path: Path, limit_bytes: int) -> bytes:
+    try:
+        if path.stat().st_size > limit_bytes:
+            raise TooManyBytes(limit_bytes)
+        return path.read_bytes()
+    except OSError as error:
+        raise FileNotReadable(error.strerror or type(error).__name__) from None
+
+
+def answered(screener: Screener, group: Sequence[Prepared]) -> Iterator[Outcome]:
+    tiles = [each.admitted.tile for each in group if isinstance(each.admitted, Admitted)]
+    try:
+        screenings = iter(screener.screen(tiles))
+    except HealerError as error:
+        if len(group) == 1:
+            yield refused(group[0], error)
+            return
+        # One tile must not cost its neighbours their answers.
+        for each in group:
+            yield from answered(screener, [each])
+        return
+    for each in group:
+        if isinstance(each.admitted, HealerError):
+            yield refused(each, each.admitted)
+        else:
+            yield answer(screener, each, each.admitted, next(screenings))
+
+
+def refused(prepared: Prepared, error: HealerError) -> Outcome:
+    problem = Problem.of(error, status_of(type(error)), prepared.request_id)
+    return Outcome(prepared.path, problem)
+
+
+def answer(
+    screener: Screener, prepared: Prepared, admitted: Admitted, screening: Screening
+) -> Outcome:
+    total = prepared.seconds + sum(screening.timings.values())
+    timings = {**admitted.timings, "total": total}
+    return Outcome(
+        prepared.path,
+        Prediction.finished(screener, screening, admitted.gate, prepared.request_id, timings),
+    )
