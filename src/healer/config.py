@@ -78,9 +78,12 @@ class Settings(BaseSettings):
         description="Port to serve on; 0 picks a free one.",
     )
     host: str = Field(default="127.0.0.1", description="Address to serve on.")
-    engine: Literal["auto", "builtin", "medgemma"] = Field(
+    engine: Literal["auto", "builtin", "medgemma", "openvino"] = Field(
         default="auto",
-        description="`auto` takes MedGemma where MODEL_DIR is complete, otherwise the built-in.",
+        description=(
+            "`auto` takes MedGemma where MODEL_DIR is complete (on CUDA, or as `healer optimize` "
+            "converted it, or as downloaded), otherwise the built-in."
+        ),
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto", description="Where MedGemma runs; `auto` prefers CUDA, then MPS, then CPU."
@@ -91,6 +94,14 @@ class Settings(BaseSettings):
     )
     quantization: Literal["8bit", "none"] = Field(
         default="8bit", description="MedGemma's weights: 8-bit (bitsandbytes) or as they are."
+    )
+    image_cache_mb: int = Field(
+        default=256,
+        ge=0,
+        description=(
+            "Memory for images the openvino engine has seen, so that asking again is quick; 0 "
+            "keeps none."
+        ),
     )
     allow_fallback: bool = Field(
         default=True,

@@ -6,8 +6,19 @@ import pytest
 
 from healer import manifest
 from healer.config import Settings
-from healer.engines.choice import choose, open_engine
-from healer.errors import ModelIncomplete
+from healer.engines.choice import choose, converted_folder, open_engine
+from healer.engines.openvino import folder as folders
+from healer.engines.openvino.folder import (
+    Converted,
+    Image,
+    Parity,
+    Precision,
+    Source,
+    TileParity,
+    Tokens,
+    Tolerance,
+)
+from healer.errors import ConversionIncomplete, ModelIncomplete
 from healer.manifest import Manifest, ManifestFile
 from healer.screening.question import COLORECTAL_CANCER
 
@@ -46,3 +57,77 @@ def test_what_is_asked_for_is_taken_and_fails_if_it_must(tmp_path: Path) -> None
     assert (choice.engine, choice.reason) == ("medgemma", "HEALER_ENGINE asks for it")
     with pytest.raises(ModelIncomplete):
         open_engine(choice, settings, COLORECTAL_CANCER)
+
+
+def finished_conversion(folder: Path, adapter: str | None = None) -> Path:
+    folder.mkdir(parents=True)
+    weights = folder / "language.bin"
+    weights.write_bytes(b"weights")
+    entry = ManifestFile(name=weights.name, size=7, sha256=manifest.sha256_of(weights))
+    tile = TileParity(
+        tile="a", reference_margin=1, margin=1, divergence=0, regret=0, agreed=1, positions=1
+    )
+    record = Converted(
+        source=Source(model_id="google/x", revision="0" * 40, adapter=adapter),
+        precision=Precision(vision="int8", language="int8"),
+        image=Image(size=8, tokens=1, mean=(0,) * 3, std=(1,) * 3, rescale=1, resample=2),
+        tokens=Tokens(
+            bos=0, start_of_image=1, image=2, end_of_image=3, stops=(4,), vocabulary=9, window=9
+        ),
+        parity=Parity(tiles=(tile,), tolerance=Tolerance(shift=1, divergence=1, regret=1)),
+        files=(entry,),
+    )
+    folders.write(folder, record)
+    return folder
+
+
+def on_cpu(folder: Path, **more: object) -> Settings:
+    return Settings(model_dir=folder, device="cpu", **more)  # type: ignore[arg-type]
+
+
+def test_auto_prefers_a_conversion_to_its_download(tmp_path: Path) -> None:
+    folder = finished_conversion(finished_download(tmp_path / "model") / "openvino")
+    choice = choose(on_cpu(tmp_path / "model"))
+    assert choice.engine == "openvino"
+    assert str(folder) in choice.reason
+    assert "google/x" in choice.reason
+
+
+def test_model_dir_may_be_the_conversion_itself(tmp_path: Path) -> None:
+    folder = finished_conversion(tmp_path / "converted")
+    assert converted_folder(folder) == folder
+    assert choose(on_cpu(folder)).engine == "openvino"
+
+
+def test_auto_does_not_take_an_unfinished_conversion(tmp_path: Path) -> None:
+    folder = finished_conversion(finished_download(tmp_path / "model") / "openvino")
+    (folder / "language.bin").unlink()
+    assert choose(on_cpu(tmp_path / "model")).engine == "medgemma"
+
+
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_an_accelerator_that_was_asked_for_comes_first(tmp_path: Path, device: str) -> None:
+    finished_conversion(finished_download(tmp_path / "model") / "openvino")
+    choice = choose(Settings(model_dir=tmp_path / "model", device=device))
+    assert choice.engine == "medgemma"
+    assert device in choice.reason
+
+
+def test_auto_goes_by_whether_torch_sees_cuda(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    finished_conversion(finished_download(tmp_path / "model") / "openvino")
+    expected = "medgemma" if torch.cuda.is_available() else "openvino"
+    assert choose(Settings(model_dir=tmp_path / "model")).engine == expected
+
+
+@pytest.mark.parametrize(("merged", "engine"), [(None, "medgemma"), ("abc", "openvino")])
+def test_an_adapter_is_served_by_what_can(tmp_path: Path, merged: str | None, engine: str) -> None:
+    finished_conversion(finished_download(tmp_path / "model") / "openvino", merged)
+    choice = choose(on_cpu(tmp_path / "model", model_adapter=tmp_path / "adapter"))
+    assert choice.engine == engine
+
+
+def test_a_conversion_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+    settings = Settings(engine="openvino", model_dir=tmp_path)
+    with pytest.raises(ConversionIncomplete, match="healer optimize"):
+        open_engine(choose(settings), settings, COLORECTAL_CANCER)

@@ -28,11 +28,25 @@ def tiny_medgemma(folder: Path, quantization: str) -> Engine:
     )
 
 
+def tiny_openvino(folder: Path) -> Engine:
+    pytest.importorskip("openvino")
+    pytest.importorskip("torch")
+    from healer.engines.openvino import OpenVINOEngine
+    from tests.engines.openvino.conftest import convert
+    from tests.gemma import make_checkpoint
+
+    converted = convert(make_checkpoint(folder), folder / "openvino")
+    return OpenVINOEngine.load(
+        converted, COLORECTAL_CANCER, threads=1, dtype="bfloat16", cache_mb=1
+    )
+
+
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "fake": lambda _: FakeEngine(),
     "builtin": lambda _: BuiltinEngine(threads=0),
     "medgemma": lambda folder: tiny_medgemma(folder, "none"),
     "medgemma-8bit": lambda folder: tiny_medgemma(folder, "8bit"),
+    "openvino": tiny_openvino,
 }
 
 

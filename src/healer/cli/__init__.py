@@ -1,4 +1,5 @@
-"""The command line: `healer serve | predict | download | doctor | eval | calibrate | tune`."""
+"""The command line:
+`healer serve | predict | download | doctor | eval | calibrate | tune | optimize | bench`."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Annotated
 import typer
 
 from healer import __version__
-from healer.cli import answering, measuring, tuning
+from healer.cli import answering, benching, measuring, optimizing, tuning
 from healer.notice import NOTICE
 
 app = typer.Typer(
@@ -39,3 +40,5 @@ for command in (answering.serve, answering.predict, answering.download, answerin
 app.command("eval")(measuring.evaluate)
 app.command()(measuring.calibrate)
 app.command()(tuning.tune)
+app.command()(optimizing.optimize)
+app.command()(benching.bench)

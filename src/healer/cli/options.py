@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 EngineOption = Annotated[
-    str | None, typer.Option("--engine", help="auto, builtin or medgemma (HEALER_ENGINE).")
+    str | None,
+    typer.Option("--engine", help="auto, builtin, medgemma or openvino (HEALER_ENGINE)."),
 ]
 DATASET_HELP = "A folder, CSV index, archive or .npz, or a known name such as crc-val-he-7k."
 Wanted = Annotated[str, typer.Argument(metavar="DATASET", help=DATASET_HELP)]

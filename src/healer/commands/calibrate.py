@@ -25,6 +25,7 @@ from healer.notice import NOTICE
 from healer.screening import calibration
 from healer.screening.calibration import Binding, Calibration
 from healer.screening.calibration import Fitted as FittedOn
+from healer.screening.opening import place_of
 from healer.screening.screener import Screener
 from healer.screening.verdict import LEAST_MASS
 
@@ -56,9 +57,9 @@ def calibrate(
 
 
 def default_place(settings: Settings, info: EngineInfo) -> Path:
-    served = settings.model_adapter or settings.model_dir
-    folder = served if info.engine == "medgemma" else Path()
-    return folder / calibration.NAME
+    if info.engine in ("medgemma", "openvino"):
+        return place_of(settings, info.engine)
+    return Path(calibration.NAME)
 
 
 class Tiles:

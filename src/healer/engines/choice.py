@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from healer import manifest
 from healer.config import Settings
 from healer.engines.base import Engine, Question
+from healer.engines.openvino import folder as folders
 from healer.errors import ModelIncomplete
+from healer.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,19 +24,58 @@ class Choice:
 def choose(settings: Settings) -> Choice:
     if settings.engine != "auto":
         return Choice(settings.engine, "HEALER_ENGINE asks for it")
+    downloaded, missing = _download(settings.model_dir)
+    if downloaded and (device := _accelerator(settings.device)):
+        return Choice("medgemma", f"MODEL_DIR holds {downloaded.model_id}, and {device}")
+    folder = converted_folder(settings.model_dir)
+    if folders.is_complete(folder):
+        source = folders.read(folder).source
+        if not settings.model_adapter or source.adapter or not downloaded:
+            return Choice("openvino", f"{folder} holds {source.model_id}, converted")
+        why = "MODEL_ADAPTER is not in the converted one"
+        return Choice("medgemma", f"MODEL_DIR holds {downloaded.model_id}, and {why}")
+    if downloaded:
+        reason = f"MODEL_DIR holds a finished download of {downloaded.model_id}"
+        return Choice("medgemma", reason)
+    return Choice("builtin", f"no finished MedGemma download in MODEL_DIR: {missing}")
+
+
+def converted_folder(model_dir: Path) -> Path:
+    """Where `healer optimize` put, or would put, the model: MODEL_DIR may be that folder itself."""
+    return model_dir if (model_dir / folders.NAME).is_file() else model_dir / folders.FOLDER
+
+
+def _download(model_dir: Path) -> tuple[Manifest | None, str]:
+    """The finished download, or why there is none."""
     try:
-        found = manifest.read(settings.model_dir)
+        return manifest.read(model_dir), ""
     except ModelIncomplete as why:
-        return Choice("builtin", f"no finished MedGemma download in MODEL_DIR: {why.reason}")
-    return Choice("medgemma", f"MODEL_DIR holds a finished download of {found.model_id}")
+        return None, why.reason
+
+
+def _accelerator(device: str) -> str | None:
+    """Why MedGemma should run on something better than the CPU; torch is asked last."""
+    if device in ("cuda", "mps"):
+        return f"HEALER_DEVICE asks for {device}"
+    if device == "cpu" or importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    return "torch sees a CUDA device" if torch.cuda.is_available() else None
 
 
 def open_engine(choice: Choice, settings: Settings, question: Question) -> Engine:
     """Blocking; minutes for MedGemma. Raises `healer.errors.ModelError`."""
-    if choice.engine == "builtin":
-        from healer.engines.builtin import BuiltinEngine
+    return OPENERS[choice.engine](settings, question)
 
-        return BuiltinEngine(threads=settings.threads)
+
+def _builtin(settings: Settings, _: Question) -> Engine:
+    from healer.engines.builtin import BuiltinEngine
+
+    return BuiltinEngine(threads=settings.threads)
+
+
+def _medgemma(settings: Settings, question: Question) -> Engine:
     from healer.engines.medgemma import MedGemmaEngine
 
     return MedGemmaEngine.load(
@@ -44,3 +88,23 @@ def open_engine(choice: Choice, settings: Settings, question: Question) -> Engin
         threads=settings.threads,
         adapter=settings.model_adapter,
     )
+
+
+def _openvino(settings: Settings, question: Question) -> Engine:
+    from healer.engines.openvino import OpenVINOEngine
+
+    return OpenVINOEngine.load(
+        converted_folder(settings.model_dir),
+        question,
+        threads=settings.threads,
+        dtype=settings.dtype,
+        cache_mb=settings.image_cache_mb,
+        adapter=settings.model_adapter,
+    )
+
+
+OPENERS: dict[str, Callable[[Settings, Question], Engine]] = {
+    "builtin": _builtin,
+    "medgemma": _medgemma,
+    "openvino": _openvino,
+}

@@ -23,6 +23,14 @@ HealerError
 │   ├── CalibrationMismatch  fitted for another engine, model, prompt …
 │   ├── AdapterIncomplete    MODEL_ADAPTER is not a finished adapter
 │   ├── AdapterMismatch      trained for another model
+│   ├── AdapterNotMerged     a converted model was converted without it
+│   ├── ConversionIncomplete not a finished `healer optimize`
+│   ├── ConversionAltered    a file does not match its record
+│   ├── NotConvertible       not a Gemma 3 that sees images
+│   ├── ConversionInaccurate past the tolerance: not installed
+│   ├── ConversionDiskFull   checked before converting
+│   ├── MemoryTooSmall       checked before converting
+│   ├── ConversionTaken      the output folder holds something else
 │   └── ModelNotReady        still loading, or failed to load
 ├── DatasetError             evaluating and calibrating
 │   ├── DatasetNotFound      neither a path nor fetched yet
@@ -42,6 +50,13 @@ HealerError
 │   ├── CheckpointUnusable   damaged, or of another run
 │   ├── TuningDiskFull       checked before training
 │   └── TuningDiverged       the loss is not a number
+├── BenchError               measuring speed and memory
+│   ├── MachineBusy          others use the cores
+│   ├── BenchDiskFull        checked before a checkpoint is written
+│   ├── CheckpointTaken      its folder holds something else
+│   ├── UnknownContender
+│   ├── ContenderMissing     its library or its files are not there
+│   └── NoMemoryLimit        no cgroup can be made
 └── RequestError             what a client sent
     ├── UploadNotMultipart   another content type
     ├── MalformedForm        multipart that does not parse
@@ -67,6 +82,15 @@ from healer.errors.base import (
     HealerError,
     InvalidSettings,
     Json,
+)
+from healer.errors.bench import (
+    BenchDiskFull,
+    BenchError,
+    CheckpointTaken,
+    ContenderMissing,
+    MachineBusy,
+    NoMemoryLimit,
+    UnknownContender,
 )
 from healer.errors.dataset import (
     ArchiveUnsafe,
@@ -97,15 +121,23 @@ from healer.errors.download import (
 from healer.errors.model import (
     AdapterIncomplete,
     AdapterMismatch,
+    AdapterNotMerged,
     CalibrationMismatch,
     CalibrationUnreadable,
+    ConversionAltered,
+    ConversionDiskFull,
+    ConversionInaccurate,
+    ConversionIncomplete,
+    ConversionTaken,
     DeviceUnavailable,
     ExtraNotInstalled,
+    MemoryTooSmall,
     ModelAltered,
     ModelError,
     ModelIncomplete,
     ModelNotReady,
     ModelUnsound,
+    NotConvertible,
 )
 from healer.errors.request import (
     EmptyFile,
@@ -136,10 +168,20 @@ from healer.errors.tuning import (
 __all__ = [
     "AdapterIncomplete",
     "AdapterMismatch",
+    "AdapterNotMerged",
     "ArchiveUnsafe",
+    "BenchDiskFull",
+    "BenchError",
     "CalibrationMismatch",
     "CalibrationUnreadable",
+    "CheckpointTaken",
     "CheckpointUnusable",
+    "ContenderMissing",
+    "ConversionAltered",
+    "ConversionDiskFull",
+    "ConversionInaccurate",
+    "ConversionIncomplete",
+    "ConversionTaken",
     "DatasetDamaged",
     "DatasetError",
     "DatasetNotFound",
@@ -165,7 +207,9 @@ __all__ = [
     "Json",
     "LabelUnknown",
     "LicenceNotAccepted",
+    "MachineBusy",
     "MalformedForm",
+    "MemoryTooSmall",
     "MissingField",
     "ModelAltered",
     "ModelError",
@@ -173,8 +217,10 @@ __all__ = [
     "ModelNotFound",
     "ModelNotReady",
     "ModelUnsound",
+    "NoMemoryLimit",
     "NotAnImage",
     "NotCalibratable",
+    "NotConvertible",
     "RequestError",
     "ResultsMismatch",
     "RevisionNotFound",
@@ -189,6 +235,7 @@ __all__ = [
     "TuningDiskFull",
     "TuningDiverged",
     "TuningError",
+    "UnknownContender",
     "UnsupportedFormat",
     "UploadNotMultipart",
 ]

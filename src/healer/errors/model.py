@@ -70,8 +70,9 @@ class ModelUnsound(ModelError):
     code = "model_unsound"
     title = "The model gives no usable numbers"
     message = (
-        "{model_id} loaded but is not sound: {reason}. Set HEALER_QUANTIZATION=none, or see "
-        "`healer doctor`."
+        "{model_id} loaded but is not sound: {reason}. Where it was loaded in 8 bits, set "
+        "HEALER_QUANTIZATION=none; where it was converted, convert it anew (`healer optimize --out`); "
+        "otherwise see `healer doctor`."
     )
     exit_code = 25
 
@@ -130,9 +131,112 @@ class AdapterMismatch(ModelError):
 
 
 @dataclass(eq=False)
+class AdapterNotMerged(ModelError):
+    adapter: str
+    folder: str
+    code = "adapter_not_merged"
+    title = "The converted model does not have the adapter"
+    message = (
+        "MODEL_ADAPTER={adapter} is not in the converted model at {folder}, and cannot be put on "
+        "it. Run `healer tune --merge`, then `healer optimize` on the merged model; or set "
+        "HEALER_ENGINE=medgemma, or unset MODEL_ADAPTER."
+    )
+    exit_code = 29
+
+
+@dataclass(eq=False)
 class ModelNotReady(ModelError):
     reason: str
     code = "model_not_ready"
     title = "The model is not ready"
     message = "The model is not ready: {reason}. Ask /ready, and send the image again once it is."
     exit_code = 26
+
+
+@dataclass(eq=False)
+class ConversionIncomplete(ModelError):
+    folder: str
+    reason: str
+    code = "conversion_incomplete"
+    title = "The folder is not a finished conversion"
+    message = "{folder} is not a finished conversion: {reason}. Run `healer optimize`; it resumes."
+    exit_code = 30
+
+
+@dataclass(eq=False)
+class ConversionAltered(ModelError):
+    folder: str
+    file: str
+    reason: str
+    code = "conversion_altered"
+    title = "A converted file is not the one that was verified"
+    message = (
+        "{file} in {folder} is not the file that `healer optimize` verified ({reason}). Delete "
+        "the folder and run `healer optimize` again."
+    )
+    exit_code = 31
+
+
+@dataclass(eq=False)
+class NotConvertible(ModelError):
+    model_id: str
+    reason: str
+    code = "not_convertible"
+    title = "The model cannot be converted"
+    message = (
+        "{model_id} cannot be converted: {reason}. Healer converts Gemma 3 models that see "
+        "images, such as MedGemma 4B; serve this one with HEALER_ENGINE=medgemma."
+    )
+    exit_code = 32
+
+
+@dataclass(eq=False)
+class ConversionInaccurate(ModelError):
+    model_id: str
+    reason: str
+    code = "conversion_inaccurate"
+    title = "The conversion loses too much"
+    message = (
+        "The conversion of {model_id} differs too much from float32 ({reason}), so it was not "
+        "installed. Use --weights int8, or serve the download with HEALER_ENGINE=medgemma."
+    )
+    exit_code = 33
+
+
+@dataclass(eq=False)
+class ConversionDiskFull(ModelError):
+    folder: str
+    needed_bytes: int
+    free_bytes: int
+    code = "conversion_disk_full"
+    title = "Not enough disk space to convert"
+    message = (
+        "{folder} needs {needed_bytes:,} bytes and the disk has {free_bytes:,} free. Free some "
+        "space or set --out to a larger disk."
+    )
+    exit_code = 34
+
+
+@dataclass(eq=False)
+class MemoryTooSmall(ModelError):
+    model_id: str
+    needed_bytes: int
+    free_bytes: int
+    code = "memory_too_small"
+    title = "Not enough memory to convert"
+    message = (
+        "Converting {model_id} takes about {needed_bytes:,} bytes of memory and {free_bytes:,} "
+        "are available. Stop other programs, raise the container's limit, or convert on a larger "
+        "machine and copy the folder."
+    )
+    exit_code = 35
+
+
+@dataclass(eq=False)
+class ConversionTaken(ModelError):
+    folder: str
+    reason: str
+    code = "conversion_taken"
+    title = "The conversion's folder is taken"
+    message = "{folder} {reason}. Choose another --out, or move it away."
+    exit_code = 36

@@ -7,7 +7,7 @@ from pathlib import Path
 from healer import engines
 from healer.config import Settings
 from healer.engines.base import EngineInfo
-from healer.engines.choice import Choice, open_engine
+from healer.engines.choice import Choice, converted_folder, open_engine
 from healer.errors import CalibrationMismatch
 from healer.screening import calibration
 from healer.screening.calibration import Calibration
@@ -32,11 +32,19 @@ def find_calibration(
         return None, ()
     if settings.calibration != "auto":
         return calibration.load(Path(settings.calibration), info), ()
-    folder = settings.model_adapter or settings.model_dir
-    path = SHIPPED if info.engine == "builtin" else folder / calibration.NAME
+    path = place_of(settings, info.engine)
     if not path.is_file():
         return None, ()
     try:
         return calibration.load(path, info), ()
     except CalibrationMismatch as why:
         return None, (f"not calibrated: {why}",)
+
+
+def place_of(settings: Settings, engine: str) -> Path:
+    """Where the calibration of `engine` lies: with what it was fitted for."""
+    if engine == "builtin":
+        return SHIPPED
+    if engine == "openvino":
+        return converted_folder(settings.model_dir) / calibration.NAME
+    return (settings.model_adapter or settings.model_dir) / calibration.NAME

@@ -11,9 +11,10 @@ transformers = pytest.importorskip("transformers")
 
 from healer.engines.base import Answer, Evidence  # noqa: E402
 from healer.engines.medgemma import MedGemmaEngine, loading  # noqa: E402
-from healer.engines.medgemma.model import MAX_NEW_TOKENS, Gemma  # noqa: E402
+from healer.engines.medgemma.model import Gemma  # noqa: E402
 from healer.engines.medgemma.prompt import opening  # noqa: E402
 from healer.engines.medgemma.sentence import one_sentence  # noqa: E402
+from healer.engines.medgemma.writing import MAX_NEW_TOKENS  # noqa: E402
 from healer.errors import ModelNotReady, ModelUnsound  # noqa: E402
 from healer.imaging.tile import Tile  # noqa: E402
 from healer.screening.question import COLORECTAL_CANCER  # noqa: E402

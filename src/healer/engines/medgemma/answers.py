@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,21 @@ def answer_tokens(tokenizer: PreTrainedTokenizerBase) -> AnswerTokens:
 
 def spellings(tokenizer: PreTrainedTokenizerBase, word: str) -> tuple[int, ...]:
     """Ids of the forms of `word` (case, leading space) that are one token each."""
+
+    def encode(text: str) -> list[int]:
+        return list(tokenizer.encode(text, add_special_tokens=False))
+
+    return single_tokens(encode, word, tokenizer.all_special_ids)
+
+
+def single_tokens(
+    encode: Callable[[str], list[int]], word: str, special: Collection[int]
+) -> tuple[int, ...]:
+    """`spellings` for any tokenizer: `encode` adds no special tokens, `special` are never one."""
     forms = (word, word.capitalize(), word.upper())
-    encoded = [
-        tokenizer.encode(lead + form, add_special_tokens=False)
-        for lead in ("", " ")
-        for form in forms
-    ]
+    encoded = [encode(lead + form) for lead in ("", " ") for form in forms]
     single = {ids[0] for ids in encoded if len(ids) == 1}
-    return tuple(sorted(single.difference(tokenizer.all_special_ids)))
+    return tuple(sorted(single.difference(special)))
 
 
 def margins(logits: torch.Tensor, tokens: AnswerTokens) -> list[float]:

@@ -11,15 +11,13 @@ from PIL import Image
 
 from healer.engines.medgemma.answers import answer_tokens
 from healer.engines.medgemma.prompt import messages
+from healer.engines.medgemma.writing import MAX_NEW_TOKENS, pieces
 
 if TYPE_CHECKING:
     from transformers import DynamicCache
 
     from healer.engines.base import Question
     from healer.imaging.tile import Tile
-
-MAX_NEW_TOKENS = 100
-INCOMPLETE = "\ufffd"
 
 
 class Gemma:
@@ -64,14 +62,10 @@ class Gemma:
     def continue_text(self, cache: DynamicCache, opening: str) -> Iterator[str]:
         """Text that follows `opening`, in pieces of whole characters; `cache` is left as it was."""
         given = self.tokenizer.encode(opening, add_special_tokens=False)
-        written = self.tokenizer.decode(given)
-        tokens = list(given)
-        for token in self.continue_tokens(cache, given):
-            tokens.append(token)
-            text = self.tokenizer.decode(tokens, skip_special_tokens=True)
-            if not text.endswith(INCOMPLETE) and len(text) > len(written):
-                yield text[len(written) :]
-                written = text
+        return pieces(given, self.continue_tokens(cache, given), self._decode)
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
 
     def continue_tokens(self, cache: DynamicCache, given: Sequence[int]) -> Iterator[int]:
         """Greedy tokens after the cached prompt and `given`, up to a stop or MAX_NEW_TOKENS."""

@@ -1,0 +1,48 @@
+"""Is anybody else using the cores?"""
+
+from __future__ import annotations
+
+import time
+
+import psutil
+
+from healer.errors import MachineBusy
+
+ALLOWED = 0.1  # cores; the system itself takes some of that
+
+
+def used_by_others(seconds: float = 1.0) -> float:
+    """Cores that other processes kept busy over so many seconds."""
+    watch = Watch()
+    psutil.cpu_percent(interval=seconds)
+    return watch.others()
+
+
+def check(used: float, *, anyway: bool) -> None:
+    """Raises MachineBusy."""
+    if used > ALLOWED and not anyway:
+        raise MachineBusy(f"{used:.2f} of {psutil.cpu_count()}")
+
+
+class Watch:
+    """From when it is made until it is asked; this process and its ended children are our own."""
+
+    def __init__(self) -> None:
+        self._busy, self._own, self._wall = busy_seconds(), own_seconds(), time.perf_counter()
+
+    def others(self) -> float:
+        busy = busy_seconds() - self._busy
+        own = own_seconds() - self._own
+        return max(0.0, busy - own) / max(time.perf_counter() - self._wall, 1e-9)
+
+
+def busy_seconds() -> float:
+    """Of all cores together since the machine started."""
+    times = psutil.cpu_times()
+    waiting = ("idle", "iowait", "guest", "guest_nice")  # guests' are in user and nice already
+    return float(sum(value for name, value in times._asdict().items() if name not in waiting))
+
+
+def own_seconds() -> float:
+    times = psutil.Process().cpu_times()
+    return float(sum((times.user, times.system, times.children_user, times.children_system)))

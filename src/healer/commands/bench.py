@@ -1,0 +1,124 @@
+"""`healer bench`: engines and rivals on a random checkpoint, in turn, against the machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from healer.bench import builtin, cage, checkpoint, idle, tokenizer
+from healer.bench.contender import Order
+from healer.bench.contenders import ENTRIES, Entry, chosen
+from healer.bench.result import Result
+from healer.bench.rounds import environment, in_turn, measure
+from healer.bench.shapes import SHAPES
+from healer.commands.bench_tables import show, show_paces
+from healer.commands.predict import find_images
+from healer.engines.openvino import folder as folders
+from healer.errors import ContenderMissing, FileNotReadable
+
+SECOND_QUESTION = "Which tissue is shown in this image? Answer in one sentence."
+
+progress = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the command line asked for."""
+
+    shape: str
+    contenders: str
+    out: Path
+    checkpoint: Path
+    rounds: int = 3
+    repeats: int = 2
+    tokens: int = 30
+    threads: int = 0
+    seed: int = 0
+    tokenizer: Path | None = None
+    memory: str | None = None
+    cold: bool = False
+    anyway: bool = False
+
+
+def bench(request: Request) -> Result:
+    """Measures, prints and saves. Raises BenchError or InvalidSettings."""
+    entries, shape = chosen(request.contenders), SHAPES[request.shape]
+    limit = cage.parse(request.memory) if request.memory else None
+    recipe = checkpoint.Recipe(shape, request.seed, request.tokenizer)
+    checkpoint.make(request.checkpoint, recipe)
+    if ENTRIES["healer-openvino"] in entries:
+        convert(request.checkpoint)
+    others = idle.used_by_others()
+    idle.check(others, anyway=request.anyway)
+    result = Result(shape, request.checkpoint, request.tokens, ceilings(shape.name), others)
+    question, _ = tokenizer.question_of(
+        request.checkpoint, shape.vision.tokens, shape.prompt_tokens
+    )
+
+    def order_of(entry: Entry, number: int) -> Order:
+        return Order(
+            checkpoint=request.checkpoint,
+            folder=entry.place(request.checkpoint),
+            question=question,
+            second_question=SECOND_QUESTION,
+            tokens=request.tokens,
+            repeats=request.repeats,
+            threads=request.threads,
+            first_tile=number * (request.repeats + 1),
+        )
+
+    if limit is None:
+        for run in in_turn(entries, request.rounds, order_of, cold=request.cold):
+            progress.print(f"round {run.round + 1}, {run.name}: {run.outcome}", markup=False)
+            result.runs.append(run)
+    else:
+        for entry in entries:
+            with cage.cage(limit) as caged:
+                once = order_of(entry, 0).model_copy(update={"repeats": 1})
+                result.caged.append(measure(entry, 0, once, cage=caged))
+    show(result, limit)
+    for file in result.save(request.out):
+        progress.print(f"Saved {file}", markup=False)
+    return result
+
+
+def convert(folder: Path) -> None:
+    """In a process of its own, whose memory is gone afterwards. Where it is refused, the contender
+    is left out with the reason."""
+    if not folders.is_complete(folder / folders.FOLDER):
+        command = [sys.executable, "-m", "healer", "optimize", str(folder)]
+        subprocess.run(command, check=False, env=environment(), stdout=subprocess.DEVNULL)  # noqa: S603
+
+
+def ceilings(shape: str) -> dict[str, object]:
+    """In a fresh process too."""
+    command = [sys.executable, "-m", "healer.bench.ceilings", *["tiny"] * (shape == "tiny")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise ContenderMissing("the ceilings", (done.stderr.splitlines() or ["no reason"])[-1])
+    found: dict[str, object] = json.loads(done.stdout)
+    return found
+
+
+def bench_builtin(folder: Path, out: Path, *, rounds: int, anyway: bool) -> list[builtin.Pace]:
+    """`healer predict` and a ResNet-18 over the same tiles, in turn. Raises BenchError or
+    FileNotReadable."""
+    images = len(list(find_images([folder])))
+    if not images:
+        raise FileNotReadable("no image was found there")
+    idle.check(idle.used_by_others(), anyway=anyway)
+    paces = []
+    missing: dict[str, str] = {}
+    for _ in range(rounds):
+        for name in [name for name in builtin.COMMANDS if name not in missing]:
+            try:
+                paces.append(builtin.pace(name, folder, images))
+            except ContenderMissing as why:
+                missing[name] = why.reason
+    show_paces(paces, missing, out)
+    return paces

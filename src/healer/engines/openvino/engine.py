@@ -1,0 +1,131 @@
+"""MedGemma, converted by `healer optimize`, as an engine on the CPU."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from healer.engines.base import Answer, EngineInfo, Evidence, Question
+from healer.engines.medgemma import adapter as adapters
+from healer.engines.medgemma.prompt import opening, short_hash
+from healer.engines.medgemma.sentence import one_sentence
+from healer.engines.medgemma.writing import MAX_NEW_TOKENS
+from healer.engines.openvino import folder as folders
+from healer.engines.openvino.answers import answer_tokens, margin, mass
+from healer.engines.openvino.cache import Snapshot
+from healer.engines.openvino.folder import Described
+from healer.engines.openvino.prompt import chat_text
+from healer.errors import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound
+from healer.imaging.tile import Tile
+
+if TYPE_CHECKING:
+    from healer.engines.openvino.model import Gemma
+
+
+class OpenVINOEngine:
+    """Not for two threads at once, but explanations may be taken turn by turn."""
+
+    def __init__(self, gemma: Gemma, question: Question) -> None:
+        self.info = info_of(gemma, question)
+        self._question = question
+        self._answers = answer_tokens(gemma.tokenizer)
+        self._prompt = gemma.prompt(question.text)
+        self._gemma: Gemma | None = gemma
+        self._check(gemma)
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        question: Question,
+        *,
+        threads: int,
+        dtype: str,
+        cache_mb: int,
+        adapter: Path | None = None,
+    ) -> OpenVINOEngine:
+        """Blocking; seconds for 4B. `folder` is of `healer optimize`, values are those of Settings.
+
+        Raises ConversionIncomplete, ConversionAltered, AdapterIncomplete, AdapterNotMerged,
+        ExtraNotInstalled or ModelUnsound.
+        """
+        record = folders.check(folder)
+        check_adapter(folder, record, adapter)
+        try:
+            from healer.engines.openvino import loading
+        except ImportError as error:
+            raise ExtraNotInstalled("openvino", "openvino", str(error)) from error
+        try:
+            gemma = loading.load(folder, record, threads=threads, dtype=dtype, cache_mb=cache_mb)
+        except Exception as error:  # OpenVINO and tokenizers raise what they please
+            cause = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise ModelUnsound(
+                record.source.model_id, f"it could not be loaded ({cause})"
+            ) from error
+        return cls(gemma, question)
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        """Tile by tile, so that none is moved by its neighbours. Raises ModelUnsound."""
+        return [self._look(tile) for tile in tiles]
+
+    def _look(self, tile: Tile) -> Evidence:
+        logits, prompted = self._ready().prefill(tile, self._prompt)
+        if not np.isfinite(logits).all():
+            raise ModelUnsound(self.info.model_id, "a tile gave logits that are not finite")
+        return Evidence(margin(logits, self._answers), mass(logits, self._answers), state=prompted)
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        """Goes on from the tile's keys and values: neither image nor question is read again."""
+        if not isinstance(evidence.state, Snapshot):
+            raise TypeError("the evidence was not scored by this engine")
+        start = opening(self._question, answer)
+        return one_sentence(start, self._ready().continue_text(evidence.state, start))
+
+    def close(self) -> None:
+        self._gemma = None
+
+    def _ready(self) -> Gemma:
+        if self._gemma is None:
+            raise ModelNotReady("the engine was closed")
+        return self._gemma
+
+    def _check(self, gemma: Gemma) -> None:
+        """What can be told without a look at an image; parity was measured when converting."""
+        tokens, image = gemma.record.tokens, gemma.record.image
+        ids, model_id = self._prompt.ids, self.info.model_id
+        if not (self._answers.yes and self._answers.no):
+            raise ModelUnsound(model_id, "its tokenizer has no single token for yes or for no")
+        if ids[0] != tokens.bos or ids.count(tokens.image) != image.tokens:
+            raise ModelUnsound(model_id, "its tokenizer does not spell the prompt it was given")
+        starts = (opening(self._question, answer) for answer in Answer)
+        longest = max(len(gemma.tokenizer.encode(start).ids) for start in starts)
+        if len(ids) + longest + MAX_NEW_TOKENS > tokens.window:
+            raise ModelUnsound(
+                model_id, f"{len(ids)} tokens of prompt leave no room among its {tokens.window}"
+            )
+
+
+def info_of(gemma: Gemma, question: Question) -> EngineInfo:
+    record = gemma.record
+    kinds = dict.fromkeys((record.precision.vision, record.precision.language))
+    merged = record.source.adapter
+    return EngineInfo(
+        engine="openvino",
+        model_id=record.source.model_id,
+        revision=record.source.revision,
+        device="cpu",
+        dtype=gemma.vision.arithmetic,
+        quantization="+".join(kinds),
+        prompt_id=short_hash(chat_text(question.text)),
+        preprocessing_id=short_hash(record.image.model_dump_json()),
+        adapter=f"merged-{merged}" if merged else None,
+    )
+
+
+def check_adapter(folder: Path, record: Described, adapter: Path | None) -> None:
+    """Weights were rounded with the adapter in them, or without: it cannot be put on now."""
+    if adapter is not None and adapters.read(adapter).id != record.source.adapter:
+        raise AdapterNotMerged(str(adapter), str(folder))

@@ -1,0 +1,191 @@
+"""The folder that `healer optimize` writes: its record, and whether its files are still those.
+
+`healer-openvino.json` is written last, so a folder without one is unfinished.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from healer import __version__, manifest
+from healer.errors import ConversionAltered, ConversionIncomplete
+from healer.manifest import Advance, ManifestFile
+
+FOLDER = "openvino"
+NAME = "healer-openvino.json"
+VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
+
+Weights = Literal["int8", "int4"]
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Source(_Record):
+    """The download that was converted; `adapter` is one baked into it by `healer tune --merge`."""
+
+    model_id: str
+    revision: str
+    adapter: str | None = None
+
+
+class Precision(_Record):
+    """How the weights of each graph are stored."""
+
+    vision: Weights
+    language: Weights
+
+
+class Image(_Record):
+    """`size` in pixels a side, `tokens` an image; `resample` is Pillow's number. `rescale`, `mean`
+    and `std` are inside the vision graph and say here only what it does."""
+
+    size: int = Field(ge=1)
+    tokens: int = Field(ge=1)
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    rescale: float
+    resample: int = Field(ge=0, le=5)
+
+
+class Tokens(_Record):
+    """Ids of special tokens, those that end an answer, the vocabulary's size, and the most
+    positions that prompt and answer may take together."""
+
+    bos: int
+    start_of_image: int
+    image: int
+    end_of_image: int
+    stops: tuple[int, ...]
+    vocabulary: int = Field(ge=1)
+    window: int = Field(ge=1)
+
+
+class TileParity(_Record):
+    """One tile against float32.
+
+    `margin` is the log-odds of yes against no, `divergence` that of the next token in nats, the
+    mean of `positions`; at `agreed` of them the likeliest token was the same, and at the worst of
+    the others float32 finds it less likely than its own by `regret` nats.
+    """
+
+    tile: str
+    reference_margin: float
+    margin: float
+    divergence: float
+    regret: float
+    agreed: int
+    positions: int
+
+    @property
+    def shift(self) -> float:
+        return abs(self.margin - self.reference_margin)
+
+
+class Tolerance(_Record):
+    """What a conversion may lose: margin in log-odds, the others in nats."""
+
+    shift: float
+    divergence: float
+    regret: float
+
+
+class Parity(_Record):
+    """Measured after converting, by the engine that serves; the figures are of the worst tile."""
+
+    tiles: tuple[TileParity, ...] = Field(min_length=1)
+    tolerance: Tolerance
+
+    @property
+    def shift(self) -> float:
+        return max(tile.shift for tile in self.tiles)
+
+    @property
+    def divergence(self) -> float:
+        return max(tile.divergence for tile in self.tiles)
+
+    @property
+    def regret(self) -> float:
+        return max(tile.regret for tile in self.tiles)
+
+    @property
+    def agreement(self) -> float:
+        """The share of all positions whose likeliest token was the same, in [0, 1]."""
+        positions = sum(tile.positions for tile in self.tiles)
+        return sum(tile.agreed for tile in self.tiles) / positions
+
+
+class Described(_Record):
+    """What serving needs to know of the graphs in a folder."""
+
+    source: Source
+    precision: Precision
+    image: Image
+    tokens: Tokens
+
+
+class Converted(Described):
+    """The record of a folder that was verified."""
+
+    format: Literal[1] = 1
+    parity: Parity
+    files: tuple[ManifestFile, ...] = Field(min_length=1)
+    healer: str = __version__
+    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def size(self) -> int:
+        return sum(file.size for file in self.files)
+
+
+def read(folder: Path) -> Converted:
+    """The folder's record; raises ConversionIncomplete where there is none that can be read."""
+    try:
+        return Converted.model_validate_json((folder / NAME).read_bytes())
+    except FileNotFoundError:
+        raise ConversionIncomplete(str(folder), f"it holds no {NAME}") from None
+    except OSError as error:
+        raise ConversionIncomplete(str(folder), f"{NAME}: {error.strerror}") from None
+    except ValidationError:
+        raise ConversionIncomplete(str(folder), f"{NAME} is damaged or of another Healer") from None
+
+
+def write(folder: Path, record: Converted) -> None:
+    """Put the record in place in one step, or not at all."""
+    manifest.put(folder / NAME, record)
+
+
+def check(folder: Path, *, deep: bool = False, advance: Advance | None = None) -> Converted:
+    """Compare the folder with its record.
+
+    Sizes are compared, and the sha256 of files under 32 MiB; `deep` hashes the weights too.
+    `advance` is told the bytes hashed. Raises ConversionIncomplete or ConversionAltered.
+    """
+    record = read(folder)
+    for file in record.files:
+        path = folder / file.name
+        if not path.is_file():
+            raise ConversionIncomplete(str(folder), f"{file.name} is missing")
+        size = path.stat().st_size
+        if size != file.size:
+            raise ConversionAltered(
+                str(folder), file.name, f"{size:,} bytes instead of {file.size:,}"
+            )
+        if (deep or size < manifest.SMALL_BYTES) and (
+            manifest.sha256_of(path, advance) != file.sha256
+        ):
+            raise ConversionAltered(str(folder), file.name, "its sha256 differs")
+    return record
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a conversion was finished here; an altered file counts, so that loading names it."""
+    try:
+        return all((folder / file.name).is_file() for file in read(folder).files)
+    except ConversionIncomplete:
+        return False

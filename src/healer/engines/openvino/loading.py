@@ -1,0 +1,66 @@
+"""A folder of `healer optimize` into a Gemma that can be asked."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import openvino
+from tokenizers import Tokenizer
+
+from healer.engines.openvino.cache import ImageCache
+from healer.engines.openvino.folder import LANGUAGE, TOKENIZER, VISION, Described
+from healer.engines.openvino.graphs import Language, Vision
+from healer.engines.openvino.model import Gemma
+
+# Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
+FOR_VISION = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
+FOR_LANGUAGE = {
+    "DYNAMIC_QUANTIZATION_GROUP_SIZE": 128,
+    "KV_CACHE_PRECISION": "u8",
+    "INFERENCE_PRECISION_HINT": "f32",  # in bfloat16 the logits would be rounded to sixteenths
+}
+# A compiled graph is kept without its weights; those stay where they are, mapped into memory.
+WITHOUT_WEIGHTS = {"CACHE_MODE": "OPTIMIZE_SIZE"}
+BYTES_A_MB = 1024 * 1024
+
+
+def load(
+    folder: Path,
+    record: Described,
+    *,
+    threads: int,
+    dtype: str,
+    cache_mb: int,
+    keep_compiled: bool = True,
+) -> Gemma:
+    """Values are those of Settings. Raises what OpenVINO and tokenizers raise."""
+    core = openvino.Core()
+    config = properties(threads, dtype)
+    if keep_compiled and (place := compiled_cache(folder)):
+        core.set_property({"CACHE_DIR": str(place), **WITHOUT_WEIGHTS})
+        config |= WITHOUT_WEIGHTS
+    vision = core.compile_model(folder / VISION, "CPU", config | FOR_VISION)
+    language = core.compile_model(folder / LANGUAGE, "CPU", config | FOR_LANGUAGE)
+    return Gemma(
+        record,
+        Tokenizer.from_file(str(folder / TOKENIZER)),
+        Vision(vision),
+        Language(language),
+        ImageCache(cache_mb * BYTES_A_MB),
+    )
+
+
+def properties(threads: int, dtype: str) -> dict[str, Any]:
+    """Of both graphs. bfloat16 is what the plugin takes by itself where the CPU computes in it."""
+    found: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
+    return found | ({"INFERENCE_PRECISION_HINT": "f32"} if dtype == "float32" else {})
+
+
+def compiled_cache(folder: Path) -> Path | None:
+    """Where compiled graphs are kept between starts: beside `folder`, if that can be written."""
+    folder = folder.resolve()
+    place = folder.with_name(f"{folder.name}-compiled")
+    writable = place if place.exists() else place.parent
+    return place if os.access(writable, os.W_OK) else None

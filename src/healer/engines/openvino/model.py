@@ -1,0 +1,76 @@
+"""One converted Gemma 3: a tile's first answer token, then greedy tokens from where it was asked.
+
+A tile is always read in two steps, the prompt up to the end of the image and then the question,
+and the second always starts from what was saved after the first. So an image that is in the cache
+is answered exactly as one that is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from healer.engines.medgemma.writing import MAX_NEW_TOKENS, pieces
+from healer.engines.openvino.cache import Floats, ImageCache, Snapshot, key_of
+from healer.engines.openvino.graphs import Language, Vision
+from healer.engines.openvino.preprocess import squared
+from healer.engines.openvino.prompt import Prompt, encode
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from healer.engines.openvino.folder import Described
+    from healer.imaging.tile import Tile
+
+
+@dataclass(frozen=True, slots=True)
+class Gemma:
+    record: Described
+    tokenizer: Tokenizer
+    vision: Vision
+    language: Language
+    cache: ImageCache
+
+    def prompt(self, question: str) -> Prompt:
+        return encode(self.tokenizer, question, self.record.image.tokens)
+
+    def prefill(self, tile: Tile, prompt: Prompt) -> tuple[Floats, Snapshot]:
+        """Logits (vocabulary,) of the first answer token, and the state after the prompt."""
+        run = self.language.run(self._seen(tile, prompt.prefix))
+        return run.step(prompt.question), run.save()
+
+    def continue_text(self, prompted: Snapshot, opening: str) -> Iterator[str]:
+        """Text that follows `opening`, in pieces of whole characters; `prompted` stays as it is."""
+        given = self.tokenizer.encode(opening, add_special_tokens=False).ids
+        return pieces(given, self._continue_tokens(prompted, given), self._decode)
+
+    def _seen(self, tile: Tile, prefix: Sequence[int]) -> Snapshot:
+        """The state after the image."""
+        image = self.record.image
+        pixels = squared(tile, image.size, image.resample)
+        key = key_of(pixels)
+        if (known := self.cache.prefix(key)) is not None:
+            return known
+        features = self.cache.features(key)
+        if features is None:
+            features = self.vision.features(pixels)
+        run = self.language.run()
+        run.step(prefix, features)
+        seen = run.save()
+        self.cache.keep(key, features, seen)
+        return seen
+
+    def _continue_tokens(self, prompted: Snapshot, given: Sequence[int]) -> Iterator[int]:
+        """Greedy tokens after `given`, up to a stop or MAX_NEW_TOKENS."""
+        run = self.language.run(prompted)
+        tokens = given
+        for _ in range(MAX_NEW_TOKENS):
+            token = int(run.step(tokens).argmax())
+            if token in self.record.tokens.stops:
+                return
+            yield token
+            tokens = [token]
+
+    def _decode(self, tokens: Sequence[int]) -> str:
+        return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True))

@@ -1,0 +1,63 @@
+"""Serving a converted model imports neither torch nor what comes with it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+HEAVY = ["torch", "transformers", "safetensors", "accelerate", "bitsandbytes", "peft", "jinja2"]
+ASKED = """
+import sys
+import numpy as np
+from healer.config import load_settings
+from healer.engines.base import Answer
+from healer.engines.choice import choose, open_engine
+from healer.imaging import Tile
+from healer.screening.question import COLORECTAL_CANCER
+
+settings = load_settings()
+choice = choose(settings)
+assert choice.engine == "openvino", choice
+engine = open_engine(choice, settings, COLORECTAL_CANCER)
+evidence = engine.score([Tile(np.full((64, 64, 3), (230, 170, 200), np.uint8))])[0]
+assert evidence.margin > 0, evidence
+assert "".join(engine.explain(evidence, Answer.YES)).startswith("Yes,")
+engine.close()
+"""
+
+
+def loaded_after(code: str, environment: dict[str, str]) -> set[str]:
+    """Top-level modules of a fresh process that ran `code`."""
+    tell = "\nprint(*{name.partition('.')[0] for name in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}{tell}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def test_the_package_alone_imports_no_runtime() -> None:
+    modules = loaded_after("import healer.engines.openvino", {})
+    assert "healer" in modules
+    assert modules.isdisjoint([*HEAVY, "openvino", "tokenizers"])
+
+
+def test_serving_imports_only_its_runtime(converted: Path) -> None:
+    modules = loaded_after(
+        ASKED, {"MODEL_DIR": str(converted), "HEALER_THREADS": "1", "HEALER_IMAGE_CACHE_MB": "8"}
+    )
+    assert {"openvino", "tokenizers", "numpy", "PIL"} <= modules
+    assert modules.isdisjoint(HEAVY)
+    assert "openvino_telemetry" not in modules
+
+
+def test_converting_reports_nothing_either() -> None:
+    modules = loaded_after("import healer.optimize.convert", {})
+    assert "openvino" in modules
+    assert "openvino_telemetry" not in modules
