@@ -70,8 +70,8 @@ class ModelUnsound(ModelError):
     code = "model_unsound"
     title = "The model gives no usable numbers"
     message = (
-        "{model_id} loaded but is not sound: {reason}. Where it was loaded in 8 bits, set "
-        "HEALER_QUANTIZATION=none; where it was converted, convert it anew (`healer optimize --out`); "
+        "{model_id} loaded but is not sound: {reason}. If it was loaded in 8 bits, set "
+        "HEALER_QUANTIZATION=none; if it was converted, do so anew with `healer optimize --out`; "
         "otherwise see `healer doctor`."
     )
     exit_code = 25
