@@ -30,7 +30,8 @@ engine.close()
 
 def loaded_after(code: str, environment: dict[str, str]) -> set[str]:
     """Top-level modules of a fresh process that ran `code`."""
-    tell = "\nprint(*{name.partition('.')[0] for name in sys.modules})"
+    # What is None was kept from being imported.
+    tell = "\nprint(*{name.partition('.')[0] for name, it in sys.modules.items() if it})"
     done = subprocess.run(
         [sys.executable, "-c", f"import sys\n{code}{tell}"],
         capture_output=True,
