@@ -30,7 +30,7 @@ def test_targets_are_shares_of_one() -> None:
 
 
 def test_an_emptied_picture_is_other_tissue(drawn: Tiles) -> None:
-    recipe = Recipe(batch=8, faded=1.0)
+    recipe = Recipe(drawn=(0.0,), batch=8, faded=1.0)
     _, labels, masks = next(fit.batches(drawn, recipe, seed=0))
     assert (fit.tile_targets(labels, masks, 0.0).argmax(1) == OTHER).all()
 
@@ -42,7 +42,7 @@ def test_the_same_seed_gives_the_same_network(drawn: Tiles) -> None:
 
 
 def test_training_lowers_the_loss(drawn: Tiles) -> None:
-    recipe = Recipe(epochs=8, batch=12, neck=16)
+    recipe = Recipe(epochs=8, drawn=(0.0,), batch=12, average=0.5, neck=16)
     torch.manual_seed(0)
     before = pretrained(recipe.neck)
     with crossval.bars() as progress:
