@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 import psutil
 from numpy.typing import NDArray
+
+from healer.processor import processor
 
 # Rows, inner and columns: vision's widest matrix and the language model's, at their own lengths.
 SHAPES = {"vision": (4096, 1152, 4304), "language": (334, 2560, 10240)}
@@ -44,15 +44,6 @@ def machine() -> dict[str, object]:
         "cores": len(os.sched_getaffinity(0)),
         "memory": psutil.virtual_memory().total,
     }
-
-
-def processor() -> tuple[str, list[str]]:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine(), []
-    about = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
-    return about.get("model name", platform.machine()), about.get("flags", "").split()
 
 
 def read_rate(buffer_bytes: int) -> float:

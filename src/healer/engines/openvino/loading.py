@@ -13,6 +13,7 @@ from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.folder import LANGUAGE, TOKENIZER, VISION, Described
 from healer.engines.openvino.graphs import Language, Vision
 from healer.engines.openvino.model import Gemma
+from healer.processor import bfloat16_is_slow
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
 FOR_VISION = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
@@ -55,7 +56,8 @@ def load(
 def properties(threads: int, dtype: str) -> dict[str, Any]:
     """Of both graphs. bfloat16 is what the plugin takes by itself where the CPU computes in it."""
     found: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
-    return found | ({"INFERENCE_PRECISION_HINT": "f32"} if dtype == "float32" else {})
+    exact = dtype == "float32" or bfloat16_is_slow()
+    return found | ({"INFERENCE_PRECISION_HINT": "f32"} if exact else {})
 
 
 def compiled_cache(folder: Path) -> Path | None:

@@ -1,0 +1,24 @@
+"""What the processor is, and what it computes in at full speed."""
+
+from __future__ import annotations
+
+import platform
+from functools import cache
+from pathlib import Path
+
+
+@cache
+def processor() -> tuple[str, tuple[str, ...]]:
+    """Name and instruction sets; none where the system does not tell them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine(), ()
+    about = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+    return about.get("model name", platform.machine()), tuple(about.get("flags", "").split())
+
+
+def bfloat16_is_slow() -> bool:
+    """Intel's AVX-512 multiplies bfloat16 no faster than float32, and rounds besides; AMX does."""
+    name, features = processor()
+    return "Intel" in name and "amx_bf16" not in features
