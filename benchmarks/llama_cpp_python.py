@@ -59,9 +59,11 @@ def load(order: Order) -> LlamaCpp:
     model, projector = (order.folder / name for name in ("model.gguf", "mmproj.gguf"))
     if not (model.is_file() and projector.is_file()):
         raise ContenderMissing(NAME, f"{order.folder} holds no model.gguf and mmproj.gguf")
-    handler = getattr(formats, "Gemma3ChatHandler", None)
+    handler = getattr(formats, "MTMDChatHandler", None)
     if handler is None:
-        raise ContenderMissing(NAME, "this llama-cpp-python knows no images for Gemma 3")
+        raise ContenderMissing(
+            NAME, "this llama-cpp-python has no MTMDChatHandler for images; install 0.3.36"
+        )
     threads = order.threads or len(os.sched_getaffinity(0))
     return LlamaCpp(
         Llama(

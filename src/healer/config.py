@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, HttpUrl, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -78,12 +78,29 @@ class Settings(BaseSettings):
         description="Port to serve on; 0 picks a free one.",
     )
     host: str = Field(default="127.0.0.1", description="Address to serve on.")
-    engine: Literal["auto", "builtin", "medgemma", "openvino"] = Field(
+    engine: Literal["auto", "builtin", "medgemma", "openvino", "openai"] = Field(
         default="auto",
         description=(
             "`auto` takes MedGemma where MODEL_DIR is complete (on CUDA, or as `healer optimize` "
-            "converted it, or as downloaded), otherwise the built-in."
+            "converted it, or as downloaded), otherwise the built-in. `openai` sends tiles to the "
+            "server at HEALER_ENGINE_URL."
         ),
+    )
+    engine_url: HttpUrl | None = Field(
+        default=None,
+        description=(
+            "Address of an OpenAI-compatible server, usually with /v1 at its end; for the openai "
+            "engine."
+        ),
+    )
+    engine_key: SecretStr | None = Field(default=None, description="That server's API key.")
+    engine_model: str | None = Field(
+        default=None, description="Its name for the model; not needed where it has only one."
+    )
+    engine_timeout: float = Field(
+        default=60,
+        gt=0,
+        description="Seconds that server may be silent, and that failed questions are asked again.",
     )
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         default="auto", description="Where MedGemma runs; `auto` prefers CUDA, then MPS, then CPU."
@@ -124,6 +141,20 @@ class Settings(BaseSettings):
             "`healer-calibration.json` in MODEL_DIR."
         ),
     )
+    audit: SecretStr | None = Field(
+        default=None,
+        description=(
+            "Record every answer in sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME; `on` "
+            "is sqlite:///healer-audit.db. See docs/audit.md."
+        ),
+    )
+    audit_failure: Literal["refuse", "degrade"] = Field(
+        default="refuse",
+        description=(
+            "While that log cannot be written: give no answer (`refuse`), or answer and say in the "
+            "answer, in /health and later in the log itself that it was not recorded (`degrade`)."
+        ),
+    )
     threads: int = Field(
         default=0, ge=0, le=1024, description="CPU threads for the model; 0 means all cores."
     )
@@ -141,11 +172,27 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "log_level", "gate", "engine", "device", "dtype", "quantization", mode="before"
+        "log_level",
+        "gate",
+        "engine",
+        "device",
+        "dtype",
+        "quantization",
+        "audit_failure",
+        mode="before",
     )
     @classmethod
     def _lower(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("engine_url")
+    @classmethod
+    def _without_secrets(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value and (value.username or value.password or value.query):
+            raise ValueError(
+                "it must hold no user, password or query; HEALER_ENGINE_KEY is for keys"
+            )
+        return value
 
     def unknown_variables(self) -> dict[str, str]:
         """HEALER_ variables that no setting reads, each with the nearest one that is read."""

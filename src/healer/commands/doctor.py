@@ -26,7 +26,7 @@ from healer.screening.selftest import self_test
 GIB = 1024**3
 # What an engine holds at its peak, rounded up: 8.6 GiB measured for MedGemma 4B in bfloat16, 4.5
 # besides what can be read from disk again for a converted one.
-NEEDED_BYTES = {"builtin": GIB // 2, "medgemma": 9 * GIB, "openvino": 5 * GIB}
+NEEDED_BYTES = {"builtin": GIB // 2, "medgemma": 9 * GIB, "openvino": 5 * GIB, "openai": GIB // 2}
 MODEL_BYTES = 9 * GIB
 
 
@@ -110,7 +110,7 @@ def enough_disk(settings: Settings, choice: Choice) -> Finding:
     folder = _existing(settings.model_dir)
     free = shutil.disk_usage(folder).free
     words = f"{free / GIB:.1f} GiB free at {folder}"
-    there = choice.engine == "openvino" or manifest.is_complete(settings.model_dir)
+    there = choice.engine in ("openvino", "openai") or manifest.is_complete(settings.model_dir)
     if free >= MODEL_BYTES or there:
         return ok(words)
     return note(f"{words}; MedGemma 4B needs {MODEL_BYTES / GIB:.0f}. Set MODEL_DIR elsewhere.")
@@ -140,6 +140,8 @@ def hub_access(settings: Settings) -> Finding:
 
 
 def model_folder(settings: Settings, choice: Choice) -> Finding:
+    if choice.engine == "openai":
+        return note("not needed: the model is behind HEALER_ENGINE_URL")
     if choice.engine == "openvino":
         return converted(converted_folder(settings.model_dir))
     try:

@@ -44,13 +44,15 @@ class Evidence:
     """What one look at a tile gave.
 
     `margin` is the natural log-odds of yes against no, uncalibrated; `mass` the probability in
-    [0, 1] that the engine put on answering yes or no at all (1 for a classifier). `state` is the
-    engine's own (features, a KV cache), so that explaining never looks at the image again.
+    [0, 1] that the engine put on answering yes or no at all (1 for a classifier). Where an engine
+    is not told everything, `bounds` are the least and the greatest that the margin can be. `state`
+    is the engine's own (features, a KV cache), so that explaining never looks at the image again.
     """
 
     margin: float
     mass: float = 1.0
     findings: tuple[Finding, ...] = ()
+    bounds: tuple[float, float] | None = None
     state: object = field(default=None, repr=False, compare=False)
 
 
@@ -84,3 +86,12 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class RemoteEngine(Protocol):
+    """An engine whose model is elsewhere, and may go away and come back. For any thread."""
+
+    def trouble(self) -> str | None:
+        """Why it could not answer just now; None where it could. Blocking, for seconds at most."""
+        ...

@@ -103,8 +103,22 @@ def _openvino(settings: Settings, question: Question) -> Engine:
     )
 
 
+def _openai(settings: Settings, question: Question) -> Engine:
+    from healer.engines.openai import OpenAIEngine
+    from healer.engines.openai.patience import Patience
+
+    return OpenAIEngine.load(
+        str(settings.engine_url) if settings.engine_url else None,
+        question,
+        key=settings.engine_key,
+        model=settings.engine_model,
+        patience=Patience(timeout=settings.engine_timeout),
+    )
+
+
 OPENERS: dict[str, Callable[[Settings, Question], Engine]] = {
     "builtin": _builtin,
     "medgemma": _medgemma,
+    "openai": _openai,
     "openvino": _openvino,
 }

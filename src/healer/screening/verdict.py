@@ -25,24 +25,45 @@ class Verdict:
 
 def decide(evidence: Evidence, calibration: Calibration | None = None) -> Verdict:
     if calibration is None:
-        probability, lower, upper = sigmoid(evidence.margin), CUT, CUT
+        believed, lower, upper = sigmoid, CUT, CUT
     else:
-        probability = calibration.probability(evidence.margin)
-        lower, upper = calibration.lower, calibration.upper
+        believed, lower, upper = calibration.probability, calibration.lower, calibration.upper
     calibrated = calibration is not None
-    if reason := _withheld(evidence.mass, probability, lower, upper):
+    probability = believed(evidence.margin)
+    low, high = (believed(end) for end in evidence.bounds or (evidence.margin,) * 2)
+    reason = (
+        _silent(evidence.mass)
+        or _unsettled(low, high, lower, upper)
+        or _between(probability, lower, upper)
+    )
+    if reason:
         return Verdict(Answer.INDETERMINATE, probability, calibrated, reason)
     answer = Answer.YES if probability >= upper else Answer.NO
     return Verdict(answer, probability, calibrated)
 
 
-def _withheld(mass: float, probability: float, lower: float, upper: float) -> str | None:
-    """Why no answer is given; None where one is."""
-    if mass < LEAST_MASS:
-        return f"the model put only {mass:.0%} on answering yes or no"
-    if lower < probability < upper:
-        return (
-            f"a probability of {probability:.2f} lies between {lower:.2f} and {upper:.2f}, "
-            "where neither answer was reliable on known cases"
-        )
-    return None
+def _silent(mass: float) -> str | None:
+    """Why no answer is given, and None where one is; so too below."""
+    if mass >= LEAST_MASS:
+        return None
+    return f"the model put only {mass:.0%} on answering yes or no"
+
+
+def _unsettled(low: float, high: float, lower: float, upper: float) -> str | None:
+    """Where the engine knows the probability only from `low` to `high`."""
+    no, between, yes = high <= lower and high < upper, lower < low and high < upper, low >= upper
+    if no or between or yes:
+        return None
+    return (
+        "the model told too few of its likeliest words: the probability lies somewhere from "
+        f"{low:.2f} to {high:.2f}, and the answer is not the same throughout"
+    )
+
+
+def _between(probability: float, lower: float, upper: float) -> str | None:
+    if not lower < probability < upper:
+        return None
+    return (
+        f"a probability of {probability:.2f} lies between {lower:.2f} and {upper:.2f}, "
+        "where neither answer was reliable on known cases"
+    )

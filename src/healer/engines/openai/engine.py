@@ -1,0 +1,149 @@
+"""A model behind an OpenAI-compatible server, as an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from healer.engines.base import Answer, EngineInfo, Evidence, Question
+from healer.engines.medgemma.prompt import opening
+from healer.engines.medgemma.sentence import one_sentence
+from healer.engines.openai import answers
+from healer.engines.openai.beginning import begun
+from healer.engines.openai.patience import Patience
+from healer.engines.openai.prompt import UNCHANGED, Manner, explaining, looking, png, prompt_id
+from healer.errors import (
+    ExtraNotInstalled,
+    InvalidSettings,
+    ModelNotReady,
+    UpstreamChanged,
+    UpstreamError,
+)
+from healer.imaging.tile import Tile
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from healer.engines.openai.meeting import Known
+    from healer.engines.openai.server import Server
+
+SIDE_BY_SIDE = 8  # questions of one batch; the server puts them together
+PATIENCE = Patience()
+THE_SERVERS = "as-served"  # not told by it, and part of its revision where it is
+NOT_FORCED = (
+    "this server cannot be made to continue a given answer: explanations are asked for, and "
+    "left out where they begin by contradicting it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The image again, for the explanation. It is never shown."""
+
+    image: str = field(repr=False)
+
+
+class OpenAIEngine:
+    """For any number of threads at once."""
+
+    def __init__(self, server: Server, known: Known, question: Question) -> None:
+        self.info = info_of(known, question)
+        self._known, self._question = known, question
+        self._server: Server | None = server
+
+    @classmethod
+    def load(
+        cls,
+        url: str | None,
+        question: Question,
+        *,
+        key: SecretStr | None = None,
+        model: str | None = None,
+        patience: Patience = PATIENCE,
+    ) -> OpenAIEngine:
+        """Blocking: the server is asked a few questions. Values are those of Settings.
+
+        Raises InvalidSettings, ExtraNotInstalled or UpstreamError.
+        """
+        if url is None:
+            raise InvalidSettings("HEALER_ENGINE_URL", "must be set for HEALER_ENGINE=openai")
+        try:
+            from healer.engines.openai import meeting
+            from healer.engines.openai.server import Server
+        except ImportError as error:
+            raise ExtraNotInstalled("openai", "openai", str(error)) from error
+        server = Server(url, key, patience)
+        try:
+            return cls(server, meeting.meet(server, model, question), question)
+        except BaseException:
+            server.close()
+            raise
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        """Side by side. Raises UpstreamError."""
+        if len(tiles) <= 1:
+            return [self._look(tile) for tile in tiles]
+        with ThreadPoolExecutor(min(len(tiles), SIDE_BY_SIDE), "openai") as pool:
+            return list(pool.map(self._look, tiles))
+
+    def _look(self, tile: Tile) -> Evidence:
+        server, known = self._ready(), self._known
+        image = png(tile)
+        asked = looking(self._question, image, known.likeliest) | {"model": known.model}
+        reply = server.ask(asked)
+        read = answers.read(server.url, reply, known.likeliest)
+        if reply.system_fingerprint != known.fingerprint:
+            raise UpstreamChanged(server.url, "its fingerprint changed")
+        return Evidence(read.margin, read.mass, bounds=read.bounds, state=Seen(image))
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        """The server reads the image again. Closing the iterator stops it. Raises UpstreamError."""
+        if not isinstance(evidence.state, Seen):
+            raise TypeError("the evidence was not scored by this engine")
+        return self._written(evidence.state.image, answer)
+
+    def _written(self, image: str, answer: Answer) -> Iterator[str]:
+        manner, start = self._known.manner, opening(self._question, answer)
+        asked = explaining(manner, self._question, image, answer, start)
+        with closing(self._ready().stream(asked | {"model": self._known.model})) as pieces:
+            start, rest = begun(manner, answer, start, pieces)
+            yield from one_sentence(start, rest)
+
+    def trouble(self) -> str | None:
+        """Why the server could not answer just now; None where it could. Blocking, briefly."""
+        from healer.engines.openai import meeting
+
+        try:
+            server = self._ready()
+            server.check()
+            why = meeting.changed(server, self._known)
+        except (ModelNotReady, UpstreamError) as error:
+            return str(error)
+        return str(UpstreamChanged(server.url, why)) if why else None
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self._server = None
+
+    def _ready(self) -> Server:
+        if self._server is None:
+            raise ModelNotReady("the engine was closed")
+        return self._server
+
+
+def info_of(known: Known, question: Question) -> EngineInfo:
+    return EngineInfo(
+        engine="openai",
+        model_id=known.model,
+        revision=known.revision,
+        device="remote",
+        dtype=THE_SERVERS,
+        quantization=THE_SERVERS,
+        prompt_id=prompt_id(question),
+        preprocessing_id=UNCHANGED,
+        warnings=(NOT_FORCED,) if known.manner is Manner.ASKED else (),
+    )

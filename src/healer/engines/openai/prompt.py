@@ -1,0 +1,79 @@
+"""What is asked of the server, as OpenAI's /chat/completions spells it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+from enum import StrEnum
+from typing import Any
+
+from PIL import Image
+
+from healer.engines.base import Answer, Question
+from healer.engines.medgemma.prompt import short_hash
+from healer.engines.medgemma.writing import MAX_NEW_TOKENS
+from healer.imaging.tile import Tile
+
+Body = dict[str, Any]
+LIKELIEST = 20  # the most that OpenAI's own interface allows
+GREEDY = {"temperature": 0.0}
+OPENING_TOKENS = 40  # more than any opening takes, where the server writes it too
+UNCHANGED = "png-unchanged"  # preprocessing is the server's
+STATED = {
+    Answer.YES: "Yes.",
+    Answer.NO: "No.",
+    Answer.INDETERMINATE: "It cannot be determined.",
+}
+
+
+class Manner(StrEnum):
+    """How an explanation is made to begin with its answer, the surest first."""
+
+    PREFILL = "prefill"  # the server continues a turn that Healer began
+    GRAMMAR = "grammar"  # it may write nothing else (llama.cpp's GBNF)
+    ASKED = "asked"  # it is asked to, and what it writes is checked
+
+
+def png(tile: Tile) -> str:
+    """The tile as a data URL, lossless and in its own size."""
+    stream = io.BytesIO()
+    Image.fromarray(tile.pixels).save(stream, "PNG", compress_level=1)
+    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
+
+
+def messages(question: Question, image: str) -> list[Body]:
+    """One user turn: the image first, then the question."""
+    picture = {"type": "image_url", "image_url": {"url": image}}
+    return [turn("user", [picture, {"type": "text", "text": question.text}])]
+
+
+def turn(role: str, content: object) -> Body:
+    return {"role": role, "content": content}
+
+
+def looking(question: Question, image: str, likeliest: int = LIKELIEST) -> Body:
+    """Asks for the first answer token alone, and what else it could have been."""
+    asked = {"max_tokens": 1, "logprobs": True, "top_logprobs": likeliest}
+    return {"messages": messages(question, image), **asked, **GREEDY}
+
+
+def explaining(manner: Manner, question: Question, image: str, answer: Answer, start: str) -> Body:
+    """Asks for a sentence that begins with `start`, or for the rest of it."""
+    asked = messages(question, image)
+    if manner is Manner.PREFILL:
+        continued = {"continue_final_message": True, "add_generation_prompt": False}
+        asked = [*asked, turn("assistant", start)]
+        return {"messages": asked, "max_tokens": MAX_NEW_TOKENS, **continued, **GREEDY}
+    longest = MAX_NEW_TOKENS + OPENING_TOKENS
+    if manner is Manner.GRAMMAR:
+        grammar = f"root ::= {json.dumps(start)} [^\\n]+"
+        return {"messages": asked, "max_tokens": longest, "grammar": grammar, **GREEDY}
+    again = f'Explain that in one sentence, beginning with "{start}"'
+    asked = [*asked, turn("assistant", STATED[answer]), turn("user", again)]
+    return {"messages": asked, "max_tokens": longest, **GREEDY}
+
+
+def prompt_id(question: Question) -> str:
+    """Changes with anything the server is asked, but for the image."""
+    return short_hash(json.dumps(looking(question, "")))

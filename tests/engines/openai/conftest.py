@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from healer.engines.openai import OpenAIEngine
+from healer.engines.openai.patience import Patience
+from healer.screening.question import COLORECTAL_CANCER
+from tests.engines.openai.upstream import Upstream
+
+BRIEF = Patience(timeout=5, attempts=3, wait=0.001, jitter=0.001, threshold=3, rest=60)
+Open = Callable[..., OpenAIEngine]
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    with Upstream() as running:
+        yield running
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Opens engines, and closes them at the end."""
+    with ExitStack() as stack:
+
+        def load(upstream: Upstream, patience: Patience = BRIEF, **more: Any) -> OpenAIEngine:  # noqa: ANN401
+            engine = OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, patience=patience, **more)
+            stack.callback(engine.close)
+            return engine
+
+        yield load
+
+
+@pytest.fixture
+def engine(upstream: Upstream, opened: Open) -> OpenAIEngine:
+    return opened(upstream)

@@ -1,0 +1,171 @@
+"""An OpenAI-compatible server of our own: real HTTP, pixels looked at, failures on demand.
+
+Pink tiles are cancer, as for the fake engine. What a real server makes of the same requests is in
+test_llama_cpp.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import math
+import re
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import uvicorn
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+KEY = "sk-very-secret"
+MODEL = "medgemma"
+REASON = " the glands are crowded and the nuclei are large."
+DENIAL = "No, there is nothing of the kind here."
+Listed = list[tuple[str, float]]
+Fault = Callable[[], Response]
+
+
+def answered(status: int, headers: dict[str, str] | None = None, words: str = "sorry") -> Fault:
+    return lambda: JSONResponse({"error": {"message": words}}, status, headers)
+
+
+def late(seconds: float) -> Fault:
+    def wait() -> Response:
+        time.sleep(seconds)
+        return JSONResponse({}, 500)
+
+    return wait
+
+
+def replied(body: object) -> Fault:
+    """200 with whatever; written by Python's own json, which spells NaN."""
+    return lambda: Response(json.dumps(body), media_type="application/json")
+
+
+def pinkness(url: str) -> Listed:
+    """Tokens and probabilities for a picture in a data URL."""
+    picture = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")
+    red, green, _ = np.asarray(picture).reshape(-1, 3).mean(axis=0)
+    yes = 0.9 / (1 + math.exp(-float(red - green) / 16))
+    spread = [("Yes", yes), ("No", 0.9 - yes), (" yes", yes / 100), ("The", 0.05), ("It", 0.02)]
+    return sorted(spread, key=lambda each: -each[1])
+
+
+@dataclass
+class Upstream:
+    """Started as a context; what it does may be changed while it runs."""
+
+    continues: bool = True
+    obeys_grammar: bool = False
+    words: str = ""  # what it writes where nothing forces it; empty: what it is asked for
+    listed: Callable[[str], Listed] = pinkness
+    most_listed: int = 20
+    fingerprint: str | None = "build-1"
+    cards: list[dict[str, object]] | None = field(
+        default_factory=lambda: [{"id": MODEL, "owned_by": "us", "created": 1}]
+    )
+    cut_after: int | None = None  # pieces of a stream
+    endless: bool = False
+    faults: deque[Fault] = field(default_factory=deque)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    left: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+        routes = [
+            Route("/v1/models", self._models),
+            Route("/v1/chat/completions", self._chat, methods=["POST"]),
+        ]
+        config = uvicorn.Config(Starlette(routes=routes), log_level="critical", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, args=([listening],))
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.005)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join()
+
+    async def _models(self, request: Request) -> Response:
+        self.keys.append(request.headers.get("authorization"))
+        if self.cards is None:
+            return JSONResponse({"detail": "Not Found"}, 404)
+        return JSONResponse({"object": "list", "data": self.cards})
+
+    async def _chat(self, request: Request) -> Response:
+        self.keys.append(request.headers.get("authorization"))
+        body = await request.json()
+        self.asked.append(body)
+        if self.faults:
+            return await asyncio.to_thread(self.faults.popleft())
+        if body.get("top_logprobs", 0) > self.most_listed:
+            return JSONResponse({"error": {"message": f"at most {self.most_listed}"}}, 400)
+        if body.get("stream"):
+            return StreamingResponse(self._stream(body), media_type="text/event-stream")
+        return JSONResponse(self._whole(body))
+
+    def _whole(self, body: dict[str, Any]) -> dict[str, object]:
+        url = body["messages"][0]["content"][0]["image_url"]["url"]
+        top = [{"token": token, "logprob": math.log(p)} for token, p in self.listed(url)]
+        content = [{"token": top[0]["token"], "logprob": 0, "top_logprobs": top}] if top else None
+        choice = {
+            "message": {"role": "assistant", "content": self._text(body)},
+            "logprobs": {"content": content} if body.get("logprobs") else None,
+            "finish_reason": "stop",
+        }
+        usage = {"prompt_tokens": self._prompt_tokens(body)}
+        return {"choices": [choice], "usage": usage, "system_fingerprint": self.fingerprint}
+
+    def _prompt_tokens(self, body: dict[str, Any]) -> int:
+        *_, last = body["messages"]
+        if last["role"] == "user":
+            return 40
+        return 40 + len(last["content"].split()) + (0 if self.continues else 5)
+
+    def _text(self, body: dict[str, Any]) -> str:
+        *_, last = body["messages"]
+        if last["role"] == "assistant" and self.continues:
+            return REASON
+        if "grammar" in body and self.obeys_grammar:
+            forced = str(json.loads(re.findall(r'".*"', body["grammar"])[0]))
+            return forced + ("" if body["grammar"].endswith('"') else REASON)
+        asked = re.search(r'beginning with "(.*)"', str(last["content"]))
+        return self.words or (asked[1] + REASON if asked else DENIAL)
+
+    async def _stream(self, body: dict[str, Any]) -> AsyncIterator[str]:
+        pieces = re.findall(r"\s*\S+", self._text(body))
+        try:
+            for number, piece in enumerate(pieces):
+                if number == self.cut_after:
+                    raise ConnectionAbortedError
+                yield event({"delta": {"content": piece}, "finish_reason": None})
+            while self.endless:
+                yield event({"delta": {"content": " and"}, "finish_reason": None})
+                await asyncio.sleep(0.01)
+            yield event({"delta": {}, "finish_reason": "stop"})
+            yield "data: [DONE]\n\n"
+        except (asyncio.CancelledError, GeneratorExit):
+            self.left.set()
+            raise
+
+
+def event(choice: object) -> str:
+    return f"data: {json.dumps({'choices': [choice]})}\n\n"
