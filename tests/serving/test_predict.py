@@ -37,6 +37,8 @@ def test_a_pink_tile_gets_the_fake_engines_yes(client: TestClient) -> None:
     assert answer["calibrated"] is False
     assert answer["findings"] == [{"name": "pinkness", "probability": 1.0}]
     assert answer["model"]["engine"] == "fake"
+    assert answer["model"]["thresholds"] == {"lower": 0.5, "upper": 0.5}
+    assert answer["tile"] == {"width": 64, "height": 64, "mpp": None}
     assert answer["notice"] == NOTICE
     assert set(answer["timings_ms"]) == {"receive", "decode", "gate", "score", "explain", "total"}
 

@@ -21,17 +21,18 @@ def test_health_says_what_answers_and_why(client: TestClient) -> None:
     assert health["engine_reason"] == "it was passed to create_app"
     assert health["model"]["revision"] == "0"
     assert health["uptime_seconds"] >= 0
+    assert health["limits"] == {
+        "max_bytes": 20_971_520,
+        "max_pixels": 40_000_000,
+        "formats": ["PNG", "JPEG", "TIFF", "WEBP", "BMP"],
+    }
     assert health["notice"] == NOTICE
 
 
 def test_a_browser_gets_a_page_that_asks_nobody_else(client: TestClient) -> None:
     response = client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
     assert response.headers["content-type"].startswith("text/html")
-    assert "default-src 'self'" in response.headers["content-security-policy"]
-    assert "://" not in response.text
-    for asset in ("page.js", "page.css", "icon.svg"):
-        assert f"/page/{asset}" in response.text
-        assert client.get(f"/page/{asset}").status_code == 200
+    assert "default-src 'none'; script-src 'self'" in response.headers["content-security-policy"]
 
 
 def test_a_script_gets_json(client: TestClient) -> None:

@@ -48,7 +48,7 @@ async def _told(
 ) -> AsyncGenerator[ServerSentEvent, None]:
     started = time.perf_counter()
     look = await service.look(admitted.tile)
-    yield _event("verdict", VerdictOut.of(service.screener, look, admitted.gate, request_id))
+    yield _event("verdict", VerdictOut.of(service.screener, look, admitted, request_id))
     looked = time.perf_counter()
     pieces: list[str] = []
     async with aclosing(service.explain(look)) as explanation:
@@ -58,7 +58,7 @@ async def _told(
     now = time.perf_counter()
     screening = finish(look, pieces, now - looked)
     timings = {**timings, "total": sum(timings.values()) + now - started}
-    answer = Prediction.finished(service.screener, screening, admitted.gate, request_id, timings)
+    answer = Prediction.finished(service.screener, screening, admitted, request_id, timings)
     yield _event("answer", answer)
 
 

@@ -16,6 +16,7 @@ EXAMPLE: dict[str, Any] = {
     "explanation": "The built-in classifier puts 93 % on adenocarcinoma.",
     "reason": None,
     "findings": [{"name": "adenocarcinoma", "probability": 0.93}],
+    "tile": {"width": 224, "height": 224, "mpp": None},
     "model": {
         "engine": "builtin",
         "id": "healer/builtin-crc",
@@ -25,6 +26,7 @@ EXAMPLE: dict[str, Any] = {
         "quantization": "none",
         "adapter": None,
         "calibration": None,
+        "thresholds": {"lower": 0.5, "upper": 0.5},
     },
     "timings_ms": {"receive": 1.2, "decode": 2.1, "score": 14.0, "explain": 0.1, "total": 17.9},
     "request_id": "6f2d1c",

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated, Any, cast, get_args
 
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from healer import __version__, errors
 from healer.config import GateMode, Settings
+from healer.imaging.decode import FORMATS
 from healer.screening.admission import admit
+from healer.serving import browser
 from healer.serving.events import EVENTS, answer_in_events
 from healer.serving.identity import request_id_of
 from healer.serving.problems import documented
-from healer.serving.schemas import Health, ModelOut, Prediction, Readiness, Welcome
+from healer.serving.schemas import Health, Limits, ModelOut, Prediction, Readiness, Welcome
 from healer.serving.service import Service
 from healer.serving.upload import read_upload
 
-PAGE = Path(__file__).parent / "page"
-CONTENT_SECURITY_POLICY = "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'"
 FIELD = "image_file"
 
 router = APIRouter()
@@ -50,13 +49,12 @@ TheSettings = Annotated[Settings, Depends(settings_of)]
 async def root(request: Request) -> Response:
     """The page for browsers; a short description otherwise."""
     if "text/html" in request.headers.get("accept", ""):
-        headers = {"Content-Security-Policy": CONTENT_SECURITY_POLICY, "Vary": "Accept"}
-        return FileResponse(PAGE / "index.html", headers=headers)
+        return browser.page()
     return JSONResponse(Welcome(version=__version__).model_dump(), headers={"Vary": "Accept"})
 
 
 @router.get("/health")
-async def health(request: Request, service: TheService) -> Health:
+async def health(request: Request, service: TheService, settings: TheSettings) -> Health:
     """Answers 200 while the process lives, whatever the model is doing."""
     status = service.status
     return Health(
@@ -66,6 +64,9 @@ async def health(request: Request, service: TheService) -> Health:
         engine=service.choice.engine,
         engine_reason=service.choice.reason,
         model=ModelOut.of(status.screener) if status.screener else None,
+        limits=Limits(
+            max_bytes=settings.max_bytes, max_pixels=settings.max_pixels, formats=list(FORMATS)
+        ),
         warnings=list(status.screener.warnings) if status.screener else [],
         uptime_seconds=round(time.monotonic() - request.app.state.started, 1),
     )
@@ -74,8 +75,8 @@ async def health(request: Request, service: TheService) -> Health:
 @router.get("/ready", responses=documented(errors.ModelNotReady))
 async def ready(service: TheService) -> Readiness:
     """200 once a real inference on a known input has succeeded; 503 with the reason before."""
-    if service.status.reason is not None:
-        raise errors.ModelNotReady(service.status.reason)
+    if (reason := await service.trouble()) is not None:
+        raise errors.ModelNotReady(reason)
     return Readiness()
 
 
@@ -111,6 +112,7 @@ _REFUSALS = documented(
     errors.ImageNotAssessable,
     errors.ModelNotReady,
     errors.ModelUnsound,
+    errors.ShuttingDown,
 )
 
 
@@ -150,4 +152,4 @@ async def predict(
         return EventSourceResponse(answer_in_events(service, admitted, request_id, timings))
     screening = await service.screen(admitted.tile)
     timings["total"] = time.perf_counter() - started
-    return Prediction.finished(screener, screening, admitted.gate, request_id, timings)
+    return Prediction.finished(screener, screening, admitted, request_id, timings)

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from healer.engines.base import Answer, Finding
 from healer.errors import HealerError
 from healer.notice import NOTICE
+from healer.screening.admission import Admitted
 from healer.screening.gate import GateReport
 from healer.screening.screener import Look, Screener, Screening
-from healer.screening.verdict import Verdict
+from healer.screening.verdict import CUT, Verdict
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -51,6 +52,21 @@ class GateOut(BaseModel):
         return cls(passed=not reasons, warnings=reasons)
 
 
+class Thresholds(BaseModel):
+    """No at or below `lower`, yes from `upper`, indeterminate between."""
+
+    lower: Share
+    upper: Share
+
+
+class TileOut(BaseModel):
+    """The picture as it was looked at: upright, in pixels."""
+
+    width: int
+    height: int
+    mpp: float | None = Field(description="Micrometres per pixel; null where the file says none.")
+
+
 class ModelOut(BaseModel):
     """What answered."""
 
@@ -62,6 +78,7 @@ class ModelOut(BaseModel):
     quantization: str
     adapter: str | None = Field(description="LoRA adapter served; null where there is none.")
     calibration: str | None = Field(description="Calibration applied; null where there is none.")
+    thresholds: Thresholds = Field(description="Where `probability` is cut into verdicts.")
 
     @classmethod
     def of(cls, screener: Screener) -> ModelOut:
@@ -75,6 +92,10 @@ class ModelOut(BaseModel):
             quantization=info.quantization,
             adapter=info.adapter,
             calibration=calibration.id if calibration else None,
+            thresholds=Thresholds(
+                lower=calibration.lower if calibration else CUT,
+                upper=calibration.upper if calibration else CUT,
+            ),
         )
 
 
@@ -87,14 +108,13 @@ class VerdictOut(BaseModel):
     reason: str | None = Field(description="Why the verdict is indeterminate; null otherwise.")
     findings: list[FindingOut]
     gate: GateOut | None = Field(description="What the input gate found; null where it is off.")
+    tile: TileOut
     model: ModelOut
     request_id: str
 
     @classmethod
-    def of(
-        cls, screener: Screener, look: Look, gate: GateReport | None, request_id: str
-    ) -> VerdictOut:
-        told = _told(screener, look.verdict, look.evidence.findings, gate)
+    def of(cls, screener: Screener, look: Look, admitted: Admitted, request_id: str) -> VerdictOut:
+        told = _told(screener, look.verdict, look.evidence.findings, admitted)
         return cls(**told, request_id=request_id)
 
 
@@ -114,14 +134,14 @@ class Prediction(VerdictOut, Summary):
         cls,
         screener: Screener,
         screening: Screening,
-        gate: GateReport | None,
+        admitted: Admitted,
         request_id: str,
         timings: dict[str, float],
     ) -> Prediction:
         """`timings` are further stages, in seconds, beside the screening's own."""
         stages = {**timings, **screening.timings}
         return cls(
-            **_told(screener, screening.verdict, screening.findings, gate),
+            **_told(screener, screening.verdict, screening.findings, admitted),
             prediction=screening.prediction,
             explanation=screening.explanation,
             timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in stages.items()},
@@ -136,17 +156,27 @@ class Piece(BaseModel):
 
 
 def _told(
-    screener: Screener, verdict: Verdict, findings: Sequence[Finding], gate: GateReport | None
+    screener: Screener, verdict: Verdict, findings: Sequence[Finding], admitted: Admitted
 ) -> dict[str, Any]:
+    tile = admitted.tile
     return {
         "verdict": verdict.answer,
         "probability": verdict.probability,
         "calibrated": verdict.calibrated,
         "reason": verdict.reason,
         "findings": [FindingOut(name=seen.name, probability=seen.probability) for seen in findings],
-        "gate": GateOut.of(gate),
+        "gate": GateOut.of(admitted.gate),
+        "tile": TileOut(width=tile.width, height=tile.height, mpp=tile.mpp),
         "model": ModelOut.of(screener),
     }
+
+
+class Limits(BaseModel):
+    """What `/predict` takes; more is refused."""
+
+    max_bytes: int
+    max_pixels: int
+    formats: list[str]
 
 
 class Health(BaseModel):
@@ -157,6 +187,7 @@ class Health(BaseModel):
     engine: str
     engine_reason: str = Field(description="Why this engine was chosen.")
     model: ModelOut | None = Field(description="What answers; null until it is loaded.")
+    limits: Limits
     warnings: list[str]
     uptime_seconds: float
     notice: str = NOTICE

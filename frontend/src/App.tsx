@@ -1,0 +1,41 @@
+import type { ReactElement } from "react";
+
+import { useSession } from "./session/store";
+import { texts } from "./texts";
+import { Alerts } from "./view/Alerts";
+import { Announcer } from "./view/Announcer";
+import { Choosers } from "./view/choosers";
+import { Empty } from "./view/Empty";
+import { Header } from "./view/Header";
+import { useKeyboard } from "./view/keyboard";
+import { DropOverlay, useDropping } from "./view/dropping";
+import { Reader } from "./view/Reader";
+import { Worklist } from "./view/Worklist";
+
+export function App(): ReactElement {
+  const empty = useSession((session) => session.items.length === 0);
+  const reading = useSession((session) => session.reading);
+  const dropping = useDropping();
+  useKeyboard();
+  return (
+    <div className="flex min-h-dvh flex-col lg:h-dvh">
+      <Header />
+      {empty ? (
+        <Empty />
+      ) : (
+        <main className="grid flex-1 grid-cols-1 content-start lg:content-stretch lg:min-h-0 lg:grid-cols-[minmax(19rem,24rem)_minmax(0,1fr)]">
+          <section aria-label={texts.worklist.title} className={`${reading ? "hidden lg:flex" : "flex"} min-h-0 min-w-0 flex-col border-line lg:border-r`}>
+            <Worklist />
+          </section>
+          <section id="result" tabIndex={-1} className={`${reading ? "block" : "hidden lg:block"} min-w-0 outline-none lg:min-h-0 lg:overflow-y-auto`}>
+            <Reader />
+          </section>
+        </main>
+      )}
+      <Alerts />
+      <Announcer />
+      <Choosers />
+      {dropping && <DropOverlay />}
+    </div>
+  );
+}

@@ -1,0 +1,28 @@
+import { describe, expect, it } from "vitest";
+
+import { refusal } from "./ask";
+
+const problem = { type: "urn:x", title: "Too many", detail: "Wait.", status: 429, code: "queue_full", request_id: "1" };
+
+describe("refusal", () => {
+  it("keeps the service's own words", () => {
+    expect(refusal(422, JSON.stringify(problem), null)).toEqual({ is: "refused", problem });
+  });
+
+  it.each([["7", 7], [null, 5], ["soon", 5], ["0", 1]])("waits as told: %s", (header, seconds) => {
+    expect(refusal(429, JSON.stringify(problem), header)).toMatchObject({ retryAfter: seconds });
+    expect(refusal(503, "", header)).toMatchObject({ retryAfter: seconds });
+  });
+
+  it("reads Retry-After as a date", () => {
+    const inTwoMinutes = new Date(Date.now() + 120_000).toUTCString();
+    const ending = refusal(429, "", inTwoMinutes);
+    const seconds = "retryAfter" in ending ? ending.retryAfter : undefined;
+    expect(seconds).toBeGreaterThan(110);
+    expect(seconds).toBeLessThanOrEqual(120);
+  });
+
+  it.each(["", "<html>", "null", "[]", "{}"])("shows nothing of a proxy's page: %j", (body) => {
+    expect(refusal(502, body, null)).toMatchObject({ problem: { code: "http_502", detail: "" } });
+  });
+});

@@ -1,0 +1,118 @@
+import { createParser, type EventSourceMessage } from "eventsource-parser";
+
+import type { Prediction, Problem, Verdict } from "./types";
+
+/** Why there is no answer. `retryAfter` is in seconds, where the service said when to come back. */
+export type Ending =
+  | { is: "answered"; answer: Prediction }
+  | { is: "refused"; problem: Problem; retryAfter?: number }
+  | { is: "lost" };
+
+export interface Hearing {
+  uploaded(share: number): void;
+  sent(): void;
+  queued(position: number): void;
+  verdict(verdict: Verdict): void;
+  explanation(text: string): void;
+  ended(ending: Ending): void;
+}
+
+/** The name of the field, and never the file's own name: names can be patients'. */
+const FIELD = "image_file";
+const UPLOAD_NAME = "tile";
+const ASSUMED_WAIT_SECONDS = 5;
+
+/**
+ * Ask about one picture. XMLHttpRequest, because fetch tells no upload progress.
+ * Returns how to stop, after which nothing more is heard.
+ */
+export function ask(picture: Blob, gate: "warn" | undefined, hearing: Hearing): () => void {
+  const request = new XMLHttpRequest();
+  const listener = new Listener(request, hearing);
+  request.open("POST", "/predict");
+  request.setRequestHeader("Accept", "text/event-stream");
+  request.upload.onprogress = (event) => {
+    if (event.lengthComputable) hearing.uploaded(event.loaded / event.total);
+  };
+  request.upload.onload = () => { hearing.sent(); };
+  request.onprogress = () => { listener.read(); };
+  request.onload = () => { listener.finish(); };
+  request.onerror = () => { listener.lose(); };
+  const form = new FormData();
+  form.append(FIELD, picture, UPLOAD_NAME);
+  if (gate) form.append("gate", gate);
+  request.send(form);
+  return () => {
+    listener.deaf = true;
+    request.abort();
+  };
+}
+
+class Listener {
+  deaf = false;
+  private seen = 0;
+  private parser = createParser({ onEvent: (event) => { this.event(event); } });
+
+  constructor(private request: XMLHttpRequest, private hearing: Hearing) {}
+
+  read(): void {
+    if (this.request.status !== 200) return;
+    const text = this.request.responseText;
+    this.parser.feed(text.slice(this.seen));
+    this.seen = text.length;
+  }
+
+  finish(): void {
+    this.read();
+    const { status, responseText } = this.request;
+    if (status === 200) this.lose();
+    else this.end(refusal(status, responseText, this.request.getResponseHeader("Retry-After")));
+  }
+
+  lose(): void {
+    this.end({ is: "lost" });
+  }
+
+  private end(ending: Ending): void {
+    if (this.deaf) return;
+    this.deaf = true;
+    this.hearing.ended(ending);
+  }
+
+  private event({ event, data }: EventSourceMessage): void {
+    if (this.deaf) return;
+    if (event === "queued") this.hearing.queued((JSON.parse(data) as { position: number }).position);
+    if (event === "verdict") this.hearing.verdict(JSON.parse(data) as Verdict);
+    if (event === "explanation") this.hearing.explanation((JSON.parse(data) as { text: string }).text);
+    if (event === "answer") this.end({ is: "answered", answer: JSON.parse(data) as Prediction });
+    if (event === "problem") this.end({ is: "refused", problem: JSON.parse(data) as Problem });
+  }
+}
+
+/** A refusal as the service worded it, or as plainly as can be said of something else's. */
+export function refusal(status: number, body: string, retryAfter: string | null): Ending {
+  const problem = problemIn(body) ?? unworded(status);
+  if (status !== 429 && status !== 503) return { is: "refused", problem };
+  return { is: "refused", problem, retryAfter: secondsOf(retryAfter) };
+}
+
+function problemIn(body: string): Problem | undefined {
+  try {
+    const parsed = JSON.parse(body) as Partial<Problem> | null;
+    return parsed?.code !== undefined && parsed.detail !== undefined ? (parsed as Problem) : undefined;
+  } catch {
+    return undefined; // a proxy's page, not the service's document
+  }
+}
+
+function unworded(status: number): Problem {
+  const code = `http_${status}`;
+  return { type: "about:blank", title: "", detail: "", status, code, request_id: "" };
+}
+
+/** Retry-After is seconds or a date (RFC 9110, 10.2.3). */
+function secondsOf(retryAfter: string | null): number {
+  if (retryAfter === null) return ASSUMED_WAIT_SECONDS;
+  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) : (Date.parse(retryAfter) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : ASSUMED_WAIT_SECONDS;
+}

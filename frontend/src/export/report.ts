@@ -1,0 +1,101 @@
+import type { Answer, Verdict } from "../api/types";
+import { context } from "../intake/preview";
+import type { Item } from "../session/item";
+import { texts } from "../texts";
+import { percent } from "../view/numbers";
+import { factsOf } from "../view/origins";
+import { Sheet } from "./sheet";
+
+const QUIET = "#5a5162";
+const COLOURS: Record<Answer, string> = { yes: "#a5321b", no: "#0d5f6c", indeterminate: "#7b5200" };
+const { margin } = Sheet;
+const WIDTH = Sheet.width - 2 * margin;
+const PICTURE_SIDE = 78;
+const GAP = 8;
+const MOST_FINDINGS = 6;
+/** Longer side of the picture in the report: 250 dots an inch are enough for print. */
+const PICTURE_PIXELS = 1200;
+
+type Answered = Item & { verdict: Verdict };
+
+/** One page about one tile. */
+export async function reportOf(item: Answered): Promise<Blob> {
+  const sheet = new Sheet();
+  sheet.pdf.setProperties({ title: texts.report.title, creator: texts.name });
+  let top = sheet.text(texts.report.title, margin, margin, WIDTH, { size: 16, bold: true });
+  top = sheet.text(texts.report.made(new Date().toLocaleString("en-GB")), margin, top, WIDTH, { size: 9, colour: QUIET });
+  top = sheet.text(item.name, margin, top + 2, WIDTH, { bold: true, most: 2 }) + 4;
+  await picture(sheet, item, top);
+  const right = margin + PICTURE_SIDE + GAP;
+  const beside = verdict(sheet, item.verdict, right, top, WIDTH - PICTURE_SIDE - GAP);
+  top = Math.max(beside, top + PICTURE_SIDE) + GAP;
+  top = section(sheet, texts.verdict.explanation, item.explanation, top, 8);
+  const warnings = item.verdict.gate?.warnings ?? [];
+  top = section(sheet, texts.verdict.gate, warnings.map((warning) => warning.sentence).join(" "), top, 4);
+  top = findings(sheet, item.verdict, top);
+  const mark = item.review.mark ? texts.review[item.review.mark] : texts.report.unread;
+  top = section(sheet, texts.report.reading, [mark, item.review.note].filter(Boolean).join(". "), top, 6);
+  provenance(sheet, item, top);
+  sheet.text(texts.notice, margin, Sheet.height - margin, WIDTH, { size: 9, bold: true });
+  return sheet.blob;
+}
+
+async function picture(sheet: Sheet, item: Item, top: number): Promise<void> {
+  if (!item.drawable) return;
+  const bitmap = await createImageBitmap(item.drawable);
+  const scale = Math.min(1, PICTURE_PIXELS / Math.max(bitmap.width, bitmap.height));
+  const canvas = new OffscreenCanvas(Math.max(1, bitmap.width * scale), Math.max(1, bitmap.height * scale));
+  context(canvas).drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  bitmap.close();
+  const jpeg = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
+  const fit = PICTURE_SIDE / Math.max(canvas.width, canvas.height);
+  const bytes = new Uint8Array(await jpeg.arrayBuffer());
+  sheet.pdf.addImage(bytes, "JPEG", margin, top, canvas.width * fit, canvas.height * fit);
+}
+
+function verdict(sheet: Sheet, told: Verdict, left: number, start: number, width: number): number {
+  const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because } = texts.verdict;
+  let top = sheet.text(words[told.verdict], left, start, width, { size: 22, bold: true, colour: COLOURS[told.verdict] });
+  top = sheet.text(sentences[told.verdict], left, top, width);
+  if (told.reason) top = sheet.text(because(told.reason), left, top + 1, width, { size: 9 });
+  const sort = told.calibrated ? calibrated : uncalibrated;
+  top = sheet.text(`${probability} (${sort})`, left, top + 4, width, { size: 9, colour: QUIET });
+  top = sheet.text(percent(told.probability), left, top, width, { size: 16, bold: true });
+  top = scale(sheet, told, left, top + 3, width);
+  return told.calibrated ? top : sheet.text(uncalibratedMeans, left, top + 1, width, { size: 9 });
+}
+
+function scale(sheet: Sheet, told: Verdict, left: number, top: number, width: number): number {
+  const { lower, upper } = told.model.thresholds;
+  sheet.bar(left, top, width * lower, 4, COLOURS.no);
+  sheet.bar(left + width * lower, top, width * (upper - lower), 4, COLOURS.indeterminate);
+  sheet.bar(left + width * upper, top, width * (1 - upper), 4, COLOURS.yes);
+  sheet.bar(left + width * told.probability - 0.5, top - 1.5, 1, 7, "#1d1822");
+  return sheet.text(texts.provenance.cuts(lower, upper), left, top + 7, width, { size: 8, colour: QUIET });
+}
+
+function section(sheet: Sheet, title: string, words: string, top: number, most: number): number {
+  if (!words) return top;
+  const below = sheet.text(title, margin, top, WIDTH, { size: 9, bold: true, colour: QUIET });
+  return sheet.text(words, margin, below + 0.5, WIDTH, { most }) + 4;
+}
+
+function findings(sheet: Sheet, told: Verdict, start: number): number {
+  if (told.findings.length === 0) return start;
+  let top = sheet.text(texts.verdict.findings, margin, start, WIDTH, { size: 9, bold: true, colour: QUIET }) + 0.5;
+  for (const { name, probability } of told.findings.slice(0, MOST_FINDINGS)) {
+    sheet.bar(margin + 95, top + 0.8, 55, 2.4, "#ece8ef");
+    sheet.bar(margin + 95, top + 0.8, 55 * probability, 2.4, "#6d2a58");
+    sheet.text(percent(probability), margin + 154, top, 20, { size: 9 });
+    top = sheet.text(name, margin, top, 92, { size: 9, most: 1 }) + 0.6;
+  }
+  return top + 3;
+}
+
+function provenance(sheet: Sheet, item: Answered, start: number): void {
+  let top = sheet.text(texts.provenance.title, margin, start, WIDTH, { size: 9, bold: true, colour: QUIET }) + 0.5;
+  for (const [name, value] of factsOf(item.verdict, item.answer).filter(([, value]) => value !== "")) {
+    sheet.text(name, margin, top, 40, { size: 9, colour: QUIET });
+    top = sheet.text(value, margin + 42, top, WIDTH - 42, { size: 9, most: 1 });
+  }
+}

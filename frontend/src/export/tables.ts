@@ -1,0 +1,53 @@
+import { isOpen, type Item } from "../session/item";
+import { texts } from "../texts";
+
+const COLUMNS: Record<string, (item: Item) => string | number | boolean | null | undefined> = {
+  name: (item) => item.name,
+  verdict: ({ verdict }) => verdict?.verdict,
+  probability: ({ verdict }) => verdict?.probability,
+  calibrated: ({ verdict }) => verdict?.calibrated,
+  no_up_to: ({ verdict }) => verdict?.model.thresholds.lower,
+  yes_from: ({ verdict }) => verdict?.model.thresholds.upper,
+  explanation: ({ explanation }) => explanation,
+  gate: ({ verdict }) => verdict?.gate?.warnings.map((warning) => warning.sentence).join(" "),
+  not_answered: problemOf,
+  reader: ({ review }) => review.mark,
+  note: ({ review }) => review.note,
+  engine: ({ verdict }) => verdict?.model.engine,
+  model: ({ verdict }) => verdict?.model.id,
+  revision: ({ verdict }) => verdict?.model.revision,
+  calibration: ({ verdict }) => verdict?.model.calibration,
+  total_ms: ({ answer }) => answer?.timings_ms.total,
+  request_id: ({ verdict }) => verdict?.request_id,
+};
+
+function problemOf({ phase, verdict }: Item): string | undefined {
+  if (phase.is === "failed") return `${phase.trouble.title}. ${phase.trouble.detail}`;
+  return verdict ? undefined : phase.is;
+}
+
+/** RFC 4180, with the mark that tells spreadsheets it is UTF-8. */
+export function toCsv(items: readonly Item[]): Blob {
+  const rows = items.map((item) => Object.values(COLUMNS).map((column) => cell(column(item))));
+  const lines = [Object.keys(COLUMNS), ...rows].map((row) => row.join(","));
+  return new Blob(["\ufeff", lines.map((line) => `${line}\r\n`).join("")], { type: "text/csv" });
+}
+
+/** A text that begins like a formula would be run by a spreadsheet: it is quoted for it too. */
+function cell(value: string | number | boolean | null | undefined): string {
+  if (typeof value !== "string") return String(value ?? "");
+  const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** The answers as the service gave them, and what the reader made of them. */
+export function toJson(items: readonly Item[]): Blob {
+  const tiles = items.map((item) => ({
+    name: item.name,
+    answer: item.answer ?? item.verdict ?? null,
+    problem: item.phase.is === "failed" ? item.phase.trouble : null,
+    unfinished: isOpen(item) || item.phase.is === "cancelled",
+    review: item.review,
+  }));
+  return new Blob([JSON.stringify({ notice: texts.notice, tiles }, null, 2), "\n"], { type: "application/json" });
+}

@@ -1,0 +1,61 @@
+import { check } from "../intake/check";
+import type { Found } from "../intake/found";
+import { draw } from "../intake/preview";
+import { isOpen, type Item } from "./item";
+import { pump } from "./queue";
+import { change, getState, itemOf, setState } from "./store";
+
+/** Previews are decoded a few at a time: fifty at once would stop the page. */
+const AT_ONCE = 2;
+
+const unchecked: string[] = [];
+let checking = 0;
+
+/** Take files into the worklist; they are checked, drawn and sent from here on. */
+export function take(found: Found): void {
+  const added = found.files.map(({ file, name }) => itemFor(file, name));
+  setState((session) => ({
+    items: [...session.items, ...added],
+    selected: session.selected ?? added[0]?.id ?? null,
+    reading: session.reading || (added.length === 1 && session.items.length === 0),
+    leftOut: found.leftOut,
+  }));
+  unchecked.push(...added.map((item) => item.id));
+  work();
+}
+
+function itemFor(file: Blob, name: string): Item {
+  const id = crypto.randomUUID();
+  return { id, file, name, phase: { is: "checking" }, explanation: "", review: { mark: null, note: "" }, losses: 0 };
+}
+
+function work(): void {
+  while (checking < AT_ONCE) {
+    const id = unchecked.shift();
+    if (id === undefined) return;
+    checking += 1;
+    void prepare(id).finally(() => {
+      checking -= 1;
+      work();
+    });
+  }
+}
+
+async function prepare(id: string): Promise<void> {
+  const item = itemOf(id);
+  if (!item) return;
+  const trouble = await check(item.file, getState().health?.limits ?? null);
+  if (trouble && isOpen(item)) {
+    change(id, { phase: { is: "failed", trouble } });
+    return;
+  }
+  if (itemOf(id)?.phase.is === "checking") change(id, { phase: { is: "waiting" } });
+  pump();
+  await illustrate(id, item.file);
+}
+
+/** Pictures the browser cannot draw are still sent: the service reads more than a browser does. */
+export async function illustrate(id: string, file: Blob): Promise<void> {
+  const drawn = await draw(file);
+  if (itemOf(id)) change(id, drawn ?? { drawable: null });
+}

@@ -1,0 +1,60 @@
+import type { Answer, GateReason, Prediction, Verdict } from "../api/types";
+
+/** Something that went wrong, in sentences a person reads. */
+export interface Trouble {
+  code: string;
+  title: string;
+  detail: string;
+  reasons?: GateReason[];
+}
+
+export type Phase =
+  | { is: "checking" }
+  | { is: "waiting" }
+  | { is: "uploading"; share: number }
+  | { is: "queued"; position: number }
+  | { is: "looking"; since: number }
+  | { is: "explaining" }
+  | { is: "done" }
+  | { is: "failed"; trouble: Trouble }
+  | { is: "cancelled" };
+
+export interface Review {
+  mark: "agree" | "disagree" | null;
+  note: string;
+}
+
+/** One picture of the worklist. Objects are replaced, never changed. */
+export interface Item {
+  id: string;
+  file: Blob;
+  name: string;
+  phase: Phase;
+  /** A picture every browser draws: the file, or what was made of a TIFF; null where none can be. */
+  drawable?: Blob | null;
+  thumbnail?: string;
+  gate?: "warn";
+  verdict?: Verdict;
+  explanation: string;
+  answer?: Prediction;
+  review: Review;
+  /** How often the connection was lost while this one was under way. */
+  losses: number;
+}
+
+export type Outcome = Answer | "failed" | "open";
+
+const UNDER_WAY = new Set<Phase["is"]>(["uploading", "queued", "looking", "explaining"]);
+
+export function isUnderWay(item: Item): boolean {
+  return UNDER_WAY.has(item.phase.is);
+}
+
+export function isOpen(item: Item): boolean {
+  return isUnderWay(item) || item.phase.is === "checking" || item.phase.is === "waiting";
+}
+
+export function outcomeOf(item: Item): Outcome {
+  if (item.verdict) return item.verdict.verdict;
+  return isOpen(item) ? "open" : "failed";
+}

@@ -1,0 +1,75 @@
+import { clear, entries, set, setMany, del } from "idb-keyval";
+
+import { isOpen, type Item, type Phase } from "./item";
+import { illustrate } from "./intake";
+import { getState, setState, useSession } from "./store";
+
+/**
+ * The worklist in this browser's own database, only where a person asked for it. Files lie under
+ * their tile's id, once; everything else under "items", in order.
+ */
+const ITEMS = "items";
+const CHOICE = "healer.keep";
+const PAUSE_MS = 400;
+
+type Kept = Omit<Item, "file" | "drawable" | "thumbnail">;
+
+let pending: ReturnType<typeof setTimeout> | undefined;
+const filed = new Set<string>();
+
+export async function restore(): Promise<void> {
+  useSession.subscribe(({ items, keep }, before) => {
+    if (keep && items !== before.items) later();
+  });
+  if (localStorage.getItem(CHOICE) === null) return;
+  setState({ keep: true });
+  const kept = new Map(await entries<string, Blob | Kept[]>());
+  const items = ((kept.get(ITEMS) ?? []) as Kept[]).flatMap((item) => {
+    const file = kept.get(item.id);
+    if (!(file instanceof Blob)) return [];
+    filed.add(item.id);
+    return [{ ...item, file } satisfies Item];
+  });
+  setState(({ items: added, selected }) => ({ items: [...items, ...added], selected: selected ?? items[0]?.id ?? null }));
+  for (const item of items) await illustrate(item.id, item.file);
+}
+
+export function keepOrNot(keep: boolean): void {
+  setState({ keep });
+  if (keep) {
+    localStorage.setItem(CHOICE, "yes");
+    later();
+  } else {
+    localStorage.removeItem(CHOICE);
+    clearTimeout(pending);
+    filed.clear();
+    void clear();
+  }
+}
+
+function later(): void {
+  clearTimeout(pending);
+  pending = setTimeout(() => void write(), PAUSE_MS);
+}
+
+async function write(): Promise<void> {
+  const { items, keep } = getState();
+  if (!keep) return;
+  const present = new Set(items.map((item) => item.id));
+  const files = items.filter((item) => !filed.has(item.id));
+  const gone = [...filed].filter((id) => !present.has(id));
+  await setMany(files.map((item) => [item.id, item.file]));
+  for (const item of files) filed.add(item.id);
+  await set(ITEMS, items.map(withoutFile));
+  for (const id of gone) {
+    filed.delete(id);
+    await del(id);
+  }
+}
+
+/** What was under way when the tab closed is asked again. */
+function withoutFile(item: Item): Kept {
+  const { id, name, gate, verdict, explanation, answer, review, losses } = item;
+  const phase: Phase = isOpen(item) ? { is: "waiting" } : item.phase;
+  return { id, name, phase, explanation, review, losses, ...(gate && { gate }), ...(verdict && { verdict }), ...(answer && { answer }) };
+}

@@ -1,0 +1,241 @@
+import type { Answer } from "./api/types";
+import type { Trouble } from "./session/item";
+import { duration, megabytes, megapixels, percent } from "./view/numbers";
+
+const many = (count: number, one: string, more: string): string => `${count} ${count === 1 ? one : more}`;
+const tiles = (count: number): string => many(count, "tile", "tiles");
+const list = new Intl.ListFormat("en", { type: "disjunction" });
+const trouble = (code: string, title: string, detail: string): Trouble => ({ code, title, detail });
+const FORMAT_NAMES: Partial<Record<string, string>> = { WEBP: "WebP" };
+const formats = (names: readonly string[]): string => list.format(names.map((name) => FORMAT_NAMES[name] ?? name));
+
+/** Every English word on the page. A translation is another object of this shape. */
+export const texts = {
+  name: "Healer",
+  question: "Is colorectal cancer present in this H&E tile?",
+  notice: "Research use only: Healer is not a medical device and must not guide diagnosis or care.",
+  skip: "Skip to the result",
+
+  intake: {
+    invite: "Drop H&E tiles here",
+    how: "One tile, many, or whole folders. You can also paste a picture.",
+    choose: "Choose tiles",
+    folder: "Choose a folder",
+    photograph: "Take a photograph",
+    more: "Add tiles",
+    release: "Release to add these tiles",
+    limits: (names: readonly string[], bytes: number, pixels: number) =>
+      `${formats(names)}, up to ${megabytes(bytes)} and ${megapixels(pixels)} each`,
+    leftOut: (count: number) =>
+      count === 0 ? "" : `${many(count, "file that is no picture was", "files that are no pictures were")} left out.`,
+    privacy: "Where your tiles go",
+    facts: [
+      ["Sent only to the Healer that served this page.", "It looks at them in memory and stores none; their names are not sent."],
+      ["Kept only while this tab is open.", "Closing or reloading it forgets tiles, answers and notes, unless you ask this browser to keep them."],
+      ["A picture that cannot be judged is refused.", "Too small, blurred, without tissue, or no H&E: you are told which, and get no false “no”."],
+    ],
+  },
+
+  keep: {
+    label: "Keep in this browser",
+    yes: "Tiles, answers and notes stay in this browser, on this computer, until you clear them.",
+    no: "Tiles, answers and notes are forgotten when this tab closes or reloads.",
+  },
+
+  verdict: {
+    words: { yes: "Yes", no: "No", indeterminate: "Indeterminate" } satisfies Record<Answer, string>,
+    sentences: {
+      yes: "The model reads colorectal cancer as present in this tile.",
+      no: "The model reads colorectal cancer as not present in this tile.",
+      indeterminate: "Neither answer is reliable for this tile.",
+    } satisfies Record<Answer, string>,
+    probability: "Probability of colorectal cancer",
+    calibrated: "calibrated",
+    uncalibrated: "not calibrated",
+    uncalibratedMeans: "Not calibrated: read it as a rank among tiles, not as a chance.",
+    because: (reason: string) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`,
+    scale: (probability: number, lower: number, upper: number) =>
+      lower < upper
+        ? `${percent(probability)}. No up to ${percent(lower)}, yes from ${percent(upper)}, indeterminate between.`
+        : `${percent(probability)}. No below ${percent(upper)}, yes from there.`,
+    zones: { no: "No", indeterminate: "Indeterminate", yes: "Yes" },
+    explanation: "Explanation",
+    findings: "What the model saw",
+    gate: "What the input gate found",
+    gateAsked: "You asked for an answer all the same.",
+  },
+
+  phase: {
+    checking: "Checking",
+    waiting: (place: number) => (place === 1 ? "Next in line" : `Waiting, ${place}. in line`),
+    paused: "Waiting for the service",
+    uploading: (share: number) => `Uploading, ${Math.round(share * 100)} %`,
+    queued: (position: number) => `At the service, ${position}. in line`,
+    looking: "Looking",
+    lookingFor: (seconds: number) => `Looking for ${seconds} s`,
+    explaining: "Explaining",
+    cancelled: "Cancelled",
+    cancelledMeans: "This tile was not answered. Nothing of it is left at the service.",
+    wait: "The verdict appears here as soon as it is known; the explanation follows.",
+  },
+
+  provenance: {
+    title: "Where this answer comes from",
+    model: "Model",
+    engine: "Engine",
+    revision: "Revision",
+    adapter: "Adapter",
+    device: "Device",
+    precision: "Precision",
+    calibration: "Calibration",
+    none: "none",
+    thresholds: "Thresholds",
+    cuts: (lower: number, upper: number) => `no to ${percent(lower)}, yes from ${percent(upper)}`,
+    time: "Time taken",
+    stages: (score: number | undefined) => (score === undefined ? "" : ` (model ${duration(score)})`),
+    tile: "Tile",
+    pixels: (width: number, height: number) => `${width} × ${height} px`,
+    mpp: (mpp: number) => `, ${Number(mpp.toFixed(3))} µm/px`,
+    noScale: ", scale not in the file",
+    request: "Request",
+    full: (precision: string, quantization: string) =>
+      quantization === "none" ? precision : `${precision}, ${quantization} weights`,
+  },
+
+  review: {
+    title: "Your reading",
+    agree: "Agree",
+    disagree: "Disagree",
+    note: "Note",
+    placeholder: "For your export and report; not sent anywhere",
+  },
+
+  worklist: {
+    title: "Worklist",
+    progress: (answered: number, all: number) => `${answered} of ${tiles(all)} finished`,
+    filters: { all: "All", yes: "Yes", indeterminate: "Indeterminate", no: "No", failed: "Not answered", open: "Under way" },
+    sort: "Sort",
+    sortings: { added: "As added", name: "Name", likeliest: "Most likely first", unlikeliest: "Least likely first" },
+    range: "Probability in %",
+    least: "From",
+    most: "to",
+    nothingFits: "No tile fits this filter.",
+    showAll: "Show all",
+    cancelAll: "Cancel all",
+    csv: "CSV",
+    json: "JSON",
+    exportAs: "Export as",
+    clear: "Clear all",
+    clearSure: (count: number) => `Clear ${tiles(count)}, their answers and your notes?`,
+    clearMeans: "They cannot be brought back. Export them first if you need them.",
+    clearYes: "Clear all",
+    clearNo: "Go back",
+    marked: { agree: "you agree", disagree: "you disagree" },
+    answered: (name: string, verdict: Answer, probability: number): string =>
+      `${name}: ${texts.verdict.words[verdict]}, ${percent(probability)}`,
+    finished: (yes: number, indeterminate: number, no: number, failed: number) =>
+      `Finished: ${yes} yes, ${indeterminate} indeterminate, ${no} no, ${failed} not answered.`,
+  },
+
+  action: {
+    cancel: "Cancel",
+    retry: "Try again",
+    warn: "Answer all the same",
+    remove: "Remove",
+    report: "PDF report",
+    compare: "Compare",
+    stopComparing: "Stop comparing",
+    back: "Worklist",
+    previous: "Previous tile",
+    next: "Next tile",
+    close: "Close",
+    of: (action: string, name: string) => `${action}: ${name}`,
+  },
+
+  compare: {
+    reference: "Compared with",
+    choose: "Choose another tile in the worklist to see it beside this one.",
+    link: "Zoom and pan together",
+  },
+
+  viewer: {
+    label: (name: string) => `${name}, enlarged. Arrow keys pan, plus and minus zoom, zero shows all.`,
+    zoomIn: "Zoom in",
+    zoomOut: "Zoom out",
+    home: "Show all",
+    full: "Full screen",
+    leaveFull: "Leave full screen",
+    loading: "Opening the picture",
+    none: "No preview of this file.",
+    cannotDraw: "This browser cannot draw this picture. The service may still read it.",
+    micrometres: (length: number) => (length >= 1000 ? `${length / 1000} mm` : `${length} µm`),
+  },
+
+  service: {
+    title: "Service",
+    asking: "Asking",
+    ready: "Ready",
+    loading: "Not ready",
+    lost: "Not reached",
+    lostDetail: "Healer cannot be reached. Check that it is running. Your tiles are safe in this tab and go on by themselves once it answers.",
+    loadingDetail: (reason: string) => `Healer is not ready: ${reason}. Your tiles wait and go on by themselves.`,
+    paused: (why: string, seconds: number) => `${why} Trying again in ${seconds} s.`,
+    now: "Try now",
+    why: "Why this engine",
+    version: "Version",
+    warnings: "Warnings",
+  },
+
+  theme: { title: "Appearance", system: "As the system", light: "Light", dark: "Dark" },
+
+  help: {
+    title: "Keyboard",
+    single: "Single-key shortcuts",
+    keys: [
+      ["J or ↓", "Next tile"],
+      ["K or ↑", "Previous tile"],
+      ["O", "Choose tiles"],
+      ["A", "Agree"],
+      ["D", "Disagree"],
+      ["N", "Write a note"],
+      ["C", "Compare with other tiles"],
+      ["R", "Try again"],
+      ["P", "PDF report"],
+      ["F", "Full screen"],
+      ["Delete", "Remove the tile, or cancel it"],
+      ["Ctrl+V", "Paste a picture"],
+      ["?", "This list"],
+    ],
+  },
+
+  mishap: {
+    title: "The page has failed",
+    detail: "Your tiles, answers and notes are still here.",
+    again: "Show the page again",
+  },
+
+  report: {
+    title: "Healer: one tile",
+    made: (when: string) => `Made ${when}`,
+    reading: "Reader",
+    unread: "not marked",
+    failed: "The report could not be made. Check that Healer is running, then try again.",
+  },
+
+  trouble: {
+    empty: trouble("empty_file", "The file is empty", "The file holds no bytes. Choose the picture again."),
+    tooManyBytes: (size: number, limit: number) =>
+      trouble("too_many_bytes", "The file is too large",
+        `The file has ${megabytes(size)}; at most ${megabytes(limit)} are read. Choose a smaller field of view, or ask the operator to raise HEALER_MAX_BYTES.`),
+    tooManyPixels: (width: number, height: number, limit: number) =>
+      trouble("too_many_pixels", "The image has too many pixels",
+        `The image is ${width} × ${height} pixels; at most ${megapixels(limit)} are read. Choose one field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS.`),
+    otherFormat: (names: readonly string[]) =>
+      trouble("not_an_image", "Not a picture that Healer reads", `Choose ${formats(names)}. Other formats can be exported as one of these.`),
+    lostTwice: trouble("lost", "The connection was lost twice", "Healer went away twice while this tile was with it. Try again, or look into its log."),
+    explanationLost: trouble("lost", "The explanation did not arrive", "The connection was lost after the verdict. Try again for the explanation."),
+    unworded: (status: number) =>
+      trouble(`http_${status}`, "The service did not answer as Healer does",
+        `Something between this page and Healer answered with status ${status}. Try again, or tell the operator.`),
+  },
+};

@@ -1,0 +1,62 @@
+import { type ReactElement, type ReactNode, useEffect, useState } from "react";
+
+import { heartbeat } from "../session/service";
+import { pump } from "../session/queue";
+import { setState, useSession } from "../session/store";
+import { texts } from "../texts";
+import { Icon, type IconName } from "./icons";
+import { stateOf } from "./Service";
+
+/** What keeps the queue from going on, and what is done about it. Laid over the page: nothing moves. */
+export function Alerts(): ReactElement {
+  const state = useSession(stateOf);
+  const pause = useSession((session) => session.pause);
+  const notice = useSession((session) => session.notice);
+  const reason = useSession((session) => session.health?.reason ?? "");
+  return (
+    <div role="alert" className="pointer-events-none fixed inset-x-0 bottom-0 z-30 flex flex-col items-center gap-2 p-3">
+      {notice && <Alert act={() => { setState({ notice: null }); }} icon="close" name={texts.action.close}>{notice}</Alert>}
+      {state === "lost" && <Alert act={heartbeat}>{texts.service.lostDetail}</Alert>}
+      {state === "loading" && <Alert act={heartbeat}>{texts.service.loadingDetail(reason)}</Alert>}
+      {state === "ready" && pause && <Paused key={pause.until} {...pause} />}
+    </div>
+  );
+}
+
+function Paused({ until, why }: { until: number; why: string }): ReactElement {
+  const seconds = useSecondsTo(until);
+  const goOn = (): void => {
+    setState({ pause: null });
+    pump();
+  };
+  return <Alert act={goOn}><span aria-live="off">{texts.service.paused(why, seconds)}</span></Alert>;
+}
+
+interface AlertProps {
+  act: () => void;
+  icon?: IconName;
+  name?: string;
+  children: ReactNode;
+}
+
+function Alert({ act, icon = "retry", name = texts.service.now, children }: AlertProps): ReactElement {
+  return (
+    <div className="pointer-events-auto flex max-w-2xl flex-wrap items-center gap-x-4 gap-y-2 rounded-xl border border-unsure bg-unsure-soft px-4 py-3 text-sm shadow-lg sm:flex-nowrap">
+      <Icon name="warning" className="size-6 text-unsure" />
+      <p className="min-w-0 flex-1 basis-52">{children}</p>
+      <button type="button" className="button" onClick={act}>
+        <Icon name={icon} className="size-4" />
+        {name}
+      </button>
+    </div>
+  );
+}
+
+function useSecondsTo(until: number): number {
+  const [now, setNow] = useState(Date.now);
+  useEffect(() => {
+    const timer = setInterval(() => { setNow(Date.now()); }, 500);
+    return () => { clearInterval(timer); };
+  }, []);
+  return Math.max(0, Math.ceil((until - now) / 1000));
+}

@@ -1,0 +1,24 @@
+import type { ReactElement } from "react";
+
+import { itemOf, someOpen, useSession } from "../session/store";
+import { totals } from "../session/list";
+import { texts } from "../texts";
+
+/** For screen readers: the selected tile's verdict, and the total once the queue is done. */
+export function Announcer(): ReactElement {
+  const said = useSession((session) => {
+    const item = itemOf(session.selected);
+    return item?.verdict ? texts.worklist.answered(item.name, item.verdict.verdict, item.verdict.probability) : "";
+  });
+  const finished = useSession((session) => {
+    if (session.items.length < 2 || someOpen(session)) return "";
+    const { yes, indeterminate, no, failed } = totals(session.items);
+    return texts.worklist.finished(yes, indeterminate, no, failed);
+  });
+  return (
+    <div className="sr-only">
+      <p role="status">{said}</p>
+      <p role="status">{finished}</p>
+    </div>
+  );
+}

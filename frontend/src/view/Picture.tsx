@@ -1,0 +1,56 @@
+import { type ComponentType, createElement, type ReactElement, useEffect, useRef, useState } from "react";
+
+import type { Item } from "../session/item";
+import { texts } from "../texts";
+import type { Link } from "../viewer/link";
+import type { ViewerProps } from "../viewer/Viewer";
+
+type Viewer = ComponentType<ViewerProps>;
+
+/** The tile in the viewer, which is fetched with the first one; the bare picture until it is there. */
+export function Picture({ item, link }: { item: Item; link?: Link }): ReactElement {
+  const Viewer = useViewer();
+  if (!item.drawable) {
+    return <Blank>{texts.viewer[blankFor(item)]}</Blank>;
+  }
+  const mpp = item.verdict?.tile.mpp ?? null;
+  return Viewer ? (
+    createElement(Viewer, { key: item.id, picture: item.drawable, name: item.name, mpp, ...(link && { link }) })
+  ) : (
+    <Bare key={item.id} picture={item.drawable} name={item.name} />
+  );
+}
+
+function blankFor({ phase, drawable }: Item): "loading" | "none" | "cannotDraw" {
+  if (phase.is === "failed") return "none";
+  return drawable === null ? "cannotDraw" : "loading";
+}
+
+let fetched: Viewer | undefined;
+
+/** Undefined while the viewer is on its way, or cannot be fetched: each tile tries again. */
+function useViewer(): Viewer | undefined {
+  const [viewer, setViewer] = useState<Viewer | undefined>(() => fetched);
+  useEffect(() => {
+    const keep = ({ Viewer }: { Viewer: Viewer }): void => {
+      fetched = Viewer;
+      setViewer(() => Viewer);
+    };
+    if (!fetched) import("../viewer/Viewer").then(keep, () => undefined);
+  }, []);
+  return viewer;
+}
+
+function Bare({ picture, name }: { picture: Blob; name: string }): ReactElement {
+  const image = useRef<HTMLImageElement>(null);
+  useEffect(() => {
+    const url = URL.createObjectURL(picture);
+    if (image.current) image.current.src = url;
+    return () => { URL.revokeObjectURL(url); };
+  }, [picture]);
+  return <div className="h-full bg-sunken"><img ref={image} alt={name} className="size-full object-contain" /></div>;
+}
+
+function Blank({ children }: { children: string }): ReactElement {
+  return <div className="grid h-full place-items-center bg-sunken p-6 text-center text-sm text-quiet">{children}</div>;
+}

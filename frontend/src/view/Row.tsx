@@ -1,0 +1,95 @@
+import { memo, type ReactElement } from "react";
+
+import { isOpen, type Item, outcomeOf } from "../session/item";
+import { cancel, retry } from "../session/queue";
+import { place, select, useSession } from "../session/store";
+import { texts } from "../texts";
+import { Icon } from "./icons";
+import { percent } from "./numbers";
+import { TONES } from "./tones";
+
+interface Props {
+  item: Item;
+  selected: boolean;
+  pinned: boolean;
+  /** Whether Tab stops here: at one row of the list, the arrow keys go on from it. */
+  reachable: boolean;
+}
+
+export const Row = memo(function Row({ item, selected, pinned, reachable }: Props): ReactElement {
+  const lit = selected ? "bg-accent-soft" : "hover:bg-sunken";
+  return (
+    <li data-row={item.id} className={`flex items-center rounded-lg [content-visibility:auto] [contain-intrinsic-size:auto_3.5rem] ${lit}`}>
+      <button type="button" tabIndex={reachable ? 0 : -1} aria-current={selected} onClick={() => { select(item.id); }}
+        className="flex min-h-14 min-w-0 flex-1 items-center gap-3 rounded-lg p-1.5 text-left">
+        <Thumbnail item={item} />
+        <span className="min-w-0 flex-1">
+          <span className="block truncate text-sm font-medium" title={item.name}>{item.name}</span>
+          <span className="flex min-h-5 items-center gap-1.5 text-xs text-quiet">
+            <Standing item={item} />
+            {item.review.mark && <span className="truncate">· {texts.worklist.marked[item.review.mark]}</span>}
+            {pinned && <Icon name="compare" className="size-4 text-accent" />}
+          </span>
+        </span>
+      </button>
+      <Act item={item} reachable={reachable} />
+    </li>
+  );
+});
+
+function Thumbnail({ item }: { item: Item }): ReactElement {
+  return (
+    <span className="grid size-12 shrink-0 place-items-center overflow-hidden rounded-md bg-sunken text-quiet">
+      {item.thumbnail ? <img src={item.thumbnail} alt="" className="size-full object-cover" /> : <Icon name={item.phase.is === "failed" ? "failed" : "open"} />}
+    </span>
+  );
+}
+
+/** Verdict and probability, or what is happening instead. */
+function Standing({ item }: { item: Item }): ReactElement {
+  const { verdict, phase } = item;
+  if (verdict) {
+    const tone = TONES[verdict.verdict];
+    return (
+      <>
+        <span className={`flex items-center gap-1 font-semibold ${tone.text}`}>
+          <Icon name={verdict.verdict} className="size-4" />
+          {texts.verdict.words[verdict.verdict]}
+        </span>
+        <span className="tabular-nums">{percent(verdict.probability)}</span>
+      </>
+    );
+  }
+  if (phase.is === "failed") return <span className="truncate">{phase.trouble.title}</span>;
+  return <Happening item={item} />;
+}
+
+export function Happening({ item: { id, phase } }: { item: Item }): ReactElement {
+  const stopped = useSession((session) => session.reach === "lost" || session.pause !== null || session.health?.ready === false);
+  const line = useSession(() => (phase.is === "waiting" ? place(id) : 0));
+  switch (phase.is) {
+    case "waiting":
+      return <span>{stopped ? texts.phase.paused : texts.phase.waiting(line)}</span>;
+    case "uploading":
+      return <span className="tabular-nums">{texts.phase.uploading(phase.share)}</span>;
+    case "queued":
+      return <span>{texts.phase.queued(phase.position)}</span>;
+    case "done":
+    case "failed":
+      return <span />;
+    default:
+      return <span>{texts.phase[phase.is]}</span>;
+  }
+}
+
+function Act({ item, reachable }: { item: Item; reachable: boolean }): ReactElement | null {
+  const open = isOpen(item);
+  if (!open && outcomeOf(item) !== "failed") return null;
+  const name = open ? texts.action.cancel : texts.action.retry;
+  return (
+    <button type="button" tabIndex={reachable ? 0 : -1} className="button button-icon mr-1.5 border-transparent bg-transparent" title={name}
+      aria-label={texts.action.of(name, item.name)} onClick={() => { if (open) cancel(item.id); else retry(item.id, item.gate); }}>
+      <Icon name={open ? "close" : "retry"} className="size-4" />
+    </button>
+  );
+}

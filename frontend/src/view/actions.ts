@@ -1,0 +1,25 @@
+import { nameFor, save } from "../export/save";
+import type { Item, Review } from "../session/item";
+import { change, getState, setState } from "../session/store";
+import { texts } from "../texts";
+
+export function mark(item: Item, wanted: Review["mark"]): void {
+  const unmarked = item.review.mark === wanted;
+  change(item.id, { review: { ...item.review, mark: unmarked ? null : wanted } });
+}
+
+export function togglePin(id: string): void {
+  setState({ pinned: getState().pinned === null ? id : null });
+}
+
+/** A PDF of one tile, saved; its library is fetched only now. */
+export async function report(item: Item): Promise<void> {
+  const { verdict } = item;
+  if (!verdict) return;
+  try {
+    const { reportOf } = await import("../export/report");
+    save(await reportOf({ ...item, verdict }), nameFor("report", "pdf"));
+  } catch {
+    setState({ notice: texts.report.failed });
+  }
+}

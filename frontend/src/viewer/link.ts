@@ -1,0 +1,31 @@
+import type { Viewer } from "openseadragon";
+
+/** Viewers that show the same part of their pictures. */
+export class Link {
+  private on = true;
+  private viewers = new Set<Viewer>();
+  private following = false;
+
+  /** Returns how to leave. */
+  join(viewer: Viewer): () => void {
+    this.viewers.add(viewer);
+    viewer.addHandler("zoom", () => { this.lead(viewer); });
+    viewer.addHandler("pan", () => { this.lead(viewer); });
+    return () => { this.viewers.delete(viewer); };
+  }
+
+  together(on: boolean): void {
+    this.on = on;
+  }
+
+  private lead(leader: Viewer): void {
+    if (!this.on || this.following) return;
+    this.following = true; // what the others do now is no lead
+    for (const viewer of this.viewers) {
+      if (viewer === leader || !viewer.isOpen()) continue;
+      viewer.viewport.zoomTo(leader.viewport.getZoom());
+      viewer.viewport.panTo(leader.viewport.getCenter());
+    }
+    this.following = false;
+  }
+}

@@ -1,0 +1,122 @@
+"""Servers that die, dawdle, send away and go quiet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Route, expect
+
+from healer.config import Settings
+from healer.main import create_app
+from tests.e2e import desk
+from tests.e2e.conftest import OpenPage
+from tests.e2e.servers import ANSWER, Serving, SlowEngine, StandIn, live
+from tests.serving.conftest import png
+
+BUSY = {
+    "type": "urn:healer:problem:queue_full",
+    "title": "Too many are waiting",
+    "detail": "The queue is full. Send the picture again in a moment.",
+    "status": 429,
+    "code": "queue_full",
+    "request_id": "1",
+}
+
+
+def tiles(folder: Path, count: int) -> list[Path]:
+    paths = [folder / f"tile-{number}.png" for number in range(1, count + 1)]
+    for path in paths:
+        path.write_bytes(png("red"))
+    return paths
+
+
+def test_a_server_killed_midway_is_said_and_all_goes_on_with_the_next(
+    open_page: OpenPage, samples: list[Path], tmp_path: Path
+) -> None:
+    serving = Serving(tmp_path / "log")
+
+    def kill_it(route: Route) -> None:
+        serving.kill()
+        route.continue_()
+
+    try:
+        page = open_page(serving.url)
+        desk.ready(page)
+        page.route("**/predict", kill_it, times=1)
+        desk.choose(page, *samples[:6])
+        expect(page.get_by_role("alert")).to_contain_text("Healer cannot be reached.")
+        expect(page.get_by_role("button", name="Service: Not reached")).to_be_visible()
+        expect(desk.row(page, samples[5].name)).to_contain_text("Waiting for the service")
+        expect(desk.result(page).locator("img, canvas").first).to_be_visible()
+        serving.start()
+        desk.finished(page, 6, 6)
+        expect(page.get_by_role("alert")).to_have_text("")
+    finally:
+        serving.kill()
+
+
+def test_a_slow_server(open_page: OpenPage, tmp_path: Path) -> None:
+    engine = SlowEngine()
+    with live(create_app(Settings(_env_file=None, gate="off"), engine=engine)) as url:
+        page = open_page(url)
+        desk.choose(page, *tiles(tmp_path, 4))
+        expect(desk.result(page)).to_contain_text("Looking")
+        expect(desk.row(page, "tile-3")).to_contain_text("Next in line")
+        expect(desk.row(page, "tile-4")).to_contain_text("Waiting, 2. in line")
+        page.get_by_role("button", name="Cancel: tile-3.png").click()
+        expect(desk.row(page, "tile-3")).to_contain_text("Cancelled")
+        expect(desk.row(page, "tile-4")).to_contain_text("Next in line")
+        engine.may_look.set()
+        desk.verdict(page, "Yes")
+        expect(desk.result(page)).to_contain_text("The fake engine says yes")
+        expect(desk.result(page)).not_to_contain_text("at a margin of")
+        engine.may_speak.set()
+        expect(desk.result(page)).to_contain_text("at a margin of")
+        desk.finished(page, 4, 4)
+        page.get_by_role("button", name="Try again: tile-3.png").click()
+        expect(desk.row(page, "tile-3")).to_contain_text("Yes")
+
+
+def test_its_place_in_the_services_queue_is_told(open_page: OpenPage, tmp_path: Path) -> None:
+    stand_in = StandIn()
+    queued = ("queued", {"position": 3})
+    stand_in.replies.append([queued, None, ("verdict", ANSWER), ("answer", ANSWER)])
+    with live(stand_in.app()) as url:
+        page = open_page(url)
+        desk.choose(page, *tiles(tmp_path, 1))
+        expect(desk.result(page)).to_contain_text("At the service, 3. in line")
+        stand_in.go_on.set()
+        desk.verdict(page, "Yes")
+
+
+def test_it_comes_back_when_it_was_told_to(open_page: OpenPage, tmp_path: Path) -> None:
+    unready = {**BUSY, "status": 503, "code": "model_not_ready", "detail": "It is loading."}
+    stand_in = StandIn([(429, {"Retry-After": "2"}, BUSY), (503, {"Retry-After": "2"}, unready)])
+    with live(stand_in.app()) as url:
+        page = open_page(url)
+        desk.choose(page, *tiles(tmp_path, 1))
+        expect(page.get_by_role("alert")).to_contain_text("The queue is full.")
+        expect(page.get_by_role("alert")).to_contain_text("Trying again in")
+        expect(page.get_by_role("alert")).to_contain_text("It is loading.")
+        page.get_by_role("button", name="Try now").click()
+        desk.verdict(page, "Yes")
+        assert stand_in.asked == 3
+
+
+def test_a_verdict_outlives_a_lost_explanation(open_page: OpenPage, tmp_path: Path) -> None:
+    stand_in = StandIn([[("verdict", ANSWER)]])
+    with live(stand_in.app()) as url:
+        page = open_page(url)
+        desk.choose(page, *tiles(tmp_path, 1))
+        desk.verdict(page, "Yes")
+        expect(desk.result(page)).to_contain_text("The explanation did not arrive")
+        page.get_by_role("button", name="Try again", exact=True).click()
+        expect(desk.result(page)).to_contain_text(ANSWER["explanation"])
+
+
+def test_a_proxys_own_page_is_not_shown(open_page: OpenPage, tmp_path: Path) -> None:
+    stand_in = StandIn([(502, {}, {"html": "Bad Gateway"})])
+    with live(stand_in.app()) as url:
+        page = open_page(url)
+        desk.choose(page, *tiles(tmp_path, 1))
+        expect(desk.result(page)).to_contain_text("answered with status 502")
