@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.staticfiles import StaticFiles
 
 from healer import __version__, logs
 from healer.config import Settings, load_settings
@@ -18,9 +17,10 @@ from healer.errors import InvalidSettings
 from healer.notice import NOTICE
 from healer.screening.opening import open_screener
 from healer.screening.screener import Screener
-from healer.serving import openapi, problems
+from healer.serving import browser, openapi, problems
+from healer.serving.draining import Draining
 from healer.serving.identity import RequestIdentity
-from healer.serving.routes import PAGE, router
+from healer.serving.routes import router
 from healer.serving.service import Service
 
 
@@ -42,9 +42,10 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
     app.state.service = _service(settings, engine)
     app.state.started = time.monotonic()
     problems.install(app)
+    app.add_middleware(Draining, service=app.state.service)
     app.add_middleware(RequestIdentity)
     app.include_router(router)
-    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    browser.install(app)
     openapi.install(app)
     return app
 

@@ -2,27 +2,60 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
+from contextlib import suppress
 
 import uvicorn
+from fastapi import FastAPI
+from sse_starlette.sse import AppStatus
 
 from healer.config import Settings
 from healer.errors import InvalidSettings
 from healer.main import create_app
+from healer.serving.service import Service
 
-GRACE_SECONDS = 30
+GRACE_SECONDS = 30  # for answers that were begun
+LINGER_SECONDS = 0.5  # for requests that were on their way when the last of those was sent
+CLOSING_SECONDS = 5  # for connections, after that
 
 
 def serve(settings: Settings) -> None:
-    app = create_app(settings)
+    run(create_app(settings), settings)
+
+
+def run(app: FastAPI, settings: Settings) -> None:
+    """Until SIGINT or SIGTERM."""
     listening = bind(settings)
     port = listening.getsockname()[1]
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=CLOSING_SECONDS
     )
+    AppStatus.enable_automatic_graceful_drain = False  # it would cut answers off in mid-stream
     sys.stderr.write(what_to_try(settings.host, port))
-    uvicorn.Server(config).run(sockets=[listening])
+    Server(config, app.state.service).run(sockets=[listening])
+
+
+class Server(uvicorn.Server):
+    """Asked to stop, it goes on listening, and refusing, until what is in flight was answered."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._service.retire()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self._answered()
+        await asyncio.sleep(LINGER_SECONDS)
+        await super().shutdown(sockets)
+
+    async def _answered(self) -> None:
+        # A signal handler sets force_exit, so there is no event to wait for.
+        while self._service.in_flight and not self.force_exit:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 def bind(settings: Settings) -> socket.socket:

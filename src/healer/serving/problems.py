@@ -22,6 +22,7 @@ RETRY_AFTER_SECONDS = 5
 STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.HealerError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.UploadNotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.MissingField: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -67,6 +68,10 @@ _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 async def _ours(request: Request, error: Exception) -> Response:
     if not isinstance(error, errors.HealerError):
         raise error
+    return refusal(request, error)
+
+
+def refusal(request: Request, error: errors.HealerError) -> Response:
     status = status_of(type(error))
     log.info("refused", code=error.code, status=int(status))
     return _document(Problem.of(error, status, request_id_of(request)))

@@ -68,12 +68,13 @@ async def _limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, 
     async for chunk in stream:
         received += len(chunk)
         if received > limit_bytes + FORM_OVERHEAD:
-            await _drain(stream)
+            await drain(stream)
             raise _TooLong("too many bytes")
         yield chunk
 
 
-async def _drain(stream: AsyncGenerator[bytes, None]) -> None:
+async def drain(stream: AsyncGenerator[bytes, None]) -> None:
+    """Throw away what a client still sends, up to DRAINED bytes."""
     thrown_away = 0
     async for chunk in stream:
         thrown_away += len(chunk)

@@ -1,0 +1,57 @@
+"""Write lists of exact versions: runtime.txt, tools.txt (download and convert) and build.txt.
+
+    pins.py none|medgemma EXTRA,EXTRA…
+
+Read in the image's build, from pyproject.toml and constraints.txt beside it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+RUNTIME: dict[str, tuple[str, ...]] = {
+    "none": ("openai",),
+    "medgemma": ("openai", "openvino"),
+}
+TOOLS = ("openvino", "medgemma")
+
+
+def main(with_model: str, extras: str) -> None:
+    if with_model not in RUNTIME:
+        sys.exit(f"WITH_MODEL is medgemma or none, not {with_model}.")
+    described = tomllib.loads(Path("pyproject.toml").read_text())
+    more = filter(None, extras.split(","))
+    write("runtime.txt", wanted(described, (*RUNTIME[with_model], *more)))
+    write("tools.txt", wanted(described, TOOLS) if with_model == "medgemma" else [])
+    write("build.txt", described["build-system"]["requires"])
+
+
+def wanted(described: dict[str, Any], extras: tuple[str, ...]) -> list[str]:
+    project = described["project"]
+    optional = (project["optional-dependencies"][extra] for extra in extras)
+    return [*project["dependencies"], *(each for extra in optional for each in extra)]
+
+
+def write(name: str, requirements: list[str]) -> None:
+    Path(name).write_text("".join(f"{pin}\n" for pin in resolved(requirements)))
+
+
+def resolved(requirements: list[str]) -> list[str]:
+    """All that pip would install, one `name==version` each, in order."""
+    if not requirements:
+        return []
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
+    command += ["--break-system-packages", "--report", "-", "-c", "constraints.txt", *requirements]
+    asked = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603
+    report = json.loads(asked.stdout)
+    found = (each["metadata"] for each in report["install"])
+    return sorted(f"{each['name']}=={each['version']}" for each in found)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

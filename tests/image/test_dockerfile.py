@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import REPO
+
+
+def model_stage() -> str:
+    stages = re.split(r"^FROM ", (REPO / "Dockerfile").read_text(), flags=re.MULTILINE)
+    return next(stage for stage in stages if stage.splitlines()[0].endswith(" AS model"))
+
+
+def copy_into(build: Path) -> None:
+    """What the stage's COPY lines put there."""
+    joined = model_stage().replace("\\\n", " ")
+    for line in re.findall(r"^COPY (src/.*)$", joined, re.MULTILINE):
+        *sources, target = line.split()
+        for name in sources:
+            source = REPO / name
+            if source.is_dir():
+                shutil.copytree(source, build / target)
+            else:
+                (build / target).mkdir(parents=True, exist_ok=True)
+                shutil.copy(source, build / target)
+
+
+def test_the_model_stage_copies_the_modules_that_make_the_model(tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    pytest.importorskip("torch")
+    copy_into(tmp_path)
+    code = "import healer.download, healer.optimize.__main__, healer.optimize.reference"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_token_is_neither_argument_nor_environment() -> None:
+    dockerfile = (REPO / "Dockerfile").read_text()
+    declared = re.findall(r"^(?:ARG|ENV|LABEL) .*$", dockerfile, re.MULTILINE)
+    assert not [line for line in declared if "token" in line.lower()]
+    assert "--mount=type=secret,id=hf_token" in dockerfile
