@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from healer.cli import app
-from healer.commands.predict import find_images
+from healer.outcomes import find_images
 from healer.serving.schemas import Prediction, Problem
 
 run = CliRunner().invoke

@@ -17,9 +17,9 @@ from healer.bench.result import Result
 from healer.bench.rounds import environment, in_turn, measure
 from healer.bench.shapes import SHAPES
 from healer.commands.bench_tables import show, show_paces
-from healer.commands.predict import find_images
 from healer.engines.openvino import folder as folders
 from healer.errors import ContenderMissing, FileNotReadable
+from healer.outcomes import find_images
 
 SECOND_QUESTION = "Which tissue is shown in this image? Answer in one sentence."
 
@@ -113,12 +113,16 @@ def bench_builtin(folder: Path, out: Path, *, rounds: int, anyway: bool) -> list
         raise FileNotReadable("no image was found there")
     idle.check(idle.used_by_others(), anyway=anyway)
     paces = []
-    missing: dict[str, str] = {}
+    failures: dict[str, list[str]] = {}
     for _ in range(rounds):
-        for name in [name for name in builtin.COMMANDS if name not in missing]:
+        for name in builtin.COMMANDS:
             try:
                 paces.append(builtin.pace(name, folder, images))
             except ContenderMissing as why:
-                missing[name] = why.reason
+                failures.setdefault(name, []).append(why.reason)
+    missing = {
+        name: f"{len(reasons)} of {rounds} rounds failed; last, {reasons[-1]}"
+        for name, reasons in failures.items()
+    }
     show_paces(paces, missing, out)
     return paces

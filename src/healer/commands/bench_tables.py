@@ -20,7 +20,7 @@ from healer.bench.rounds import Run
 from healer.bench.summary import Figures, Spread, ratios
 
 GIB, GIGA = 1024**3, 1e9
-WIDTH = 200  # the table's own, in a file as well; a narrow terminal wraps lines
+WIDTH = 120  # the tables' own, in a file as well; a narrow terminal wraps lines
 
 
 def show(result: Result, limit: int | None, console: Console | None = None) -> None:
@@ -30,7 +30,8 @@ def show(result: Result, limit: int | None, console: Console | None = None) -> N
         console.print(caged_table(result.caged, limit))
         return
     if found := result.found:
-        console.print(table(result, found))
+        console.print(answer_table(result, found))
+        console.print(start_table(found))
     if len(found) > 1:
         console.print(ratio_table(found))
     for name, why in result.missing.items():
@@ -58,42 +59,39 @@ def machine_lines(result: Result) -> str:
     return "\n".join(lines)
 
 
-def table(result: Result, found: Sequence[Figures]) -> Table:
+def answer_table(result: Result, found: Sequence[Figures]) -> Table:
     made = Table(
         "Contender",
-        "Imports",
-        "Loaded",
-        "First verdict",
-        "Verdict",
-        "Second question",
+        "Verdict, s",
+        "Second question, s",
         "Decode, tok/s",
-        f"Verdict + {result.tokens}",
-        "Peak memory",
-        "Anonymous",
-        "On disk",
+        f"Verdict + {result.tokens}, s",
         title=f"{result.shape.name}, {found[0].prompt_tokens} prompt tokens: median (least–most)",
-        caption="Seconds and GiB; the first three from the start of the process",
     )
     for each in found:
-        times = (each.imports, each.loaded, each.first, each.verdict, each.second)
-        sizes = (each.peak_rss, each.peak_anonymous, each.disk)
-        made.add_row(
-            each.title,
-            *map(spread, times),
-            spread(each.decode),
-            spread(each.whole),
-            *(f"{size / GIB:.2f}" for size in sizes),
-        )
+        values = (each.verdict, each.second, each.decode, each.whole)
+        made.add_row(each.title, *map(spread, values))
     if least := result.floor:
-        whole = least.answer(result.tokens)
-        verdict = f"{least.verdict:.3g}"
-        made.add_row(
-            "Floor", "", "", "", verdict, "", f"{least.decode:.3g}", f"{whole:.3g}", "", "", ""
-        )
+        best = (least.decode, least.answer(result.tokens))
+        made.add_row("Floor", f"{least.verdict:.3g}", "", *(f"{value:.3g}" for value in best))
+    return made
+
+
+def start_table(found: Sequence[Figures]) -> Table:
+    made = Table(
+        "Contender", "Imports, s", "Loaded, s", "First verdict, s", "Peak, GiB", "Anon.", "On disk",
+        title="From the start of the process, and memory",
+    )  # fmt: skip
+    for each in found:
+        times = (each.imports, each.loaded, each.first)
+        sizes = (each.peak_rss, each.peak_anonymous, each.disk)
+        made.add_row(each.title, *map(spread, times), *(f"{size / GIB:.2f}" for size in sizes))
     return made
 
 
 def spread(value: Spread) -> str:
+    if value.count == 1:
+        return f"{value.median:.3g}"
     return f"{value.median:.3g} ({value.low:.3g}–{value.high:.3g})"
 
 

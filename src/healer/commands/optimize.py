@@ -10,15 +10,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from healer.commands.predict import find_images
 from healer.config import Settings
-from healer.engines.medgemma import soundness
 from healer.engines.openvino.folder import Converted, Parity, Weights
 from healer.errors import FileNotReadable
 from healer.imaging.decode import decode
 from healer.optimize.convert import convert
 from healer.optimize.order import Order, Sample, Watch
-from healer.screening import selftest
+from healer.optimize.samples import known_samples
+from healer.outcomes import find_images
 from healer.screening.question import COLORECTAL_CANCER
 
 GIB = 1024**3
@@ -44,14 +43,6 @@ def optimize(
     kinds = f"vision {made.precision.vision}, language {made.precision.language}"
     console.print(f"{out}: {made.source.model_id}, {kinds}, {made.size / GIB:.2f} GiB")
     return made
-
-
-def known_samples() -> tuple[Sample, ...]:
-    """Drawn ones, the same everywhere."""
-    return (
-        Sample("drawn nuclei", selftest.known_tile()),
-        Sample("eosin alone", soundness.known_tile()),
-    )
 
 
 def samples_of(folder: Path, settings: Settings) -> tuple[Sample, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 from rich.console import Console
@@ -12,16 +12,15 @@ from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
-from healer.commands.outcomes import Outcome, outcomes
 from healer.config import Settings
 from healer.engines.base import Answer
 from healer.engines.choice import choose
 from healer.errors import FileNotReadable
 from healer.notice import NOTICE
+from healer.outcomes import Outcome, find_images, outcomes
 from healer.screening.opening import open_screener
 from healer.serving.schemas import Prediction, Problem
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 COLOURS = {Answer.YES: "bold red", Answer.NO: "green", Answer.INDETERMINATE: "yellow"}
 
 
@@ -37,15 +36,6 @@ def predict(settings: Settings, paths: Iterable[Path], *, as_json: bool) -> bool
     finally:
         screener.engine.close()
     return all(isinstance(outcome.answer, Prediction) for outcome in shown)
-
-
-def find_images(paths: Iterable[Path]) -> Iterator[Path]:
-    """Named files as they are; folders walked in name order, for the formats Healer reads."""
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
-        else:
-            yield path
 
 
 def print_lines(found: Iterable[Outcome]) -> list[Outcome]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from healer.commands import outcomes
+from healer import outcomes
 from healer.config import Settings
 from healer.engines.base import Answer, Evidence
 from healer.engines.fake import FakeEngine

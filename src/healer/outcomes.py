@@ -20,11 +20,20 @@ from healer.serving.problems import status_of
 from healer.serving.schemas import Prediction, Problem
 
 # How many tiles an engine is shown at once. One where a tile takes seconds: answers come sooner.
-BATCHES = {"builtin": 16}
+BATCHES = {"builtin": 16, "openai": 8}
+SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 ADMITTING = 2  # threads that read, decode and ask the gate; all three let other threads run
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A picture that lies inside another file, under a name of its own."""
+
+    path: Path
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +52,22 @@ class Prepared:
     seconds: float
 
 
-def outcomes(screener: Screener, paths: Iterable[Path], settings: Settings) -> Iterator[Outcome]:
-    """One outcome a path, in order; a bad file gets its problem in its place."""
+def find_images(paths: Iterable[Path]) -> Iterator[Path]:
+    """Named files as they are; folders walked in name order, for the formats Healer reads."""
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
+        else:
+            yield path
+
+
+def outcomes(
+    screener: Screener, tiles: Iterable[Path | Embedded], settings: Settings
+) -> Iterator[Outcome]:
+    """One outcome a tile, in order; a bad file gets its problem in its place."""
     size = BATCHES.get(screener.info.engine, 1)
     with ThreadPoolExecutor(ADMITTING) as pool:
-        prepared = ahead(pool, lambda path: prepare(path, settings), paths, depth=2 * size)
+        prepared = ahead(pool, lambda tile: prepare(tile, settings), tiles, depth=2 * size)
         for group in batched(prepared, size):
             yield from answered(screener, group)
 
@@ -71,23 +91,25 @@ def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
         yield group
 
 
-def prepare(path: Path, settings: Settings) -> Prepared:
+def prepare(tile: Path | Embedded, settings: Settings) -> Prepared:
     request_id = new_request_id()
     started = time.perf_counter()
     admitted: Admitted | HealerError
     try:
-        data = read(path, settings.max_bytes)
+        data = read(tile, settings.max_bytes)
         admitted = admit(data, settings.gate, settings.max_pixels)
     except HealerError as error:
         admitted = error
+    path = tile.path if isinstance(tile, Embedded) else tile
     return Prepared(path, request_id, admitted, time.perf_counter() - started)
 
 
-def read(path: Path, limit_bytes: int) -> bytes:
+def read(tile: Path | Embedded, limit_bytes: int) -> bytes:
     try:
-        if path.stat().st_size > limit_bytes:
+        size = len(tile.data) if isinstance(tile, Embedded) else tile.stat().st_size
+        if size > limit_bytes:
             raise TooManyBytes(limit_bytes)
-        return path.read_bytes()
+        return tile.data if isinstance(tile, Embedded) else tile.read_bytes()
     except OSError as error:
         raise FileNotReadable(error.strerror or type(error).__name__) from None
 
@@ -123,5 +145,5 @@ def answer(
     timings = {**admitted.timings, "total": total}
     return Outcome(
         prepared.path,
-        Prediction.finished(screener, screening, admitted.gate, prepared.request_id, timings),
+        Prediction.finished(screener, screening, admitted, prepared.request_id, timings),
     )

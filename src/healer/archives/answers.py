@@ -1,0 +1,72 @@
+"""Answers as rows of a Parquet file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from healer.serving.schemas import Prediction, Problem
+
+SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),
+        ("verdict", pa.string()),
+        ("probability", pa.float64()),
+        ("calibrated", pa.bool_()),
+        ("reason", pa.string()),
+        ("explanation", pa.string()),
+        ("findings", pa.list_(pa.struct([("name", pa.string()), ("probability", pa.float64())]))),
+        ("gate_warnings", pa.list_(pa.string())),
+        ("engine", pa.string()),
+        ("model_id", pa.string()),
+        ("model_revision", pa.string()),
+        ("calibration", pa.string()),
+        ("error_code", pa.string()),
+        ("error_message", pa.string()),
+    ]
+)
+Row = dict[str, Any]
+
+
+def row_of(row: int, path: str, answer: Prediction | Problem) -> Row:
+    """A tile without an answer has an error code and message, and nothing else."""
+    told = _refused(answer) if isinstance(answer, Problem) else _answered(answer)
+    return {"row": row, "path": path, **told}
+
+
+def _refused(problem: Problem) -> Row:
+    return {"error_code": problem.code, "error_message": problem.detail}
+
+
+def _answered(answer: Prediction) -> Row:
+    warnings = answer.gate.warnings if answer.gate else []
+    return {
+        "verdict": str(answer.verdict),
+        "probability": answer.probability,
+        "calibrated": answer.calibrated,
+        "reason": answer.reason,
+        "explanation": answer.explanation,
+        "findings": [seen.model_dump() for seen in answer.findings],
+        "gate_warnings": [warning.code for warning in warnings],
+        "engine": answer.model.engine,
+        "model_id": answer.model.id,
+        "model_revision": answer.model.revision,
+        "calibration": answer.model.calibration,
+    }
+
+
+def encoded(rows: Iterable[Row]) -> bytes:
+    """A whole Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def with_notes(notes: Mapping[str, str]) -> pa.Schema:
+    """What stands in the file beside its rows."""
+    return SCHEMA.with_metadata({f"healer.{name}": text for name, text in notes.items()})

@@ -1,0 +1,187 @@
+"""Answers on their way to one file.
+
+Each block of rows is a Parquet file of its own, put in its place in one step when it is whole, so
+that a killed run goes on where it stopped; at the end they become the output, in one step too. The
+folder is bound to everything the answers depend on, and to one run at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import filelock
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from healer.archives import answers
+from healer.errors import AnswersNotWritable, OutputTaken, RunMismatch
+from healer.notice import NOTICE
+
+Binding = Mapping[str, str]
+BINDING = "run.json"
+LOCK = "lock"
+DRAFT = "draft"
+GROUP_ROWS = 16_384
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the output holds."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def add(self, table: pa.Table) -> None:
+        for counter, column in ((self.verdicts, "verdict"), (self.errors, "error_code")):
+            counts = pc.value_counts(pc.drop_null(table[column])).to_pylist()
+            counter.update({each["values"]: each["counts"] for each in counts})
+
+
+class Parts:
+    """Beside the output, in a folder named after it. Raises `healer.errors.ArchiveError`."""
+
+    def __init__(self, output: Path, rows: int) -> None:
+        self.output, self.rows = output.absolute(), rows
+        self.folder = self.output.with_name(f"{output.name}.parts")
+        self._lock = filelock.FileLock(self.folder / LOCK)
+        self._done: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        if self.output.exists():
+            raise OutputTaken(self.output.name, "is there already")
+        with self._writing():
+            self.folder.mkdir(exist_ok=True)
+            try:
+                self._lock.acquire(blocking=False)
+            except filelock.Timeout:
+                raise OutputTaken(self.output.name, "is being written by another run") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not (self.folder / BINDING).exists():  # nothing was begun, or all is done
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
+
+    def bind(self, binding: Binding) -> int:
+        """The rows that are answered already; raises RunMismatch where another run answered."""
+        held = self.folder / BINDING
+        if held.exists():
+            self._compare(json.loads(held.read_text(encoding="utf-8")), binding)
+        else:
+            self._put(BINDING, json.dumps(binding, indent=1, ensure_ascii=False).encode())
+        self._done = dict(self._whole())
+        return sum(stop - start for start, stop in self._done.items())
+
+    def _compare(self, held: Binding, binding: Binding) -> None:
+        names = sorted({*held, *binding})
+        if other := [name for name in names if held.get(name) != binding.get(name)]:
+            raise RunMismatch(self.folder.name, " and ".join(other))
+
+    def _whole(self) -> Iterator[tuple[int, int]]:
+        """Rows from and to of each part; a damaged one is asked again."""
+        for part in sorted(self.folder.glob("*.parquet")):
+            start, stop = map(int, part.stem.split("-"))
+            try:
+                rows = pq.read_metadata(part).num_rows
+            except (OSError, pa.ArrowException):
+                rows = 0
+            if rows == stop - start:
+                yield start, stop
+            else:
+                part.unlink()
+
+    def gaps(self, most: int) -> list[range]:
+        """Rows without an answer, in blocks of at most so many."""
+        ends = [0, *(stop for _, stop in sorted(self._done.items()))]
+        starts = [*sorted(self._done), self.rows]
+        return [
+            range(at, min(at + most, start))
+            for end, start in zip(ends, starts, strict=True)
+            for at in range(end, start, most)
+        ]
+
+    def save(self, start: int, rows: int, part: bytes) -> None:
+        self._put(f"{start:09}-{start + rows:09}.parquet", part)
+        self._done[start] = start + rows
+
+    def _put(self, name: str, data: bytes) -> None:
+        with self._writing():
+            draft = self.folder / DRAFT
+            with draft.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(self.folder / name)
+
+    def merge(self) -> Tally:
+        """Every row once and in order, or no output at all; the parts are then deleted."""
+        tally = Tally()
+        binding = (self.folder / BINDING).read_text(encoding="utf-8")
+        schema = answers.with_notes({"notice": NOTICE, "run": binding})
+        draft = self.folder / DRAFT
+        with self._writing():
+            with pq.ParquetWriter(draft, schema, compression="zstd") as out:
+                for table in self._tables():
+                    out.write_table(table.cast(schema))
+                    tally.add(table)
+            _force(draft)
+            draft.replace(self.output)
+            _force(self.output.parent)
+        (self.folder / BINDING).unlink()
+        return tally
+
+    def _tables(self) -> Iterator[pa.Table]:
+        """The parts in order, joined to groups of a size that reads well."""
+        waiting: list[pa.Table] = []
+        next_row = 0
+        for start, stop in sorted(self._done.items()):
+            table = pq.read_table(self.folder / f"{start:09}-{stop:09}.parquet")
+            if table["row"].to_pylist() != list(range(next_row, stop)):
+                raise self._unfit()
+            next_row = stop
+            waiting.append(table)
+            if sum(map(len, waiting)) >= GROUP_ROWS:
+                yield pa.concat_tables(waiting)
+                waiting = []
+        if next_row != self.rows:
+            raise self._unfit()
+        if waiting:
+            yield pa.concat_tables(waiting)
+
+    def _unfit(self) -> AnswersNotWritable:
+        reason = f"{self.folder.name} does not hold every row once; delete it to begin anew"
+        return AnswersNotWritable(self.output.name, reason)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise AnswersNotWritable(self.output.name, reason) from None
+        except pa.ArrowException as error:
+            reason = f"a file in {self.folder.name} is damaged ({type(error).__name__})"
+            raise AnswersNotWritable(self.output.name, reason) from None
+
+
+def _force(path: Path) -> None:
+    """To the disk; some file systems know no such thing of a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    with suppress(OSError):
+        os.fsync(descriptor)
+    os.close(descriptor)

@@ -1,0 +1,130 @@
+"""From a listing to one file of answers, through workers that may die and runs that may be killed.
+
+Blocks are asked in any order and kept as they come. What a block's worker does not survive is
+asked again, tile by tile, and what even then has no answer gets a row that says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from healer.archives import answers, cluster, listing
+from healer.archives.cluster import Pool
+from healer.archives.listing import Listing
+from healer.archives.looker import Block, Looked, Order, problem_of
+from healer.archives.parts import Parts, Tally
+from healer.config import Settings
+from healer.errors import TileNotAnswered, WorkersFailed
+
+BLOCK = 64
+DIED = f"the worker that looked at it died each of {cluster.ATTEMPTS} times"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    settings: Settings
+    input: Path
+    output: Path
+    ray_address: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """`kept` tiles were answered before this run; `seconds` are those of looking at the others."""
+
+    tiles: int
+    kept: int
+    workers: int
+    seconds: float = 0.0
+    replaced: set[str] = field(default_factory=set)
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def looked(self) -> int:
+        return self.tiles - self.kept
+
+    @property
+    def rate(self) -> float:
+        """Tiles a second."""
+        return self.looked / self.seconds if self.seconds else 0.0
+
+
+Tell = Callable[[int, int], None]
+
+
+def run(job: Job, tell: Tell) -> Report:
+    """`tell` hears how many tiles are answered, of how many. Raises `healer.errors.HealerError`."""
+    found = listing.read(job.input)
+    with Parts(job.output, len(found.names)) as parts, cluster.connected(job.ray_address) as nodes:
+        order = Order(portable(job.settings), found.source)
+        binding = cluster.probe(order, nodes)
+        kept = parts.bind({**binding, "tiles": found.fingerprint})
+        pool = cluster.pool_for(binding["engine"], job.settings, nodes)
+        report = Report(len(found.names), kept, pool.workers)
+        asking = Asking(parts, found, order.on(binding["engine"], pool.threads), pool, binding)
+        started = time.perf_counter()
+        asking.ask(report, tell)
+        report.seconds = time.perf_counter() - started
+        report.tally = parts.merge()
+    return report
+
+
+def portable(settings: Settings) -> Settings:
+    """As workers need them: no secret they have no use for, and paths that hold in any folder."""
+    calibration, adapter = settings.calibration, settings.model_adapter
+    named = calibration not in ("auto", "off")
+    return settings.model_copy(
+        update={
+            "hf_token": None,
+            "audit": None,
+            "model_dir": settings.model_dir.absolute(),
+            "model_adapter": adapter.absolute() if adapter else None,
+            "calibration": str(Path(calibration).absolute()) if named else calibration,
+        }
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    parts: Parts
+    listing: Listing
+    order: Order
+    pool: Pool
+    binding: dict[str, str]
+
+    def ask(self, report: Report, tell: Tell) -> None:
+        done = report.kept
+        tell(done, report.tiles)
+        for most in (BLOCK, 1):
+            gaps = self.parts.gaps(most)
+            if not gaps:
+                return
+            for looked in self._look(gaps, alone=most == 1):
+                self._keep(looked, report)
+                done += looked.rows
+                tell(done, report.tiles)
+            if done == report.kept and len(gaps) > 1:
+                raise WorkersFailed("its workers died or failed at whatever they were shown")
+        self._give_up(self.parts.gaps(1))
+        tell(report.tiles, report.tiles)
+
+    def _look(self, gaps: Sequence[range], *, alone: bool) -> Iterator[Looked]:
+        names = self.listing.names
+        blocks = [Block(start=gap.start, names=list(names[gap.start : gap.stop])) for gap in gaps]
+        return cluster.look(blocks, self.order, self.pool, alone=alone)
+
+    def _keep(self, looked: Looked, report: Report) -> None:
+        if looked.binding != self.binding:
+            raise WorkersFailed("a worker's model, settings or Healer are not the others'")
+        self.parts.save(looked.start, looked.rows, looked.part)
+        if looked.replacement:
+            report.replaced.add(looked.worker)
+
+    def _give_up(self, gaps: Sequence[range]) -> None:
+        problem = problem_of(TileNotAnswered(DIED))
+        for gap in gaps:
+            row = answers.row_of(gap.start, self.listing.names[gap.start], problem)
+            self.parts.save(gap.start, 1, answers.encoded([row]))

@@ -1,0 +1,115 @@
+"""`healer predict --input --output`: answers for an archive, into one Parquet file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from healer.archives.run import Job, Report, Tell, run
+from healer.notice import NOTICE
+
+SAID_EVERY = 0.05  # of all tiles, where there is no terminal to draw on
+
+
+class Rate(ProgressColumn):
+    """Over the whole run: answers come by the block, and now and then say little."""
+
+    def render(self, task: Task) -> Text:
+        looked = task.completed - task.fields.get("kept", 0)
+        return Text(f"{looked / task.elapsed:.1f} tiles/s" if task.elapsed else "", "dim")
+
+
+def archive(job: Job) -> bool:
+    """Answer for every tile of the archive; True where all have an answer."""
+    out, err = Console(), Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        with progress(err) as tell:
+            report = run(job, tell)
+    except KeyboardInterrupt:
+        err.print("Stopped. What was answered is kept: repeat the command to go on.")
+        raise
+    for line in summary(job, report):
+        out.print(line, markup=False, highlight=False, soft_wrap=True)
+    return not report.tally.errors
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Tell]:
+    if console.is_terminal:
+        with _bar(console) as bar:
+            yield Bar(bar).tell
+    else:
+        yield Lines(console).tell
+
+
+def _bar(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(
+        *(*columns, Rate(), TimeRemainingColumn()),
+        console=console,
+        redirect_stdout=False,  # it is Ray's, and not to be shown
+        redirect_stderr=False,
+    )
+
+
+class Bar:
+    """The first it is told is what was kept from an earlier run."""
+
+    def __init__(self, bar: Progress) -> None:
+        self._bar, self._begun = bar, False
+        self._task = bar.add_task("Starting", total=None)
+
+    def tell(self, done: int, total: int) -> None:
+        if not self._begun:
+            self._bar.reset(self._task, total=total, kept=done)
+            self._begun = True
+        self._bar.update(self._task, description="Looking", completed=done)
+
+
+class Lines:
+    """Progress for a file or a pipe: a line now and then."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._said = console, -1.0
+
+    def tell(self, done: int, total: int) -> None:
+        if done == total or done / total >= self._said + SAID_EVERY:
+            self._said = done / total
+            self._console.print(f"{done:,} of {total:,} tiles")
+
+
+def summary(job: Job, report: Report) -> Iterator[str]:
+    yield f"{report.tiles:,} tiles in {job.output}: {_counted(report.tally.verdicts)}."
+    if report.tally.errors:
+        refused = report.tally.errors.total()
+        yield f"{refused:,} without an answer: {_counted(report.tally.errors)}."
+    if report.kept:
+        yield f"{report.kept:,} were answered before and kept."
+    if report.looked:
+        yield (
+            f"{report.looked:,} looked at in {report.seconds:,.1f} s by {_workers(report)}: "
+            f"{report.rate:.1f} tiles/s."
+        )
+    yield NOTICE
+
+
+def _counted(counts: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {name}" for name, count in counts.most_common()) or "no answer"
+
+
+def _workers(report: Report) -> str:
+    workers = f"{report.workers} worker{'s' * (report.workers != 1)}"
+    return f"{workers} ({len(report.replaced)} replaced)" if report.replaced else workers

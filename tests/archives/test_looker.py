@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from healer.archives import listing
+from healer.archives.answers import SCHEMA, Row
+from healer.archives.cluster import received
+from healer.archives.looker import Block, Looked, Looker, Order, is_upstream, problem_of
+from healer.archives.run import portable
+from healer.config import Settings
+from healer.errors import CalibrationUnreadable, EmptyFile, UpstreamUnreachable
+from healer.outcomes import Embedded
+from tests.archives.tiles import UNGATED, folder_of, index_of
+
+
+class Broken:
+    """A source that fails in a way nobody foresaw, with a name in its message."""
+
+    def tiles(self, start: int, names: Sequence[str]) -> list[Path | Embedded]:
+        raise KeyError(names[start])
+
+
+def rows_of(looked: Looked) -> list[Row]:
+    table = pq.read_table(io.BytesIO(looked.part))
+    assert table.schema == SCHEMA
+    rows: list[Row] = table.to_pylist()
+    return rows
+
+
+def test_a_block_becomes_rows_and_a_bad_tile_its_error(tmp_path: Path) -> None:
+    folder_of(tmp_path / "tiles", 2)
+    names = ["tiles/0000.png", "tiles/absent.png", "tiles/0001.png"]
+    source = listing.read(index_of(tmp_path / "a.csv", names)).source
+    looked = received(Looker(Order(UNGATED, source))(Block(start=40, names=names))["sent"])
+    assert isinstance(looked, Looked)
+    first, absent, last = rows_of(looked)
+    assert [first["row"], absent["row"], last["row"]] == [40, 41, 42]
+    assert [first["path"], absent["path"], last["path"]] == names
+    assert absent["error_code"] == "file_not_readable"
+    assert absent["verdict"] is None
+    for row in (first, last):
+        assert row["verdict"] in ("yes", "no", "indeterminate")
+        assert row["error_code"] is None
+        assert row["model_revision"] == looked.binding["revision"]
+        assert row["calibration"] == looked.binding["calibration"]
+    assert looked.binding["gate"] == "off"
+    assert not looked.replacement
+
+
+def test_an_unforeseen_failure_names_no_tile_and_costs_one_tile_only() -> None:
+    looker = Looker(Order(UNGATED, Broken()))
+    with pytest.raises(RuntimeError) as caught:
+        looker(Block(start=0, names=["mrs-smith.png", "b.png"]))
+    assert caught.value.args == ("KeyError",)
+    assert caught.value.__suppress_context__
+    (row,) = rows_of(received(looker(Block(start=0, names=["mrs-smith.png"]))["sent"]))
+    assert row["error_code"] == "tile_not_answered"
+    assert "KeyError" in row["error_message"]
+
+
+def test_a_worker_that_cannot_open_says_why_in_our_own_words(tmp_path: Path) -> None:
+    settings = Settings(engine="builtin", calibration=str(tmp_path / "absent.json"))
+    looker = Looker(Order(settings, Broken()))
+    with pytest.raises(CalibrationUnreadable):
+        received(looker(Block(start=0, names=["a.png"]))["sent"])
+
+
+def test_a_server_that_fails_is_no_fault_of_the_tile() -> None:
+    down, small = problem_of(UpstreamUnreachable("http://a", "refused")), problem_of(EmptyFile())
+    assert is_upstream(down)
+    assert not is_upstream(small)
+
+
+def test_no_token_and_no_relative_path_is_sent(tmp_path: Path) -> None:
+    settings = Settings.model_validate(
+        {"hf_token": "hf_secret", "audit": "sqlite:///secret.db", "calibration": "mine.json"}
+    )
+    sent = portable(settings)
+    assert b"secret" not in pickle.dumps(sent)
+    assert sent.hf_token is None
+    assert sent.model_dir == tmp_path / "medgemma-model"
+    assert sent.calibration == str(tmp_path / "mine.json")
+    assert portable(Settings()).calibration == "auto"
