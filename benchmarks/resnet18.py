@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from healer.commands.predict import find_images
+from healer.outcomes import find_images
 
 BATCH, SIDE = 16, 224
 WIDTHS = (64, 128, 256, 512)

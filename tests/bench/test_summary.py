@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from healer.bench.contenders import ENTRIES
 from healer.bench.result import Result
 from healer.bench.rounds import Run
 from healer.bench.shapes import SHAPES
 from healer.bench.summary import decoded, ratios
-from healer.commands.bench_tables import show
+from healer.commands.bench_tables import WIDTH, show
 
 MACHINE = {
     "processor": "An Abacus",
@@ -46,6 +47,12 @@ def run(name: str, number: int, pace: float) -> Run:
         },
     }
     return Run(name, number, stages, peak_anonymous=2**29, others=0.01, code=0)
+
+
+def printed(result: Result) -> str:
+    console = Console(file=io.StringIO(), width=WIDTH)
+    show(result, None, console)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
 @pytest.fixture
@@ -83,9 +90,7 @@ def test_the_best_rates_make_the_floor(result: Result) -> None:
 
 
 def test_the_table_says_everything(result: Result) -> None:
-    console = Console(file=io.StringIO(), width=220)
-    show(result, None, console)
-    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    shown = printed(result)
     for words in (
         "An Abacus, 2 cores, 16 GiB; beads",
         "Healer, OpenVINO int8",
@@ -101,9 +106,26 @@ def test_the_table_says_everything(result: Result) -> None:
 
 def test_noise_is_told(result: Result) -> None:
     result.runs[0].others = 0.7
-    console = Console(file=io.StringIO(), width=220)
-    show(result, None, console)
-    assert "NOT QUIET: others used up to 0.70 cores" in console.file.getvalue()  # type: ignore[attr-defined]
+    assert "NOT QUIET: others used up to 0.70 cores" in printed(result)
+
+
+def test_the_tables_fit_beside_each_other(result: Result) -> None:
+    result.runs = [run(name, number, 33.71 + number) for name in ENTRIES for number in (0, 1)]
+    lines = printed(result).splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    for entry in ENTRIES.values():  # a line each in both tables, with nothing cut or wrapped
+        told = [line for line in lines if f"│ {entry.title} " in line]
+        assert len(told) == (2 if entry.name == "healer-openvino" else 3)
+        assert "34.2 (33.7–34.7)" in told[0]
+    assert "…" not in "".join(lines)
+
+
+def test_rounds_that_failed_are_counted(result: Result) -> None:
+    failed = [Run("transformers", number, code=1, said="no luck") for number in (2, 3)]
+    result.runs += failed
+    assert result.missing["transformers"] == ("2 of 4 rounds failed after start, exit 1: no luck")
+    assert [each.name for each in result.found] == ["healer-openvino", "transformers"]
+    assert "transformers: 2 of 4 rounds failed" in printed(result)
 
 
 def test_files(result: Result, tmp_path: Path) -> None:
@@ -121,4 +143,4 @@ def test_files(result: Result, tmp_path: Path) -> None:
 def test_nothing_finished_is_still_a_result(tmp_path: Path) -> None:
     result = Result(SHAPES["tiny"], tmp_path, 4, MACHINE, 0.0, [Run("transformers", 0, code=1)])
     assert [file.name for file in result.save(tmp_path)] == ["bench.json"]
-    assert result.missing == {"transformers": "failed after start, exit 1: "}
+    assert result.missing == {"transformers": "1 of 1 rounds failed after start, exit 1: "}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from healer.bench.contenders import REPOSITORY
-from healer.bench.rounds import environment
+from healer.bench.rounds import environment, last_lines
 from healer.errors import ContenderMissing
 
 BATCH = 16  # answers of `healer predict` come so many at a time
@@ -43,16 +44,20 @@ def pace(name: str, folder: Path, images: int) -> Pace:
     if name == "resnet18" and not (REPOSITORY / "benchmarks").is_dir():
         raise ContenderMissing(name, "benchmarks/ is not beside the package")
     started = time.perf_counter()
-    with subprocess.Popen(  # noqa: S603 - our own command
-        [sys.executable, *COMMANDS[name], str(folder)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env=environment(),
-    ) as process:
-        times, refused, peak = heard(process.stdout, process.pid, started)
-    if len(times) != images:
-        raise ContenderMissing(name, f"{len(times)} of {images} tiles were answered")
+    with tempfile.TemporaryFile("w+") as complaints:
+        with subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, *COMMANDS[name], str(folder)],
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            env=environment(),
+        ) as process:
+            times, refused, peak = heard(process.stdout, process.pid, started)
+        if len(times) != images:
+            complaints.seek(0)
+            why = last_lines(complaints.readlines()) or f"exit {process.returncode}, without a word"
+            reason = f"{len(times)} of {images} tiles were answered: {why}"
+            raise ContenderMissing(name, reason)
     rest = len(times) - BATCH
     return Pace(
         name=name,

@@ -5,7 +5,8 @@
     decode    bytes of the language weights and the head, read once a token
 
 Matrices are counted at the best rate measured, the attention of vision at the best rate of
-floating point; weights at one byte each. What is not a matrix product is counted as free.
+floating point; weights at one byte each unless said otherwise. What is not a matrix product is
+counted as free.
 """
 
 from __future__ import annotations
@@ -36,18 +37,19 @@ class Floor:
     def verdict(self) -> float:
         return self.vision + self.prefill
 
-    def answer(self, tokens: int) -> float:
-        return self.verdict + tokens / self.decode
+    def answer(self, tokens: int, tiles: int = 1) -> float:
+        """Of so many tiles side by side, for which the weights are read once a token."""
+        return tiles * self.verdict + tokens / self.decode
 
 
-def floor(shape: Shape, prompt_tokens: int, rates: Rates) -> Floor:
+def floor(shape: Shape, prompt_tokens: int, rates: Rates, *, weight_bytes: int = 1) -> Floor:
     matrices, attention = vision_operations(shape)
     prefill = 2 * language_weights(shape.text) * prompt_tokens
     read = language_weights(shape.text) + shape.text.vocabulary * shape.text.hidden
     return Floor(
         vision=matrices / rates.matrix + attention / rates.attention,
         prefill=prefill / rates.matrix,
-        decode=rates.read / read,
+        decode=rates.read / (weight_bytes * read),
     )
 
 

@@ -41,8 +41,15 @@ class Result:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Why a contender, or a later round of it, did not finish."""
-        return {run.name: run.outcome for run in self.runs if not run.finished}
+        """Why a contender, or some rounds of it, did not finish, and how many of how many."""
+        failed = {run.name: run for run in self.runs if not run.finished}
+        return {name: self._told(run) for name, run in failed.items()}
+
+    def _told(self, last: Run) -> str:
+        if last.skipped is not None:
+            return last.outcome
+        every = [run.finished for run in self.runs if run.name == last.name]
+        return f"{every.count(False)} of {len(every)} rounds {last.outcome}"
 
     @property
     def rates(self) -> Rates:
@@ -73,7 +80,7 @@ class Result:
             "figures": [asdict(each) for each in found],
             "ratios": {each.name: ratios(found[0], each) for each in found[1:]},
             "missing": self.missing,
-            "runs": [asdict(run) for run in self.runs],
+            "runs": [asdict(run) | {"outcome": run.outcome} for run in self.runs],
             "caged": [asdict(run) | {"outcome": run.outcome} for run in self.caged],
         }
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,13 +64,14 @@ class Run:
 def in_turn(
     entries: list[Entry], rounds: int, order_of: Callable[[Entry, int], Order], *, cold: bool
 ) -> Iterator[Run]:
-    """Round by round; one that could not run is not tried again."""
+    """Round by round. One that failed is tried again in the next; one that has not what it needs
+    is not, for it will not have it then either."""
     out: set[str] = set()
     for number in range(rounds):
         for entry in entries:
             if entry.name not in out:
                 run = measure(entry, number, order_of(entry, number), cold=cold)
-                if not run.finished:
+                if run.skipped is not None:
                     out.add(entry.name)
                 yield run
 
@@ -119,7 +120,12 @@ def listen(process: subprocess.Popen[str], run: Run) -> None:
             process.wait(SAMPLING_SECONDS)
     for thread in threads:
         thread.join()
-    run.said = " ".join(line.strip() for line in complaints[-LAST_LINES:])
+    run.said = last_lines(complaints)
+
+
+def last_lines(complaints: Sequence[str]) -> str:
+    """The end of what a process wrote to standard error, in one line."""
+    return " ".join(line.strip() for line in complaints[-LAST_LINES:])
 
 
 def hear(process: subprocess.Popen[str], run: Run) -> None:

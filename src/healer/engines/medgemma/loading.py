@@ -23,6 +23,7 @@ from healer.engines.medgemma.soundness import (
     check_layers,
     check_report,
 )
+from healer.engines.medgemma.static import StaticGemma
 from healer.errors import DeviceUnavailable, ModelUnsound
 
 # Whole paths: transformers matches a name from its start, so a bare "vision_tower" matches nothing.
@@ -59,6 +60,11 @@ class Plan:
     @property
     def quantized(self) -> bool:
         return self.quantization == "8bit"
+
+    @property
+    def recordable(self) -> bool:
+        """bitsandbytes looks for outliers on the CPU's side, which no CUDA graph can hold."""
+        return self.device.startswith("cuda") and not self.quantized
 
 
 def load(plan: Plan, *, allow_fallback: bool) -> tuple[Gemma, Plan, list[str]]:
@@ -118,6 +124,7 @@ def read(plan: Plan, quantizer: BitsAndBytesConfig | None = None) -> tuple[Gemma
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,
+        attn_implementation="sdpa",
         output_loading_info=True,
     )
     model, report = loaded
@@ -125,7 +132,8 @@ def read(plan: Plan, quantizer: BitsAndBytesConfig | None = None) -> tuple[Gemma
     processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
         plan.folder, local_files_only=True, trust_remote_code=False, backend="pil"
     )
-    return Gemma(model.eval(), processor, plan.question), report
+    kind = StaticGemma if plan.recordable else Gemma
+    return kind(model.eval(), processor, plan.question), report
 
 
 def eight_bit() -> BitsAndBytesConfig:

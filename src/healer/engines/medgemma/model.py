@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from healer.engines.base import Question
     from healer.imaging.tile import Tile
 
+# What a look at a tile leaves to go on from: a DynamicCache here, `rows.Seen` in StaticGemma.
+State = Any
+
 
 class Gemma:
     """`model` is a Gemma3ForConditionalGeneration, `processor` its Gemma3Processor."""
@@ -41,7 +44,7 @@ class Gemma:
         return {"class": type(processor).__name__, **processor.to_dict()}
 
     @torch.inference_mode()
-    def prefill(self, tiles: Sequence[Tile]) -> tuple[torch.Tensor, list[DynamicCache]]:
+    def prefill(self, tiles: Sequence[Tile]) -> tuple[torch.Tensor, list[State]]:
         """Logits of the first answer token, float32 (tiles, vocabulary), and a cache per tile."""
         outputs = self.model(**self.inputs(tiles), use_cache=True, logits_to_keep=1)
         logits = outputs.logits[:, -1].float()
@@ -59,13 +62,32 @@ class Gemma:
         )
         return dict(inputs.to(self.model.device))
 
-    def continue_text(self, cache: DynamicCache, opening: str) -> Iterator[str]:
-        """Text that follows `opening`, in pieces of whole characters; `cache` is left as it was."""
-        given = self.tokenizer.encode(opening, add_special_tokens=False)
-        return pieces(given, self.continue_tokens(cache, given), self._decode)
+    def knows(self, state: object) -> bool:
+        """Whether `prefill` could have left it."""
+        from transformers import DynamicCache
+
+        return isinstance(state, DynamicCache)
+
+    def continue_text(
+        self, states: Sequence[State], openings: Sequence[str]
+    ) -> list[Iterator[str]]:
+        """Text that follows each opening, in pieces of whole characters; what the tiles left is
+        left as it was."""
+        given = [self.encode(opening) for opening in openings]
+        tokens = self.continue_rows(states, given)
+        return [pieces(*each, self._decode) for each in zip(given, tokens, strict=True)]
+
+    def encode(self, text: str) -> list[int]:
+        return list(self.tokenizer.encode(text, add_special_tokens=False))
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
+
+    def continue_rows(
+        self, states: Sequence[State], given: Sequence[Sequence[int]]
+    ) -> list[Iterator[int]]:
+        """`continue_tokens` of each."""
+        return [self.continue_tokens(*each) for each in zip(states, given, strict=True)]
 
     def continue_tokens(self, cache: DynamicCache, given: Sequence[int]) -> Iterator[int]:
         """Greedy tokens after the cached prompt and `given`, up to a stop or MAX_NEW_TOKENS."""
