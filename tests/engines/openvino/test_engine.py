@@ -103,7 +103,7 @@ def test_says_what_it_is(engine: OpenVINOEngine, float32: MedGemmaEngine) -> Non
     info = engine.info
     assert (info.engine, info.device, info.quantization) == ("openvino", "cpu", "int8")
     assert (info.model_id, info.revision, info.adapter) == (MODEL_ID, REVISION, None)
-    assert info.dtype in ("float32", "bfloat16")
+    assert info.dtype.removesuffix("+int16-attention") in ("float32", "bfloat16")
     assert info.prompt_id == float32.info.prompt_id  # the same words are asked
     assert info.preprocessing_id != float32.info.preprocessing_id
 
@@ -288,10 +288,11 @@ def spoil(place: Path, name: str, content: bytes) -> None:
 
 
 def test_a_second_start_takes_the_compiled_graphs(converted: Path, load: Load) -> None:
-    first = load(converted).score([PINK])[0]
+    """Both, where neither has a layer of ours."""
+    first = load(converted, dtype="float32").score([PINK])[0]
     blobs = list(converted.with_name("openvino-compiled").glob("*.blob"))
     assert len(blobs) == 2
-    second = load(converted)
+    second = load(converted, dtype="float32")
     assert second.score([PINK])[0].margin == first.margin
     assert list(converted.with_name("openvino-compiled").glob("*.blob")) == blobs
 

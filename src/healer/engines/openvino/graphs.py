@@ -19,11 +19,15 @@ ARITHMETIC = {"f32": "float32", "bf16": "bfloat16"}
 
 
 class Vision:
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
+    """`attention` names its numbers where they are not those of the other layers."""
+
+    def __init__(self, compiled: openvino.CompiledModel, attention: str | None = None) -> None:
         self.request = compiled.create_infer_request()
         hint: openvino.Type = compiled.get_property("INFERENCE_PRECISION_HINT")
-        # What is computed in where weights are not quantised, such as attention.
+        # What is computed in where weights are not quantised, such as norms.
         self.arithmetic = ARITHMETIC.get(hint.get_type_name(), hint.get_type_name())
+        if attention:
+            self.arithmetic += f"+{attention}-attention"
 
     def features(self, pixels: Pixels) -> Floats:
         return np.array(self.request.infer({"pixels": pixels[None]})["features"][0])

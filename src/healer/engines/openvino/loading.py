@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import openvino
 from tokenizers import Tokenizer
 
+from healer.engines.openvino.attention import Attention, why_not
+from healer.engines.openvino.attention_op import replace
 from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.folder import LANGUAGE, TOKENIZER, VISION, Described
 from healer.engines.openvino.graphs import Language, Vision
@@ -24,6 +27,7 @@ FOR_LANGUAGE = {
 }
 # A compiled graph is kept without its weights; those stay where they are, mapped into memory.
 WITHOUT_WEIGHTS = {"CACHE_MODE": "OPTIMIZE_SIZE"}
+UNKEPT = {"CACHE_DIR": ""}  # what OpenVINO keeps, it cannot read again with a layer of ours
 BYTES_A_MB = 1024 * 1024
 
 
@@ -42,15 +46,28 @@ def load(
     if keep_compiled and (place := compiled_cache(folder)):
         core.set_property({"CACHE_DIR": str(place), **WITHOUT_WEIGHTS})
         config |= WITHOUT_WEIGHTS
-    vision = core.compile_model(folder / VISION, "CPU", config | FOR_VISION)
-    language = core.compile_model(folder / LANGUAGE, "CPU", config | FOR_LANGUAGE)
+    with ThreadPoolExecutor(2) as pool:  # each compiles on one core
+        seeing = pool.submit(vision, core, folder / VISION, config | FOR_VISION, dtype)
+        reading = pool.submit(core.compile_model, folder / LANGUAGE, "CPU", config | FOR_LANGUAGE)
     return Gemma(
         record,
         Tokenizer.from_file(str(folder / TOKENIZER)),
-        Vision(vision),
-        Language(language),
+        seeing.result(),
+        Language(reading.result()),
         ImageCache(cache_mb * BYTES_A_MB),
     )
+
+
+def vision(core: openvino.Core, file: Path, config: dict[str, Any], dtype: str) -> Vision:
+    """With our own attention where that is faster, unless `dtype` asks for float32."""
+    if dtype == "float32" or why_not():
+        return Vision(core.compile_model(file, "CPU", config))
+    model, attention = core.read_model(file), Attention()
+    if not replace(model, attention):
+        return Vision(core.compile_model(file, "CPU", config))
+    compiled = core.compile_model(model, "CPU", config | UNKEPT)
+    attention.threads = compiled.get_property("INFERENCE_NUM_THREADS")
+    return Vision(compiled, attention="int16")
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:

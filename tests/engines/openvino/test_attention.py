@@ -1,0 +1,216 @@
+"""Our own attention against float64, where the machine can run it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from healer.engines.openvino import attention
+from healer.engines.openvino.attention import Attention, Floats, why_not
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+needs_kernel = pytest.mark.skipif(bool(why_not()), reason=f"no kernel: {why_not()}")
+Inputs = tuple[Floats, Floats, Floats]
+TOKENS, HEADS, WIDTH = 700, 2, 72
+
+
+def normal(rng: Generator, tokens: int = TOKENS, channels: int = HEADS * WIDTH) -> Inputs:
+    q, k, v = rng.standard_normal((3, 1, tokens, channels), dtype=np.float32)
+    return q, k, v
+
+
+def attend(inputs: Inputs, heads: int = HEADS, threads: int = 2) -> Floats:
+    out = np.full_like(inputs[0], 7)
+    Attention(threads)(*inputs, heads, out)
+    return out
+
+
+def exact(inputs: Inputs, heads: int = HEADS) -> Floats:
+    """In float64."""
+    batch, tokens, channels = inputs[0].shape
+    split = (batch, tokens, heads, channels // heads)
+    q, k, v = (x.astype(np.float64).reshape(split).transpose(0, 2, 1, 3) for x in inputs)
+    scores = q @ k.swapaxes(2, 3) / np.sqrt(split[-1])
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    found: Floats = weights / weights.sum(axis=-1, keepdims=True) @ v
+    return found.transpose(0, 2, 1, 3).reshape(inputs[0].shape)
+
+
+def error(found: Floats, expected: Floats) -> float:
+    """The length of the difference in lengths of what was expected."""
+    assert np.isfinite(found).all()
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+@needs_kernel
+@pytest.mark.parametrize("tokens", [1, 2, 11, 31, 33, 96, 97, 193, 500])
+@pytest.mark.parametrize(("heads", "width"), [(4, 1), (3, 5), (2, 16), (1, 72), (2, 96)])
+def test_every_size_is_what_float64_finds(tokens: int, heads: int, width: int) -> None:
+    inputs = normal(np.random.default_rng(tokens), tokens, heads * width)
+    assert error(attend(inputs, heads), exact(inputs, heads)) < 1e-3
+
+
+def scaled(inputs: Inputs, query: float = 1, key: float = 1, value: float = 1) -> Inputs:
+    q, k, v = inputs
+    return q * np.float32(query), k * np.float32(key), v * np.float32(value)
+
+
+def flat(inputs: Inputs) -> Inputs:
+    return scaled(inputs, 0.01, 0.01)
+
+
+def peaked(inputs: Inputs) -> Inputs:
+    """Scores of deviation 16: one key in 700 takes nearly all."""
+    return scaled(inputs, 4, 4)
+
+
+def channel_50_times(inputs: Inputs) -> Inputs:
+    """Of q, k and v, each another."""
+    for index, x in enumerate(inputs):
+        x[..., 5 + index] *= 50
+    return inputs
+
+
+def same_channel_50_times(inputs: Inputs) -> Inputs:
+    for x in inputs[:2]:
+        x[..., 5] *= 50
+    return inputs
+
+
+def offset(inputs: Inputs) -> Inputs:
+    """Means far from zero, which rounding must not see."""
+    for x in inputs:
+        x[..., 3:20] += 50
+    return inputs
+
+
+def one_token_50_times(inputs: Inputs) -> Inputs:
+    for x in inputs:
+        x[:, 77] *= 50
+    return inputs
+
+
+def sink(inputs: Inputs) -> Inputs:
+    """One key that every query looks at, and that has little to say."""
+    q, k, v = inputs
+    q += 1
+    k[:, 0] = 1
+    v[:, 0] *= 0.05
+    return inputs
+
+
+def many_sinks(inputs: Inputs) -> Inputs:
+    """In every block of keys some whose weights are a thousand times those of the others."""
+    q, k, v = inputs
+    q += 0.9
+    k[:, ::16] += 0.9
+    v[:, ::16] *= 0.05
+    return inputs
+
+
+def huge(inputs: Inputs) -> Inputs:
+    return scaled(inputs, 1e9, 1e-9, 1e9)
+
+
+def tiny(inputs: Inputs) -> Inputs:
+    return scaled(inputs, 1e-9, 1e-9, 1e-9)
+
+
+@needs_kernel
+@pytest.mark.parametrize(
+    ("case", "allowed"),
+    [
+        (flat, 0.001),
+        (peaked, 0.003),
+        (channel_50_times, 0.003),
+        (same_channel_50_times, 0.01),
+        (offset, 0.001),
+        (one_token_50_times, 0.01),
+        (sink, 0.01),
+        (many_sinks, 0.02),
+        (huge, 0.001),
+        (tiny, 0.001),
+    ],
+)
+def test_hard_cases_lose_little(case: object, allowed: float) -> None:
+    assert callable(case)
+    inputs = case(normal(np.random.default_rng(1)))
+    assert error(attend(inputs), exact(inputs)) < allowed
+
+
+@needs_kernel
+def test_a_score_that_dwarfs_all_others_gives_its_value() -> None:
+    q, k, v = normal(np.random.default_rng(2))
+    k[:, 123] = q.mean() + 1e4
+    q = np.abs(q)
+    np.testing.assert_allclose(attend((q, k, v))[0], np.tile(v[0, 123], (TOKENS, 1)), atol=2e-3)
+
+
+@needs_kernel
+def test_zeros_are_an_average() -> None:
+    q, k, v = normal(np.random.default_rng(3))
+    found = attend((q * 0, k * 0, v))
+    np.testing.assert_allclose(found, np.broadcast_to(v.mean(axis=1), v.shape), atol=1e-4)
+    assert not attend((q, k, v * 0)).any()
+
+
+@needs_kernel
+def test_the_same_bits_on_any_number_of_threads() -> None:
+    inputs = normal(np.random.default_rng(4))
+    expected = attend(inputs, threads=1)
+    for threads in (2, 3, 7, 1000):
+        np.testing.assert_array_equal(attend(inputs, threads=threads), expected)
+
+
+@needs_kernel
+def test_tiles_of_one_batch_do_not_mix() -> None:
+    rng = np.random.default_rng(5)
+    one, other = normal(rng), normal(rng)
+    q, k, v = (np.concatenate(both) for both in zip(one, other, strict=True))
+    both = attend((q, k, v))
+    np.testing.assert_array_equal(both[:1], attend(one))
+    np.testing.assert_array_equal(both[1:], attend(other))
+
+
+@needs_kernel
+def test_memory_is_taken_up_again_for_another_size() -> None:
+    rng, ours = np.random.default_rng(6), Attention()
+    for tokens in (50, 400, 50):
+        inputs = normal(rng, tokens)
+        out = np.empty_like(inputs[0])
+        ours(*inputs, HEADS, out)
+        np.testing.assert_array_equal(out, attend(inputs))
+
+
+@needs_kernel
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e38])
+@pytest.mark.parametrize("where", range(3))
+def test_what_is_no_number_is_not_hidden(bad: float, where: int) -> None:
+    """In its own head, for every query; others are as they were."""
+    clean = normal(np.random.default_rng(7), 40)
+    inputs = normal(np.random.default_rng(7), 40)
+    inputs[where][0, 9, WIDTH + 3] = bad
+    if bad == 1e38:
+        inputs[where][0, :, WIDTH + 3] = bad  # the sum of all tokens is past float32
+    found = attend(inputs)
+    assert np.isnan(found[..., WIDTH:]).all()
+    np.testing.assert_array_equal(found[..., :WIDTH], attend(clean)[..., :WIDTH])
+
+
+@needs_kernel
+def test_shapes_it_cannot_do_are_told() -> None:
+    ours = Attention()
+    assert ours.can(4096, 16, 72)
+    assert not any(ours.can(*shape) for shape in ((10, 1, 97), (0, 1, 8), (10, 0, 8), (10, 1, 0)))
+
+
+def test_a_machine_without_it_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(attention, "LIBRARY", tmp_path / "libattention.so")
+    assert "was not compiled" in (why_not() or "")
+    (tmp_path / "libattention.so").write_bytes(b"for another machine")
+    assert "cannot be loaded" in (why_not() or "")
