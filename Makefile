@@ -1,4 +1,4 @@
-.PHONY: help setup run test lint format generate train
+.PHONY: help setup run test lint format generate train page screenshots
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -14,5 +14,9 @@ format:          ## put the code in its format
 	@scripts/format
 generate:        ## write docs/openapi.json and the configuration table from the code
 	@scripts/generate
+page:            ## build the page that `/` serves (setup does it too, where Node is)
+	@scripts/page
+screenshots:     ## every state of the page as a picture in runs/screenshots, and README's two
+	@scripts/screenshots
 train:           ## train the built-in model again (about an hour on two cores)
 	@scripts/train

@@ -74,13 +74,16 @@ class Hub:
         commit: str = COMMIT,
         token: str | None = None,
         gated_for: tuple[str, ...] = (),
+        port: int = 0,
     ) -> None:
         self.repo_id, self.folder, self.commit = repo_id, folder, commit
         self.token, self.gated_for = token, gated_for
         self.aliases: tuple[str, ...] = (BRANCH,)  # other revisions that lead to the commit
         self.requests: list[Request] = []
         self.faults = Faults()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("_", (_Handler,), {"hub": self}))
+        self._server = ThreadingHTTPServer(
+            ("127.0.0.1", port), type("_", (_Handler,), {"hub": self})
+        )
         self.port = self._server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))

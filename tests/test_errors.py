@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import pickle
 
 import pytest
 
@@ -48,6 +49,14 @@ def test_each_becomes_a_problem_with_its_fields(kind: type[errors.HealerError]) 
     problem = Problem.of(error, status_of(kind), "r1").model_dump()
     assert problem["code"] == kind.code
     assert error.fields().items() <= problem.items()
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_each_survives_the_way_between_processes(kind: type[errors.HealerError]) -> None:
+    error = example_of(kind)
+    received = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own bytes
+    assert type(received) is kind
+    assert str(received) == str(error)
 
 
 def test_a_clients_mistake_is_never_a_500() -> None:

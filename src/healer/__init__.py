@@ -1,3 +1,8 @@
 """Healer answers colorectal-cancer screening questions from H&E tiles. Research use only."""
 
+import os
+
 __version__ = "0.1.0"
+
+# ONNX Runtime would report to its maker, from its first import on.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

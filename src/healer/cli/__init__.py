@@ -1,5 +1,6 @@
 """The command line:
-`healer serve | predict | download | doctor | eval | calibrate | tune | optimize | bench`."""
+`healer serve | predict | download | doctor | eval | calibrate | tune | optimize | bench |
+audit`."""
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from healer import __version__
-from healer.cli import answering, benching, measuring, optimizing, tuning
+from healer.cli import answering, auditing, benching, measuring, optimizing, tuning
 from healer.notice import NOTICE
 
 app = typer.Typer(
@@ -42,3 +43,4 @@ app.command()(measuring.calibrate)
 app.command()(tuning.tune)
 app.command()(optimizing.optimize)
 app.command()(benching.bench)
+app.add_typer(auditing.app, name="audit")

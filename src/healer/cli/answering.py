@@ -9,6 +9,8 @@ import typer
 
 from healer.cli.options import EngineOption
 from healer.cli.speech import settings_with, spoken_errors
+from healer.config import Settings
+from healer.errors import ArchivesNotInstalled
 
 
 def serve(
@@ -24,19 +26,60 @@ def serve(
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Tiles, or folders.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE...", help="Tiles, or folders.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     engine: EngineOption = None,
     gate: Annotated[
         str | None, typer.Option(help="refuse, warn or off: pictures that are no H&E field.")
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--input", help="An archive instead: a folder, a CSV or a Parquet file."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="With --input: the Parquet file to write.")
+    ] = None,
+    ray_address: Annotated[
+        str | None, typer.Option(help="With --input: a Ray cluster's HOST:PORT, or auto.")
+    ] = None,
 ) -> None:
-    """Answer for image files; folders are walked."""
+    """Answer for image files (folders are walked), or for a whole archive into one file."""
+    if (source is None) == (not paths):
+        raise typer.BadParameter("give either IMAGE..., or --input and --output")
+    with spoken_errors():
+        settings = settings_with(engine=engine, gate=gate)
+        if source is None:
+            _archive_only(output=output, ray_address=ray_address)
+            all_answered = _files(settings, paths or [], as_json=json)
+        else:
+            all_answered = _archive(settings, source, output, ray_address, as_json=json)
+    raise typer.Exit(0 if all_answered else 1)
+
+
+def _files(settings: Settings, paths: list[Path], *, as_json: bool) -> bool:
     from healer.commands.predict import predict as run
 
-    with spoken_errors():
-        all_answered = run(settings_with(engine=engine, gate=gate), paths, as_json=json)
-    raise typer.Exit(0 if all_answered else 1)
+    return run(settings, paths, as_json=as_json)
+
+
+def _archive_only(**options: object) -> None:
+    if given := [name for name, value in options.items() if value is not None]:
+        raise typer.BadParameter(f"--{given[0].replace('_', '-')} goes with --input")
+
+
+def _archive(
+    settings: Settings, source: Path, output: Path | None, address: str | None, *, as_json: bool
+) -> bool:
+    if as_json or output is None or output.suffix != ".parquet":
+        raise typer.BadParameter("--input needs --output FILE.parquet, and takes no --json")
+    try:
+        from healer.archives.run import Job
+        from healer.commands.archive import archive
+    except ModuleNotFoundError as missing:
+        raise ArchivesNotInstalled(str(missing)) from None
+    return archive(Job(settings, source, output, address))
 
 
 def download() -> None:

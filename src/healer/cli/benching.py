@@ -49,6 +49,10 @@ def bench(
         Path | None,
         typer.Option(metavar="FOLDER", help="Tiles/s of the built-in model on these instead."),
     ] = None,
+    gpu: Annotated[
+        bool,
+        typer.Option("--gpu", help="Healer on a GPU against plain generate and the card instead."),
+    ] = False,
 ) -> None:
     """Measure engines and rivals: times, memory, and how far they are from the machine's floor."""
     with spoken_errors():
@@ -57,7 +61,25 @@ def bench(
 
             bench_builtin(builtin, out, rounds=rounds, anyway=anyway)
             return
+        place = (checkpoint or Path("runs/checkpoints") / shape.value).resolve()
         try:
+            if gpu:
+                from healer.commands import bench_gpu
+
+                bench_gpu.bench_gpu(
+                    bench_gpu.Request(
+                        shape=shape.value,
+                        out=out,
+                        checkpoint=place,
+                        rounds=rounds,
+                        repeats=repeats,
+                        tokens=tokens,
+                        seed=seed,
+                        tokenizer=tokenizer,
+                        anyway=anyway,
+                    )
+                )
+                return
             from healer.commands.bench import Request
             from healer.commands.bench import bench as run
 
@@ -66,7 +88,7 @@ def bench(
                     shape=shape.value,
                     contenders=contenders,
                     out=out,
-                    checkpoint=(checkpoint or Path("runs/checkpoints") / shape.value).resolve(),
+                    checkpoint=place,
                     rounds=rounds,
                     repeats=repeats,
                     tokens=tokens,

@@ -2,6 +2,7 @@
 
 HealerError
 ├── InvalidSettings          a variable's value cannot be used
+├── ShuttingDown             asked to stop: no new answers
 ├── DownloadError            acquiring weights
 │   ├── TokenMissing         no MY_HF_TOKEN / HF_TOKEN
 │   ├── TokenRejected        the hub says 401
@@ -31,7 +32,14 @@ HealerError
 │   ├── ConversionDiskFull   checked before converting
 │   ├── MemoryTooSmall       checked before converting
 │   ├── ConversionTaken      the output folder holds something else
-│   └── ModelNotReady        still loading, or failed to load
+│   ├── ModelNotReady        still loading, or failed to load
+│   └── UpstreamError        asking a model behind another server
+│       ├── UpstreamUnreachable  no answer, or one of the 500s
+│       ├── UpstreamBusy         429
+│       ├── UpstreamKeyRejected  401 or 403
+│       ├── UpstreamModelUnknown 404, or not among its models
+│       ├── UpstreamUnsuited     no logprobs, no images, or no such interface
+│       └── UpstreamChanged      another model since the start
 ├── DatasetError             evaluating and calibrating
 │   ├── DatasetNotFound      neither a path nor fetched yet
 │   ├── DatasetUnreadable
@@ -57,6 +65,24 @@ HealerError
 │   ├── UnknownContender
 │   ├── ContenderMissing     its library or its files are not there
 │   └── NoMemoryLimit        no cgroup can be made
+├── ArchiveError             answering for whole archives
+│   ├── ListingUnreadable    no list of tiles
+│   ├── OutputTaken          the output is there already, or being written
+│   ├── RunMismatch          the answers kept are another run's
+│   ├── AnswersNotWritable
+│   ├── ArchivesNotInstalled the ray extra is missing
+│   ├── RayUnavailable       not started, or no cluster there
+│   ├── WorkersFailed        all of them, whatever the tile
+│   └── TileNotAnswered      one that takes its worker with it
+├── AuditError               the audit log
+│   ├── AuditUnavailable     the store does not answer, or cannot be written
+│   ├── AuditOutdated        its tables are another version's
+│   ├── AuditLibrariesMissing the audit extra is missing
+│   ├── AuditOff             HEALER_AUDIT is not set
+│   ├── AuditBroken          a record does not fit the one before it
+│   ├── AnchorMissing        the log was cut off, or written anew
+│   ├── ImageNotRecorded     nothing to replay
+│   └── NotReplayable        recorded by something else than is configured
 └── RequestError             what a client sent
     ├── UploadNotMultipart   another content type
     ├── MalformedForm        multipart that does not parse
@@ -65,6 +91,7 @@ HealerError
     ├── EmptyFile
     ├── TooManyBytes
     ├── FileNotReadable      on the command line
+    ├── AnswerUnknown        a review of no recorded answer
     └── ImageError
         ├── NotAnImage
         ├── UnsupportedFormat
@@ -78,10 +105,34 @@ to do next. HTTP statuses live in `healer.serving.problems`, exit codes here.
 
 from __future__ import annotations
 
+from healer.errors.archives import (
+    AnswersNotWritable,
+    ArchiveError,
+    ArchivesNotInstalled,
+    ListingUnreadable,
+    OutputTaken,
+    RayUnavailable,
+    RunMismatch,
+    TileNotAnswered,
+    WorkersFailed,
+)
+from healer.errors.audit import (
+    AnchorMissing,
+    AnswerUnknown,
+    AuditBroken,
+    AuditError,
+    AuditLibrariesMissing,
+    AuditOff,
+    AuditOutdated,
+    AuditUnavailable,
+    ImageNotRecorded,
+    NotReplayable,
+)
 from healer.errors.base import (
     HealerError,
     InvalidSettings,
     Json,
+    ShuttingDown,
 )
 from healer.errors.bench import (
     BenchDiskFull,
@@ -164,12 +215,32 @@ from healer.errors.tuning import (
     TuningDiverged,
     TuningError,
 )
+from healer.errors.upstream import (
+    UpstreamBusy,
+    UpstreamChanged,
+    UpstreamError,
+    UpstreamKeyRejected,
+    UpstreamModelUnknown,
+    UpstreamUnreachable,
+    UpstreamUnsuited,
+)
 
 __all__ = [
     "AdapterIncomplete",
     "AdapterMismatch",
     "AdapterNotMerged",
+    "AnchorMissing",
+    "AnswerUnknown",
+    "AnswersNotWritable",
+    "ArchiveError",
     "ArchiveUnsafe",
+    "ArchivesNotInstalled",
+    "AuditBroken",
+    "AuditError",
+    "AuditLibrariesMissing",
+    "AuditOff",
+    "AuditOutdated",
+    "AuditUnavailable",
     "BenchDiskFull",
     "BenchError",
     "CalibrationMismatch",
@@ -202,11 +273,13 @@ __all__ = [
     "HubUnreachable",
     "ImageError",
     "ImageNotAssessable",
+    "ImageNotRecorded",
     "InvalidField",
     "InvalidSettings",
     "Json",
     "LabelUnknown",
     "LicenceNotAccepted",
+    "ListingUnreadable",
     "MachineBusy",
     "MalformedForm",
     "MemoryTooSmall",
@@ -221,10 +294,16 @@ __all__ = [
     "NotAnImage",
     "NotCalibratable",
     "NotConvertible",
+    "NotReplayable",
+    "OutputTaken",
+    "RayUnavailable",
     "RequestError",
     "ResultsMismatch",
     "RevisionNotFound",
     "RevisionNotPinned",
+    "RunMismatch",
+    "ShuttingDown",
+    "TileNotAnswered",
     "TileUnusable",
     "TokenMissing",
     "TokenRejected",
@@ -238,4 +317,12 @@ __all__ = [
     "UnknownContender",
     "UnsupportedFormat",
     "UploadNotMultipart",
+    "UpstreamBusy",
+    "UpstreamChanged",
+    "UpstreamError",
+    "UpstreamKeyRejected",
+    "UpstreamModelUnknown",
+    "UpstreamUnreachable",
+    "UpstreamUnsuited",
+    "WorkersFailed",
 ]

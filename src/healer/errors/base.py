@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import ClassVar
+from typing import ClassVar, Self
 
 Json = str | int | float | bool | None | Sequence[Mapping[str, str | float]]
 
@@ -19,6 +19,10 @@ class HealerError(Exception):
     def __str__(self) -> str:
         return self.message.format(**self.fields())
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Json, ...]]:
+        """Errors cross the border between processes."""
+        return type(self), tuple(self.fields().values())
+
     def fields(self) -> dict[str, Json]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
@@ -31,3 +35,13 @@ class InvalidSettings(HealerError):
     title = "A setting cannot be used"
     message = "{variable} {reason}."
     exit_code = 2
+
+
+@dataclass(eq=False)
+class ShuttingDown(HealerError):
+    code = "shutting_down"
+    title = "The service is shutting down"
+    message = (
+        "Healer is shutting down: it finishes the answers it has begun and takes no new ones. "
+        "Send the image again in a moment."
+    )

@@ -1,0 +1,101 @@
+"""The seal: every record's hash covers the record before it.
+
+    body  canonical JSON: keys sorted, no blanks, ASCII, numbers as Python's repr
+    hash  SHA-256 of the previous record's hash, a line feed, and the body
+
+The first record follows GENESIS. A body holds its own sequence number, so nothing about a record
+is outside the seal. What is stored is the body itself, so no database's idea of a number matters.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from healer.audit.records import Record
+from healer.errors import AuditBroken
+
+GENESIS = "0" * 64
+# Columns that repeat a part of the body, to search by.
+REPEATED = ("sequence", "kind", "request_id", "file_sha256", "pixels_sha256")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One record as it is stored; `found_by` are the columns that repeat parts of its body."""
+
+    sequence: int
+    previous: str
+    hash: str
+    body: str
+    found_by: Mapping[str, Any]
+
+    @property
+    def content(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self.body)
+        return content
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a chain: an anchor, once it is kept elsewhere."""
+
+    sequence: int = 0
+    hash: str = GENESIS
+
+
+def canonical(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def seal(previous: str, body: str) -> str:
+    return hashlib.sha256(f"{previous}\n{body}".encode()).hexdigest()
+
+
+def linked(record: Record, head: Head) -> Link:
+    """The record as it is to be stored after `head`."""
+    sequence = head.sequence + 1
+    content = {"sequence": sequence, **record.model_dump(mode="json")}
+    body = canonical(content)
+    found_by = {name: content.get(name) for name in REPEATED}
+    return Link(sequence, head.hash, seal(head.hash, body), body, found_by)
+
+
+def checked(links: Iterable[Link]) -> Iterator[Link]:
+    """The links, each once it is known to fit; raises AuditBroken at the first that does not."""
+    head = Head()
+    for link in links:
+        if reason := _fault(link, head):
+            raise AuditBroken(head.sequence + 1, reason)
+        head = Head(link.sequence, link.hash)
+        yield link
+
+
+def intact(link: Link) -> Link:
+    """The link, where its own seal and columns fit it; raises AuditBroken."""
+    if reason := _own_fault(link):
+        raise AuditBroken(link.sequence, reason)
+    return link
+
+
+def _fault(link: Link, head: Head) -> str | None:
+    if link.sequence != head.sequence + 1:
+        return f"it is missing, and record {link.sequence} stands in its place"
+    if link.previous != head.hash:
+        return "it does not follow from the record before it"
+    return _own_fault(link)
+
+
+def _own_fault(link: Link) -> str | None:
+    if seal(link.previous, link.body) != link.hash:
+        return "its content is not what was sealed"
+    try:
+        content = link.content
+    except ValueError:
+        return "its content is no record"
+    if any(link.found_by[name] != content.get(name) for name in REPEATED):
+        return "its columns differ from its content"
+    return None

@@ -1,0 +1,146 @@
+"""What serving asks of the log: record this, now; and say how you are."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import structlog
+
+from healer.audit.records import Answered, Missed, Opinion, Reviewed
+from healer.config import Settings
+from healer.errors import AnswerUnknown, AuditError, AuditLibrariesMissing, AuditOff
+
+if TYPE_CHECKING:  # its libraries are an extra
+    from healer.audit.store import Store
+
+log = structlog.get_logger(__name__)
+
+
+class Journal(Protocol):
+    """Every method but `warnings` blocks: call it off the event loop."""
+
+    def check(self) -> None:
+        """At the start: log what would keep answers from being recorded."""
+        ...
+
+    def record(self, answer: Answered, /) -> bool | None:
+        """True once it is committed, None where no log is kept, False where the log is down and
+        the operator chose to answer all the same; raises AuditError where they did not."""
+        ...
+
+    def review(self, opinion: Opinion, caller: str | None, /) -> str:
+        """The hash of the review's record; raises AnswerUnknown or AuditError."""
+        ...
+
+    def warnings(self) -> list[str]:
+        """What /health should say."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_journal(settings: Settings) -> Journal:
+    """Asks no database yet; raises InvalidSettings or AuditLibrariesMissing."""
+    if settings.audit is None:
+        return NoJournal()
+    return StoreJournal(open_store(settings.audit.get_secret_value()), settings.audit_failure)
+
+
+def open_store(audit: str) -> Store:
+    try:
+        from healer.audit.store import Store
+
+        return Store(audit)
+    except ModuleNotFoundError as missing:
+        raise AuditLibrariesMissing(str(missing)) from None
+
+
+class NoJournal:
+    """HEALER_AUDIT is not set."""
+
+    def check(self) -> None:
+        pass
+
+    def record(self, _answer: Answered, /) -> None:
+        pass
+
+    def review(self, _opinion: Opinion, _caller: str | None, /) -> str:
+        raise AuditOff
+
+    def warnings(self) -> list[str]:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+class StoreJournal:
+    def __init__(self, store: Store, failure: Literal["refuse", "degrade"]) -> None:
+        self._store = store
+        self._degrades = failure == "degrade"
+        self._lock = threading.Lock()
+        self._trouble: AuditError | None = None
+        self._missed = 0  # answers that no record in the log accounts for yet
+        self._since: datetime | None = None
+
+    def check(self) -> None:
+        try:
+            self._store.make_current()
+        except AuditError as error:
+            self._trouble = error
+            log.error("audit log", code=error.code, detail=str(error))
+
+    def record(self, answer: Answered, /) -> bool:
+        gap = self._taken_gap()
+        try:
+            self._store.append(*gap, answer)
+        except AuditError as error:
+            self._trouble = error
+            if not self._degrades:
+                raise
+            self._miss(gap, answer, error)
+            return False
+        self._trouble = None
+        return True
+
+    def review(self, opinion: Opinion, caller: str | None, /) -> str:
+        self._store.make_current()
+        answer = self._store.answer(opinion.request_id)
+        if answer is None:
+            raise AnswerUnknown
+        review = Reviewed(answer=answer.hash, caller=caller, **opinion.model_dump())
+        return self._store.append(review)[0].hash
+
+    def warnings(self) -> list[str]:
+        told = []
+        if self._trouble:
+            told.append(f"the audit log cannot be written ({self._trouble.code})")
+        if self._missed:
+            told.append(f"{self._missed} answers since {self._since} are not in the audit log")
+        return told
+
+    def close(self) -> None:
+        try:
+            if gap := self._taken_gap():
+                self._store.append(*gap)
+        except AuditError as error:
+            log.error("answers not recorded", answers=gap[0].answers, code=error.code)
+        self._store.close()
+
+    def _taken_gap(self) -> list[Missed]:
+        """What the next record must follow: how many answers are missing, if any."""
+        with self._lock:
+            if not self._missed or self._since is None:
+                return []
+            gap = Missed(answers=self._missed, since=self._since)
+            self._missed, self._since = 0, None
+            return [gap]
+
+    def _miss(self, gap: list[Missed], answer: Answered, error: AuditError) -> None:
+        with self._lock:
+            self._missed += 1 + sum(each.answers for each in gap)
+            since = [self._since, *(each.since for each in gap), answer.time]
+            self._since = min(time for time in since if time is not None)
+        log.error("answer not recorded", request_id=answer.request_id, code=error.code)

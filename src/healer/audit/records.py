@@ -1,0 +1,96 @@
+"""What the log keeps. Never pixels, never a file's name.
+
+Each kind of record becomes one line of canonical JSON; see `chain.py` for how it is sealed.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from healer import __version__
+
+NOTE_CHARACTERS = 500
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+RequestId = Annotated[str, Field(min_length=1, max_length=64)]
+# Control characters cannot be shown, and PostgreSQL's jsonb cannot hold one of them.
+Note = Annotated[str, Field(max_length=NOTE_CHARACTERS, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f]*$")]
+
+
+class Opinion(BaseModel):
+    """A reviewer's word on an answer."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    request_id: RequestId = Field(description="Of the answer.")
+    agrees: bool = Field(strict=True, description="Whether the reviewer agrees with the verdict.")
+    note: Note | None = Field(default=None, description="Must not name the patient.")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    format: Literal[1] = 1
+    healer: str = Field(default=__version__, description="The code's version.")
+    time: datetime = Field(default_factory=now, description="UTC, by this machine's clock.")
+
+
+class Answered(_Record):
+    """One answer.
+
+    `file_sha256` is of the bytes as they were sent, `pixels_sha256` of the decoded picture (see
+    `digests.py`); `margin` is the natural log-odds of yes against no, `mass` the probability put
+    on either.
+    """
+
+    kind: Literal["answer"] = "answer"
+    request_id: RequestId
+    caller: str | None
+    file_sha256: Sha256
+    pixels_sha256: Sha256
+    verdict: Literal["yes", "no", "indeterminate"]
+    probability: float = Field(ge=0, le=1)
+    margin: float = Field(allow_inf_nan=False)
+    mass: float = Field(allow_inf_nan=False)
+    gate: Literal["passed", "warned", "off"]
+    gate_reasons: tuple[str, ...] = ()
+    engine: str
+    model_id: str
+    revision: str
+    adapter: str | None
+    device: str
+    dtype: str
+    quantization: str
+    preprocessing_id: str
+    prompt_id: str
+    calibration: str | None
+
+
+class Reviewed(_Record):
+    """What a reviewer made of an answer; `answer` is the hash of its record."""
+
+    kind: Literal["review"] = "review"
+    request_id: RequestId
+    answer: Sha256
+    caller: str | None
+    agrees: bool
+    note: Note | None = None
+
+
+class Missed(_Record):
+    """Answers that were given without a record, because the store was down and
+    HEALER_AUDIT_FAILURE is degrade."""
+
+    kind: Literal["gap"] = "gap"
+    answers: int = Field(gt=0)
+    since: datetime
+
+
+Record = Answered | Reviewed | Missed

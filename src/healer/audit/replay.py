@@ -1,0 +1,78 @@
+"""The same picture, looked at again: does what answers today answer as it did?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from healer.audit.chain import Link, intact
+from healer.audit.records import Answered
+from healer.engines.base import Evidence
+from healer.errors import NotReplayable
+from healer.imaging.tile import Tile
+from healer.screening.calibration import Binding
+from healer.screening.screener import Screener
+from healer.screening.verdict import Verdict
+
+# Natural log-odds. Published in docs/audit.md; what the engines' conformance tests hold them to
+# when a tile comes in another batch, and what a margin may move by on the same kind of device.
+TOLERANCE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A recorded answer beside today's. `reason` says why they differ; None where they agree."""
+
+    recorded: Answered
+    margin: float
+    verdict: Verdict
+    reason: str | None
+
+
+def replay(
+    screener: Screener, tile: Tile, pixels_sha256: str, answers: Sequence[Link]
+) -> list[Replayed]:
+    """Each recorded answer that the screener can speak to, compared; one look at the tile.
+
+    Raises AuditBroken for a record that was altered, NotReplayable where none can be compared.
+    """
+    recorded = [_answered(link) for link in answers]
+    comparable = [each for each in recorded if not _strangeness(each, screener)]
+    if not comparable:
+        raise NotReplayable("; ".join(_strangeness(recorded[-1], screener)) + ".")
+    look = screener.look([tile])[0]
+    return [
+        Replayed(each, look.evidence.margin, look.verdict, reason)
+        for each in comparable
+        for reason in [_difference(each, look.evidence, look.verdict, pixels_sha256, screener)]
+    ]
+
+
+def _answered(link: Link) -> Answered:
+    content = intact(link).content
+    del content["sequence"]
+    return Answered.model_validate(content)
+
+
+def _strangeness(recorded: Answered, screener: Screener) -> list[str]:
+    """What a margin depends on and is not as it was."""
+    return [
+        f"{name} was {getattr(recorded, name)} and is {value}"
+        for name, value in Binding.of(screener.info).model_dump().items()
+        if getattr(recorded, name) != value
+    ]
+
+
+def _difference(
+    recorded: Answered, seen: Evidence, verdict: Verdict, pixels_sha256: str, screener: Screener
+) -> str | None:
+    moved = abs(seen.margin - recorded.margin)
+    calibration = screener.calibration.id if screener.calibration else None
+    if recorded.pixels_sha256 != pixels_sha256:
+        return "the file is decoded to other pixels than it was" if moved > TOLERANCE else None
+    if moved > TOLERANCE:
+        where = f" (then on {recorded.device}, now on {screener.info.device})"
+        return f"the margin moved by {moved:.4f}{where}"
+    if recorded.calibration != calibration:
+        return None  # the margin agrees; probability and verdict are another calibration's
+    return None if recorded.verdict == verdict.answer else "another verdict at the same margin"

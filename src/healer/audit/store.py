@@ -1,0 +1,202 @@
+"""The log itself: links appended one after another, read back in order."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import structlog
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    select,
+)
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from healer.audit import upgrading
+from healer.audit.addresses import address
+from healer.audit.chain import REPEATED, Head, Link, linked
+from healer.audit.databases import PATIENCE_SECONDS, READS, database
+from healer.audit.records import Record
+from healer.errors import AuditUnavailable
+
+log = structlog.get_logger(__name__)
+
+# A store that has just failed is not asked again for this long: others would queue up behind it.
+PAUSE_SECONDS = 1.0
+CHUNK = 1000
+SILENCES = {
+    "OperationalError": "the database does not answer",
+    "ConnectionTimeout": "the database does not answer",
+    "QueryCanceled": "the database took too long",
+}
+
+TABLE = Table(
+    "healer_audit",
+    MetaData(),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("previous", String),
+    Column("hash", String),
+    Column("kind", String),
+    Column("request_id", String),
+    Column("file_sha256", String),
+    Column("pixels_sha256", String),
+    Column("body", Text),
+)
+
+
+class Store:
+    """Every method blocks, and raises AuditUnavailable or AuditOutdated."""
+
+    def __init__(self, audit: str, patience: float = PATIENCE_SECONDS) -> None:
+        self.database = database(address(audit), patience)
+        self._patience = patience
+        self.engine = self.database.engine
+        self._turn = threading.Lock()
+        self._current = False
+        self._failed: tuple[float, AuditUnavailable] | None = None
+
+    def append(self, *records: Record) -> list[Link]:
+        """All of them or none; committed, and safe from a crash, when this returns."""
+        with self._one_at_a_time(), self._watched(), _spoken():
+            self.make_current()
+            with self.engine.begin() as connection:
+                self.database.take_turn(connection)
+                links = _linked(records, _head(connection))
+                connection.execute(TABLE.insert(), [_row(link) for link in links])
+            return links
+
+    def make_current(self) -> None:
+        """Upgrade the tables where the database is ours alone, or see that they are current."""
+        with _spoken():
+            self.database.make_ready()
+            if not self._current:
+                self._bring_up()
+            self._current = True
+
+    def _bring_up(self) -> None:
+        with self.engine.begin() as connection:
+            if self.database.upgrades_itself:
+                upgrading.upgrade(connection)
+            else:
+                upgrading.require_current(connection)
+
+    def upgrade(self) -> str:
+        """Bring the tables to the newest version, and return it."""
+        with _spoken():
+            self.database.make_ready()
+            with self.engine.begin() as connection:
+                self.database.take_turn(connection)
+                upgrading.upgrade(connection)
+            return upgrading.needed()
+
+    def links(self) -> Iterator[Link]:
+        """Every record, oldest first, as it was when the reading began."""
+        in_order = select(TABLE).order_by(TABLE.c.sequence).execution_options(yield_per=CHUNK)
+        with self._reading() as connection, connection.execute(in_order) as rows:
+            for row in rows.mappings():
+                yield _link(row)
+
+    def answer(self, request_id: str) -> Link | None:
+        """The newest answer with this request id."""
+        found = self._answers(TABLE.c.request_id == request_id)
+        return found[-1] if found else None
+
+    def answers_for(self, file_sha256: str, pixels_sha256: str) -> list[Link]:
+        """Answers for this file or these pixels, oldest first."""
+        return self._answers(
+            (TABLE.c.file_sha256 == file_sha256) | (TABLE.c.pixels_sha256 == pixels_sha256)
+        )
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def _answers(self, which: ColumnElement[bool]) -> list[Link]:
+        wanted = select(TABLE).where(TABLE.c.kind == "answer", which).order_by(TABLE.c.sequence)
+        with self._reading() as connection:
+            return [_link(row) for row in connection.execute(wanted).mappings()]
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        if not self.database.exists():
+            raise AuditUnavailable("there is no such file")
+        reading = self.engine.execution_options(**READS)
+        with _spoken(), reading.connect() as connection:
+            upgrading.require_current(connection)
+            yield connection
+
+    @contextmanager
+    def _one_at_a_time(self) -> Iterator[None]:
+        if not self._turn.acquire(timeout=self._patience):
+            raise AuditUnavailable("too many answers wait to be recorded")
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        if self._failed and time.monotonic() < self._failed[0]:
+            raise self._failed[1]
+        try:
+            yield
+        except AuditUnavailable as error:
+            self._failed = time.monotonic() + PAUSE_SECONDS, error
+            self._current = False
+            raise
+        self._failed = None
+
+
+@contextmanager
+def _spoken() -> Iterator[None]:
+    """What a database says goes to the log; a client is told what kind of failure it was."""
+    try:
+        yield
+    except DBAPIError as error:
+        lines = str(error.orig).strip().splitlines()
+        log.error("audit store", error=type(error.orig).__name__, detail=lines[0] if lines else "")
+        raise AuditUnavailable(_kind(error)) from None
+    except (SQLAlchemyError, OSError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+        log.error("audit store", error=type(error).__name__, detail=reason)
+        raise AuditUnavailable(reason) from None
+
+
+def _kind(error: DBAPIError) -> str:
+    """SQLite's own words name nothing; PostgreSQL's name hosts and users."""
+    if type(error.orig).__module__.startswith("sqlite3"):
+        return str(error.orig)
+    name = type(error.orig).__name__
+    return SILENCES.get(name, f"PostgreSQL says {name}")
+
+
+def _head(connection: Connection) -> Head:
+    newest = select(TABLE.c.sequence, TABLE.c.hash).order_by(TABLE.c.sequence.desc()).limit(1)
+    row = connection.execute(newest).first()
+    return Head(row.sequence, row.hash) if row else Head()
+
+
+def _linked(records: Sequence[Record], head: Head) -> list[Link]:
+    links = []
+    for record in records:
+        links.append(linked(record, head))
+        head = Head(links[-1].sequence, links[-1].hash)
+    return links
+
+
+def _row(link: Link) -> dict[str, object]:
+    return {**link.found_by, "previous": link.previous, "hash": link.hash, "body": link.body}
+
+
+def _link(row: RowMapping) -> Link:
+    found_by = {name: row[name] for name in REPEATED}
+    return Link(row["sequence"], row["previous"], row["hash"], row["body"], found_by)

@@ -1,0 +1,56 @@
+"""The tables' version: Alembic's, in the package."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from healer.errors import AuditOutdated
+
+VERSION_TABLE = "healer_audit_version"
+logging.getLogger("alembic").setLevel(logging.WARNING)  # it would tell of every look at a version
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring the tables to the newest version; raises AuditOutdated where they are newer still."""
+    _known(found(connection))
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def require_current(connection: Connection) -> None:
+    """Raises AuditOutdated."""
+    if (version := found(connection)) != needed():
+        raise AuditOutdated(version or "none", needed())
+
+
+def found(connection: Connection) -> str | None:
+    options = {"version_table": VERSION_TABLE}
+    return MigrationContext.configure(connection, opts=options).get_current_revision()
+
+
+def needed() -> str:
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _known(version: str | None) -> None:
+    versions = {
+        script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
+    }
+    if version is not None and version not in versions:
+        raise AuditOutdated(version, needed())
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("version_table", VERSION_TABLE)
+    config.set_main_option("path_separator", "os")
+    return config
