@@ -78,6 +78,14 @@ class Settings(BaseSettings):
         description="Port to serve on; 0 picks a free one.",
     )
     host: str = Field(default="127.0.0.1", description="Address to serve on.")
+    cors_origins: str = Field(
+        default="",
+        pattern=r"^(https?://[\w.-]+(:\d+)?(,https?://[\w.-]+(:\d+)?)*)?$",
+        description=(
+            "Comma-separated origins (`https://pathology.example.org`) whose pages may ask from a "
+            "browser. None by default: Healer serves its own page."
+        ),
+    )
     engine: Literal["auto", "builtin", "medgemma", "openvino", "openai"] = Field(
         default="auto",
         description=(

@@ -24,7 +24,7 @@ export function Reading({ item }: { item: Item }): ReactElement {
       </div>
       <label className="mt-2 block text-sm">
         <span className="sr-only">{texts.review.note}</span>
-        <textarea id="note" rows={2} className="field w-full" placeholder={texts.review.placeholder} value={review.note}
+        <textarea data-note={item.id} rows={2} className="field w-full" placeholder={texts.review.placeholder} value={review.note}
           onChange={(event) => { change(item.id, { review: { ...review, note: event.target.value } }); }} />
       </label>
     </section>

@@ -17,7 +17,7 @@ const KEYS: Record<string, (item: Item | undefined) => void> = {
   o: () => { choose("files"); },
   a: (item) => { if (item) mark(item, "agree"); },
   d: (item) => { if (item) mark(item, "disagree"); },
-  n: () => { document.getElementById("note")?.focus(); },
+  n: (item) => { if (item) document.querySelector<HTMLElement>(`[data-note="${CSS.escape(item.id)}"]`)?.focus(); },
   c: (item) => { if (item) togglePin(item.id); },
   r: (item) => { if (item && !isOpen(item)) retry(item.id, item.gate); },
   p: (item) => { if (item) void report(item); },
