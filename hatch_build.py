@@ -20,7 +20,7 @@ SOURCE, LIBRARY = FOLDER / "attention.c", FOLDER / "libattention.so"
 OPTIONS = ("-O2", "-std=gnu11", "-shared", "-fPIC", "-pthread")
 
 
-class CompileKernel(BuildHookInterface):  # type: ignore[type-arg]
+class CompileKernel(BuildHookInterface):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002
         if self.target_name != "wheel":
             return

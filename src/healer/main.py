@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,14 +11,15 @@ from typing import Any
 from fastapi import FastAPI
 
 from healer import __version__, logs
+from healer.audit.journal import Journal, open_journal
 from healer.config import Settings, load_settings
 from healer.engines.base import Engine
 from healer.engines.choice import Choice, choose
-from healer.errors import InvalidSettings
+from healer.errors import AuditLibrariesMissing, InvalidSettings
 from healer.notice import NOTICE
 from healer.screening.opening import open_screener
 from healer.screening.screener import Screener
-from healer.serving import browser, openapi, problems
+from healer.serving import browser, openapi, origins, problems, reviews
 from healer.serving.draining import Draining
 from healer.serving.identity import RequestIdentity
 from healer.serving.routes import router
@@ -40,11 +42,14 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
     )
     app.state.settings = settings
     app.state.service = _service(settings, engine)
+    app.state.journal = open_journal(settings)
     app.state.started = time.monotonic()
     problems.install(app)
     app.add_middleware(Draining, service=app.state.service)
     app.add_middleware(RequestIdentity)
+    origins.install(app, settings)
     app.include_router(router)
+    app.include_router(reviews.router)
     browser.install(app)
     openapi.install(app)
     return app
@@ -61,9 +66,12 @@ def _service(settings: Settings, engine: Engine | None) -> Service:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
+    journal: Journal = app.state.journal
+    await asyncio.to_thread(journal.check)
     await service.start()
     yield
     await service.stop()
+    await asyncio.to_thread(journal.close)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
@@ -72,5 +80,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
         raise AttributeError(name)
     try:
         return create_app()
-    except InvalidSettings as error:
+    except (InvalidSettings, AuditLibrariesMissing) as error:
         raise SystemExit(f"Healer cannot start: {error}") from None

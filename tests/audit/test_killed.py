@@ -80,6 +80,7 @@ def told_until_the_server_died(cluster: Cluster, postgresql: str) -> set[str]:
     ) as process:
         assert process.stdout is not None
         told = [process.stdout.readline() for _ in range(20)]
+        assert all(told)
         cluster.kill()
         rest, complaints = process.communicate()
     assert "AuditUnavailable" in complaints

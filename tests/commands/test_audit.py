@@ -140,6 +140,14 @@ def test_upgrade_makes_the_tables_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "0 records (none), none broken" in healer("verify")[1]
 
 
+def test_predict_says_that_it_records_nothing(log: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["predict", "--gate", "off", str(tile_file(tmp_path))])
+    assert done.exit_code == 0
+    assert "these are not kept" in done.stderr
+    with closing(Store(log)) as store:
+        assert len(list(store.links())) == 2
+
+
 def test_without_a_log_each_command_says_so() -> None:
     for command in (["verify"], ["export"], ["upgrade"]):
         code, said = healer(*command)

@@ -23,13 +23,15 @@ from tests.image.container import Container
 
 CHANGED = Path("src/healer/serving/routes.py")
 MOST_BYTES = 30e9  # of layers, before they are all made anew
-TOOLS = ("buildah", "debootstrap", "unshare", "node", "npm")
+TOOLS = ("buildah", "debootstrap", "git", "node", "npm", "unshare")
 
 
 def missing() -> str | None:
     """Why no image can be built here."""
     if os.geteuid() != 0:
         return "building images needs root"
+    if not (REPO / ".git").exists():
+        return "this is no git checkout, which tells what belongs in the image"
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
     return f"not installed: {', '.join(absent)}" if absent else None
 

@@ -37,6 +37,7 @@ LOOPBACK = {
     # this says that Ray is to be no cluster, as it is by default on macOS.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
+    "RAY_worker_niceness": "0",  # a worker is to be as nice as the command was started
 }
 CROWDED = (
     "It starts slowly where others use the cores: try again, and set TMPDIR to a short path if "

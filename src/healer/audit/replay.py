@@ -39,7 +39,7 @@ def replay(
     recorded = [_answered(link) for link in answers]
     comparable = [each for each in recorded if not _strangeness(each, screener)]
     if not comparable:
-        raise NotReplayable("; ".join(_strangeness(recorded[-1], screener)) + ".")
+        raise NotReplayable("; ".join(_strangeness(recorded[-1], screener)))
     look = screener.look([tile])[0]
     return [
         Replayed(each, look.evidence.margin, look.verdict, reason)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from healer.cli.options import EngineOption
-from healer.cli.speech import settings_with, spoken_errors
+from healer.cli.speech import complaints, settings_with, spoken_errors
 from healer.config import Settings
 from healer.errors import ArchivesNotInstalled
 
@@ -50,6 +50,8 @@ def predict(
         raise typer.BadParameter("give either IMAGE..., or --input and --output")
     with spoken_errors():
         settings = settings_with(engine=engine, gate=gate)
+        if settings.audit:
+            complaints.print("HEALER_AUDIT keeps what `healer serve` answers; these are not kept.")
         if source is None:
             _archive_only(output=output, ray_address=ray_address)
             all_answered = _files(settings, paths or [], as_json=json)

@@ -18,6 +18,7 @@ from rich.text import Text
 from healer import manifest, memory
 from healer.config import Settings
 from healer.engines.choice import Choice, choose, converted_folder
+from healer.engines.openvino import attention
 from healer.engines.openvino import folder as folders
 from healer.errors import HealerError, ModelIncomplete
 from healer.screening.opening import open_screener
@@ -80,6 +81,8 @@ def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], Finding]]]:
     yield "devices", devices
     yield "hub access", lambda: hub_access(settings)
     yield "model folder", lambda: model_folder(settings, choice)
+    if choice.engine == "openvino":
+        yield "attention", lambda: vision_attention(settings)
     yield "engine", lambda: engine_answers(settings, choice)
 
 
@@ -161,6 +164,13 @@ def converted(folder: Path) -> Finding:
         f"{found.source.model_id} at {found.source.revision[:12]}, converted with margins within "
         f"{found.parity.shift:.2f} of float32, every checksum right"
     )
+
+
+def vision_attention(settings: Settings) -> Finding:
+    why = "HEALER_DTYPE=float32" if settings.dtype == "float32" else attention.why_not()
+    if why:
+        return note(f"OpenVINO's own in the vision tower: {why}")
+    return ok("our own in the vision tower, in 16-bit integers")
 
 
 def engine_answers(settings: Settings, choice: Choice) -> Finding:

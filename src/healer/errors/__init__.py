@@ -78,7 +78,6 @@ HealerError
 │   ├── AuditUnavailable     the store does not answer, or cannot be written
 │   ├── AuditOutdated        its tables are another version's
 │   ├── AuditLibrariesMissing the audit extra is missing
-│   ├── AuditOff             HEALER_AUDIT is not set
 │   ├── AuditBroken          a record does not fit the one before it
 │   ├── AnchorMissing        the log was cut off, or written anew
 │   ├── ImageNotRecorded     nothing to replay
@@ -91,7 +90,9 @@ HealerError
     ├── EmptyFile
     ├── TooManyBytes
     ├── FileNotReadable      on the command line
+    ├── ReviewUnreadable
     ├── AnswerUnknown        a review of no recorded answer
+    ├── AuditOff             a review, where no log is kept
     └── ImageError
         ├── NotAnImage
         ├── UnsupportedFormat
@@ -127,6 +128,7 @@ from healer.errors.audit import (
     AuditUnavailable,
     ImageNotRecorded,
     NotReplayable,
+    ReviewUnreadable,
 )
 from healer.errors.base import (
     HealerError,
@@ -299,6 +301,7 @@ __all__ = [
     "RayUnavailable",
     "RequestError",
     "ResultsMismatch",
+    "ReviewUnreadable",
     "RevisionNotFound",
     "RevisionNotPinned",
     "RunMismatch",

@@ -54,13 +54,12 @@ class AuditLibrariesMissing(AuditError):
 
 
 @dataclass(eq=False)
-class AuditOff(AuditError):
+class AuditOff(RequestError):
     code = "audit_off"
     title = "No audit log is kept here"
     message = (
         "No audit log is kept here, so nothing was recorded. The operator can set HEALER_AUDIT."
     )
-    exit_code = 94
 
 
 @dataclass(eq=False)
@@ -105,7 +104,10 @@ class NotReplayable(AuditError):
     reason: str
     code = "not_replayable"
     title = "The answer cannot be recomputed with what is configured"
-    message = "Every answer for this image was given by something else than is configured: {reason}"
+    message = (
+        "Every answer for this image was given by something else than is configured: {reason}. Set "
+        "HEALER_ENGINE, MODEL_DIR and the rest to what answered then."
+    )
     exit_code = 98
 
 
@@ -114,3 +116,14 @@ class AnswerUnknown(RequestError):
     code = "answer_unknown"
     title = "No such answer is recorded"
     message = "The audit log holds no answer with this request_id. Send that of a recorded answer."
+
+
+@dataclass(eq=False)
+class ReviewUnreadable(RequestError):
+    reason: str
+    code = "review_unreadable"
+    title = "The review cannot be read"
+    message = (
+        "The review cannot be read ({reason}). Send JSON with request_id, agrees (true or false) "
+        "and, if need be, a note of at most 500 characters."
+    )

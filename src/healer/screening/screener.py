@@ -25,9 +25,11 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """A finished answer. `timings` are seconds by stage."""
+    """A finished answer. `margin` and `mass` are the evidence's; `timings` are seconds by stage."""
 
     verdict: Verdict
+    margin: float
+    mass: float
     explanation: str
     findings: tuple[Finding, ...]
     timings: dict[str, float]
@@ -80,6 +82,8 @@ def finish(look: Look, pieces: Sequence[str], seconds: float) -> Screening:
     """A screening from a look and the pieces of its explanation."""
     return Screening(
         verdict=look.verdict,
+        margin=look.evidence.margin,
+        mass=look.evidence.mass,
         explanation="".join(pieces).strip(),
         findings=look.evidence.findings,
         timings={"score": look.seconds, "explain": seconds},

@@ -17,9 +17,9 @@ from pydantic import BaseModel
 from sse_starlette import ServerSentEvent
 
 from healer.errors import HealerError
-from healer.screening.admission import Admitted
 from healer.screening.screener import finish
 from healer.serving.problems import status_of
+from healer.serving.recording import Recording
 from healer.serving.schemas import Piece, Prediction, Problem, VerdictOut
 from healer.serving.service import Service
 
@@ -32,23 +32,26 @@ EVENTS: dict[str, Any] = {
 
 
 async def answer_in_events(
-    service: Service, admitted: Admitted, request_id: str, timings: dict[str, float]
+    service: Service, recording: Recording, timings: dict[str, float]
 ) -> AsyncGenerator[ServerSentEvent, None]:
     """Closed by the server when the client goes away, which stops the engine between pieces."""
     try:
-        async with aclosing(_told(service, admitted, request_id, timings)) as events:
+        async with aclosing(_told(service, recording, timings)) as events:
             async for event in events:
                 yield event
     except HealerError as error:
-        yield _event("problem", Problem.of(error, status_of(type(error)), request_id))
+        yield _event("problem", Problem.of(error, status_of(type(error)), recording.request_id))
 
 
 async def _told(
-    service: Service, admitted: Admitted, request_id: str, timings: dict[str, float]
+    service: Service, recording: Recording, timings: dict[str, float]
 ) -> AsyncGenerator[ServerSentEvent, None]:
+    admitted, request_id = recording.admitted, recording.request_id
     started = time.perf_counter()
     look = await service.look(admitted.tile)
-    yield _event("verdict", VerdictOut.of(service.screener, look, admitted, request_id))
+    recorded = await recording.of(look.verdict, look.evidence.margin, look.evidence.mass)
+    screener = recording.screener
+    yield _event("verdict", VerdictOut.of(screener, look, admitted, request_id, recorded))
     looked = time.perf_counter()
     pieces: list[str] = []
     async with aclosing(service.explain(look)) as explanation:
@@ -58,8 +61,10 @@ async def _told(
     now = time.perf_counter()
     screening = finish(look, pieces, now - looked)
     timings = {**timings, "total": sum(timings.values()) + now - started}
-    answer = Prediction.finished(service.screener, screening, admitted, request_id, timings)
-    yield _event("answer", answer)
+    yield _event(
+        "answer",
+        Prediction.finished(screener, screening, admitted, request_id, timings, recorded),
+    )
 
 
 def _event(name: str, body: BaseModel) -> ServerSentEvent:

@@ -11,6 +11,7 @@ from sse_starlette import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from healer import __version__, errors
+from healer.audit.journal import Journal
 from healer.config import GateMode, Settings
 from healer.imaging.decode import FORMATS
 from healer.screening.admission import admit
@@ -18,6 +19,7 @@ from healer.serving import browser
 from healer.serving.events import EVENTS, answer_in_events
 from healer.serving.identity import request_id_of
 from healer.serving.problems import documented
+from healer.serving.recording import Recording, caller_of
 from healer.serving.schemas import Health, Limits, ModelOut, Prediction, Readiness, Welcome
 from healer.serving.service import Service
 from healer.serving.upload import read_upload
@@ -67,7 +69,10 @@ async def health(request: Request, service: TheService, settings: TheSettings) -
         limits=Limits(
             max_bytes=settings.max_bytes, max_pixels=settings.max_pixels, formats=list(FORMATS)
         ),
-        warnings=list(status.screener.warnings) if status.screener else [],
+        warnings=[
+            *(status.screener.warnings if status.screener else ()),
+            *request.app.state.journal.warnings(),
+        ],
         uptime_seconds=round(time.monotonic() - request.app.state.started, 1),
     )
 
@@ -112,6 +117,8 @@ _REFUSALS = documented(
     errors.ImageNotAssessable,
     errors.ModelNotReady,
     errors.ModelUnsound,
+    errors.AuditUnavailable,
+    errors.AuditOutdated,
     errors.ShuttingDown,
 )
 
@@ -148,8 +155,11 @@ async def predict(
     admitted = await run_in_threadpool(admit, upload.data, mode, settings.max_pixels)
     timings |= admitted.timings
     request_id = request_id_of(request)
+    journal: Journal = request.app.state.journal
+    recording = Recording(journal, screener, admitted, upload.data, request_id, caller_of(request))
     if "text/event-stream" in request.headers.get("accept", ""):
-        return EventSourceResponse(answer_in_events(service, admitted, request_id, timings))
+        return EventSourceResponse(answer_in_events(service, recording, timings))
     screening = await service.screen(admitted.tile)
+    recorded = await recording.of(screening.verdict, screening.margin, screening.mass)
     timings["total"] = time.perf_counter() - started
-    return Prediction.finished(screener, screening, admitted, request_id, timings)
+    return Prediction.finished(screener, screening, admitted, request_id, timings, recorded)

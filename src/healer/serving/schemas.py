@@ -111,11 +111,22 @@ class VerdictOut(BaseModel):
     tile: TileOut
     model: ModelOut
     request_id: str
+    recorded: bool | None = Field(
+        default=None,
+        description="Whether the audit log holds this answer; null where no log is kept.",
+    )
 
     @classmethod
-    def of(cls, screener: Screener, look: Look, admitted: Admitted, request_id: str) -> VerdictOut:
+    def of(
+        cls,
+        screener: Screener,
+        look: Look,
+        admitted: Admitted,
+        request_id: str,
+        recorded: bool | None = None,
+    ) -> VerdictOut:
         told = _told(screener, look.verdict, look.evidence.findings, admitted)
-        return cls(**told, request_id=request_id)
+        return cls(**told, request_id=request_id, recorded=recorded)
 
 
 class Summary(BaseModel):
@@ -137,6 +148,7 @@ class Prediction(VerdictOut, Summary):
         admitted: Admitted,
         request_id: str,
         timings: dict[str, float],
+        recorded: bool | None = None,
     ) -> Prediction:
         """`timings` are further stages, in seconds, beside the screening's own."""
         stages = {**timings, **screening.timings}
@@ -146,6 +158,7 @@ class Prediction(VerdictOut, Summary):
             explanation=screening.explanation,
             timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in stages.items()},
             request_id=request_id,
+            recorded=recorded,
         )
 
 

@@ -84,9 +84,8 @@ def test_sees_what_the_plain_model_sees(make: Make, dtype: str, sliding_window: 
             assert spread <= {"float32": 1e-4, "bfloat16": 0.07}[dtype]
 
 
-@pytest.mark.parametrize("sliding_window", [1024, 24])
-def test_tokens_are_those_of_generate(make: Make, sliding_window: int) -> None:
-    folder = make(sliding_window=sliding_window, seed=3)
+def test_tokens_are_those_of_generate(make: Make) -> None:
+    folder = make(sliding_window=24, seed=3)  # shorter than the prompt
     _, static = pair(folder)
     model, processor = reference(folder, "float32", "none")
     tiles, starts = [noise(1), noise(2)], ["Yes,", OPENINGS[2]]

@@ -33,7 +33,8 @@ class IntegerAttention(openvino.Op):  # type: ignore[misc]
 
     def evaluate(self, outputs: list[Any], inputs: list[Any]) -> bool:
         outputs[0].shape = inputs[0].shape
-        self._attention(*(each.data for each in inputs), self._heads, outputs[0].data)
+        q, k, v = (each.data for each in inputs)
+        self._attention(q, k, v, self._heads, outputs[0].data)
         return True
 
 

@@ -1,0 +1,108 @@
+"""One attention layer of MedGemma's vision tower: ours, OpenVINO's and torch's, turn by turn.
+
+`python -m benchmarks.attention` prints a line each: seconds, the rate, how often quicker than
+OpenVINO in float32 in the same turn, and the distance from float64 in lengths of the result.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healer.engines.openvino import unreported  # noqa: F401 - before OpenVINO is imported
+from healer.engines.openvino.attention import Attention, Floats, why_not
+
+# isort: split
+import openvino as ov
+import torch
+from openvino import opset13 as ops
+from rich.console import Console
+
+TOKENS, HEADS, WIDTH = 4096, 16, 72
+SHAPE = (1, TOKENS, HEADS * WIDTH)
+OPERATIONS = 4 * TOKENS**2 * HEADS * WIDTH
+ROWS = slice(0, TOKENS, 64)  # compared with float64
+TURNS = 9
+BASE = "openvino float32"
+say = Console(soft_wrap=True, highlight=False).print
+
+Layer = Callable[[], Floats]
+
+
+def layers(q: Floats, k: Floats, v: Floats) -> Iterator[tuple[str, Layer]]:
+    for hint, name in (("f32", BASE), ("bf16", "openvino bfloat16")):
+        yield name, by_openvino(hint, q, k, v)
+    yield "torch float32", by_torch(torch.float32, q, k, v)
+    if why := why_not():
+        say(f"ours is left out: {why}")
+        return
+    ours, out = Attention(len(os.sched_getaffinity(0))), np.empty_like(q)
+
+    def run() -> Floats:
+        ours(q, k, v, HEADS, out)
+        return out
+
+    yield "ours, int16", run
+
+
+def by_openvino(hint: str, *inputs: Floats) -> Layer:
+    places = [ops.parameter(SHAPE, np.float32) for _ in inputs]
+    split, turn = np.array([0, 0, HEADS, WIDTH]), np.array([0, 2, 1, 3])
+    heads = [ops.transpose(ops.reshape(x, split, special_zero=True), turn) for x in places]
+    joined = ops.transpose(ops.scaled_dot_product_attention(*heads), turn)
+    graph = ov.Model([ops.reshape(joined, np.array(SHAPE), special_zero=False)], places, "layer")
+    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": hint}
+    request = ov.Core().compile_model(graph, "CPU", config).create_infer_request()
+    return lambda: np.asarray(request.infer(list(inputs))[0])
+
+
+def by_torch(kind: torch.dtype, *inputs: Floats) -> Layer:
+    split = [torch.from_numpy(x).to(kind).view(1, TOKENS, HEADS, WIDTH) for x in inputs]
+
+    def run() -> Floats:
+        q, k, v = (x.transpose(1, 2) for x in split)
+        found = torch.nn.functional.scaled_dot_product_attention(q, k, v)
+        return np.asarray(found.transpose(1, 2).reshape(SHAPE).float())
+
+    return run
+
+
+def exact(q: Floats, k: Floats, v: Floats) -> NDArray[np.float64]:
+    """ROWS of the result, in float64."""
+    split = (TOKENS, HEADS, WIDTH)
+    a, b, c = (x.astype(np.float64).reshape(split).transpose(1, 0, 2) for x in (q, k, v))
+    scores = a[:, ROWS] @ b.swapaxes(1, 2) / np.sqrt(WIDTH)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    found = weights / weights.sum(axis=-1, keepdims=True) @ c
+    return np.asarray(found.transpose(1, 0, 2).reshape(-1, HEADS * WIDTH))
+
+
+def main() -> None:
+    q, k, v = np.random.default_rng(0).standard_normal((3, *SHAPE), dtype=np.float32)
+    sure, running = exact(q, k, v), dict(layers(q, k, v))
+    errors = {name: distance(run()[0, ROWS], sure) for name, run in running.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in running}
+    for _ in range(TURNS):
+        for name, run in running.items():
+            started = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - started)
+    say(f"{'':20} {'median s':>9} {'least s':>9} {'GFLOP/s':>9} {'quicker':>9} {'error':>9}")
+    for name, times in seconds.items():
+        middle = statistics.median(times)
+        ratio = statistics.median(a / b for a, b in zip(seconds[BASE], times, strict=True))
+        speed = f"{OPERATIONS / middle / 1e9:9.0f} {ratio:8.2f}x"
+        say(f"{name:20} {middle:9.3f} {min(times):9.3f} {speed} {errors[name]:9.1e}")
+
+
+def distance(found: Floats, sure: NDArray[np.float64]) -> float:
+    return float(np.linalg.norm(found - sure) / np.linalg.norm(sure))
+
+
+if __name__ == "__main__":
+    main()

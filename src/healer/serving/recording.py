@@ -1,0 +1,53 @@
+"""An answer's record, committed before the answer is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import HTTPConnection
+
+from healer.audit import digests
+from healer.audit.answering import answered
+from healer.audit.journal import Journal, NoJournal
+from healer.screening.admission import Admitted
+from healer.screening.screener import Screener
+from healer.screening.verdict import Verdict
+
+CALLER = "healer.caller"  # in a request's scope, where whoever checks access leaves a name
+
+
+def caller_of(connection: HTTPConnection) -> str | None:
+    return connection.scope.get(CALLER)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What is known of a request before it is answered; `data` is the file as it was sent."""
+
+    journal: Journal
+    screener: Screener
+    admitted: Admitted
+    data: bytes = field(repr=False)
+    request_id: str
+    caller: str | None
+
+    async def of(self, verdict: Verdict, margin: float, mass: float) -> bool | None:
+        """Whether the answer was recorded; None where no log is kept. Raises AuditError."""
+        if isinstance(self.journal, NoJournal):
+            return None
+        return await run_in_threadpool(self._record, verdict, margin, mass)
+
+    def _record(self, verdict: Verdict, margin: float, mass: float) -> bool | None:
+        return self.journal.record(
+            answered(
+                self.screener,
+                self.admitted,
+                verdict,
+                margin=margin,
+                mass=mass,
+                file_sha256=digests.of_file(self.data),
+                request_id=self.request_id,
+                caller=self.caller,
+            )
+        )
