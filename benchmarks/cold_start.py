@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("command", nargs="*", default=SERVE)
     asked = parser.parse_args(arguments)
     runs = [measure(asked.command or SERVE, asked.port or free_port()) for _ in range(asked.rounds)]
-    rates = Rates.of(tomllib.loads(PRICES.read_text()))
+    rates = Rates.of(tomllib.loads(PRICES.read_text(encoding="utf-8")))
     sys.stdout.write("\n".join(report(runs, rates)) + "\n")
 
 

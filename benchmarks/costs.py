@@ -147,12 +147,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--l4-seconds", type=float, nargs="+", default=L4_SECONDS)
     parser.add_argument("--write", type=Path, help="a document with <!-- costs --> in it")
     asked = parser.parse_args(arguments)
-    rates = Rates.of(tomllib.loads(asked.prices.read_text()))
+    rates = Rates.of(tomllib.loads(asked.prices.read_text(encoding="utf-8")))
     said = "\n".join(report(rates, asked.cpu_seconds, asked.l4_seconds)) + "\n"
     if asked.write is None:
         sys.stdout.write(said)
     else:
-        before, rest = asked.write.read_text().split(START)
+        before, rest = asked.write.read_text(encoding="utf-8").split(START)
         asked.write.write_text(f"{before}{START}{said}{END}{rest.split(END)[1]}")
 
 

@@ -57,7 +57,7 @@ class Tensor:
 def convert(folder: Path, kind: Kind = "q8_0", vision: Kind = "f16") -> Path:
     """`kind` and `vision` are of the language model's and the vision tower's matrices."""
     weights = Checkpoint(folder, folder.name)
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     place = folder / FOLDER
     place.mkdir(exist_ok=True)
     model = gguf.GGUFWriter(None, "gemma3")
@@ -71,7 +71,11 @@ def convert(folder: Path, kind: Kind = "q8_0", vision: Kind = "f16") -> Path:
     projector.add_type(gguf.GGUFType.MMPROJ)
     projector.add_file_type(FILE_TYPES[vision])
     projector.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    about.vision(projector, config, json.loads((folder / "preprocessor_config.json").read_text()))
+    about.vision(
+        projector,
+        config,
+        json.loads((folder / "preprocessor_config.json").read_text(encoding="utf-8")),
+    )
     write(projector, place / PROJECTOR, weights, list(seeing(weights, KINDS[vision])))
     return place
 

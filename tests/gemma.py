@@ -102,7 +102,7 @@ def make_checkpoint(
         model = random_model(folder)
         if taught:
             teach(model, folder)
-    hub_config = (folder / "config.json").read_text()
+    hub_config = (folder / "config.json").read_text(encoding="utf-8")
     with quiet():
         model.bfloat16().save_pretrained(folder, max_shard_size="300KB")
     (folder / "config.json").write_text(hub_config)
@@ -327,4 +327,4 @@ def write_manifest(folder: Path) -> None:
 
 
 def write_json(path: Path, value: object) -> None:
-    path.write_text(json.dumps(value, indent=2))
+    path.write_text(json.dumps(value, indent=2), encoding="utf-8")

@@ -21,7 +21,7 @@ def settings() -> str:
 
 
 def accuracy() -> str:
-    figures = json.loads((REPO / "training" / "results.json").read_text())
+    figures = json.loads((REPO / "training" / "results.json").read_text(encoding="utf-8"))
     task = "adenocarcinoma against all other classes"
     easy = "adenocarcinoma against normal and polyp"
     lines = [
@@ -49,4 +49,4 @@ def rewritten(readme: str) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(rewritten(README.read_text()))
+    README.write_text(rewritten(README.read_text(encoding="utf-8")))

@@ -134,7 +134,7 @@ def test_a_manifest_that_points_elsewhere_or_is_of_another_format_is_damaged(
     folder: Path, old: str, new: str
 ) -> None:
     path = folder / manifest.NAME
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new))
 

@@ -24,7 +24,7 @@ TOOLS = ("openvino", "medgemma")
 def main(with_model: str, extras: str) -> None:
     if with_model not in RUNTIME:
         sys.exit(f"WITH_MODEL is medgemma or none, not {with_model}.")
-    described = tomllib.loads(Path("pyproject.toml").read_text())
+    described = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
     more = filter(None, extras.split(","))
     write("runtime.txt", wanted(described, (*RUNTIME[with_model], *more)))
     write("tools.txt", wanted(described, TOOLS) if with_model == "medgemma" else [])
@@ -38,7 +38,7 @@ def wanted(described: dict[str, Any], extras: tuple[str, ...]) -> list[str]:
 
 
 def write(name: str, requirements: list[str]) -> None:
-    Path(name).write_text("".join(f"{pin}\n" for pin in resolved(requirements)))
+    Path(name).write_text("".join(f"{pin}\n" for pin in resolved(requirements)), encoding="utf-8")
 
 
 def resolved(requirements: list[str]) -> list[str]:

@@ -32,7 +32,7 @@ def main(folder: Path) -> str:
 
 
 def components_of(path: Path) -> Iterator[Component]:
-    found = Bom.from_json(json.loads(path.read_text()))  # type: ignore[attr-defined]
+    found = Bom.from_json(json.loads(path.read_text(encoding="utf-8")))  # type: ignore[attr-defined]
     for component in found.components:
         yield Component(
             name=component.name,
@@ -57,7 +57,7 @@ def debian() -> Iterator[Component]:
 def model(record: Path) -> Iterator[Component]:
     if not record.is_file():
         return
-    described = json.loads(record.read_text())
+    described = json.loads(record.read_text(encoding="utf-8"))
     weights = next(file for file in described["files"] if file["name"] == "language.bin")
     yield Component(
         name=described["source"]["model_id"],

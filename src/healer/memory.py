@@ -19,6 +19,6 @@ def limit_bytes(limits: tuple[Path, ...] = CGROUP_LIMITS) -> int:
 
 def _read(limit: Path) -> int | None:
     try:
-        return int(limit.read_text())
+        return int(limit.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # absent, or "max"
         return None

@@ -11,7 +11,7 @@ from pathlib import Path
 def processor() -> tuple[str, tuple[str, ...]]:
     """Name and instruction sets; none where the system does not tell them."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine(), ()
     about = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}

@@ -99,7 +99,7 @@ def test_an_output_that_is_there_is_never_overwritten(tmp_path: Path) -> None:
     output.write_text("precious")
     with pytest.raises(OutputTaken, match="is there already"), Parts(output, 1):
         pass
-    assert output.read_text() == "precious"
+    assert output.read_text(encoding="utf-8") == "precious"
     assert list(tmp_path.iterdir()) == [output]
 
 

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from healer.archives.answers import Row
+from healer.archives.cluster import STARTS
 from healer.archives.run import BLOCK
 from tests.archives.tiles import folder_of, picture
 from tests.conftest import REPO
@@ -51,22 +52,35 @@ def cluster() -> Iterator[Cluster]:
     """A head node that somebody else started, with Ray's own token authentication."""
     token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     environment = {**os.environ, **token, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(REPO)}
+    with short_folder() as folder, ExitStack() as stack:
+        for left in reversed(range(STARTS)):
+            try:
+                address = stack.enter_context(head_node(folder, environment))
+                break
+            except AssertionError:
+                if not left:
+                    raise
+        yield Cluster(address, environment)
+
+
+@contextmanager
+def head_node(folder: Path, environment: dict[str, str]) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("", 0))
         port = free.getsockname()[1]
-    with short_folder() as folder:
-        command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"]
-        options = ["--num-cpus=2", f"--port={port}", f"--temp-dir={folder}"]
-        small = ["--include-dashboard=false", f"--object-store-memory={2**27}"]
-        log = (folder / "log").open("w")
-        with (
-            log,
-            subprocess.Popen([*command, *options, *small], stdout=log, env=environment) as head,
-        ):
-            address = folder / "ray_current_cluster"
-            wait_until(lambda: address.exists() and bool(address.read_text()), head)
-            yield Cluster(address.read_text().strip(), environment)
-            kill_all(psutil.Process(head.pid))
+    command = [str(Path(sys.executable).with_name("ray")), "start", "--head", "--block"]
+    options = ["--num-cpus=2", f"--port={port}", f"--temp-dir={folder}"]
+    small = ["--include-dashboard=false", f"--object-store-memory={2**27}"]
+    address = folder / "ray_current_cluster"
+    address.unlink(missing_ok=True)
+    log = (folder / "log").open("w")
+    with log, subprocess.Popen([*command, *options, *small], stdout=log, env=environment) as head:
+        family = psutil.Process(head.pid)
+        try:
+            wait_until(lambda: address.exists() and bool(address.read_text(encoding="utf-8")), head)
+            yield address.read_text(encoding="utf-8").strip()
+        finally:
+            kill_all(family)
 
 
 @contextmanager
@@ -77,6 +91,8 @@ def short_folder() -> Iterator[Path]:
 
 
 def kill_all(process: psutil.Process) -> None:
+    if not process.is_running():
+        return
     family = [process, *process.children(recursive=True)]
     for each in family:
         if each.is_running():

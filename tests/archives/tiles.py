@@ -31,7 +31,7 @@ def folder_of(folder: Path, count: int) -> Path:
 
 
 def index_of(file: Path, names: Iterable[str]) -> Path:
-    file.write_text("\n".join(["path", *names]) + "\n")
+    file.write_text("\n".join(["path", *names]) + "\n", encoding="utf-8")
     return file
 
 

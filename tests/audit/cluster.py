@@ -66,7 +66,7 @@ class Cluster:
 
     def _leader(self) -> int:
         written = self._data / "postmaster.pid"
-        return int(written.read_text().splitlines()[0]) if written.exists() else 0
+        return int(written.read_text(encoding="utf-8").splitlines()[0]) if written.exists() else 0
 
     def url(self, database: str, user: str = SUPERUSER) -> str:
         return f"postgresql://{user}@/{database}?host={self.folder}"

@@ -148,7 +148,7 @@ def test_what_is_no_log_is_left_alone(tmp_path: Path) -> None:
         pytest.raises(AuditUnavailable, match="not a database"),
     ):
         store.append(answer())
-    assert (tmp_path / "audit.db").read_text() == "x" * 5000
+    assert (tmp_path / "audit.db").read_text(encoding="utf-8") == "x" * 5000
 
 
 def test_a_store_that_has_just_failed_is_not_asked_at_once_again(tmp_path: Path) -> None:

@@ -151,7 +151,7 @@ def test_the_table_says_everything(result: Result, tmp_path: Path) -> None:
         assert words in shown
     assert max(map(len, shown.splitlines())) <= WIDTH
     save(result, tmp_path)
-    saved = json.loads((tmp_path / "gpu.json").read_text())
+    saved = json.loads((tmp_path / "gpu.json").read_text(encoding="utf-8"))
     assert saved["runs"]["healer"][0]["verdicts"] == [0.1, pytest.approx(0.3), 0.2]
     assert saved["floor"]["decode"] > 0
 

@@ -132,10 +132,10 @@ def test_files(result: Result, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     files = result.save(tmp_path / "out")
     assert [file.name for file in files] == ["bench.json", "bench.csv", "bench.png"]
-    saved = json.loads(files[0].read_text())
+    saved = json.loads(files[0].read_text(encoding="utf-8"))
     assert saved["missing"] == {"llama.cpp": "skipped: no GGUF"}
     assert saved["ratios"]["transformers"]["verdict"] == pytest.approx(4 / 1.5)
-    rows = list(csv.DictReader(files[1].read_text().splitlines()))
+    rows = list(csv.DictReader(files[1].read_text(encoding="utf-8").splitlines()))
     assert [row["verdict_median"] for row in rows] == ["1.5", "4.0"]
     assert files[2].read_bytes().startswith(b"\x89PNG")
 

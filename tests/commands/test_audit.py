@@ -92,7 +92,7 @@ def test_export_writes_lines_and_keeps_the_head_apart(tmp_path: Path) -> None:
     assert done.stderr.split() == ["2", "records", "head", lines[-1]["hash"]]
     out = tmp_path / "log.csv"
     assert healer("export", "--format", "csv", "--out", str(out))[0] == 0
-    rows = csv.DictReader(out.read_text().splitlines())
+    rows = csv.DictReader(out.read_text(encoding="utf-8").splitlines())
     assert [row["caller"] for row in rows] == ["", "'=cmd()"]
     code, said = healer("export", "--out", str(out))
     assert (code, "--out cannot be written (File exists)" in said) == (2, True)

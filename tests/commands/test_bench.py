@@ -26,7 +26,7 @@ def test_ours_against_plain_transformers(tmp_path: Path, monkeypatch: pytest.Mon
     names = "healer-openvino,transformers,llama.cpp"
     done = run(app, ["bench", *QUICK, "--contenders", names, "--out", "out"])
     assert done.exit_code == 0, done.output
-    saved = json.loads((tmp_path / "out" / "bench.json").read_text())
+    saved = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
     ours, theirs = saved["figures"]
     assert ours["name"] == "healer-openvino"
     assert ours["prompt_tokens"] == theirs["prompt_tokens"]
@@ -47,7 +47,7 @@ def test_inside_too_little_memory(tmp_path: Path) -> None:
         pytest.skip(str(why))
     done = run(app, ["bench", *QUICK, "--contenders", "transformers", "--memory", "64M"])
     assert done.exit_code == 0, done.output
-    saved = json.loads((tmp_path / "runs" / "bench" / "bench.json").read_text())
+    saved = json.loads((tmp_path / "runs" / "bench" / "bench.json").read_text(encoding="utf-8"))
     assert saved["caged"][0]["outcome"] == "killed for want of memory after start"
 
 
@@ -65,7 +65,7 @@ def test_the_builtin_model_on_files(tmp_path: Path) -> None:
         Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(tiles / f"{number}.jpg")
     done = run(app, ["bench", "--builtin", "tiles", "--rounds", "1", "--anyway", "--out", "out"])
     assert done.exit_code == 0, done.output
-    paces = json.loads((tmp_path / "out" / "builtin.json").read_text())["paces"]
+    paces = json.loads((tmp_path / "out" / "builtin.json").read_text(encoding="utf-8"))["paces"]
     assert [(pace["name"], pace["tiles"]) for pace in paces] == [
         ("healer predict", 3),
         ("resnet18", 3),

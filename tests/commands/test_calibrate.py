@@ -84,7 +84,7 @@ def test_the_file_serves_only_what_it_was_fitted_for(tmp_path: Path) -> None:
 
 def test_answers_that_hardly_were_any_are_left_out(tmp_path: Path) -> None:
     index, answers = given(tmp_path, 1.0, 0.0, 400)
-    lines = answers.read_text().splitlines()
+    lines = answers.read_text(encoding="utf-8").splitlines()
     answers.write_text("\n".join([*lines[:-7], *(f"{x[:-3]}0.1" for x in lines[-7:])]) + "\n")
     options = ["--answers", str(answers), "--info", str(described(tmp_path))]
     result = run(app, ["calibrate", str(index), *options, "--out", str(tmp_path / "x.json")])

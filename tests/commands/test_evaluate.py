@@ -63,7 +63,7 @@ def test_everything_is_written(done: Path) -> None:
         *("answers.csv", "answers.jsonl", "results.json", "report.html", "run.json"),
         *("roc.png", "reliability.png", "risk-coverage.png", "classes.png", "shifts.png"),
     }
-    results = json.loads((done / "results.json").read_text())
+    results = json.loads((done / "results.json").read_text(encoding="utf-8"))
     assert list(results["figures"]) == list(SHIFTS) == list(results["baseline"])
     assert results["dataset"]["tiles"] == 48
     assert results["dataset"]["cases"] == 12
@@ -85,7 +85,7 @@ def test_every_answer_is_in_the_csv(done: Path) -> None:
 
 
 def test_the_report_asks_the_network_for_nothing(done: Path) -> None:
-    page = (done / "report.html").read_text()
+    page = (done / "report.html").read_text(encoding="utf-8")
     found = Asked()
     found.feed(page)
     assert len(found.fetched) == 5
@@ -99,7 +99,7 @@ def test_the_report_asks_the_network_for_nothing(done: Path) -> None:
 def test_a_known_datasets_licence_and_page_are_in_the_report(tmp_path: Path) -> None:
     tiles = foldered(tmp_path / "ebhi-seg", each=4)
     found = Asked()
-    found.feed((fake(tiles, tmp_path / "run") / "report.html").read_text())
+    found.feed((fake(tiles, tmp_path / "run") / "report.html").read_text(encoding="utf-8"))
     assert found.links == ["https://figshare.com/articles/dataset/EBHI-SEG/21540159"]
 
 
@@ -109,7 +109,7 @@ def test_names_from_a_dataset_cannot_become_markup(tmp_path: Path) -> None:
     request = Request(str(tiles), yes=("adenocarcinoma",), out=tmp_path / "run", resamples=5)
     page = evaluate(load_settings(), request, Screener(FakeEngine())) / "report.html"
     found = Asked()
-    found.feed(page.read_text())
+    found.feed(page.read_text(encoding="utf-8"))
     assert all(source.startswith("data:") for source in found.fetched)
 
 
@@ -141,7 +141,9 @@ def test_unreadable_tiles_only(tmp_path: Path) -> None:
     tiles = foldered(tmp_path / "tiles", each=2)
     for file in tiles.rglob("*.png"):
         file.write_bytes(b"no picture")
-    results = json.loads((fake(tiles, tmp_path / "run") / "results.json").read_text())
+    results = json.loads(
+        (fake(tiles, tmp_path / "run") / "results.json").read_text(encoding="utf-8")
+    )
     assert results["refusals"] == {"not_an_image": 4}
     assert results["figures"]["none"]["auroc"]["reason"] == "no tile was answered"
 
@@ -164,7 +166,7 @@ def test_a_stopped_run_is_found_again_without_its_folder(
 def given(tiles: Path, file: Path, wrong: int = 0) -> Path:
     """Answers that are right but for the first `wrong` of them."""
     dataset = read(tiles, Mapping())
-    with file.open("w", newline="") as out:
+    with file.open("w", encoding="utf-8", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(["path", "label", "case_id", "shift", "margin", "mass"])
         for at, item in enumerate(dataset.items):
@@ -180,7 +182,7 @@ def test_given_answers_are_measured_without_an_engine(tmp_path: Path) -> None:
     result = run(app, ["eval", str(tiles), *options], env=WIDE)
     assert result.exit_code == 0, result.output
     assert "1.000" in result.stdout
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
     assert results["figures"]["none"]["auroc"]["value"] == 1.0
     assert results["engine"]["answers_file"] == "given.csv"
     assert results["seconds_per_tile"] is None
@@ -230,7 +232,7 @@ def test_the_built_in_model_on_the_real_samples(data_dir: Path, tmp_path: Path) 
     options = ["--engine", "builtin", "--out", str(tmp_path / "run"), "--resamples", "50"]
     result = run(app, ["eval", str(data_dir / "samples"), *options, "--no-shifts"], env=WIDE)
     assert result.exit_code == 0, result.output
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
     assert results["dataset"]["answered"] == 34
     assert results["engine"]["engine"] == "builtin"
     source = Files(data_dir / "samples")

@@ -35,16 +35,16 @@ def test_it_serves_says_what_to_try_and_stops_when_asked(tmp_path: Path) -> None
         finally:
             server.send_signal(signal.SIGTERM)
     assert server.returncode in (0, -signal.SIGTERM)
-    said = (tmp_path / "log").read_text()
+    said = (tmp_path / "log").read_text(encoding="utf-8")
     assert "curl -F image_file=@" in said
     assert "Traceback" not in said
 
 
 def wait_for_url(server: subprocess.Popen[bytes], log: Path) -> str:
     while server.poll() is None:
-        if found := re.search(r"http://[\d.]+:\d+", log.read_text()):
+        if found := re.search(r"http://[\d.]+:\d+", log.read_text(encoding="utf-8")):
             return found.group()
-    raise AssertionError(log.read_text())
+    raise AssertionError(log.read_text(encoding="utf-8"))
 
 
 def wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:

@@ -34,7 +34,7 @@ def serving(tmp_path: Path, arguments: list[str]) -> Iterator[tuple[subprocess.P
             yield server, url
         finally:
             server.kill()
-    assert "Traceback" not in log.read_text()
+    assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
 def wait_until(said: Callable[[], bool], server: subprocess.Popen[bytes]) -> None:

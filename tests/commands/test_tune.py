@@ -57,7 +57,7 @@ def test_from_tiles_to_a_served_adapter(tune: Tune, place: Path) -> None:
     assert code == 0, output
     assert "Training: 60 tiles" in output
     assert "step 16/16: loss" in output
-    figures = json.loads((place / "run" / "tuning.json").read_text())["figures"]
+    figures = json.loads((place / "run" / "tuning.json").read_text(encoding="utf-8"))["figures"]
     assert figures["before"]["accuracy"]["value"] == 0.5
     assert figures["after"]["accuracy"]["value"] == 1.0
     assert figures["after"]["auroc"]["value"] == 1.0

@@ -47,7 +47,7 @@ def unknown(kind: str, thing: dict[str, Any]) -> Iterator[str]:
 @cache
 def schemas(api: str) -> dict[str, Any]:
     document = files("googleapiclient") / "discovery_cache" / "documents" / f"{api}.json"
-    found: dict[str, Any] = json.loads(document.read_text())["schemas"]
+    found: dict[str, Any] = json.loads(document.read_text(encoding="utf-8"))["schemas"]
     return {name: strict(schema) for name, schema in found.items()}
 
 

@@ -123,7 +123,7 @@ def test_a_secret_that_was_left_empty_is_filled(world: World) -> None:
 def test_an_account_just_made_is_waited_for(world: World) -> None:
     world.fails("secrets add-iam-policy-binding", times=2)
     assert build(world).code == 0
-    assert (world.folder / "slept").read_text().split() == ["5", "10"]
+    assert (world.folder / "slept").read_text(encoding="utf-8").split() == ["5", "10"]
 
 
 @pytest.mark.parametrize(

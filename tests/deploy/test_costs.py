@@ -27,7 +27,7 @@ def rates() -> Rates:
 
 
 def test_rates_are_what_the_instance_holds() -> None:
-    rates = Rates.of(tomllib.loads(PRICES.read_text()))
+    rates = Rates.of(tomllib.loads(PRICES.read_text(encoding="utf-8")))
     assert rates.cpu_busy == pytest.approx(4 * 0.000024 + 8 * 0.0000025)
     assert rates.l4 == pytest.approx(4 * 0.000018 + 16 * 0.000002 + 0.0001867)
     assert rates.request == pytest.approx(4e-7)
@@ -63,14 +63,16 @@ def said(*arguments: str) -> str:
 
 
 def test_the_document_holds_what_the_command_prints() -> None:
-    document = (REPO / "docs" / "deploy.md").read_text()
+    document = (REPO / "docs" / "deploy.md").read_text(encoding="utf-8")
     shown = document.split("<!-- costs -->\n")[1].split("<!-- /costs -->")[0]
     assert shown == said(), "run `make generate`"
 
 
 def test_other_seconds_and_prices(tmp_path: Path) -> None:
     prices = tmp_path / "prices.toml"
-    prices.write_text(PRICES.read_text().replace("gpu_second = 0.0001867", "gpu_second = 0"))
+    prices.write_text(
+        PRICES.read_text(encoding="utf-8").replace("gpu_second = 0.0001867", "gpu_second = 0")
+    )
     told = said("--prices", str(prices), "--cpu-seconds", "12.5", "--l4-seconds", "0.7")
     assert "| CPU | 12.5 | 1.450 |" in told
     assert "| L4, kept or answering | 0.374 |" in told

@@ -68,7 +68,7 @@ def test_the_startup_probe_waits_as_long_as_cloud_run_allows(world: World) -> No
 
 @pytest.fixture(scope="module")
 def build() -> Any:  # noqa: ANN401 - YAML
-    return yaml.safe_load((REPO / "cloudbuild.yaml").read_text())
+    return yaml.safe_load((REPO / "cloudbuild.yaml").read_text(encoding="utf-8"))
 
 
 def test_cloud_build_would_take_the_build(build: Any) -> None:  # noqa: ANN401
@@ -85,7 +85,7 @@ def test_the_token_enters_one_step_as_a_secret(build: Any) -> None:  # noqa: ANN
 
 
 def test_what_the_build_is_given_is_what_it_knows(build: Any) -> None:  # noqa: ANN401
-    given = set(re.findall(r"(_[A-Z_]+)=\$", (REPO / "build.sh").read_text()))
+    given = set(re.findall(r"(_[A-Z_]+)=\$", (REPO / "build.sh").read_text(encoding="utf-8")))
     assert given == set(build["substitutions"])
     used = set(re.findall(r"\$\{(_[A-Z_]+)\}", str(build)))
     assert used == given
@@ -94,12 +94,14 @@ def test_what_the_build_is_given_is_what_it_knows(build: Any) -> None:  # noqa: 
 def test_the_dockerfile_knows_every_build_argument(build: Any) -> None:  # noqa: ANN401
     args = [word for step in build["steps"] for word in step["args"]]
     given = {word.split("=")[1] for word in args if word.startswith("--build-arg=")}
-    known = re.findall(r"^ARG (\w+)", (REPO / "Dockerfile").read_text(), re.MULTILINE)
+    known = re.findall(
+        r"^ARG (\w+)", (REPO / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert given <= set(known)
 
 
 def things() -> list[Any]:
-    documents = (yaml.safe_load_all(file.read_text()) for file in FILES)
+    documents = (yaml.safe_load_all(file.read_text(encoding="utf-8")) for file in FILES)
     return [thing for thing in chain.from_iterable(documents) if thing["kind"] != "Kustomization"]
 
 
@@ -119,7 +121,9 @@ def test_kubernetes_would_take(thing: Any) -> None:  # noqa: ANN401
 
 
 def test_the_kustomization_holds_every_file() -> None:
-    held = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text())["resources"]
+    held = yaml.safe_load((KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8"))[
+        "resources"
+    ]
     assert sorted([*held, "kustomization.yaml"]) == [file.name for file in FILES]
 
 
@@ -174,7 +178,7 @@ def test_healer_and_vllm_mean_the_same_server_and_model() -> None:
     port = vllm["spec"]["ports"][0]["port"]
     assert settings["HEALER_ENGINE"] == "openai"
     assert settings["HEALER_ENGINE_URL"] == f"http://{vllm['metadata']['name']}:{port}/v1"
-    served = (KUBERNETES / "vllm.yaml").read_text()
+    served = (KUBERNETES / "vllm.yaml").read_text(encoding="utf-8")
     assert f"--served-model-name={settings['HEALER_ENGINE_MODEL']}" in served
 
 

@@ -71,7 +71,7 @@ class World:
         (self.cloud / "things" / key.replace("/", "%")).write_text(labels)
 
     def what(self, name: str) -> str:
-        return (self.cloud / name).read_text()
+        return (self.cloud / name).read_text(encoding="utf-8")
 
     @property
     def things(self) -> set[str]:

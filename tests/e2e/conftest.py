@@ -77,7 +77,7 @@ def axe() -> str:
     source = REPO / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
     if not source.is_file():
         pytest.skip("axe-core is not installed here: scripts/page installs it where Node.js is")
-    return source.read_text()
+    return source.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

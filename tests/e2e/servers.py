@@ -55,11 +55,13 @@ class Serving:
                 [sys.executable, "-m", "healer", *arguments], stderr=log
             )
         while self.process.poll() is None:
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)", self.log.read_text()):
+            if found := re.search(
+                r"http://127\.0\.0\.1:(\d+)", self.log.read_text(encoding="utf-8")
+            ):
                 self.port = int(found[1])
                 return
             time.sleep(0.05)
-        raise AssertionError(self.log.read_text())
+        raise AssertionError(self.log.read_text(encoding="utf-8"))
 
     @property
     def url(self) -> str:

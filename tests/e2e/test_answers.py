@@ -34,7 +34,7 @@ def test_three_tiles_get_three_right_outcomes(
     page.get_by_role("button", name="Answer all the same").click()
     expect(desk.result(page)).to_contain_text("What the input gate found")
     assert all(url.startswith((serving.url, "blob:")) for url in asked)
-    log = serving.log.read_text()
+    log = serving.log.read_text(encoding="utf-8")
     assert not any(path.stem in log for path in (tumour, normal, photograph))
 
 

@@ -44,7 +44,7 @@ def test_csv_json_and_pdf(
     assert 0 < float(first["no_up_to"]) < float(first["yes_from"]) < float(first["probability"])
     assert second["not_answered"].startswith("The picture cannot be assessed.")
 
-    tiles = json.loads(saved(page, "JSON", tmp_path).read_text())["tiles"]
+    tiles = json.loads(saved(page, "JSON", tmp_path).read_text(encoding="utf-8"))["tiles"]
     answer = Prediction.model_validate(tiles[0]["answer"])
     assert answer.verdict == "yes"
     assert tiles[1]["problem"]["code"] == "image_not_assessable"

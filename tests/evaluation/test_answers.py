@@ -74,13 +74,13 @@ def test_a_line_cut_short_is_asked_again(dataset: Dataset, tmp_path: Path, cut: 
     file = tmp_path / "run" / JOURNAL
     file.write_bytes(file.read_bytes()[:-cut])
     assert told(asked(dataset, tmp_path / "run")) == told(whole)
-    assert len(file.read_text().splitlines()) == len(whole) // BATCH
+    assert len(file.read_text(encoding="utf-8").splitlines()) == len(whole) // BATCH
 
 
 def test_another_engine_does_not_mix_in(dataset: Dataset, tmp_path: Path) -> None:
     asked(dataset, tmp_path / "run")
     held = tmp_path / "run" / "run.json"
-    binding = json.loads(held.read_text())
+    binding = json.loads(held.read_text(encoding="utf-8"))
     binding["engine"]["revision"] = "another"
     held.write_text(json.dumps(binding))
     with pytest.raises(ResultsMismatch, match="another engine"):
@@ -123,7 +123,7 @@ def test_a_killed_run_goes_on_and_comes_to_the_same(dataset: Dataset, tmp_path: 
 
 
 def timeless(folder: Path) -> dict[str, object]:
-    results = json.loads((folder / "results.json").read_text())
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     assert results.pop("seconds_per_tile")
     return dict(results)
 

@@ -86,6 +86,6 @@ def test_other_tiles_cannot_be_compared(tmp_path: Path) -> None:
 def test_another_truth_cannot_be_compared(tmp_path: Path) -> None:
     first, second = results(tmp_path / "a", RIGHT), results(tmp_path / "b", RIGHT)
     file = second / "answers.csv"
-    file.write_text(file.read_text().replace("tile 0,no", "tile 0,yes"))
+    file.write_text(file.read_text(encoding="utf-8").replace("tile 0,no", "tile 0,yes"))
     with pytest.raises(ResultsMismatch, match="tile 0 has another answer"):
         compare(first, second)

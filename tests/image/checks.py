@@ -54,7 +54,7 @@ class Running:
 def running(container: Container) -> Iterator[Running]:
     """The image's own command, on a port that PORT names, once it is ready."""
     port = free_port()
-    with tempfile.NamedTemporaryFile("w+", suffix=".log") as log:
+    with tempfile.NamedTemporaryFile("w+", encoding="utf-8", suffix=".log") as log:
         service = container.start(log, environment={"PORT": str(port)})
         try:
             found = Running(container, service, port, Path(log.name))
@@ -78,7 +78,7 @@ def wait_until_ready(started: Running) -> None:
         except httpx.TransportError:
             pass
         time.sleep(0.05)
-    raise AssertionError(started.log.read_text())
+    raise AssertionError(started.log.read_text(encoding="utf-8"))
 
 
 def check_surroundings(container: Container) -> dict[str, Any]:
@@ -96,9 +96,11 @@ def check_surroundings(container: Container) -> dict[str, Any]:
 def check_contents(container: Container, configuration: dict[str, Any]) -> dict[str, Any]:
     """Licences, bill of materials and labels; no tool that only the build needs."""
     documents = container.root / DOCUMENTS
-    assert "HAI-DEF is provided under" in (documents / "NOTICE").read_text().replace("\n", " ")
-    assert "Apache License" in (documents / "LICENSE").read_text()
-    bom = json.loads((documents / "sbom.cdx.json").read_text())
+    assert "HAI-DEF is provided under" in (documents / "NOTICE").read_text(
+        encoding="utf-8"
+    ).replace("\n", " ")
+    assert "Apache License" in (documents / "LICENSE").read_text(encoding="utf-8")
+    bom = json.loads((documents / "sbom.cdx.json").read_text(encoding="utf-8"))
     kinds = Counter(each.get("purl", "model:").split("/")[0] for each in bom["components"])
     assert bom["bomFormat"] == "CycloneDX"
     assert {"pkg:pypi", "pkg:deb", "pkg:npm"} <= set(kinds)
@@ -135,11 +137,11 @@ def check_stopping(started: Running, picture: bytes, gate: str) -> Counter[str]:
     """SIGTERM under load: all are answered or told to come back, and the process ends."""
     upload = Upload(started.port, picture, gate)
     tally = stop_under_load(upload, started.service.terminate)
-    assert started.service.process.wait(60) == 0, started.log.read_text()
+    assert started.service.process.wait(60) == 0, started.log.read_text(encoding="utf-8")
     assert tally["lost"] == 0, tally
     assert tally["answered"] > 0
     assert tally["refused"] > 0
-    assert "Traceback" not in started.log.read_text()
+    assert "Traceback" not in started.log.read_text(encoding="utf-8")
     assert probe(started) == 1
     return tally
 

@@ -85,7 +85,9 @@ class Service:
     def terminate(self) -> None:
         """What `docker stop` sends to PID 1."""
         outside = self.process.pid
-        children = Path(f"/proc/{outside}/task/{outside}/children").read_text().split()
+        children = (
+            Path(f"/proc/{outside}/task/{outside}/children").read_text(encoding="utf-8").split()
+        )
         os.kill(int(children[0]), signal.SIGTERM)
 
     def kill(self) -> None:

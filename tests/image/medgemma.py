@@ -135,5 +135,5 @@ def plant(at: Bench, token: str) -> list[str]:
     layers = [path for path in places if path.suffix == ".tar"]
     records = [path for path in places if path not in layers]
     assert layers, places
-    assert any("history" in path.read_text() for path in records), places
+    assert any("history" in path.read_text(encoding="utf-8") for path in records), places
     return [f"{len(layers)} layer", f"{len(records)} records of configuration and history"]

@@ -69,7 +69,7 @@ class Bench:
 
     def change_code(self) -> None:
         path = self.context / CHANGED
-        path.write_text(f"{path.read_text()}\n# changed at {time.time_ns()}\n")
+        path.write_text(f"{path.read_text(encoding='utf-8')}\n# changed at {time.time_ns()}\n")
 
 
 @contextmanager

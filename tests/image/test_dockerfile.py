@@ -12,7 +12,9 @@ from tests.conftest import REPO
 
 
 def model_stage() -> str:
-    stages = re.split(r"^FROM ", (REPO / "Dockerfile").read_text(), flags=re.MULTILINE)
+    stages = re.split(
+        r"^FROM ", (REPO / "Dockerfile").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
     return next(stage for stage in stages if stage.splitlines()[0].endswith(" AS model"))
 
 
@@ -46,7 +48,7 @@ def test_the_model_stage_copies_the_modules_that_make_the_model(tmp_path: Path) 
 
 
 def test_the_token_is_neither_argument_nor_environment() -> None:
-    dockerfile = (REPO / "Dockerfile").read_text()
+    dockerfile = (REPO / "Dockerfile").read_text(encoding="utf-8")
     declared = re.findall(r"^(?:ARG|ENV|LABEL) .*$", dockerfile, re.MULTILINE)
     assert not [line for line in declared if "token" in line.lower()]
     assert "--mount=type=secret,id=hf_token" in dockerfile

@@ -19,7 +19,7 @@ EMBEDDING = "language_model.embed_tokens.weight"
 
 def edit_config(folder: Path, part: str | None, **changed: object) -> None:
     file = folder / "config.json"
-    config: dict[str, Any] = json.loads(file.read_text())
+    config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     (config[part] if part else config).update(changed)
     file.write_text(json.dumps(config))
 

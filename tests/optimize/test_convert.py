@@ -167,12 +167,14 @@ def test_a_folder_of_something_else_is_left_alone(order: OrderFor, tmp_path: Pat
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConversionTaken):
         convert(order(out=tmp_path / "mine"))
-    assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+    assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
 def test_another_chat_template_is_refused(order: OrderFor, source: Path) -> None:
     template = source / "chat_template.jinja"
-    template.write_text(template.read_text().replace("'user", "'human").replace("model", "robot"))
+    template.write_text(
+        template.read_text(encoding="utf-8").replace("'user", "'human").replace("model", "robot")
+    )
     write_manifest(source)
     with pytest.raises(NotConvertible, match="chat template"):
         convert(order(source=source))
@@ -186,7 +188,9 @@ def test_the_adapter_that_was_merged_is_named(order: OrderFor, source: Path) -> 
 
 def test_a_processor_that_crops_is_refused(order: OrderFor, source: Path) -> None:
     file = source / "preprocessor_config.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"do_pan_and_scan": True}))
+    file.write_text(
+        json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"do_pan_and_scan": True})
+    )
     write_manifest(source)
     with pytest.raises(NotConvertible, match="pictures"):
         convert(order(source=source))

@@ -203,9 +203,9 @@ def test_every_answer_that_a_client_got_survives_the_services_death(
 
 def where(server: subprocess.Popen[bytes], log: Path) -> str:
     while server.poll() is None:
-        if found := re.search(r"http://[\d.]+:\d+", log.read_text()):
+        if found := re.search(r"http://[\d.]+:\d+", log.read_text(encoding="utf-8")):
             return found.group()
-    raise AssertionError(log.read_text())
+    raise AssertionError(log.read_text(encoding="utf-8"))
 
 
 def ask(url: str, got: list[str]) -> None:

@@ -54,7 +54,7 @@ def test_the_page_built_here_asks_nobody_else() -> None:
     index = browser.PAGE / "index.html"
     if not index.is_file():
         pytest.skip("the page is not built here: scripts/page builds it where Node.js is")
-    text = index.read_text()
+    text = index.read_text(encoding="utf-8")
     assert "://" not in text
     named = re.findall(r'(?:src|href)="/page/([^"]+)"', text)
     assert len(named) >= 3

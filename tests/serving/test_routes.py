@@ -42,7 +42,7 @@ def test_a_script_gets_json(client: TestClient) -> None:
 
 
 def test_the_checked_in_openapi_document_is_current() -> None:
-    checked_in = Path(REPO / "docs" / "openapi.json").read_text()
+    checked_in = Path(REPO / "docs" / "openapi.json").read_text(encoding="utf-8")
     assert checked_in == render(), "run `make generate`"
 
 

@@ -69,10 +69,10 @@ def test_an_adapter_is_pefts_own_format_and_names_no_folder(
     base: Path, finished: tuple[Path, list[Step]]
 ) -> None:
     folder = finished[0] / "adapter"
-    config = json.loads((folder / adapter.CONFIG).read_text())
+    config = json.loads((folder / adapter.CONFIG).read_text(encoding="utf-8"))
     assert (config["r"], config["lora_alpha"], config["peft_type"]) == (4, 16, "LORA")
     assert config["base_model_name_or_path"] == MODEL_ID
-    assert str(base) not in (folder / adapter.CONFIG).read_text()
+    assert str(base) not in (folder / adapter.CONFIG).read_text(encoding="utf-8")
     assert all(name.startswith("base_model.model.") for name in load_file(folder / adapter.WEIGHTS))
     assert (folder / adapter.WEIGHTS).stat().st_mode & 0o044
 

@@ -62,7 +62,9 @@ def test_weights_keep_the_hubs_names_and_dtype(base: Path, merged: Path) -> None
     assert described(merged) == described(base)
     index = merged / "model.safetensors.index.json"
     if index.exists():
-        assert set(json.loads(index.read_text())["weight_map"]) == set(described(merged))
+        assert set(json.loads(index.read_text(encoding="utf-8"))["weight_map"]) == set(
+            described(merged)
+        )
 
 
 def test_an_adapter_is_not_applied_twice(finished: Finished, merged: Path) -> None:

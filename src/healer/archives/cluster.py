@@ -22,6 +22,7 @@ from healer.engines.builtin.engine import cores
 from healer.errors import ArchivesNotInstalled, HealerError, RayUnavailable, WorkersFailed
 
 ATTEMPTS = 3
+STARTS = 3
 STDERR = 2
 LOCALHOST = "127.0.0.1"
 SECONDS_TO_ANSWER = 10
@@ -95,7 +96,7 @@ def connected(address: str | None) -> Iterator[list[Mapping[str, float]]]:
         stack.callback(ray.shutdown)
         try:
             answering(address)
-            ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
+            begin(options, STARTS if address is None else 1)
             nodes = ray.nodes()  # type: ignore[no-untyped-call]
         except Exception as error:  # Ray raises whatever its parts raise
             raise unavailable(address, type(error).__name__) from None
@@ -103,6 +104,22 @@ def connected(address: str | None) -> Iterator[list[Mapping[str, float]]]:
         if not any(node.get("CPU", 0) >= 1 for node in found):
             raise unavailable(address, "it has no CPU to give")
         yield found
+
+
+def begin(options: Mapping[str, Any], attempts: int) -> None:
+    """Ray gives its helpers 15 seconds, which is too few for a cold start on a busy machine; the
+    next is a warm one."""
+    import ray
+
+    for left in reversed(range(attempts)):
+        try:
+            ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
+        except Exception:
+            ray.shutdown()
+            if not left:
+                raise
+        else:
+            return
 
 
 def answering(address: str | None) -> None:
@@ -140,7 +157,7 @@ def hushed() -> Iterator[None]:
     `sys.stderr` goes on to where it went.
     """
     with contextlib.ExitStack() as stack:
-        nowhere = stack.enter_context(Path(os.devnull).open("w"))
+        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
         kept = stack.enter_context(os.fdopen(os.dup(STDERR), "w", buffering=1))
         if _is_stderr(sys.stderr):
             stack.enter_context(contextlib.redirect_stderr(kept))

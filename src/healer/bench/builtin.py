@@ -44,7 +44,7 @@ def pace(name: str, folder: Path, images: int) -> Pace:
     if name == "resnet18" and not (REPOSITORY / "benchmarks").is_dir():
         raise ContenderMissing(name, "benchmarks/ is not beside the package")
     started = time.perf_counter()
-    with tempfile.TemporaryFile("w+") as complaints:
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
         with subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, *COMMANDS[name], str(folder)],
             stdout=subprocess.PIPE,
@@ -83,7 +83,7 @@ def heard(lines: IO[str] | None, pid: int, started: float) -> tuple[list[float],
 
 def peak_of(pid: int) -> int:
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
     except OSError:
         return 0
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(PEAK)), 0)

@@ -33,7 +33,9 @@ class Cage:
         for name in ("memory.events", "memory.oom_control"):
             with contextlib.suppress(OSError):
                 found = re.search(
-                    r"^oom_kill (\d+)", (self.folder / name).read_text(), re.MULTILINE
+                    r"^oom_kill (\d+)",
+                    (self.folder / name).read_text(encoding="utf-8"),
+                    re.MULTILINE,
                 )
                 return int(found[1]) if found else 0
         return 0

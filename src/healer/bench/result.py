@@ -86,7 +86,7 @@ class Result:
 
     def _save_csv(self, file: Path) -> Path:
         found = rows(self.found)
-        with file.open("w", newline="") as stream:
+        with file.open("w", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, list(found[0]))
             writer.writeheader()
             writer.writerows(found)

@@ -138,7 +138,7 @@ def hear(process: subprocess.Popen[str], run: Run) -> None:
 def anonymous(pid: int) -> int:
     """Bytes of the process's memory that no file backs; 0 once it is gone."""
     with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
             if line.startswith("RssAnon:"):
                 return int(line.split()[1]) * 1024
     return 0

@@ -67,7 +67,7 @@ def ticks(contender: Contender, order: Order, number: int, tokens: int) -> list[
 
 def peak_rss() -> int:
     """Bytes; the most that was resident at once so far."""
-    lines = Path("/proc/self/status").read_text().splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     line = next(line for line in lines if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
 

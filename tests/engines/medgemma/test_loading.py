@@ -207,13 +207,13 @@ def test_ids_follow_the_prompt_and_the_preprocessing(make: Make, load: Load) -> 
     before = load(folder).info
     assert load(folder).info == before
     template = folder / "chat_template.jinja"
-    template.write_text(template.read_text().replace("model\n", "model\nHm. "))
+    template.write_text(template.read_text(encoding="utf-8").replace("model\n", "model\nHm. "))
     tiny.write_manifest(folder)
     after = load(folder).info
     assert after.prompt_id != before.prompt_id
     assert after.preprocessing_id == before.preprocessing_id
     config = folder / "preprocessor_config.json"
-    config.write_text(config.read_text().replace("0.5", "0.4"))
+    config.write_text(config.read_text(encoding="utf-8").replace("0.5", "0.4"))
     tiny.write_manifest(folder)
     assert load(folder).info.preprocessing_id != before.preprocessing_id
 

@@ -115,7 +115,7 @@ def wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
             time.sleep(0.1)
         else:
             return
-    pytest.fail(log.read_text()[-3000:])
+    pytest.fail(log.read_text(encoding="utf-8")[-3000:])
 
 
 @pytest.fixture(scope="module", params=list(TEMPLATES))

@@ -264,7 +264,7 @@ def test_a_graph_that_cannot_be_read_is_unsound(converted: Path, load: Load) -> 
 
 
 def test_a_tokenizer_of_another_model_is_unsound(converted: Path, load: Load) -> None:
-    text = (converted / "tokenizer.json").read_text()
+    text = (converted / "tokenizer.json").read_text(encoding="utf-8")
     spoil(converted, "tokenizer.json", text.replace("<image_soft_token>", "<picture>").encode())
     with pytest.raises(ModelUnsound, match="tokenizer"):
         load(converted)
