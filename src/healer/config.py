@@ -121,7 +121,7 @@ class Settings(BaseSettings):
         default="8bit", description="MedGemma's weights: 8-bit (bitsandbytes) or as they are."
     )
     image_cache_mb: int = Field(
-        default=256,
+        default=128,
         ge=0,
         description=(
             "Memory for images the openvino engine has seen, so that asking again is quick; 0 "
