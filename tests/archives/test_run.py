@@ -42,7 +42,7 @@ class Cluster:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,  # Ray itself waits without end for processes of its own that hang
+            timeout=600,  # Ray itself waits without end for processes of its own that hang
         )
         assert all(line.endswith(" tiles") for line in done.stderr.splitlines()), done.stderr
         return done.stdout

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
+from filelock import FileLock
 from PIL import Image
 
 from healer.screening.selftest import known_tile
@@ -74,10 +75,13 @@ class Bench:
 
 @contextmanager
 def bench() -> Iterator[Bench]:
-    buildah = Buildah(cache())
-    buildah.forget_beyond(MOST_BYTES)
-    bases.make(buildah)
-    with tempfile.TemporaryDirectory() as scratch:
+    """One at a time: two would forget each other's layers."""
+    place = cache()
+    place.mkdir(parents=True, exist_ok=True)
+    with FileLock(place / "lock"), tempfile.TemporaryDirectory() as scratch:
+        buildah = Buildah(place)
+        buildah.forget_beyond(MOST_BYTES)
+        bases.make(buildah)
         context = Path(scratch) / "context"
         copy_checkout(context)
         yield Bench(buildah, context, Path(scratch))
