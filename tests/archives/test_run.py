@@ -26,7 +26,7 @@ from tests.conftest import REPO
 
 pytest.importorskip("ray.data", reason="archives need healer[ray]")
 
-BLOCKS = 8
+BLOCKS = 5
 
 
 @dataclass(frozen=True, slots=True)
