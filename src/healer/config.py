@@ -21,6 +21,8 @@ PINNED_REVISIONS = {
 }
 GateMode = Literal["refuse", "warn", "off"]
 COMMIT = re.compile(r"[0-9a-f]{40}")
+# Plain HTTP is for this machine only: whoever can alter the answer could let anyone in.
+ADDRESS = r"^(https://[^\s]+|http://(127\.0\.0\.1|localhost)(:\d+)?(/[^\s]*)?)$"
 
 
 def plain(name: str) -> AliasChoices:
@@ -121,7 +123,7 @@ class Settings(BaseSettings):
         default="8bit", description="MedGemma's weights: 8-bit (bitsandbytes) or as they are."
     )
     image_cache_mb: int = Field(
-        default=128,
+        default=64,
         ge=0,
         description=(
             "Memory for images the openvino engine has seen, so that asking again is quick; 0 "
@@ -172,11 +174,129 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         default=40_000_000, ge=1024, description="Largest image, in pixels, read from its header."
     )
+    queue: int = Field(
+        default=16,
+        ge=1,
+        le=10_000,
+        description="Images that may wait for the model; further ones are told when to come again.",
+    )
+    batch: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Images the model looks at together; the default is the engine's own best.",
+    )
+    batch_wait_ms: float | None = Field(
+        default=None,
+        ge=0,
+        le=10_000,
+        description="Milliseconds the first of them waits for others; the default is the engine's.",
+    )
+    replicas: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Copies of the model in this process, each with its share of the threads.",
+    )
+    request_timeout: float = Field(
+        default=300,
+        gt=0,
+        description=(
+            "Seconds until an answer is given up; a caller may ask for less with X-Request-Timeout."
+        ),
+    )
+    hang_seconds: float = Field(
+        default=300,
+        gt=0,
+        description=(
+            "A model that is silent for so long in one step is given up, and the service ends so "
+            "that its platform starts it again."
+        ),
+    )
+    upload_budget_mb: int = Field(
+        default=512,
+        ge=1,
+        description="Memory for the images being received, waiting and looked at, as decoded.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much is logged."
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="`auto` is console on a terminal and JSON otherwise."
+    )
+
+    api_keys_file: Path | None = Field(
+        default=None,
+        description=(
+            "File of the API keys that callers need; `healer keys add NAME` makes one. See "
+            "docs/access.md."
+        ),
+    )
+    oidc_issuer: str | None = Field(
+        default=None,
+        pattern=ADDRESS,
+        description="Issuer whose identity tokens (OpenID Connect) callers may send instead.",
+    )
+    oidc_audience: str | None = Field(
+        default=None,
+        description="Whom those tokens must be meant for: this service's name there, or several "
+        "by comma.",
+    )
+    oidc_jwks_url: str | None = Field(
+        default=None,
+        pattern=ADDRESS,
+        description="Where the issuer's public keys are, where it does not say so itself.",
+    )
+    oidc_header: str = Field(
+        default="Authorization",
+        pattern=r"^[A-Za-z0-9-]+$",
+        description="Header that holds the token; Google's IAP uses `X-Goog-IAP-JWT-Assertion`.",
+    )
+    unauthenticated: Literal["checked-in-front", "anyone-may-ask"] | None = Field(
+        default=None,
+        description=(
+            "Serve others than this machine without asking who they are: because something in "
+            "front does (`checked-in-front`), or because it is meant (`anyone-may-ask`)."
+        ),
+    )
+    rate_limit: str | None = Field(
+        default=None,
+        pattern=r"^[1-9]\d{0,8}/(second|minute|hour|day)$",
+        description=(
+            "Images that one caller (one key, one identity, or else one address) may send, such as "
+            "`60/minute`; none by default."
+        ),
+    )
+    trusted_hosts: str = Field(
+        default="",
+        pattern=r"^((\*\.)?[\w.-]+(,(\*\.)?[\w.-]+)*)?$",
+        description=(
+            "Comma-separated names (`pathology.example.org`, `*.example.org`) that callers may "
+            "call this service by; any by default."
+        ),
+    )
+    client_timeout: float = Field(
+        default=30,
+        gt=0,
+        description=(
+            "Seconds for a request's head to arrive, and that a client may send or read next to "
+            "nothing."
+        ),
+    )
+    decoders: int = Field(
+        default=2,
+        ge=0,
+        le=64,
+        description=(
+            "Processes that read images, bound in time and memory; 0 reads them in the service's "
+            "own, which a bad enough image can stop."
+        ),
+    )
+    decode_seconds: float = Field(
+        default=20,
+        gt=0,
+        le=3600,
+        description="Seconds in which an image must have been read; it is refused after that.",
     )
 
     @field_validator(
@@ -187,6 +307,7 @@ class Settings(BaseSettings):
         "dtype",
         "quantization",
         "audit_failure",
+        "unauthenticated",
         mode="before",
     )
     @classmethod

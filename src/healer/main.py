@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,11 +16,16 @@ from healer.audit.journal import Journal, open_journal
 from healer.config import Settings, load_settings
 from healer.engines.base import Engine
 from healer.engines.choice import Choice, choose
-from healer.errors import AuditLibrariesMissing, InvalidSettings
+from healer.errors import AuditLibrariesMissing, InvalidSettings, TracingLibrariesMissing
+from healer.isolation.admitting import Unguarded, open_admitting
 from healer.notice import NOTICE
-from healer.screening.opening import open_screener
+from healer.observing.metrics import Metrics
+from healer.observing.observer import Observer
+from healer.observing.tracing import Tracing, open_tracing
+from healer.processor import cores
+from healer.screening.opening import Opener, find_reference
 from healer.screening.screener import Screener
-from healer.serving import browser, openapi, origins, problems, reviews
+from healer.serving import browser, metrics, openapi, origins, problems, reviews, watching
 from healer.serving.draining import Draining
 from healer.serving.identity import RequestIdentity
 from healer.serving.routes import router
@@ -41,26 +47,40 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
         lifespan=_lifespan,
     )
     app.state.settings = settings
-    app.state.service = _service(settings, engine)
+    app.state.metrics = Metrics(partial(find_reference, settings))
+    app.state.tracing = open_tracing()
+    app.state.service = _service(settings, engine, app.state.metrics)
+    app.state.admitting = (
+        open_admitting(settings) if engine is None else Unguarded(settings.max_pixels)
+    )
     app.state.journal = open_journal(settings)
     app.state.started = time.monotonic()
     problems.install(app)
     app.add_middleware(Draining, service=app.state.service)
     app.add_middleware(RequestIdentity)
     origins.install(app, settings)
+    watching.install(app)
     app.include_router(router)
     app.include_router(reviews.router)
+    app.include_router(metrics.router)
     browser.install(app)
     openapi.install(app)
     return app
 
 
-def _service(settings: Settings, engine: Engine | None) -> Service:
+def _service(settings: Settings, engine: Engine | None, observer: Observer) -> Service:
     if engine is not None:
         choice = Choice(engine.info.engine, "it was passed to create_app")
-        return Service(choice, lambda: Screener(engine))
+        return Service(choice, lambda: Screener(engine), settings, observer)
     choice = choose(settings)
-    return Service(choice, lambda: open_screener(choice, settings))
+    return Service(choice, Opener(choice, shared(settings)), settings, observer)
+
+
+def shared(settings: Settings) -> Settings:
+    """Each replica with its part of the cores, where nothing else was asked for."""
+    if settings.replicas == 1 or settings.threads:
+        return settings
+    return settings.model_copy(update={"threads": max(1, cores() // settings.replicas)})
 
 
 @asynccontextmanager
@@ -68,10 +88,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     service: Service = app.state.service
     journal: Journal = app.state.journal
     await asyncio.to_thread(journal.check)
+    await app.state.admitting.start()
     await service.start()
     yield
     await service.stop()
+    await app.state.admitting.stop()
     await asyncio.to_thread(journal.close)
+    tracing: Tracing | None = app.state.tracing
+    if tracing is not None:
+        await asyncio.to_thread(tracing.close)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
@@ -80,5 +105,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
         raise AttributeError(name)
     try:
         return create_app()
-    except (InvalidSettings, AuditLibrariesMissing) as error:
+    except (InvalidSettings, AuditLibrariesMissing, TracingLibrariesMissing) as error:
         raise SystemExit(f"Healer cannot start: {error}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from functools import cache
 from pathlib import Path
@@ -22,3 +23,8 @@ def bfloat16_is_slow() -> bool:
     """Intel's AVX-512 multiplies bfloat16 no faster than float32, and rounds besides; AMX does."""
     name, features = processor()
     return "Intel" in name and "amx_bf16" not in features
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -16,8 +16,8 @@ from healer.engines.fake import FakeEngine
 from healer.errors import ModelIncomplete, ModelNotReady
 from healer.imaging import Tile
 from healer.main import create_app
+from healer.queueing.deadline import Deadline
 from healer.screening.screener import Screener
-from healer.screening.selftest import known_tile
 from healer.serving.service import Service
 from tests.serving.conftest import png, wait_until_ready
 
@@ -94,13 +94,13 @@ async def test_a_failure_to_load_is_the_reason() -> None:
     def fail() -> Screener:
         raise ModelIncomplete("models", "it holds no manifest")
 
-    service = Service(Choice("medgemma", "asked for"), fail)
+    service = Service(Choice("medgemma", "asked for"), fail, Settings(_env_file=None))
     await service.start()
     while service.status.reason == "the model is loading":
         await asyncio.sleep(0.01)
     assert "it holds no manifest" in str(service.status.reason)
     with pytest.raises(ModelNotReady, match="it holds no manifest"):
-        await service.screen(known_tile())
+        service.draw(Deadline.after(60))
     await service.stop()
 
 
@@ -109,7 +109,7 @@ async def test_a_librarys_own_failure_does_not_leave_loading_standing() -> None:
     def fail() -> Screener:
         raise RuntimeError("deep inside")
 
-    service = Service(Choice("medgemma", "asked for"), fail)
+    service = Service(Choice("medgemma", "asked for"), fail, Settings(_env_file=None))
     await service.start()
     while service.status.reason == "the model is loading":
         await asyncio.sleep(0.01)

@@ -18,8 +18,8 @@ from typing import Any, TextIO
 
 from healer.archives.looker import Block, Looked, Looker, Order, binding_of, opened
 from healer.config import Settings
-from healer.engines.builtin.engine import cores
 from healer.errors import ArchivesNotInstalled, HealerError, RayUnavailable, WorkersFailed
+from healer.processor import cores
 
 ATTEMPTS = 3
 STARTS = 3

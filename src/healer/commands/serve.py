@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import sys
 from contextlib import suppress
@@ -19,6 +20,8 @@ from healer.serving.service import Service
 GRACE_SECONDS = 30  # for answers that were begun
 LINGER_SECONDS = 0.5  # for requests that were on their way when the last of those was sent
 CLOSING_SECONDS = 5  # for connections, after that
+TOLD_SECONDS = 5.0  # for those who wait to hear that the model hangs
+HUNG = 70  # EX_SOFTWARE: what a platform's restart policy sees
 
 
 def serve(settings: Settings) -> None:
@@ -43,6 +46,22 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, service: Service) -> None:
         super().__init__(config)
         self._service = service
+
+    async def main_loop(self) -> None:
+        watching = asyncio.create_task(self._end_if_hung())
+        await super().main_loop()
+        watching.cancel()
+
+    async def _end_if_hung(self) -> None:
+        while not self._service.hung:  # noqa: ASYNC110 - the queue knows no server to tell
+            await asyncio.sleep(0.5)
+        sys.stderr.write("The model hangs. Healer ends, so that whatever runs it can restart it.\n")
+        self._service.retire()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(TOLD_SECONDS):
+                await self._answered()
+        sys.stderr.flush()
+        os._exit(HUNG)  # a thread that hangs would hold any other way out
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.retire()

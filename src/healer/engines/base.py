@@ -8,7 +8,7 @@ An engine never decides; `healer.screening` turns its evidence into a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
@@ -45,14 +45,16 @@ class Evidence:
 
     `margin` is the natural log-odds of yes against no, uncalibrated; `mass` the probability in
     [0, 1] that the engine put on answering yes or no at all (1 for a classifier). Where an engine
-    is not told everything, `bounds` are the least and the greatest that the margin can be. `state`
-    is the engine's own (features, a KV cache), so that explaining never looks at the image again.
+    is not told everything, `bounds` are the least and the greatest that the margin can be. `stages`
+    are seconds by stage of the look; of a batch, this tile's share. `state` is the engine's own
+    (features, a KV cache), so that explaining never looks at the image again.
     """
 
     margin: float
     mass: float = 1.0
     findings: tuple[Finding, ...] = ()
     bounds: tuple[float, float] | None = None
+    stages: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
     state: object = field(default=None, repr=False, compare=False)
 
 
@@ -86,6 +88,15 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class SideBySide(Protocol):
+    """An engine that writes several explanations in hardly more time than one."""
+
+    def explain_all(self, asked: Sequence[tuple[Evidence, Answer]]) -> list[Iterator[str]]:
+        """`explain` of each, in order; whichever is asked on may take the others along."""
+        ...
 
 
 @runtime_checkable

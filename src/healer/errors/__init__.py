@@ -3,6 +3,19 @@
 HealerError
 ├── InvalidSettings          a variable's value cannot be used
 ├── ShuttingDown             asked to stop: no new answers
+├── Busy                     come again later; it says when
+│   ├── QueueFull            as many wait as may
+│   ├── UploadsFull          images hold all the memory set aside for them
+│   └── RateLimited          one caller, too often
+├── DeadlineExceeded         no answer in time
+├── IdentityUnavailable      the issuer's keys cannot be fetched
+├── OidcLibrariesMissing     the oidc extra is missing
+├── TracingLibrariesMissing  the otel extra is missing
+├── KeysError                the file of API keys
+│   ├── KeysUnreadable
+│   ├── KeysNotWritable
+│   ├── KeyNameTaken
+│   └── KeyUnknown
 ├── DownloadError            acquiring weights
 │   ├── TokenMissing         no MY_HF_TOKEN / HF_TOKEN
 │   ├── TokenRejected        the hub says 401
@@ -33,13 +46,17 @@ HealerError
 │   ├── MemoryTooSmall       checked before converting
 │   ├── ConversionTaken      the output folder holds something else
 │   ├── ModelNotReady        still loading, or failed to load
+│   ├── EngineFailed         on one image, in a way it did not foresee
+│   ├── EngineOutOfMemory    on one image
+│   ├── EngineHung           silent for too long: given up
 │   └── UpstreamError        asking a model behind another server
 │       ├── UpstreamUnreachable  no answer, or one of the 500s
 │       ├── UpstreamBusy         429
 │       ├── UpstreamKeyRejected  401 or 403
 │       ├── UpstreamModelUnknown 404, or not among its models
 │       ├── UpstreamUnsuited     no logprobs, no images, or no such interface
-│       └── UpstreamChanged      another model since the start
+│       ├── UpstreamChanged      another model since it was met
+│       └── UpstreamUncalibrated the calibration was fitted for another
 ├── DatasetError             evaluating and calibrating
 │   ├── DatasetNotFound      neither a path nor fetched yet
 │   ├── DatasetUnreadable
@@ -87,17 +104,29 @@ HealerError
     ├── MalformedForm        multipart that does not parse
     ├── MissingField
     ├── InvalidField
+    ├── InvalidTimeout       X-Request-Timeout
     ├── EmptyFile
     ├── TooManyBytes
     ├── FileNotReadable      on the command line
     ├── ReviewUnreadable
     ├── AnswerUnknown        a review of no recorded answer
     ├── AuditOff             a review, where no log is kept
+    ├── AccessError          who asks, or how
+    │   ├── CredentialsMissing
+    │   ├── KeyRejected
+    │   ├── KeyExpired
+    │   ├── IdentityRejected     a token that does not hold
+    │   ├── NotFromElsewhere     reached over the network, with nothing that checks who asks
+    │   ├── HostUnknown
+    │   ├── HeadTooLarge
+    │   ├── HttpUnreadable
+    │   └── ClientTooSlow
     └── ImageError
         ├── NotAnImage
         ├── UnsupportedFormat
         ├── TruncatedImage
         ├── TooManyPixels
+        ├── ImageTooCostly       in seconds or memory, or it ended the decoder
         └── ImageNotAssessable   the gate: no H&E field that can be judged
 
 Each error carries typed fields and builds its own sentence from them: what happened, then what
@@ -106,6 +135,26 @@ to do next. HTTP statuses live in `healer.serving.problems`, exit codes here.
 
 from __future__ import annotations
 
+from healer.errors.access import (
+    AccessError,
+    ClientTooSlow,
+    CredentialsMissing,
+    HeadTooLarge,
+    HostUnknown,
+    HttpUnreadable,
+    IdentityRejected,
+    IdentityUnavailable,
+    KeyExpired,
+    KeyNameTaken,
+    KeyRejected,
+    KeysError,
+    KeysNotWritable,
+    KeysUnreadable,
+    KeyUnknown,
+    NotFromElsewhere,
+    OidcLibrariesMissing,
+    RateLimited,
+)
 from healer.errors.archives import (
     AnswersNotWritable,
     ArchiveError,
@@ -192,11 +241,23 @@ from healer.errors.model import (
     ModelUnsound,
     NotConvertible,
 )
+from healer.errors.observing import TracingLibrariesMissing
+from healer.errors.queueing import (
+    Busy,
+    DeadlineExceeded,
+    EngineFailed,
+    EngineHung,
+    EngineOutOfMemory,
+    InvalidTimeout,
+    QueueFull,
+    UploadsFull,
+)
 from healer.errors.request import (
     EmptyFile,
     FileNotReadable,
     ImageError,
     ImageNotAssessable,
+    ImageTooCostly,
     InvalidField,
     MalformedForm,
     MissingField,
@@ -223,11 +284,13 @@ from healer.errors.upstream import (
     UpstreamError,
     UpstreamKeyRejected,
     UpstreamModelUnknown,
+    UpstreamUncalibrated,
     UpstreamUnreachable,
     UpstreamUnsuited,
 )
 
 __all__ = [
+    "AccessError",
     "AdapterIncomplete",
     "AdapterMismatch",
     "AdapterNotMerged",
@@ -245,40 +308,61 @@ __all__ = [
     "AuditUnavailable",
     "BenchDiskFull",
     "BenchError",
+    "Busy",
     "CalibrationMismatch",
     "CalibrationUnreadable",
     "CheckpointTaken",
     "CheckpointUnusable",
+    "ClientTooSlow",
     "ContenderMissing",
     "ConversionAltered",
     "ConversionDiskFull",
     "ConversionInaccurate",
     "ConversionIncomplete",
     "ConversionTaken",
+    "CredentialsMissing",
     "DatasetDamaged",
     "DatasetError",
     "DatasetNotFound",
     "DatasetUnreachable",
     "DatasetUnreadable",
+    "DeadlineExceeded",
     "DeviceUnavailable",
     "DiskFull",
     "DownloadError",
     "DownloadRefused",
     "EmptyFile",
+    "EngineFailed",
+    "EngineHung",
+    "EngineOutOfMemory",
     "EvalNotInstalled",
     "ExtraNotInstalled",
     "FileDamaged",
     "FileNotReadable",
     "FolderNotWritable",
     "FolderTaken",
+    "HeadTooLarge",
     "HealerError",
+    "HostUnknown",
     "HubUnreachable",
+    "HttpUnreadable",
+    "IdentityRejected",
+    "IdentityUnavailable",
     "ImageError",
     "ImageNotAssessable",
     "ImageNotRecorded",
+    "ImageTooCostly",
     "InvalidField",
     "InvalidSettings",
+    "InvalidTimeout",
     "Json",
+    "KeyExpired",
+    "KeyNameTaken",
+    "KeyRejected",
+    "KeyUnknown",
+    "KeysError",
+    "KeysNotWritable",
+    "KeysUnreadable",
     "LabelUnknown",
     "LicenceNotAccepted",
     "ListingUnreadable",
@@ -296,8 +380,12 @@ __all__ = [
     "NotAnImage",
     "NotCalibratable",
     "NotConvertible",
+    "NotFromElsewhere",
     "NotReplayable",
+    "OidcLibrariesMissing",
     "OutputTaken",
+    "QueueFull",
+    "RateLimited",
     "RayUnavailable",
     "RequestError",
     "ResultsMismatch",
@@ -313,6 +401,7 @@ __all__ = [
     "TooFewCases",
     "TooManyBytes",
     "TooManyPixels",
+    "TracingLibrariesMissing",
     "TruncatedImage",
     "TuningDiskFull",
     "TuningDiverged",
@@ -320,11 +409,13 @@ __all__ = [
     "UnknownContender",
     "UnsupportedFormat",
     "UploadNotMultipart",
+    "UploadsFull",
     "UpstreamBusy",
     "UpstreamChanged",
     "UpstreamError",
     "UpstreamKeyRejected",
     "UpstreamModelUnknown",
+    "UpstreamUncalibrated",
     "UpstreamUnreachable",
     "UpstreamUnsuited",
     "WorkersFailed",

@@ -121,6 +121,17 @@ class TooManyPixels(ImageError):
 
 
 @dataclass(eq=False)
+class ImageTooCostly(ImageError):
+    reason: str
+    code = "image_too_costly"
+    title = "The image takes too much to read"
+    message = (
+        "The image was given up: reading it {reason}. Export one field of view as a plain PNG or "
+        "JPEG and send that."
+    )
+
+
+@dataclass(eq=False)
 class ImageNotAssessable(ImageError):
     sentences: str
     reasons: tuple[Mapping[str, str | float], ...] = ()

@@ -73,7 +73,19 @@ class UpstreamChanged(UpstreamError):
     code = "upstream_changed"
     title = "The model's server serves something else now"
     message = (
-        "The model's server at {url} is not what it was when Healer started: {reason}. Restart "
-        "Healer, and check that its calibration still fits."
+        "The model's server at {url} is not what it was when Healer met it: {reason}. Ask again in "
+        "a moment; the service meets it anew first, and checks that its calibration fits."
+    )
+    exit_code = 39
+
+
+@dataclass(eq=False)
+class UpstreamUncalibrated(UpstreamError):
+    code = "upstream_uncalibrated"
+    title = "The model's server serves something without a calibration"
+    message = (
+        "The calibration is not one for what the server at {url} serves: {reason}. Let it serve "
+        "the former model again, or fit a calibration for this one with `healer calibrate`; the "
+        "service looks for either every few seconds."
     )
     exit_code = 39

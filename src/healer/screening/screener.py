@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from healer.engines.base import Engine, EngineInfo, Evidence, Finding
+from healer.engines.base import Engine, EngineInfo, Evidence, Finding, SideBySide
 from healer.errors import ModelUnsound
 from healer.imaging.tile import Tile
 from healer.screening.calibration import Calibration
@@ -64,27 +64,44 @@ class Screener:
         """Pieces of one sentence for a verdict already given. Blocking between pieces."""
         return self.engine.explain(look.evidence, look.verdict.answer)
 
+    @property
+    def side_by_side(self) -> bool:
+        """Whether several explanations take hardly longer than one."""
+        return isinstance(self.engine, SideBySide)
+
+    def explain_all(self, looks: Sequence[Look]) -> list[Iterator[str]]:
+        """`explain` of each, in order."""
+        if isinstance(self.engine, SideBySide):
+            return self.engine.explain_all([(look.evidence, look.verdict.answer) for look in looks])
+        return [self.explain(look) for look in looks]
+
     def screen(self, tiles: Sequence[Tile]) -> list[Screening]:
         """One screening per tile, in order. Blocking."""
-        return [self._explained(look) for look in self.look(tiles)]
-
-    def _explained(self, look: Look) -> Screening:
-        started = time.perf_counter()
-        pieces = list(self.explain(look))
-        return finish(look, pieces, time.perf_counter() - started)
+        looks = self.look(tiles)
+        explanations = self.explain_all(looks)
+        return [told(*each) for each in zip(looks, explanations, strict=True)]
 
     def _check(self, evidence: Evidence) -> None:
         if not (math.isfinite(evidence.margin) and math.isfinite(evidence.mass)):
             raise ModelUnsound(self.info.model_id, "it gave a score that is not a number")
 
 
-def finish(look: Look, pieces: Sequence[str], seconds: float) -> Screening:
-    """A screening from a look and the pieces of its explanation."""
+def told(look: Look, explanation: Iterator[str]) -> Screening:
+    started = time.perf_counter()
+    pieces = list(explanation)
+    return finish(look, pieces, time.perf_counter() - started)
+
+
+def finish(
+    look: Look, pieces: Sequence[str], seconds: float, *, waited: float | None = None
+) -> Screening:
+    """A screening from a look and the pieces of its explanation; `waited` is seconds in a queue."""
+    queued = {} if waited is None else {"queue": waited}
     return Screening(
         verdict=look.verdict,
         margin=look.evidence.margin,
         mass=look.evidence.mass,
         explanation="".join(pieces).strip(),
         findings=look.evidence.findings,
-        timings={"score": look.seconds, "explain": seconds},
+        timings={**queued, "score": look.seconds, "explain": seconds},
     )

@@ -1,5 +1,6 @@
 """An answer as server-sent events: the verdict at once, the explanation as it comes.
 
+queued       Queued, while it waits and whenever its place in line changes
 verdict      VerdictOut, as soon as the engine has looked
 explanation  Piece, as often as the engine has words
 answer       Prediction, once; the last event
@@ -10,17 +11,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from typing import Any
 
 from pydantic import BaseModel
-from sse_starlette import ServerSentEvent
+from sse_starlette import EventSourceResponse, ServerSentEvent
+from starlette.types import Receive, Scope, Send
 
 from healer.errors import HealerError
-from healer.screening.screener import finish
+from healer.observing import trail
+from healer.queueing.ticket import Finished, Waiting
+from healer.screening.screener import Look, finish
+from healer.serving.asking import Asked
 from healer.serving.problems import status_of
-from healer.serving.recording import Recording
-from healer.serving.schemas import Piece, Prediction, Problem, VerdictOut
+from healer.serving.schemas import Piece, Prediction, Problem, Queued, VerdictOut
 from healer.serving.service import Service
 
 EVENTS: dict[str, Any] = {
@@ -31,39 +35,63 @@ EVENTS: dict[str, Any] = {
 }
 
 
-async def answer_in_events(
-    service: Service, recording: Recording, timings: dict[str, float]
-) -> AsyncGenerator[ServerSentEvent, None]:
+class Events(EventSourceResponse):
+    """Gives back what its request held, also where it was never begun."""
+
+    def __init__(self, events: AsyncGenerator[ServerSentEvent, None], held: ExitStack) -> None:
+        super().__init__(events)
+        self._held = held
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._held:
+            await super().__call__(scope, receive, send)
+
+
+async def answer_in_events(service: Service, asked: Asked) -> AsyncGenerator[ServerSentEvent, None]:
     """Closed by the server when the client goes away, which stops the engine between pieces."""
     try:
-        async with aclosing(_told(service, recording, timings)) as events:
+        async with aclosing(_told(service, asked)) as events:
             async for event in events:
                 yield event
     except HealerError as error:
-        yield _event("problem", Problem.of(error, status_of(type(error)), recording.request_id))
+        request_id = asked.recording.request_id
+        trail.current().failed(error.code, status_of(type(error)))
+        yield _event("problem", Problem.of(error, status_of(type(error)), request_id))
 
 
-async def _told(
-    service: Service, recording: Recording, timings: dict[str, float]
-) -> AsyncGenerator[ServerSentEvent, None]:
-    admitted, request_id = recording.admitted, recording.request_id
-    started = time.perf_counter()
-    look = await service.look(admitted.tile)
-    recorded = await recording.of(look.verdict, look.evidence.margin, look.evidence.mass)
-    screener = recording.screener
-    yield _event("verdict", VerdictOut.of(screener, look, admitted, request_id, recorded))
-    looked = time.perf_counter()
+async def _told(service: Service, asked: Asked) -> AsyncGenerator[ServerSentEvent, None]:
+    recording, look = asked.recording, None
+    recorded: bool | None = None
     pieces: list[str] = []
-    async with aclosing(service.explain(look)) as explanation:
-        async for piece in explanation:
-            pieces.append(piece)
-            yield _event("explanation", Piece(text=piece))
-    now = time.perf_counter()
-    screening = finish(look, pieces, now - looked)
-    timings = {**timings, "total": sum(timings.values()) + now - started}
-    yield _event(
-        "answer",
-        Prediction.finished(screener, screening, admitted, request_id, timings, recorded),
+    async with aclosing(service.ask(asked.ticket, asked.admitted.tile)) as hearing:
+        async for heard in hearing:
+            if isinstance(heard, Waiting):
+                yield _event("queued", Queued(position=heard.position))
+            elif isinstance(heard, Look):
+                look = heard
+                seen = look.evidence
+                recorded = await recording.of(look.verdict, seen.margin, seen.mass)
+                yield _event("verdict", _verdict(asked, look, recorded))
+            elif isinstance(heard, str):
+                pieces.append(heard)
+                yield _event("explanation", Piece(text=heard))
+            elif look is not None:
+                yield _event("answer", _answer(asked, look, pieces, heard, recorded))
+
+
+def _verdict(asked: Asked, look: Look, recorded: bool | None) -> VerdictOut:
+    told = asked.recording
+    return VerdictOut.of(told.screener, look, asked.admitted, told.request_id, recorded)
+
+
+def _answer(
+    asked: Asked, look: Look, pieces: list[str], end: Finished, recorded: bool | None
+) -> Prediction:
+    told = asked.recording
+    screening = finish(look, pieces, end.explained, waited=end.waited)
+    timings = {**asked.timings, "total": time.perf_counter() - asked.began}
+    return Prediction.finished(
+        told.screener, screening, asked.admitted, told.request_id, timings, recorded
     )
 
 

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from healer import errors
+from healer.observing import trail
 from healer.serving.identity import request_id_of
 from healer.serving.schemas import Problem
 
@@ -22,6 +23,9 @@ RETRY_AFTER_SECONDS = 5
 STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.HealerError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EngineFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.Busy: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AuditError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AuditOff: HTTPStatus.NOT_FOUND,
@@ -37,6 +41,14 @@ STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.NotAnImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.CredentialsMissing: HTTPStatus.UNAUTHORIZED,
+    errors.KeyRejected: HTTPStatus.UNAUTHORIZED,
+    errors.KeyExpired: HTTPStatus.UNAUTHORIZED,
+    errors.IdentityRejected: HTTPStatus.UNAUTHORIZED,
+    errors.IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.NotFromElsewhere: HTTPStatus.FORBIDDEN,
+    errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ClientTooSlow: HTTPStatus.REQUEST_TIMEOUT,
 }
 
 
@@ -78,7 +90,14 @@ async def _ours(request: Request, error: Exception) -> Response:
 def refusal(request: Request, error: errors.HealerError) -> Response:
     status = status_of(type(error))
     log.info("refused", code=error.code, status=int(status))
-    return _document(Problem.of(error, status, request_id_of(request)))
+    if isinstance(error, errors.ImageNotAssessable):
+        trail.current().refused = [str(reason["code"]) for reason in error.reasons]
+    problem = Problem.of(error, status, request_id_of(request))
+    return _document(problem, later(error))
+
+
+def later(error: errors.HealerError) -> dict[str, str]:
+    return {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else {}
 
 
 async def _routing(request: Request, error: Exception) -> Response:
@@ -111,6 +130,7 @@ def _plain(request: Request, status: HTTPStatus, code: str, detail: str) -> Prob
 
 
 def _document(problem: Problem, headers: Any = None) -> Response:  # noqa: ANN401 - Starlette's own
+    trail.current().failed(problem.code, problem.status)
     merged = dict(headers or {})
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         merged["Retry-After"] = str(RETRY_AFTER_SECONDS)

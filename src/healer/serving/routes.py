@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, cast, get_args
+from contextlib import ExitStack
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from sse_starlette import EventSourceResponse
-from starlette.concurrency import run_in_threadpool
 
 from healer import __version__, errors
-from healer.audit.journal import Journal
 from healer.config import GateMode, Settings
 from healer.imaging.decode import FORMATS
-from healer.screening.admission import admit
 from healer.serving import browser
-from healer.serving.events import EVENTS, answer_in_events
-from healer.serving.identity import request_id_of
+from healer.serving.asking import FIELD, TIMEOUT, Asked, receive, unless_gone
+from healer.serving.events import EVENTS, Events, answer_in_events
 from healer.serving.problems import documented
-from healer.serving.recording import Recording, caller_of
 from healer.serving.schemas import Health, Limits, ModelOut, Prediction, Readiness, Welcome
 from healer.serving.service import Service
-from healer.serving.upload import read_upload
-
-FIELD = "image_file"
 
 router = APIRouter()
 
@@ -55,10 +48,14 @@ async def root(request: Request) -> Response:
     return JSONResponse(Welcome(version=__version__).model_dump(), headers={"Vary": "Accept"})
 
 
-@router.get("/health")
-async def health(request: Request, service: TheService, settings: TheSettings) -> Health:
-    """Answers 200 while the process lives, whatever the model is doing."""
+@router.get("/health", responses={503: {"model": Health}})
+async def health(
+    request: Request, response: Response, service: TheService, settings: TheSettings
+) -> Health:
+    """200 whatever the model is doing; 503 once it hangs and only a new process can help."""
     status = service.status
+    if service.hung:
+        response.status_code = 503
     return Health(
         ready=status.reason is None,
         reason=status.reason,
@@ -102,7 +99,18 @@ _FORM: dict[str, Any] = {
         },
     },
 }
-_UPLOAD = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}}}
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}},
+    "parameters": [
+        {
+            "name": TIMEOUT,
+            "in": "header",
+            "required": False,
+            "schema": {"type": "number", "exclusiveMinimum": 0},
+            "description": "Seconds after which the answer is of no use; work on it stops then.",
+        }
+    ],
+}
 _REFUSALS = documented(
     errors.MalformedForm,
     errors.UploadNotMultipart,
@@ -114,23 +122,21 @@ _REFUSALS = documented(
     errors.TruncatedImage,
     errors.TooManyBytes,
     errors.TooManyPixels,
+    errors.ImageTooCostly,
     errors.ImageNotAssessable,
     errors.ModelNotReady,
     errors.ModelUnsound,
+    errors.InvalidTimeout,
+    errors.QueueFull,
+    errors.UploadsFull,
+    errors.DeadlineExceeded,
+    errors.EngineFailed,
+    errors.EngineOutOfMemory,
+    errors.EngineHung,
     errors.AuditUnavailable,
     errors.AuditOutdated,
     errors.ShuttingDown,
 )
-
-
-def gate_mode(asked: str | None, settings: Settings) -> GateMode:
-    """The caller's wish, or the operator's default."""
-    if asked is None:
-        return settings.gate
-    for mode in get_args(GateMode):
-        if asked == mode:
-            return cast(GateMode, mode)
-    raise errors.InvalidField("gate", ", ".join(get_args(GateMode)))
 
 
 @router.post(
@@ -145,21 +151,20 @@ async def predict(
     """Is colorectal cancer present in this tile?
 
     With `Accept: text/event-stream` the verdict is sent as soon as it is known, and the
-    explanation after it, piece by piece.
+    explanation after it, piece by piece. A full queue is a 429 that says when to come again.
     """
-    started = time.perf_counter()
-    upload = await read_upload(request, FIELD, settings.max_bytes)
-    mode = gate_mode(upload.fields.get("gate"), settings)
-    timings = {"receive": time.perf_counter() - started}
-    screener = service.screener
-    admitted = await run_in_threadpool(admit, upload.data, mode, settings.max_pixels)
-    timings |= admitted.timings
-    request_id = request_id_of(request)
-    journal: Journal = request.app.state.journal
-    recording = Recording(journal, screener, admitted, upload.data, request_id, caller_of(request))
-    if "text/event-stream" in request.headers.get("accept", ""):
-        return EventSourceResponse(answer_in_events(service, recording, timings))
-    screening = await service.screen(admitted.tile)
-    recorded = await recording.of(screening.verdict, screening.margin, screening.mass)
-    timings["total"] = time.perf_counter() - started
-    return Prediction.finished(screener, screening, admitted, request_id, timings, recorded)
+    with ExitStack() as held:
+        asked = await receive(request, service, settings, held)
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return Events(answer_in_events(service, asked), held.pop_all())
+        return await answer(request, service, asked)
+
+
+async def answer(request: Request, service: Service, asked: Asked) -> Prediction:
+    told = asked.recording
+    screening = await unless_gone(request, service.screen(asked.ticket, asked.admitted.tile))
+    recorded = await told.of(screening.verdict, screening.margin, screening.mass)
+    timings = {**asked.timings, "total": time.perf_counter() - asked.began}
+    return Prediction.finished(
+        told.screener, screening, asked.admitted, told.request_id, timings, recorded
+    )

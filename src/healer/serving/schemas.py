@@ -162,6 +162,12 @@ class Prediction(VerdictOut, Summary):
         )
 
 
+class Queued(BaseModel):
+    """A place in line."""
+
+    position: int = Field(description="1 is next; 0 once the model looks.")
+
+
 class Piece(BaseModel):
     """The next words of the explanation."""
 

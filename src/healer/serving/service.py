@@ -1,29 +1,44 @@
-"""The one model of a process: loaded in the background, asked off the event loop."""
+"""The model of a process: loaded in the background, asked through a line, off the event loop."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import TypeVar
 
 import structlog
 
+from healer.config import Settings
 from healer.engines.base import RemoteEngine
 from healer.engines.choice import Choice
-from healer.errors import HealerError, ModelNotReady, UpstreamError
+from healer.errors import (
+    DeadlineExceeded,
+    HealerError,
+    ModelNotReady,
+    QueueFull,
+    UpstreamChanged,
+    UpstreamError,
+)
 from healer.imaging import Tile
-from healer.screening.screener import Look, Screener, Screening
+from healer.observing import trail
+from healer.observing.observer import Observer, Unobserved
+from healer.queueing.batching import batching
+from healer.queueing.budget import Budget
+from healer.queueing.deadline import Deadline
+from healer.queueing.lanes import Lanes
+from healer.queueing.line import Line
+from healer.queueing.pace import Pace
+from healer.queueing.ticket import Finished, Heard, Ticket
+from healer.screening.screener import Look, Screener, Screening, finish
 from healer.screening.selftest import self_test
 
 log = structlog.get_logger(__name__)
 
-Result = TypeVar("Result")
 RETIRED = "Healer is shutting down"
-# One thread: a model here uses every core by itself. One that is elsewhere is asked side by side.
-THREADS = {"openai": 8}
+GONE = "client_gone"  # told to the observer alone
+LOADING = "the model is loading"
 ABSENT_SECONDS = 5.0  # between calls on a server that is not there yet
 
 
@@ -36,67 +51,137 @@ class Status:
 
 
 class Service:
-    def __init__(self, choice: Choice, open_screener: Callable[[], Screener]) -> None:
+    """`open_screener` is called once a replica, off the event loop."""
+
+    def __init__(
+        self,
+        choice: Choice,
+        open_screener: Callable[[], Screener],
+        settings: Settings,
+        observer: Observer | None = None,
+    ) -> None:
         self.choice = choice
-        self.status = Status("the model has not started loading")
         self.retired = False
+        self.draws = 0  # tickets, since the start
         self.in_flight = 0  # requests being answered, as serving/draining.py counts them
-        self._open_screener = open_screener
-        self._loading: asyncio.Task[None] | None = None
-        self._worker: ThreadPoolExecutor | None = None
+        self.budget = Budget(settings.upload_budget_mb * 1024 * 1024)
+        self.pace = Pace()
+        self._open_screener, self._settings = open_screener, settings
+        self._observer = observer or Unobserved()
+        self._reason: str | None = "the model has not started loading"
+        self._screeners: Sequence[Screener] = ()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def status(self) -> Status:
+        reason = self._reason or (self._lanes.trouble if self._screeners else None)
+        return Status(reason, self._screeners[0] if self._screeners else None)
+
+    @property
+    def hung(self) -> bool:
+        """No model of this process will ever answer again."""
+        return bool(self._screeners) and self._lanes.hung
 
     @property
     def screener(self) -> Screener:
-        """Raises ModelNotReady until a real inference has succeeded."""
-        if self.status.screener is None:
-            raise ModelNotReady(self.status.reason or "the model is loading")
-        return self.status.screener
+        """Raises ModelNotReady until a real inference has succeeded, and while none can."""
+        status = self.status
+        if status.screener is None or (status.reason and not self.retired):
+            raise ModelNotReady(status.reason or LOADING)
+        return status.screener
+
+    @property
+    def held(self) -> int:
+        """Places in line that are taken."""
+        return self._line.held
+
+    @property
+    def at_work(self) -> int:
+        """Tiles that a model is asked about."""
+        return self._lanes.at_work
 
     async def start(self) -> None:
-        threads = THREADS.get(self.choice.engine, 1)  # of its own: /health must never wait for it
-        self._worker = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="model")
-        self.status = Status("the model is loading")
-        self._loading = asyncio.create_task(self._load())
+        self._line = Line(self._settings.queue, self._observer.waiting)
+        self._lanes = Lanes(
+            self._line, self.pace, self._observer, self._settings.hang_seconds, self._changed
+        )
+        self._reason = LOADING
+        self._begin(self._load())
 
     def retire(self) -> None:
         """Stop being ready, for good; what is in flight is still answered."""
         self.retired = True
-        self.status = Status(RETIRED, self.status.screener)
+        self._reason = RETIRED
         log.info("shutting down", in_flight=self.in_flight)
 
     async def stop(self) -> None:
-        if self._loading is not None:
-            self._loading.cancel()
-        if self._worker is not None:
-            await asyncio.to_thread(self._worker.shutdown, cancel_futures=True)
-        if self.status.screener is not None:
-            self.status.screener.engine.close()
+        for task in list(self._tasks):
+            task.cancel()
+        await self._close()
 
     async def trouble(self) -> str | None:
         """Why it is not ready; a model that is elsewhere is called on each time."""
-        screener = self.status.screener
-        if self.status.reason is None and screener and isinstance(screener.engine, RemoteEngine):
-            return await asyncio.to_thread(screener.engine.trouble)
-        return self.status.reason
+        status = self.status
+        engine = status.screener.engine if status.screener else None
+        if status.reason is None and isinstance(engine, RemoteEngine):
+            return await asyncio.to_thread(engine.trouble)
+        return status.reason
 
-    async def screen(self, tile: Tile) -> Screening:
-        return (await self._off_loop(lambda: self.screener.screen([tile])))[0]
+    def check(self) -> Screener:
+        """Raises ModelNotReady or QueueFull where a request would be turned away."""
+        screener = self.screener
+        if self._line.full:
+            waiting = self._line.held + self._lanes.at_work
+            raise QueueFull(self.retry_after(waiting), waiting)
+        return screener
 
-    async def look(self, tile: Tile) -> Look:
-        return (await self._off_loop(lambda: self.screener.look([tile])))[0]
+    def draw(self, deadline: Deadline) -> Ticket:
+        """A place in line. Raises ModelNotReady or QueueFull."""
+        self.check()
+        self.draws += 1
+        return self._line.draw(deadline)
 
-    async def explain(self, look: Look) -> AsyncGenerator[str, None]:
-        """Pieces as they come; leaving the generator stops the model between two of them."""
-        pieces = self.screener.explain(look)
+    def retry_after(self, tiles: int = 1) -> int:
+        """Seconds until `tiles` will have been answered, as long as the last ones took."""
+        return self.pace.retry_after(tiles, len(self._lanes))
+
+    def leave(self, ticket: Ticket) -> None:
+        """Its answer is told, or wanted no more: the model stops at its next step."""
+        if not (ticket.over or ticket.cancelled or ticket.tile is None):
+            self._observer.failed(GONE)
+        self._line.leave(ticket)
+
+    async def ask(self, ticket: Ticket, tile: Tile) -> AsyncGenerator[Heard, None]:
+        """What is heard of the tile until it is answered. Raises ModelError, DeadlineExceeded."""
+        self._line.join(ticket, tile)
         try:
-            while (piece := await self._off_loop(lambda: next(pieces, None))) is not None:
-                yield piece
-        finally:
-            if close := getattr(pieces, "close", None):
-                await asyncio.shield(self._off_loop(close))
+            async with aclosing(ticket.hear()) as hearing:
+                async for heard in hearing:
+                    _note(ticket, heard)
+                    yield heard
+        except DeadlineExceeded as error:
+            ticket.over = True
+            self._observer.failed(error.code)
+            raise
 
-    async def _off_loop(self, step: Callable[[], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._worker, step)
+    async def screen(self, ticket: Ticket, tile: Tile) -> Screening:
+        """The whole answer at once; its timings tell how long it waited too."""
+        look: Look | None = None
+        pieces: list[str] = []
+        async with aclosing(self.ask(ticket, tile)) as hearing:
+            async for heard in hearing:
+                if isinstance(heard, Look):
+                    look = heard
+                elif isinstance(heard, str):
+                    pieces.append(heard)
+                elif isinstance(heard, Finished) and look is not None:
+                    return finish(look, pieces, heard.explained, waited=heard.waited)
+        raise ModelNotReady(RETIRED)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _load(self) -> None:
         log.info("engine chosen", engine=self.choice.engine, reason=self.choice.reason)
@@ -109,25 +194,57 @@ class Service:
         """False where another try may do better: the model is elsewhere, and may start after us."""
         started = time.monotonic()
         try:
-            screener = await self._off_loop(self._open_and_test)
+            screeners = await asyncio.to_thread(self._open_and_test)
         except HealerError as error:
             self._fail(str(error), error.code)
             return not isinstance(error, UpstreamError)
         except Exception as error:  # a library's own failure must not leave "loading" standing
             log.exception("model failed to load")
             self._fail(f"the model failed to load ({type(error).__name__}); see the log", "error")
-        else:
-            self.status = Status(RETIRED if self.retired else None, screener)
-            for warning in screener.warnings:
-                log.warning("model", warning=warning)
-            log.info("ready", seconds=round(time.monotonic() - started, 2))
+            return True
+        self._screeners = screeners
+        self._lanes.open(screeners, batching(screeners[0].info, self._settings))
+        self._reason = RETIRED if self.retired else None
+        for warning in screeners[0].warnings:
+            log.warning("model", warning=warning)
+        log.info("ready", seconds=round(time.monotonic() - started, 2))
         return True
 
-    def _open_and_test(self) -> Screener:
-        screener = self._open_screener()
-        self_test(screener)
-        return screener
+    def _open_and_test(self) -> list[Screener]:
+        screeners = [self._open_screener() for _ in range(self._settings.replicas)]
+        for screener in screeners:
+            started = time.monotonic()
+            self_test(screener)
+            self.pace.took(time.monotonic() - started, 1)
+        return screeners
 
     def _fail(self, reason: str, code: str) -> None:
-        self.status = Status(reason)
+        self._reason = RETIRED if self.retired else reason
         log.error("not ready", reason=reason, code=code)
+
+    def _changed(self, error: UpstreamChanged) -> None:
+        """The model is another one now, and its calibration may not fit: start over with it."""
+        if self._reason is None:
+            self._reason = str(error)
+            self._line.fail(error)
+            self._begin(self._reopen())
+
+    async def _reopen(self) -> None:
+        await self._close()
+        await self._load()
+
+    async def _close(self) -> None:
+        hung = self.hung
+        await self._lanes.close()
+        screeners, self._screeners = self._screeners, ()
+        for screener in () if hung else screeners:
+            screener.engine.close()
+
+
+def _note(ticket: Ticket, heard: Heard) -> None:
+    """For whoever watches."""
+    if isinstance(heard, Look):
+        trail.current().passed("queue", ticket.waited)
+        trail.current().reached("score", heard.evidence.stages)
+    elif isinstance(heard, Finished):
+        trail.current().reached("explain")

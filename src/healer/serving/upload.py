@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import FormData, UploadFile
@@ -10,6 +10,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from healer.errors import MalformedForm, MissingField, TooManyBytes, UploadNotMultipart
+from healer.queueing.budget import Overdrawn
 
 # Boundaries, part headers and small fields beside the file itself.
 FORM_OVERHEAD = 64 * 1024
@@ -25,6 +26,10 @@ class _TooLong(MultiPartException):
     """A MultiPartException, because on one of those the parser closes what it holds."""
 
 
+class _NoRoom(MultiPartException):
+    """As above."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """The file's bytes, and the small text fields beside it."""
@@ -33,11 +38,16 @@ class Upload:
     fields: dict[str, str]
 
 
-async def read_upload(request: Request, field: str, limit_bytes: int) -> Upload:
-    """The form whose file is in `field`; raises `healer.errors.RequestError`."""
+async def read_upload(
+    request: Request, field: str, limit_bytes: int, count: Callable[[int], None]
+) -> Upload:
+    """The form whose file is in `field`; `count` is told of bytes as they arrive.
+
+    Raises `healer.errors.RequestError`, and Overdrawn where `count` does.
+    """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UploadNotMultipart
-    form = await _parse(request, limit_bytes)
+    form = await _parse(request, limit_bytes, count)
     try:
         file = form.get(field)
         if not isinstance(file, UploadFile):
@@ -50,19 +60,23 @@ async def read_upload(request: Request, field: str, limit_bytes: int) -> Upload:
     return Upload(data, {name: value for name, value in form.items() if isinstance(value, str)})
 
 
-async def _parse(request: Request, limit_bytes: int) -> FormData:
+async def _parse(request: Request, limit_bytes: int, count: Callable[[int], None]) -> FormData:
     parser = _InMemoryParser(
-        request.headers, _limited(request, limit_bytes), max_files=8, max_fields=32
+        request.headers, _limited(request, limit_bytes, count), max_files=8, max_fields=32
     )
     try:
         return await parser.parse()
     except _TooLong:
         raise TooManyBytes(limit_bytes) from None
+    except _NoRoom:
+        raise Overdrawn from None
     except MultiPartException as error:
         raise MalformedForm(error.message.rstrip(".")) from None
 
 
-async def _limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, None]:
+async def _limited(
+    request: Request, limit_bytes: int, count: Callable[[int], None]
+) -> AsyncGenerator[bytes, None]:
     received = 0
     stream = request.stream()
     async for chunk in stream:
@@ -70,6 +84,11 @@ async def _limited(request: Request, limit_bytes: int) -> AsyncGenerator[bytes, 
         if received > limit_bytes + FORM_OVERHEAD:
             await drain(stream)
             raise _TooLong("too many bytes")
+        try:
+            count(len(chunk))
+        except Overdrawn:
+            await drain(stream)
+            raise _NoRoom("no room") from None
         yield chunk
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,8 +14,10 @@ from numpy.typing import NDArray
 from healer.engines.base import Answer, EngineInfo, Evidence, Finding
 from healer.engines.builtin import files, preprocess, sentence
 from healer.engines.builtin.margin import SHARED, cancer_margin
+from healer.engines.stages import Stages
 from healer.errors import ModelUnsound
 from healer.imaging.tile import Tile
+from healer.processor import cores
 
 MODEL_ID = "healer/builtin-crc"
 # Whatever lies between a tile and its margin besides the network itself.
@@ -52,11 +53,15 @@ class BuiltinEngine:
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         """Raises ModelUnsound where a score is not a finite number."""
+        stages = Stages(tiles)
         squares = [preprocess.windows(tile.pixels) for tile in tiles]
-        scores = self._run([preprocess.squared(square) for each in squares for square in each])
+        inputs = [preprocess.squared(square) for each in squares for square in each]
+        stages.ended("preprocess")
+        scores = self._run(inputs)
+        stages.ended("infer")
         ends = np.cumsum([len(each) for each in squares])
         return [
-            self._evidence(scores[end - len(each) : end])
+            self._evidence(scores[end - len(each) : end], stages)
             for each, end in zip(squares, ends, strict=True)
         ]
 
@@ -72,7 +77,7 @@ class BuiltinEngine:
         scores: NDArray[np.float32] = self._session.run(None, {"pixels": pixels[None]})[0]
         return scores
 
-    def _evidence(self, scores: NDArray[np.float64]) -> Evidence:
+    def _evidence(self, scores: NDArray[np.float64], stages: Stages) -> Evidence:
         """From the log-probabilities (windows, classes) of one tile."""
         mean = np.logaddexp.reduce(scores, axis=0) - np.log(len(scores))
         mean -= np.logaddexp.reduce(mean)
@@ -81,18 +86,13 @@ class BuiltinEngine:
             for name, share in zip(self._names, np.exp(mean), strict=True)
         )
         ranked = sorted(findings, key=lambda finding: -finding.probability)
-        return Evidence(margin=float(cancer_margin(mean)), findings=tuple(ranked))
+        return Evidence(float(cancer_margin(mean)), findings=tuple(ranked), stages=stages)
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
         return sentence.compose(evidence.findings, answer)
 
     def close(self) -> None:
         self._pool.shutdown()
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def open_session(network: bytes) -> onnxruntime.InferenceSession:

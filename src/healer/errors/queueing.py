@@ -1,0 +1,95 @@
+"""Waiting for the model, and the model giving up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from healer.errors.base import HealerError
+from healer.errors.model import ModelError
+from healer.errors.request import RequestError
+
+
+@dataclass(eq=False)
+class Busy(HealerError):
+    """`retry_after` is in seconds."""
+
+    retry_after: int
+    code = "busy"
+    title = "The service is busy"
+    message = "Healer is busy. Send the image again in {retry_after} s."
+
+
+@dataclass(eq=False)
+class QueueFull(Busy):
+    waiting: int
+    code = "queue_full"
+    title = "The queue is full"
+    message = (
+        "{waiting} images are being answered or waiting already. Nothing was kept of this one; "
+        "send it again in {retry_after} s."
+    )
+
+
+@dataclass(eq=False)
+class UploadsFull(Busy):
+    budget_mb: int
+    code = "uploads_full"
+    title = "Too much is being uploaded"
+    message = (
+        "Images that hold all of the {budget_mb} MB set aside for them (HEALER_UPLOAD_BUDGET_MB) "
+        "are being received or waiting. Send this one again in {retry_after} s."
+    )
+
+
+@dataclass(eq=False)
+class InvalidTimeout(RequestError):
+    code = "invalid_timeout"
+    title = "The time-out cannot be read"
+    message = (
+        "The header X-Request-Timeout takes a number of seconds above 0, such as 30. Leave it out "
+        "for the operator's default."
+    )
+
+
+@dataclass(eq=False)
+class DeadlineExceeded(HealerError):
+    seconds: float
+    code = "deadline_exceeded"
+    title = "There was no answer in time"
+    message = (
+        "There was no answer within {seconds:g} s, and the work on it was stopped. Send the image "
+        "again, later or with a larger X-Request-Timeout, or ask the operator to raise "
+        "HEALER_REQUEST_TIMEOUT."
+    )
+
+
+@dataclass(eq=False)
+class EngineFailed(ModelError):
+    reason: str
+    code = "engine_failed"
+    title = "The model failed"
+    message = (
+        "The model failed on this image ({reason}); the log holds the cause under request_id. "
+        "Other images are answered. Send it again once."
+    )
+
+
+@dataclass(eq=False)
+class EngineOutOfMemory(ModelError):
+    code = "engine_out_of_memory"
+    title = "The model ran out of memory"
+    message = (
+        "The model ran out of memory on this image. Send it again in a moment; if it happens again "
+        "the operator should lower HEALER_QUEUE or HEALER_BATCH, or give the service more memory."
+    )
+
+
+@dataclass(eq=False)
+class EngineHung(ModelError):
+    seconds: float
+    code = "engine_hung"
+    title = "The model does not answer"
+    message = (
+        "The model has been silent for {seconds:g} s and is given up. The service must be started "
+        "again, which its platform does; send the image again after that."
+    )

@@ -1,0 +1,108 @@
+"""Who waits, first come first served, and how many may."""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import insort
+from collections.abc import Callable
+from itertools import count
+from operator import attrgetter
+
+from healer.imaging.tile import Tile
+from healer.queueing.deadline import Deadline
+from healer.queueing.ticket import Ticket
+
+
+class Line:
+    """Of one event loop.
+
+    A ticket is drawn before its picture is decoded, so that nothing is done for one that would be
+    turned away, and keeps its place from then until a lane takes it.
+    """
+
+    def __init__(self, places: int, on_change: Callable[[int], None] = lambda _: None) -> None:
+        self._places = places
+        self._numbers = count()
+        self._drawn: set[Ticket] = set()
+        self._waiting: list[Ticket] = []
+        self._changed = asyncio.Event()
+        self._idle = 0  # lanes that wait for a tile
+        self._on_change = on_change
+
+    @property
+    def held(self) -> int:
+        """Places taken, by tiles that wait and by pictures on their way to being one."""
+        return len(self._drawn)
+
+    @property
+    def full(self) -> bool:
+        return self.held >= self._places + self._idle
+
+    def draw(self, deadline: Deadline) -> Ticket:
+        ticket = Ticket(next(self._numbers), deadline)
+        self._drawn.add(ticket)
+        return ticket
+
+    def join(self, ticket: Ticket, tile: Tile) -> None:
+        ticket.join(tile)
+        insort(self._waiting, ticket, key=attrgetter("number"))
+        if len(self._waiting) > self._idle:
+            self._tell_positions()
+        self._announce()
+
+    def leave(self, ticket: Ticket) -> None:
+        """Its client went away, its time is up, or it is answered. Does no harm twice."""
+        ticket.cancelled = True
+        self._drawn.discard(ticket)
+        if ticket in self._waiting:
+            self._waiting.remove(ticket)
+            self._tell_positions()
+            self._announce()
+
+    def fail(self, error: Exception) -> None:
+        """Everyone who waits hears why nobody will come for them."""
+        for ticket in list(self._waiting):
+            ticket.tell(error)
+            self.leave(ticket)
+
+    async def take(self, most: int, seconds: float) -> list[Ticket]:
+        """The next ones, at least one; `seconds` is how long the first waits for company."""
+        while True:
+            await self._until(1)
+            if seconds and len(self._waiting) < most:
+                await self._company(most, seconds)
+            if self._waiting:
+                return self._taken(most)
+
+    def _taken(self, most: int) -> list[Ticket]:
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
+        for ticket in batch:
+            self._drawn.discard(ticket)
+            ticket.taken()
+        self._tell_positions()
+        self._announce()
+        return batch
+
+    async def _company(self, most: int, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._until(most)
+        except TimeoutError:
+            return
+
+    async def _until(self, tiles: int) -> None:
+        self._idle += 1
+        try:
+            while len(self._waiting) < tiles:
+                self._changed.clear()
+                await self._changed.wait()
+        finally:
+            self._idle -= 1
+
+    def _tell_positions(self) -> None:
+        for position, ticket in enumerate(self._waiting, start=1):
+            ticket.move(position)
+
+    def _announce(self) -> None:
+        self._changed.set()
+        self._on_change(len(self._waiting))

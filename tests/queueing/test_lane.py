@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from healer.engines.base import Answer, Evidence
+from healer.engines.fake import FakeEngine
+from healer.errors import (
+    EngineFailed,
+    EngineHung,
+    EngineOutOfMemory,
+    ModelNotReady,
+    UpstreamChanged,
+)
+from healer.imaging.tile import Tile
+from healer.observing.observer import Unobserved
+from healer.queueing import lane as lane_module
+from healer.queueing.batching import Batching
+from healer.queueing.lanes import Lanes
+from healer.queueing.line import Line
+from healer.queueing.pace import Pace
+from healer.queueing.ticket import Finished, Heard, Ticket
+from healer.screening.screener import Look, Screener
+from tests.queueing.conftest import later, tile
+
+pytestmark = pytest.mark.anyio
+
+POISON = 7
+
+
+class Desk:
+    """A line, lanes behind it, and what they told."""
+
+    def __init__(self, engine: FakeEngine, batching: Batching, hang_seconds: float) -> None:
+        self.failures: list[str] = []
+        self.batches: list[int] = []
+        self.changes: list[UpstreamChanged] = []
+        observer = Unobserved()
+        observer.failed = self.failures.append  # type: ignore[method-assign]
+        observer.taken = lambda waits: self.batches.append(len(waits))  # type: ignore[method-assign]
+        self.line = Line(99)
+        self.pace = Pace()
+        self.lanes = Lanes(self.line, self.pace, observer, hang_seconds, self.changes.append)
+        self._screener, self._batching = Screener(engine), batching
+
+    def open(self) -> None:
+        self.lanes.open([self._screener], self._batching)
+
+    def ask(self, red: int = 200) -> Ticket:
+        ticket = self.line.draw(later())
+        self.line.join(ticket, tile(red))
+        return ticket
+
+
+@asynccontextmanager
+async def desk(
+    engine: FakeEngine, batching: Batching | None = None, hang_seconds: float = 60
+) -> AsyncIterator[Desk]:
+    opened = Desk(engine, batching or Batching(), hang_seconds)
+    try:
+        yield opened
+    finally:
+        await opened.lanes.close()
+
+
+async def answer(ticket: Ticket) -> list[Heard]:
+    return [heard async for heard in ticket.hear()]
+
+
+class Remembering(FakeEngine):
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        self.sizes.append(len(tiles))
+        if any(tile.pixels[0, 0, 0] == POISON for tile in tiles):
+            raise RuntimeError("this tile kills")
+        return super().score(tiles)
+
+
+async def test_what_waits_is_looked_at_together_and_each_hears_its_own() -> None:
+    engine = Remembering()
+    async with desk(engine, Batching(tiles=4)) as opened:
+        tickets = [opened.ask(red) for red in (10, 250, 10)]
+        opened.open()
+        heard = [await answer(ticket) for ticket in tickets]
+    assert engine.sizes == [3]
+    assert opened.batches == [3]
+    looks = [next(part for part in each if isinstance(part, Look)) for each in heard]
+    assert looks[0].evidence == looks[2].evidence != looks[1].evidence
+    assert all(isinstance(each[-1], Finished) for each in heard)
+    assert sum(isinstance(part, str) for part in heard[0]) == 2
+
+
+async def test_one_tile_does_not_cost_its_neighbours_their_answers() -> None:
+    engine = Remembering()
+    async with desk(engine, Batching(tiles=4)) as opened:
+        tickets = [opened.ask(red) for red in (10, POISON, 250)]
+        opened.open()
+        assert isinstance((await answer(tickets[0]))[-1], Finished)
+        with pytest.raises(EngineFailed, match="RuntimeError"):
+            await answer(tickets[1])
+        assert isinstance((await answer(tickets[2]))[-1], Finished)
+    assert engine.sizes == [3, 1, 1, 1]
+    assert opened.failures == ["engine_failed"]
+
+
+class Exhausted(FakeEngine):
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        raise MemoryError
+
+
+async def test_memory_that_runs_out_is_called_that() -> None:
+    async with desk(Exhausted()) as opened:
+        ticket = opened.ask()
+        opened.open()
+        with pytest.raises(EngineOutOfMemory):
+            await answer(ticket)
+
+
+class Slow(FakeEngine):
+    def __init__(self) -> None:
+        self.begun, self.go, self.closed = (threading.Event() for _ in range(3))
+        self.looks = 0
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        self.looks += len(tiles)
+        self.begun.set()
+        assert self.go.wait(30)
+        return super().score(tiles)
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        try:
+            while True:
+                yield "and "
+        except GeneratorExit:
+            self.closed.set()
+
+
+async def test_work_not_begun_is_dropped_and_begun_is_stopped_when_its_client_leaves() -> None:
+    engine = Slow()
+    async with desk(engine) as opened:
+        begun, waits = opened.ask(), opened.ask()
+        opened.open()
+        assert await asyncio.to_thread(engine.begun.wait, 30)
+        opened.line.leave(begun)
+        opened.line.leave(waits)
+        engine.go.set()
+        assert await asyncio.to_thread(engine.closed.wait, 30) or engine.looks == 1
+    assert engine.looks == 1
+
+
+async def test_generation_stops_between_two_pieces() -> None:
+    engine = Slow()
+    engine.go.set()
+    async with desk(engine) as opened:
+        ticket = opened.ask()
+        opened.open()
+        async for heard in ticket.hear():
+            if isinstance(heard, str):
+                break
+        opened.line.leave(ticket)
+        assert await asyncio.to_thread(engine.closed.wait, 30)
+
+
+async def test_a_model_that_hangs_is_given_up_and_everyone_hears_so() -> None:
+    engine = Slow()
+    async with desk(engine, hang_seconds=0.05) as opened:
+        begun, waits = opened.ask(), opened.ask()
+        opened.open()
+        for ticket in (begun, waits):
+            with pytest.raises(EngineHung):
+                await answer(ticket)
+        assert opened.lanes.hung
+        assert "silent" in str(opened.lanes.trouble)
+        engine.go.set()  # so that its thread ends
+
+
+class Failing(FakeEngine):
+    def __init__(self) -> None:
+        self.broken = True
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        if self.broken:
+            raise RuntimeError("broken")
+        return super().score(tiles)
+
+
+async def test_a_model_that_fails_again_and_again_must_pass_the_self_test(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lane_module, "AGAIN_SECONDS", 0.01)
+    engine = Failing()
+    async with desk(engine) as opened:
+        tickets = [opened.ask() for _ in range(lane_module.DOUBT_AFTER)]
+        opened.open()
+        for ticket in tickets:
+            with pytest.raises(EngineFailed):
+                await answer(ticket)
+        while opened.lanes.trouble is None:
+            await asyncio.sleep(0.001)
+        with pytest.raises(ModelNotReady):
+            await answer(opened.ask())
+        engine.broken = False
+        while opened.lanes.trouble is not None:
+            await asyncio.sleep(0.001)
+        assert isinstance((await answer(opened.ask()))[-1], Finished)
+
+
+class Elsewhere(FakeEngine):
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        raise UpstreamChanged("http://model", "its fingerprint changed")
+
+
+async def test_that_the_model_is_another_one_now_is_told_on() -> None:
+    async with desk(Elsewhere()) as opened:
+        ticket = opened.ask()
+        opened.open()
+        with pytest.raises(UpstreamChanged):
+            await answer(ticket)
+        while not opened.changes:
+            await asyncio.sleep(0.001)
+
+
+class Chorus(FakeEngine):
+    """Writes side by side."""
+
+    def __init__(self) -> None:
+        self.together: list[int] = []
+
+    def explain_all(self, asked: Sequence[tuple[Evidence, Answer]]) -> list[Iterator[str]]:
+        self.together.append(len(asked))
+        return [self.explain(*each) for each in asked]
+
+
+async def test_explanations_are_written_side_by_side_where_the_engine_can() -> None:
+    engine = Chorus()
+    async with desk(engine, Batching(tiles=3)) as opened:
+        tickets = [opened.ask() for _ in range(3)]
+        opened.open()
+        texts = ["".join(x for x in await answer(t) if isinstance(x, str)) for t in tickets]
+    assert engine.together == [3]
+    assert len(set(texts)) == 1
+    assert texts[0].endswith(".")
