@@ -13,13 +13,14 @@ from typing import TypeVar
 
 from healer.config import Settings
 from healer.errors import FileNotReadable, HealerError, TooManyBytes
+from healer.queueing.batching import natural
 from healer.screening.admission import Admitted, admit
 from healer.screening.screener import Screener, Screening
 from healer.serving.identity import new_request_id
 from healer.serving.problems import status_of
 from healer.serving.schemas import Prediction, Problem
 
-# How many tiles an engine is shown at once. One where a tile takes seconds: answers come sooner.
+# How many tiles an engine is shown at once, where that is more than a service would show it.
 BATCHES = {"builtin": 16, "openai": 8}
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 ADMITTING = 2  # threads that read, decode and ask the gate; all three let other threads run
@@ -65,7 +66,7 @@ def outcomes(
     screener: Screener, tiles: Iterable[Path | Embedded], settings: Settings
 ) -> Iterator[Outcome]:
     """One outcome a tile, in order; a bad file gets its problem in its place."""
-    size = BATCHES.get(screener.info.engine, 1)
+    size = BATCHES.get(screener.info.engine) or natural(screener.info).tiles
     with ThreadPoolExecutor(ADMITTING) as pool:
         prepared = ahead(pool, lambda tile: prepare(tile, settings), tiles, depth=2 * size)
         for group in batched(prepared, size):

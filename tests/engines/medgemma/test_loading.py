@@ -221,3 +221,20 @@ def test_ids_follow_the_prompt_and_the_preprocessing(make: Make, load: Load) -> 
 def plan_for(folder: Path, quantization: str, **changes: Any) -> loading.Plan:  # noqa: ANN401
     options = {"model_id": "tiny", "device": "cpu", "dtype": "bfloat16"} | changes
     return loading.Plan(folder, COLORECTAL_CANCER, quantization=quantization, **options)
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "gigabytes", "picked"),
+    [
+        ("auto", "cpu", 0, "8bit"),
+        ("auto", "cuda", 24, "none"),
+        ("auto", "cuda:1", 8, "8bit"),
+        ("auto", "mps", 0, "none"),
+        ("none", "cpu", 0, "none"),
+        ("8bit", "cuda", 80, "8bit"),
+    ],
+)
+def test_8_bit_weights_are_picked_where_memory_is_short(
+    asked: str, device: str, gigabytes: int, picked: str
+) -> None:
+    assert loading.pick_quantization(asked, device, gigabytes * 2**30) == picked

@@ -15,6 +15,7 @@ from healer.engines.medgemma import adapter as adapters
 from healer.engines.medgemma.answers import margins, masses
 from healer.engines.medgemma.prompt import opening, short_hash
 from healer.engines.medgemma.sentence import one_sentence
+from healer.engines.stages import Stages
 from healer.errors import ExtraNotInstalled, ModelNotReady, ModelUnsound
 from healer.imaging.tile import Tile
 
@@ -59,13 +60,14 @@ class MedGemmaEngine:
 
             if threads > 0:
                 torch.set_num_threads(threads)
+            where = loading.pick_device(device)
             asked = loading.Plan(
                 folder,
                 question,
                 found.model_id,
-                loading.pick_device(device),
+                where,
                 dtype,
-                quantization,
+                loading.pick_quantization(quantization, where),
                 adapter,
             )
             gemma, plan, warnings = loading.load(asked, allow_fallback=allow_fallback)
@@ -102,13 +104,15 @@ class MedGemmaEngine:
         gemma = self._ready()
         if not tiles:
             return []
-        logits, caches = gemma.prefill(tiles)
+        stages = Stages(tiles)
+        logits, caches = gemma.prefill(tiles, stages.ended)
         if not bool(logits.isfinite().all()):
             raise ModelUnsound(self.info.model_id, "a tile gave logits that are not finite")
+        stages.ended("forward")  # the device has been waited for just now
         seen = zip(
             margins(logits, gemma.answers), masses(logits, gemma.answers), caches, strict=True
         )
-        return [Evidence(margin, mass, state=cache) for margin, mass, cache in seen]
+        return [Evidence(margin, mass, stages=stages, state=cache) for margin, mass, cache in seen]
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
         """Goes on from the tile's cache: the image is not looked at again."""

@@ -28,6 +28,7 @@ from healer.errors import DeviceUnavailable, ModelUnsound
 
 # Whole paths: transformers matches a name from its start, so a bare "vision_tower" matches nothing.
 UNQUANTIZED = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]
+ENOUGH_FOR_BFLOAT16 = 14 * 2**30  # 8.6 GB of weights, and sixteen tiles with their caches
 LITTLE_MASS = "a known tile gets {:.2%} on yes and no together"
 
 
@@ -43,6 +44,21 @@ def pick_device(asked: str) -> str:
     if not there.get(asked, False):
         raise DeviceUnavailable(asked, f"torch {torch.__version__} sees no such device")
     return asked
+
+
+def pick_quantization(asked: str, device: str, memory: int | None = None) -> str:
+    """`auto` saves memory where it is short; elsewhere 8-bit weights only cost time.
+
+    `memory` is the device's, in bytes; asked of the driver where it is not given.
+    """
+    if asked != "auto":
+        return asked
+    if device == "cpu":
+        return "8bit"
+    if not device.startswith("cuda"):  # bitsandbytes knows no other
+        return "none"
+    total = torch.cuda.get_device_properties(device).total_memory if memory is None else memory
+    return "none" if total >= ENOUGH_FOR_BFLOAT16 else "8bit"
 
 
 @dataclass(frozen=True, slots=True)
