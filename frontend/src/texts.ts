@@ -108,6 +108,12 @@ export const texts = {
     disagree: "Disagree",
     note: "Note",
     placeholder: "For your export and report; not sent anywhere",
+    log: {
+      none: "This service logs its answers. Agree or Disagree is added to that log; your note is not.",
+      sending: "Adding your reading to the service's log",
+      kept: "Your reading is in the service's log. It stays there; marking anew adds another line.",
+    },
+    lost: "Healer could not be reached, and your reading is not in its log yet.",
   },
 
   worklist: {

@@ -4,7 +4,8 @@ import type { Health } from "./types";
 export async function askHealth(): Promise<Health | undefined> {
   try {
     const response = await fetch("/health", { cache: "no-store" });
-    return response.ok ? ((await response.json()) as Health) : undefined;
+    const told = (await response.json()) as Partial<Health>;
+    return told.ready === undefined ? undefined : (told as Health); // 503 tells how it is, too
   } catch {
     return undefined;
   }

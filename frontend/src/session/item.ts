@@ -22,6 +22,8 @@ export type Phase =
 export interface Review {
   mark: "agree" | "disagree" | null;
   note: string;
+  /** Whether the mark is in the service's log of answers; absent where it keeps none. */
+  log?: { is: "sending" } | { is: "kept" } | { is: "failed"; why: string };
 }
 
 /** One picture of the worklist. Objects are replaced, never changed. */

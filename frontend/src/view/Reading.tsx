@@ -1,9 +1,9 @@
 import type { ReactElement } from "react";
 
 import type { Item } from "../session/item";
+import { mark, recordAgain } from "../session/review";
 import { change } from "../session/store";
 import { texts } from "../texts";
-import { mark } from "./actions";
 import { Icon } from "./icons";
 
 const MARKS = ["agree", "disagree"] as const;
@@ -22,11 +22,25 @@ export function Reading({ item }: { item: Item }): ReactElement {
           </button>
         ))}
       </div>
+      {item.answer?.recorded && <Log item={item} />}
       <label className="mt-2 block text-sm">
         <span className="sr-only">{texts.review.note}</span>
         <textarea data-note={item.id} rows={2} className="field w-full" placeholder={texts.review.placeholder} value={review.note}
           onChange={(event) => { change(item.id, { review: { ...review, note: event.target.value } }); }} />
       </label>
     </section>
+  );
+}
+
+/** Where the mark goes, and whether it got there. */
+function Log({ item }: { item: Item }): ReactElement {
+  const { log } = item.review;
+  return (
+    <p role="status" className="mt-2 text-sm text-quiet">
+      {log?.is === "failed" ? log.why : texts.review.log[log?.is ?? "none"]}
+      {log?.is === "failed" && (
+        <button type="button" className="button ml-2" onClick={() => { recordAgain(item); }}>{texts.action.retry}</button>
+      )}
+    </p>
   );
 }

@@ -1,12 +1,7 @@
 import { nameFor, save } from "../export/save";
-import type { Item, Review } from "../session/item";
-import { change, getState, setState } from "../session/store";
+import type { Item } from "../session/item";
+import { getState, setState } from "../session/store";
 import { texts } from "../texts";
-
-export function mark(item: Item, wanted: Review["mark"]): void {
-  const unmarked = item.review.mark === wanted;
-  change(item.id, { review: { ...item.review, mark: unmarked ? null : wanted } });
-}
 
 export function togglePin(id: string): void {
   setState({ pinned: getState().pinned === null ? id : null });

@@ -1,0 +1,16 @@
+import { refusal, type Ending } from "./ask";
+
+/** A reviewer's word on an answer, for the service's audit log; undefined once the log holds it. */
+export async function sendReview(request_id: string, agrees: boolean): Promise<Ending | undefined> {
+  try {
+    const response = await fetch("/reviews", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ request_id, agrees }),
+    });
+    if (response.ok) return undefined;
+    return refusal(response.status, await response.text(), response.headers.get("Retry-After"));
+  } catch {
+    return { is: "lost" };
+  }
+}
