@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import re
+import time
 
 import numpy as np
 import pytest
 
 from healer.engines.base import Answer, Engine, Evidence
 from healer.imaging.tile import Tile
+from healer.observing.metrics import OF_A_LOOK
 from healer.screening.selftest import known_tile
 
 # The same tile alone and among others: a margin may move by this much, a mass by this much.
 TOLERANCE = 0.02
 SIZES = [(96, 96), (1, 1), (1, 40), (3, 50), (50, 3), (33, 200), (200, 33)]  # height, width
+STAGES = {
+    "builtin": {"preprocess", "infer"},
+    "medgemma": {"preprocess", "forward"},
+    "openvino": {"preprocess", "prefill"},
+}
 # The words that a sentence for this answer may not start with.
 CONTRADICTIONS = {
     Answer.YES: {"no"},
@@ -77,6 +84,16 @@ class EngineConformance:
         white = Tile(np.full((64, 64, 3), 250, np.uint8))
         margins = [evidence.margin for evidence in engine.score([known_tile(), white])]
         assert margins[0] != pytest.approx(margins[1], abs=TOLERANCE)
+
+    def test_says_how_long_stages_took_and_no_longer_than_the_whole(self, engine: Engine) -> None:
+        """Stages that `/metrics` knows. A picture seen before needs fewer."""
+        started = time.perf_counter()
+        found = engine.score(tiles())
+        took = time.perf_counter() - started
+        least = STAGES.get(engine.info.engine, set())
+        assert all(least <= evidence.stages.keys() <= OF_A_LOOK for evidence in found)
+        assert all(seconds >= 0 for evidence in found for seconds in evidence.stages.values())
+        assert sum(sum(evidence.stages.values()) for evidence in found) <= took
 
     def test_leaves_the_tile_alone(self, engine: Engine) -> None:
         tile = tiles()[0]

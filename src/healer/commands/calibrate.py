@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,13 +11,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from healer.commands import drift_reference
+from healer.commands.drift_reference import write
 from healer.commands.evaluate import Answered, Request, answers_of, bars, described, found
 from healer.config import Settings
 from healer.engines.base import EngineInfo
-from healer.errors import FolderNotWritable, NotCalibratable
+from healer.errors import NotCalibratable
 from healer.evaluation import calibrate as fitting
 from healer.evaluation.answers import Row
-from healer.evaluation.datasets import Dataset
+from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE, TITLES
 from healer.notice import NOTICE
@@ -26,6 +27,7 @@ from healer.screening import calibration
 from healer.screening.calibration import Binding, Calibration
 from healer.screening.calibration import Fitted as FittedOn
 from healer.screening.opening import place_of
+from healer.screening.reference import beside
 from healer.screening.screener import Screener
 from healer.screening.verdict import LEAST_MASS
 
@@ -40,18 +42,27 @@ METHODS = {
 def calibrate(
     settings: Settings, request: Request, file: Path | None, screener: Screener | None = None
 ) -> Path:
-    """Answers, fits, prints and writes the calibration; returns its path."""
+    """Answers, fits, prints and writes the calibration; returns its path.
+
+    Beside it goes what its tiles looked like, which a service measures drift against.
+    """
     with bars(Console(stderr=True, highlight=False, markup=False)) as progress:
         dataset = found(request, progress)
         answered = answers_of(settings, request, dataset, progress, screener)
-    if answered.info is None:
-        raise NotCalibratable(
-            "nothing says which engine these answers are: pass --engine or --info"
+        if answered.info is None:
+            raise NotCalibratable(
+                "nothing says which engine these answers are: pass --engine or --info"
+            )
+        fitted, tiles = _fitted(answered)
+        limits = Limits(settings.max_bytes, settings.max_pixels)
+        seen = drift_reference.of(
+            dataset, answered.info, tiles.paths, tiles.margins, limits, progress
         )
-    fitted, tiles = _fitted(answered)
     written = _calibration(dataset, answered.info, fitted, tiles)
     place = file or default_place(settings, answered.info)
-    _write(written, place)
+    write(written, place)
+    drift_reference.keep(seen, beside(place))
+    drift_reference.show(seen, beside(place))
     _show(dataset, answered, request.answers, fitted, tiles, written, place)
     return place
 
@@ -68,8 +79,9 @@ class Tiles:
     def __init__(self, answered: Answered) -> None:
         rows = [row for row in answered.rows if row.margin is not None and row.shift == NONE]
         kept = [row for row in rows if row.mass >= LEAST_MASS]
+        self.paths = [row.path for row in kept]
         self.margins = np.array([row.margin for row in kept], float)
-        self.elsewhere = _elsewhere(answered.rows, [row.path for row in kept])
+        self.elsewhere = _elsewhere(answered.rows, self.paths)
         self.truth = np.array([row.positive for row in kept], bool)
         self.cases = np.array([row.case_id for row in kept], np.str_)
         self.withheld = len(rows) - len(kept)
@@ -118,20 +130,6 @@ def _calibration(
         ),
         figures={name: round(value, 6) for name, value in figures.items()},
     )
-
-
-def _write(written: Calibration, place: Path) -> None:
-    """Whole or not at all: a server may be reading it."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=place.parent, prefix=".", delete=False, encoding="utf-8"
-        ) as out:
-            out.write(written.model_dump_json(indent=1) + "\n")
-        Path(out.name).chmod(0o644)
-        Path(out.name).replace(place)
-    except OSError as error:
-        raise FolderNotWritable(str(place.parent), error.strerror or "unknown") from None
 
 
 def _show(

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from healer.errors import HealerError
 from healer.imaging.tile import Tile
 
 
@@ -103,6 +104,7 @@ class SideBySide(Protocol):
 class RemoteEngine(Protocol):
     """An engine whose model is elsewhere, and may go away and come back. For any thread."""
 
-    def trouble(self) -> str | None:
-        """Why it could not answer just now; None where it could. Blocking, for seconds at most."""
+    def trouble(self) -> HealerError | None:
+        """Why it could not answer just now, UpstreamChanged where the model is another one; None
+        where it could. Blocking, for seconds at most."""
         ...

@@ -58,8 +58,8 @@ class DriftGauges(Collector):
     def _empty(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
         told = {
             "psi": "Population stability index of the last answers against the calibration's.",
-            "ks": "Kolmogorov-Smirnov distance between the same, at the bins' edges.",
-            "answers": "Answers that these are computed from.",
+            "ks": "Kolmogorov-Smirnov distance of the same, at the bins' edges.",
+            "answers": "Answers that drift is computed from.",
         }
         psi, ks, answers = (
             GaugeMetricFamily(f"healer_drift_{name}", help_, labels=["figure"])

@@ -7,24 +7,24 @@ are not known beforehand are counted as `other`.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.process_collector import ProcessCollector
 
 from healer import __version__, memory
-from healer.engines.base import EngineInfo
-from healer.errors import HealerError
+from healer.engines.base import Answer, EngineInfo
+from healer.errors import EngineFailed, EngineHung, EngineOutOfMemory
+from healer.observing.codes import known_codes, outcome
 from healer.observing.drift import Drift
 from healer.observing.gauges import DriftGauges, EngineGauge
-from healer.observing.trail import GONE, Trail
+from healer.observing.trail import Trail
 from healer.screening.gate.checks import DETAIL, FRAME, HISTOLOGY, STAIN, TISSUE
 from healer.screening.reference import MARGIN, Reference
 from healer.screening.screener import Look, Screener
 
-disable_created_metrics()  # a second series for every counter, which nobody asks for
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
 
 SECONDS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
@@ -46,6 +46,7 @@ class Followed:
     in_flight: Callable[[], int]
     impaired: Callable[[], bool]
     screener: Callable[[], Screener | None]
+    places: int
 
 
 class Metrics:
@@ -91,14 +92,18 @@ class Metrics:
             "explanation_pieces", "Pieces of explanation written; of MedGemma, about a token each."
         )
         self._failures = self._counter("failures", "Tiles that the model did not answer.", "code")
-        for answer in ("yes", "no", "indeterminate"):
-            self._verdicts.labels(answer)
+        for answer in Answer:
+            self._verdicts.labels(answer.value)
+        for kind in (EngineFailed, EngineHung, EngineOutOfMemory):
+            self._failures.labels(kind.code)  # from 0 on, so that the first is an increase
 
     def _of_the_process(self) -> None:
         ProcessCollector(registry=self.registry)
         limit = self._gauge("memory_limit_bytes", "Memory that this process may use.")
         limit.set(memory.limit_bytes())
-        build = Gauge("healer_build_info", "1.", ["version"], registry=self.registry)
+        build = Gauge(
+            "healer_build_info", "1; which version this is.", ["version"], registry=self.registry
+        )
         build.labels(__version__).set(1)
 
     def follow(self, followed: Followed) -> None:
@@ -107,8 +112,9 @@ class Metrics:
         ready.set_function(lambda: float(followed.ready()))
         in_flight = self._gauge("in_flight", "Requests being answered, but for probes.")
         in_flight.set_function(lambda: float(followed.in_flight()))
-        impaired = self._gauge("audit_impaired", "1 while answers miss from the audit log.")
+        impaired = self._gauge("audit_impaired", "1 while answers are missing from the audit log.")
         impaired.set_function(lambda: float(followed.impaired()))
+        self._gauge("queue_places", "Tiles that may wait.").set(followed.places)
         self.registry.register(EngineGauge(followed.screener))
 
     def waiting(self, depth: int) -> None:
@@ -179,25 +185,3 @@ class Metrics:
         self, name: str, help_: str, buckets: Sequence[float], *labels: str
     ) -> Histogram:
         return Histogram(f"healer_{name}", help_, labels, buckets=buckets, registry=self.registry)
-
-
-def outcome(status: int | None, code: str | None) -> str:
-    if status is None or code == GONE:
-        return "gone"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return "failed"
-    return "refused" if status >= HTTPStatus.BAD_REQUEST else "ok"
-
-
-def known_codes() -> frozenset[str]:
-    """Of our errors, and of those that only HTTP has."""
-    routing = (status.phrase.lower().replace(" ", "_") for status in HTTPStatus)
-    return frozenset(
-        {GONE, "internal_error", *(kind.code for kind in _kinds(HealerError)), *routing}
-    )
-
-
-def _kinds(kind: type[HealerError]) -> Iterator[type[HealerError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _kinds(child)

@@ -7,6 +7,7 @@ holds a name, a caller, a file or a pixel: a route, a status, a code and an engi
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
@@ -16,6 +17,7 @@ from healer.errors import InvalidSettings, TracingLibrariesMissing
 
 if TYPE_CHECKING:  # an extra, and not imported unless it is used
     from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span
 
     from healer.observing.trail import Leg, Trail
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # an extra, and not imported unless it is used
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 SPOKEN = "http/protobuf"
+CLOSING_SECONDS = 2.0
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -49,8 +52,8 @@ def open_tracing() -> Tracing | None:
 class Tracing:
     """A provider of its own: nothing of the process's global telemetry is touched."""
 
-    def __init__(self, provider: TracerProvider) -> None:
-        self._provider = provider
+    def __init__(self, provider: TracerProvider, exporter: SpanExporter) -> None:
+        self._provider, self._exporter = provider, exporter
         self._tracer = provider.get_tracer("healer", __version__)
 
     @classmethod
@@ -62,12 +65,13 @@ class Tracing:
 
         ours = Resource.create({"service.name": "healer", "service.version": __version__})
         provider = TracerProvider(resource=ours.merge(OTELResourceDetector().detect()))
-        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
-        return cls(provider)
+        exporter = OTLPSpanExporter()
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+        return cls(provider, exporter)
 
     @contextmanager
-    def request(self, method: str, traceparent: str) -> Iterator[Span]:
-        """The span of a request, current while it is answered; a caller's trace goes on in it.
+    def request(self, method: str, traceparent: str, began: int) -> Iterator[Span]:
+        """The span of a request, current until it is told; a caller's trace goes on in it.
 
         Of the caller's context only `traceparent` is taken: `tracestate` and `baggage` can hold
         any text.
@@ -79,13 +83,15 @@ class Tracing:
             method,
             context=TraceContextTextMapPropagator().extract({"traceparent": traceparent}),
             kind=SpanKind.SERVER,
+            start_time=began,
+            end_on_exit=False,
             record_exception=False,  # its words may be a client's
             set_status_on_exception=False,
         ) as span:
             yield span
 
     def tell(self, span: Span, method: str, route: str, status: int | None, trail: Trail) -> None:
-        """What the request came to, and a child for each of its stages."""
+        """What the request came to, and a child for each of its stages. Ends the span."""
         from opentelemetry.trace import StatusCode
 
         span.update_name(f"{method} {route}")
@@ -98,6 +104,7 @@ class Tracing:
             span.set_status(StatusCode.ERROR)
         if span.is_recording():
             self._children(span, trail.legs)
+        span.end(trail.now())
 
     def _children(self, span: Span, legs: list[Leg]) -> None:
         from opentelemetry.trace import set_span_in_context
@@ -114,8 +121,11 @@ class Tracing:
             child.end(leg.ended)
 
     def close(self) -> None:
-        """Sends what is left. Blocking, for seconds where the collector is away."""
+        """Sends what is left. Blocking; a collector that is away is soon given up."""
+        late = threading.Timer(CLOSING_SECONDS, self._exporter.shutdown)
+        late.start()
         self._provider.shutdown()
+        late.cancel()
 
 
 def ids_of(span: Span) -> dict[str, str]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
-from healer.config import GateMode
 from healer.errors import ImageNotAssessable
 from healer.imaging import Tile, decode
 from healer.screening.gate import Gate, GateReport
+
+if TYPE_CHECKING:  # settings are slow to import, and a process that only reads images has none
+    from healer.config import GateMode
 
 GATE = Gate()
 

@@ -8,26 +8,56 @@ from healer import engines
 from healer.config import Settings
 from healer.engines.base import EngineInfo
 from healer.engines.choice import Choice, converted_folder, open_engine
-from healer.errors import CalibrationMismatch
-from healer.screening import calibration
+from healer.errors import CalibrationMismatch, UpstreamUncalibrated
+from healer.screening import calibration, reference
 from healer.screening.calibration import Calibration
 from healer.screening.question import COLORECTAL_CANCER
+from healer.screening.reference import Reference
 from healer.screening.screener import Screener
 
 SHIPPED = Path(engines.__file__).parent / "builtin" / calibration.NAME
 
 
-def open_screener(choice: Choice, settings: Settings) -> Screener:
+class Opener:
+    """Opens screeners one after another. One that follows a calibrated one is calibrated too.
+
+    A model behind another server can become another model, and its answers must not lose their
+    calibration unnoticed.
+    """
+
+    def __init__(self, choice: Choice, settings: Settings) -> None:
+        self._choice, self._settings = choice, settings
+        self._calibrated = False
+
+    def __call__(self) -> Screener:
+        """As open_screener; raises UpstreamUncalibrated where the server may be set right."""
+        try:
+            screener = open_screener(self._choice, self._settings, must_fit=self._calibrated)
+        except CalibrationMismatch as why:
+            if self._choice.engine != "openai":
+                raise
+            reason = f"{why.file} is for {why.part} {why.fitted_for}, and it has {why.serving}"
+            raise UpstreamUncalibrated(str(self._settings.engine_url), reason) from None
+        self._calibrated = screener.calibration is not None
+        return screener
+
+
+def open_screener(choice: Choice, settings: Settings, *, must_fit: bool = False) -> Screener:
     """Blocking; minutes for MedGemma. Raises `healer.errors.ModelError`."""
     engine = open_engine(choice, settings, COLORECTAL_CANCER)
-    found, warnings = find_calibration(settings, engine.info)
+    try:
+        found, warnings = find_calibration(settings, engine.info, must_fit=must_fit)
+    except BaseException:
+        engine.close()
+        raise
     return Screener(engine, found, (*engine.info.warnings, *warnings))
 
 
 def find_calibration(
-    settings: Settings, info: EngineInfo
+    settings: Settings, info: EngineInfo, *, must_fit: bool = False
 ) -> tuple[Calibration | None, tuple[str, ...]]:
-    """A calibration named by the operator must fit; one that merely lies there may not."""
+    """A calibration named by the operator must fit; one that merely lies there need not, unless
+    `must_fit`."""
     if settings.calibration == "off":
         return None, ()
     if settings.calibration != "auto":
@@ -38,7 +68,18 @@ def find_calibration(
     try:
         return calibration.load(path, info), ()
     except CalibrationMismatch as why:
+        if must_fit:
+            raise
         return None, (f"not calibrated: {why}",)
+
+
+def find_reference(settings: Settings, info: EngineInfo) -> Reference | None:
+    """What the tiles of the calibration looked like, where `healer calibrate` left it there."""
+    if settings.calibration == "off":
+        return None
+    named = settings.calibration != "auto"
+    path = Path(settings.calibration) if named else place_of(settings, info.engine)
+    return reference.load(reference.beside(path), info)
 
 
 def place_of(settings: Settings, engine: str) -> Path:

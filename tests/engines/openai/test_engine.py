@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from healer import errors
 from healer.engines.base import Answer
 from healer.engines.openai import OpenAIEngine
+from healer.engines.openai import engine as engine_module
 from healer.engines.openai.prompt import LIKELIEST, png
 from healer.imaging.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
@@ -247,6 +248,18 @@ def test_a_server_that_lost_or_changed_its_model_is_trouble(
     upstream.fingerprint = "build-2"
     with pytest.raises(errors.UpstreamChanged, match="fingerprint"):
         engine.score([PINK])
+
+
+def test_no_answer_is_given_by_a_model_that_took_anothers_place(
+    upstream: Upstream, engine: OpenAIEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
+    met = upstream.cards
+    upstream.cards = [{"id": MODEL, "owned_by": "us", "root": "/models/another"}]
+    with pytest.raises(errors.UpstreamChanged, match="otherwise"):
+        engine.score([PINK, PINK])
+    upstream.cards = met
+    assert engine.score([PINK])[0].margin > 0
 
 
 @pytest.mark.parametrize("pieces", [0, 3])

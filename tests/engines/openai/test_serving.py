@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -10,14 +12,17 @@ from starlette.testclient import TestClient
 
 from healer.config import Settings, load_settings
 from healer.engines.choice import choose, open_engine
-from healer.engines.openai import OpenAIEngine
+from healer.engines.openai import OpenAIEngine, engine
 from healer.errors import InvalidSettings
 from healer.main import create_app
+from healer.screening.calibration import Binding
 from healer.screening.question import COLORECTAL_CANCER
 from healer.serving import service
-from tests.engines.openai.conftest import Open
 from tests.engines.openai.upstream import KEY, MODEL, Upstream
+from tests.screening.test_calibration import SAMPLE, saved
 from tests.serving.conftest import png, wait_until_ready
+
+ANOTHER: list[dict[str, object]] = [{"id": MODEL, "owned_by": "us", "root": "/models/another"}]
 
 
 def settings(url: str, folder: Path) -> Settings:
@@ -30,9 +35,9 @@ def test_the_engine_is_chosen_by_name_and_address_alone(upstream: Upstream, tmp_
     with_key = settings(upstream.url, tmp_path).model_copy(update={"engine_key": SecretStr(KEY)})
     choice = choose(with_key)
     assert (choice.engine, choice.reason) == ("openai", "HEALER_ENGINE asks for it")
-    engine = open_engine(choice, with_key, COLORECTAL_CANCER)
-    assert isinstance(engine, OpenAIEngine)
-    engine.close()
+    opened = open_engine(choice, with_key, COLORECTAL_CANCER)
+    assert isinstance(opened, OpenAIEngine)
+    opened.close()
     assert set(upstream.keys) == {f"Bearer {KEY}"}
 
 
@@ -46,20 +51,99 @@ def test_an_address_with_secrets_or_without_a_scheme_is_refused(
     assert "pw" not in str(refusal.value)
 
 
-def test_ready_follows_the_upstream(upstream: Upstream, opened: Open) -> None:
-    with TestClient(create_app(Settings(gate="off"), engine=opened(upstream))) as client:
+@pytest.fixture
+def client(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TestClient]:
+    """Of a service that asks without pauses; it takes a calibration that lies in `tmp_path`."""
+    monkeypatch.setattr(service, "ABSENT_SECONDS", 0.05)
+    monkeypatch.setattr(engine, "BELIEVED_SECONDS", 0)
+    with TestClient(create_app(settings(upstream.url, tmp_path))) as client:
         wait_until_ready(client)
-        answer = client.post("/predict", files={"image_file": png()}).json()
-        assert (answer["verdict"], answer["model"]["engine"]) == ("yes", "openai")
-        upstream.cards = []
-        lost = client.get("/ready")
-        assert (lost.status_code, lost.json()["code"]) == (503, "model_not_ready")
-        assert f"no longer lists {MODEL}" in lost.json()["detail"]
-        upstream.stop()
-        assert "does not answer" in client.get("/ready").json()["detail"]
-        refused = client.post("/predict", files={"image_file": png()})
-        assert (refused.status_code, refused.json()["code"]) == (503, "upstream_unreachable")
-        assert client.get("/health").status_code == 200
+        yield client
+
+
+def answered(client: TestClient) -> dict[str, Any]:
+    response = client.post("/predict", files={"image_file": png()})
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def wait_until_told(client: TestClient, words: str) -> None:
+    """Why it is not ready."""
+    said = ""
+    for _ in range(2000):
+        response = client.get("/ready")
+        said = "" if response.status_code == 200 else response.json()["detail"]
+        if words in said:
+            return
+    raise AssertionError(said)
+
+
+def test_ready_follows_the_upstream(upstream: Upstream, client: TestClient) -> None:
+    answer = answered(client)
+    assert (answer["verdict"], answer["model"]["engine"]) == ("yes", "openai")
+    met, upstream.cards = upstream.cards, []
+    lost = client.get("/ready")
+    assert (lost.status_code, lost.json()["code"]) == (503, "model_not_ready")
+    assert f"no longer lists {MODEL}" in lost.json()["detail"]
+    wait_until_told(client, "it lists nothing")
+    upstream.cards = met
+    wait_until_ready(client)
+    assert answered(client)["model"] == answer["model"]
+
+
+def test_a_server_that_is_gone_is_told_and_waited_for(
+    upstream: Upstream, client: TestClient
+) -> None:
+    upstream.stop()
+    wait_until_told(client, "does not answer")
+    refused = client.post("/predict", files={"image_file": png()})
+    assert (refused.status_code, refused.json()["code"]) == (503, "upstream_unreachable")
+    assert client.get("/health").status_code == 200
+
+
+def test_another_model_is_met_before_it_answers(upstream: Upstream, client: TestClient) -> None:
+    former = answered(client)["model"]["revision"]
+    upstream.cards = ANOTHER
+    refused = client.post("/predict", files={"image_file": png()})
+    assert (refused.status_code, refused.json()["code"]) == (503, "upstream_changed")
+    assert "Retry-After" in refused.headers
+    wait_until_ready(client)
+    assert answered(client)["model"]["revision"] != former
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_model_without_its_calibration_is_not_taken_for_one_that_has_it(
+    upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    monkeypatch.setattr(service, "ABSENT_SECONDS", 0.05)
+    told = settings(upstream.url, tmp_path)
+    path = fitted(told, tmp_path)
+    if named:
+        told = told.model_copy(update={"calibration": str(path)})
+    with TestClient(create_app(told)) as client:
+        wait_until_ready(client)
+        former = answered(client)
+        assert former["calibrated"] is True
+        met, upstream.cards = upstream.cards, ANOTHER
+        wait_until_told(client, f"{path.name} is for revision {former['model']['revision']}")
+        upstream.cards = met
+        wait_until_ready(client)
+        assert answered(client)["model"] == former["model"]
+        upstream.cards = ANOTHER
+        wait_until_told(client, f"{path.name} is for revision")
+        fitted(told, tmp_path)
+        wait_until_ready(client)
+        assert answered(client)["calibrated"] is True
+
+
+def fitted(told: Settings, folder: Path) -> Path:
+    """A calibration for what is served now."""
+    opened = open_engine(choose(told), told, COLORECTAL_CANCER)
+    opened.close()
+    return saved(folder, SAMPLE.model_copy(update={"binding": Binding.of(opened.info)}))
 
 
 def test_an_upstream_that_starts_later_is_waited_for(

@@ -12,6 +12,7 @@ from PIL import Image
 from healer.engines.medgemma.answers import answer_tokens
 from healer.engines.medgemma.prompt import messages
 from healer.engines.medgemma.writing import MAX_NEW_TOKENS, pieces
+from healer.engines.stages import Ended, unheard
 
 if TYPE_CHECKING:
     from transformers import DynamicCache
@@ -44,9 +45,13 @@ class Gemma:
         return {"class": type(processor).__name__, **processor.to_dict()}
 
     @torch.inference_mode()
-    def prefill(self, tiles: Sequence[Tile]) -> tuple[torch.Tensor, list[State]]:
+    def prefill(
+        self, tiles: Sequence[Tile], ended: Ended = unheard
+    ) -> tuple[torch.Tensor, list[State]]:
         """Logits of the first answer token, float32 (tiles, vocabulary), and a cache per tile."""
-        outputs = self.model(**self.inputs(tiles), use_cache=True, logits_to_keep=1)
+        inputs = self.inputs(tiles)
+        ended("preprocess")
+        outputs = self.model(**inputs, use_cache=True, logits_to_keep=1)
         logits = outputs.logits[:, -1].float()
         return logits, [fork(outputs.past_key_values, row) for row in range(len(tiles))]
 

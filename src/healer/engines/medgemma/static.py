@@ -20,6 +20,7 @@ from healer.engines.medgemma.prompt import opening
 from healer.engines.medgemma.reading import Layers, Prompt, look, prompt
 from healer.engines.medgemma.rows import Rows, Seen, Writing
 from healer.engines.medgemma.soundness import known_tile
+from healer.engines.stages import Ended, unheard
 
 if TYPE_CHECKING:
     from healer.engines.base import Question
@@ -47,13 +48,17 @@ class StaticGemma(Gemma):
         self._rows: dict[int, Rows] = {}
 
     @torch.inference_mode()
-    def prefill(self, tiles: Sequence[Tile]) -> tuple[torch.Tensor, list[Seen]]:
+    def prefill(
+        self, tiles: Sequence[Tile], ended: Ended = unheard
+    ) -> tuple[torch.Tensor, list[Seen]]:
         """Logits of the first answer token, float32 (tiles, vocabulary), and what was kept of each
         tile. The device is not waited for between batches, so it sees one while the next is
         resized."""
         found: list[torch.Tensor] = []
         seen: list[Seen] = []
         for pixels in batches(self.processor.image_processor, tiles, TILES_AT_ONCE):
+            if not found:
+                ended("preprocess")
             logits, layers = self._look(to_device(pixels, self.model.device))
             found.append(logits.float())
             seen += (Seen(one_of(layers, row)) for row in range(len(pixels)))

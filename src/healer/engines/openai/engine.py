@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,6 +18,7 @@ from healer.engines.openai.patience import Patience
 from healer.engines.openai.prompt import UNCHANGED, Manner, explaining, looking, png, prompt_id
 from healer.errors import (
     ExtraNotInstalled,
+    HealerError,
     InvalidSettings,
     ModelNotReady,
     UpstreamChanged,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = 8  # questions of one batch; the server puts them together
 PATIENCE = Patience()
+BELIEVED_SECONDS = 1.0  # a server to have the model that its list was seen to hold
 THE_SERVERS = "as-served"  # not told by it, and part of its revision where it is
 NOT_FORCED = (
     "this server cannot be made to continue a given answer: explanations are asked for, and "
@@ -53,6 +56,7 @@ class OpenAIEngine:
         self.info = info_of(known, question)
         self._known, self._question = known, question
         self._server: Server | None = server
+        self._recognised = time.monotonic()
 
     @classmethod
     def load(
@@ -85,9 +89,12 @@ class OpenAIEngine:
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         """Side by side. Raises UpstreamError."""
         if len(tiles) <= 1:
-            return [self._look(tile) for tile in tiles]
-        with ThreadPoolExecutor(min(len(tiles), SIDE_BY_SIDE), "openai") as pool:
-            return list(pool.map(self._look, tiles))
+            seen = [self._look(tile) for tile in tiles]
+        else:
+            with ThreadPoolExecutor(min(len(tiles), SIDE_BY_SIDE), "openai") as pool:
+                seen = list(pool.map(self._look, tiles))
+        self._recognise()
+        return seen
 
     def _look(self, tile: Tile) -> Evidence:
         server, known = self._ready(), self._known
@@ -112,7 +119,22 @@ class OpenAIEngine:
             start, rest = begun(manner, answer, start, pieces)
             yield from one_sentence(start, rest)
 
-    def trouble(self) -> str | None:
+    def _recognise(self) -> None:
+        """Raises UpstreamChanged where what has just answered is not what was met."""
+        from healer.engines.openai import meeting
+
+        if time.monotonic() - self._recognised < BELIEVED_SECONDS:
+            return
+        server = self._ready()
+        try:
+            why = meeting.changed(server, self._known)
+        except UpstreamError:  # its list alone does not answer
+            return
+        if why:
+            raise UpstreamChanged(server.url, why)
+        self._recognised = time.monotonic()
+
+    def trouble(self) -> HealerError | None:
         """Why the server could not answer just now; None where it could. Blocking, briefly."""
         from healer.engines.openai import meeting
 
@@ -121,8 +143,8 @@ class OpenAIEngine:
             server.check()
             why = meeting.changed(server, self._known)
         except (ModelNotReady, UpstreamError) as error:
-            return str(error)
-        return str(UpstreamChanged(server.url, why)) if why else None
+            return error
+        return UpstreamChanged(server.url, why) if why else None
 
     def close(self) -> None:
         if self._server is not None:

@@ -18,6 +18,7 @@ from healer.engines.openvino.answers import answer_tokens, margin, mass
 from healer.engines.openvino.cache import Snapshot
 from healer.engines.openvino.folder import Described
 from healer.engines.openvino.prompt import chat_text
+from healer.engines.stages import Stages
 from healer.errors import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound
 from healer.imaging.tile import Tile
 
@@ -72,10 +73,16 @@ class OpenVINOEngine:
         return [self._look(tile) for tile in tiles]
 
     def _look(self, tile: Tile) -> Evidence:
-        logits, prompted = self._ready().prefill(tile, self._prompt)
+        stages = Stages([tile])
+        logits, prompted = self._ready().prefill(tile, self._prompt, stages.ended)
         if not np.isfinite(logits).all():
             raise ModelUnsound(self.info.model_id, "a tile gave logits that are not finite")
-        return Evidence(margin(logits, self._answers), mass(logits, self._answers), state=prompted)
+        return Evidence(
+            margin(logits, self._answers),
+            mass(logits, self._answers),
+            stages=stages,
+            state=prompted,
+        )
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
         """Goes on from the tile's keys and values: neither image nor question is read again."""

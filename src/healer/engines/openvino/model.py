@@ -16,6 +16,7 @@ from healer.engines.openvino.cache import Floats, ImageCache, Snapshot, key_of
 from healer.engines.openvino.graphs import Language, Vision
 from healer.engines.openvino.preprocess import squared
 from healer.engines.openvino.prompt import Prompt, encode
+from healer.engines.stages import Ended, unheard
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -35,26 +36,32 @@ class Gemma:
     def prompt(self, question: str) -> Prompt:
         return encode(self.tokenizer, question, self.record.image.tokens)
 
-    def prefill(self, tile: Tile, prompt: Prompt) -> tuple[Floats, Snapshot]:
+    def prefill(
+        self, tile: Tile, prompt: Prompt, ended: Ended = unheard
+    ) -> tuple[Floats, Snapshot]:
         """Logits (vocabulary,) of the first answer token, and the state after the prompt."""
-        run = self.language.run(self._seen(tile, prompt.prefix))
-        return run.step(prompt.question), run.save()
+        run = self.language.run(self._seen(tile, prompt.prefix, ended))
+        found = run.step(prompt.question), run.save()
+        ended("prefill")
+        return found
 
     def continue_text(self, prompted: Snapshot, opening: str) -> Iterator[str]:
         """Text that follows `opening`, in pieces of whole characters; `prompted` stays as it is."""
         given = self.tokenizer.encode(opening, add_special_tokens=False).ids
         return pieces(given, self._continue_tokens(prompted, given), self._decode)
 
-    def _seen(self, tile: Tile, prefix: Sequence[int]) -> Snapshot:
+    def _seen(self, tile: Tile, prefix: Sequence[int], ended: Ended) -> Snapshot:
         """The state after the image."""
         image = self.record.image
         pixels = squared(tile, image.size, image.resample)
         key = key_of(pixels)
+        ended("preprocess")
         if (known := self.cache.prefix(key)) is not None:
             return known
         features = self.cache.features(key)
         if features is None:
             features = self.vision.features(pixels)
+            ended("vision")
         run = self.language.run()
         run.step(prefix, features)
         seen = run.save()

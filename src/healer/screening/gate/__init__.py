@@ -41,7 +41,7 @@ class Gate:
         reasons = [check.reason(figures) for check in FRAME if check.fails(figures)]
         if not reasons:
             measured = look(tile)
-            figures |= {name: measured[name] for name in ("tissue", *_DETAIL_FIGURES)}
+            figures |= {name: measured[name] for name in ("tissue", *_DETAIL_FIGURES, *_COLOUR)}
             figures |= self._scores(measured)
             reasons = _judged(figures)
         return GateReport(tuple(reasons), figures)
@@ -54,6 +54,7 @@ class Gate:
 
 
 _DETAIL_FIGURES = tuple(check.figure for check in DETAIL)
+_COLOUR = ("light", "red_green", "blue_green")  # not judged: for whoever watches the stain
 
 
 def _frame(tile: Tile) -> Figures:

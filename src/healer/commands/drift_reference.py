@@ -1,0 +1,70 @@
+"""What a calibration's tiles looked like, kept beside it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+from rich.console import Console
+from rich.progress import Progress
+
+from healer.engines.base import EngineInfo
+from healer.errors import FolderNotWritable, RequestError
+from healer.evaluation.datasets import Dataset, Limits
+from healer.screening.gate import Gate
+from healer.screening.reference import GATE_FIGURES, LEAST_TILES, Reference
+
+
+def of(
+    dataset: Dataset,
+    info: EngineInfo,
+    paths: Sequence[str],
+    margins: NDArray[np.float64],
+    limits: Limits,
+    progress: Progress,
+) -> Reference | None:
+    """None where there are too few tiles; without the gate's figures where they cannot be read."""
+    gate = Gate()
+    figures: dict[str, list[float]] = {name: [] for name in GATE_FIGURES}
+    for path in progress.track(paths, description="Measuring tiles"):
+        with suppress(RequestError):
+            measured = gate.assess(dataset.source.tile(path, limits)).figures
+            for name in figures.keys() & measured.keys():
+                figures[name].append(measured[name])
+    return Reference.of(info, dataset.name, margins.tolist(), figures)
+
+
+def keep(reference: Reference | None, place: Path) -> None:
+    """One of earlier tiles must not outlive their calibration."""
+    if reference is None:
+        place.unlink(missing_ok=True)
+    else:
+        write(reference, place)
+
+
+def show(reference: Reference | None, place: Path) -> None:
+    told = (
+        f"{', '.join(reference.figures)} of {reference.tiles:,} tiles, to measure drift against"
+        if reference
+        else f"not written, because drift needs {LEAST_TILES} tiles to be measured against"
+    )
+    Console(highlight=False, markup=False, soft_wrap=True).print(f"{place}: {told}")
+
+
+def write(record: BaseModel, place: Path) -> None:
+    """Whole or not at all: a server may be reading it."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "w", dir=place.parent, prefix=".", delete=False, encoding="utf-8"
+        ) as out:
+            out.write(record.model_dump_json(indent=1) + "\n")
+        Path(out.name).chmod(0o644)
+        Path(out.name).replace(place)
+    except OSError as error:
+        raise FolderNotWritable(str(place.parent), error.strerror or "unknown") from None

@@ -1,0 +1,45 @@
+"""A span for each request, and its ids in each of the request's log lines."""
+
+from __future__ import annotations
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from healer.observing import trail
+from healer.observing.tracing import Tracing, ids_of, method_of
+from healer.serving.draining import PROBES
+from healer.serving.metrics import route_of
+
+
+class Traced:
+    """Just within `Measured`, whose trail it tells. Probes are not traced."""
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self.app, self.tracing = app, tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self.app(scope, receive, send)
+            return
+        status: int | None = None
+
+        async def watched_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        walked = trail.current()
+        method, parent = method_of(scope["method"]), Headers(scope=scope).get("traceparent", "")
+        with (
+            self.tracing.request(method, parent, walked.began) as span,
+            structlog.contextvars.bound_contextvars(**ids_of(span)),
+        ):
+            try:
+                await self.app(scope, receive, watched_send)
+            except Exception:
+                status = status or 500  # sent further out
+                raise
+            finally:
+                self.tracing.tell(span, method, route_of(scope), status, walked)
