@@ -15,7 +15,7 @@ EVERY = [
     for _, kind in inspect.getmembers(errors, inspect.isclass)
     if issubclass(kind, errors.HealerError)
 ]
-SAMPLES = {"str": "text", "int": 12}
+SAMPLES = {"str": "text", "int": 12, "float": 12.5}
 
 
 def example_of(kind: type[errors.HealerError]) -> errors.HealerError:
@@ -61,7 +61,7 @@ def test_each_survives_the_way_between_processes(kind: type[errors.HealerError])
 
 def test_a_clients_mistake_is_never_a_500() -> None:
     for kind in EVERY:
-        expected = 4 if issubclass(kind, errors.RequestError) else 5
+        expected = 4 if issubclass(kind, errors.RequestError | errors.Busy) else 5
         assert status_of(kind) // 100 == expected
 
 

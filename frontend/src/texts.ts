@@ -192,6 +192,12 @@ export const texts = {
     warnings: "Warnings",
   },
 
+  key: {
+    label: "API key",
+    use: "Use it",
+    wanted: "This service answers only those who have an API key: ask whoever runs it for one. Your tiles wait and go on by themselves. The key is kept until this tab is closed.",
+  },
+
   theme: { title: "Appearance", system: "As the system", light: "Light", dark: "Dark" },
 
   help: {

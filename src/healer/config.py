@@ -119,8 +119,12 @@ class Settings(BaseSettings):
         default="bfloat16",
         description="MedGemma's arithmetic; float16 is not offered, Gemma 3 overflows in it.",
     )
-    quantization: Literal["8bit", "none"] = Field(
-        default="8bit", description="MedGemma's weights: 8-bit (bitsandbytes) or as they are."
+    quantization: Literal["auto", "8bit", "none"] = Field(
+        default="auto",
+        description=(
+            "MedGemma's weights: 8-bit (bitsandbytes) or as they are; `auto` is 8-bit on the CPU "
+            "and on a GPU with less than 14 GiB."
+        ),
     )
     image_cache_mb: int = Field(
         default=64,

@@ -37,7 +37,11 @@ def configure(settings: Settings) -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(settings.log_level.upper())
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    # Ours alone may say the least: Pillow, for one, would write every tag of a picture down.
+    root.setLevel(max(level, logging.INFO))
+    logging.getLogger("healer").setLevel(level)
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what it reads
 
 
 def _rendering(settings: Settings) -> list[Processor]:

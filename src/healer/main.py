@@ -12,11 +12,13 @@ from typing import Any
 from fastapi import FastAPI
 
 from healer import __version__, logs
+from healer.access.door import open_door
+from healer.access.rates import Rates
 from healer.audit.journal import Journal, open_journal
 from healer.config import Settings, load_settings
 from healer.engines.base import Engine
 from healer.engines.choice import Choice, choose
-from healer.errors import AuditLibrariesMissing, InvalidSettings, TracingLibrariesMissing
+from healer.errors import HealerError
 from healer.isolation.admitting import Unguarded, open_admitting
 from healer.notice import NOTICE
 from healer.observing.metrics import Metrics
@@ -26,8 +28,12 @@ from healer.processor import cores
 from healer.screening.opening import Opener, find_reference
 from healer.screening.screener import Screener
 from healer.serving import browser, metrics, openapi, origins, problems, reviews, watching
+from healer.serving.access import Access
 from healer.serving.draining import Draining
+from healer.serving.hardening import Hardening
+from healer.serving.heads import Heads
 from healer.serving.identity import RequestIdentity
+from healer.serving.patience import Patience
 from healer.serving.routes import router
 from healer.serving.service import Service
 
@@ -45,6 +51,8 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
         docs_url=None,  # both load scripts from another origin
         redoc_url=None,
         lifespan=_lifespan,
+        # FastAPI's own would tell paths and exceptions, which can hold names: ours is in observing.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
     app.state.metrics = Metrics(partial(find_reference, settings))
@@ -55,17 +63,30 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
     )
     app.state.journal = open_journal(settings)
     app.state.started = time.monotonic()
+    app.state.door = open_door(settings)
     problems.install(app)
-    app.add_middleware(Draining, service=app.state.service)
-    app.add_middleware(RequestIdentity)
-    origins.install(app, settings)
-    watching.install(app)
+    _add_middleware(app, settings)
     app.include_router(router)
     app.include_router(reviews.router)
     app.include_router(metrics.router)
     browser.install(app)
     openapi.install(app)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """From the innermost to the outermost."""
+    app.add_middleware(problems.Unforeseen)
+    app.add_middleware(Draining, service=app.state.service)
+    rates = Rates(settings.rate_limit) if settings.rate_limit else None
+    app.add_middleware(Access, door=app.state.door, rates=rates)
+    app.add_middleware(Patience, seconds=settings.client_timeout)
+    hosts = settings.trusted_hosts.lower().split(",") if settings.trusted_hosts else ()
+    app.add_middleware(Heads, hosts=hosts)
+    app.add_middleware(RequestIdentity)
+    origins.install(app, settings)
+    app.add_middleware(Hardening)
+    watching.install(app)
 
 
 def _service(settings: Settings, engine: Engine | None, observer: Observer) -> Service:
@@ -105,5 +126,5 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute
         raise AttributeError(name)
     try:
         return create_app()
-    except (InvalidSettings, AuditLibrariesMissing, TracingLibrariesMissing) as error:
+    except HealerError as error:
         raise SystemExit(f"Healer cannot start: {error}") from None

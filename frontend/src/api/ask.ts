@@ -1,5 +1,6 @@
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 
+import { keyHeaders } from "./key";
 import type { Prediction, Problem, Verdict } from "./types";
 
 /** Why there is no answer. `retryAfter` is in seconds, where the service said when to come back. */
@@ -31,6 +32,7 @@ export function ask(picture: Blob, gate: "warn" | undefined, hearing: Hearing): 
   const listener = new Listener(request, hearing);
   request.open("POST", "/predict");
   request.setRequestHeader("Accept", "text/event-stream");
+  for (const [name, value] of Object.entries(keyHeaders())) request.setRequestHeader(name, value);
   request.upload.onprogress = (event) => {
     if (event.lengthComputable) hearing.uploaded(event.loaded / event.total);
   };

@@ -1,11 +1,12 @@
 import { refusal, type Ending } from "./ask";
+import { keyHeaders } from "./key";
 
 /** A reviewer's word on an answer, for the service's audit log; undefined once the log holds it. */
 export async function sendReview(request_id: string, agrees: boolean): Promise<Ending | undefined> {
   try {
     const response = await fetch("/reviews", {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { ...keyHeaders(), "Content-Type": "application/json" },
       body: JSON.stringify({ request_id, agrees }),
     });
     if (response.ok) return undefined;

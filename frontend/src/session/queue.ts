@@ -1,4 +1,5 @@
 import { ask, type Ending } from "../api/ask";
+import { setKey } from "../api/key";
 import type { Problem } from "../api/types";
 import { texts } from "../texts";
 import { isOpen, isUnderWay, type Item, type Trouble } from "./item";
@@ -9,14 +10,15 @@ import { change, getState, itemOf, remove, setState } from "./store";
 const AT_ONCE = 2;
 /** A tile that takes the service down with it is not sent for ever. */
 const MOST_LOSSES = 2;
+const KEY_WANTED: ReadonlySet<string> = new Set(["credentials_missing", "key_rejected", "key_expired"]);
 
 const stops = new Map<string, () => void>();
 let wake: ReturnType<typeof setTimeout> | undefined;
 
 /** Send what can be sent now. Called whenever something changed that could allow it. */
 export function pump(): void {
-  const { pause, health, reach, items } = getState();
-  if (reach === "lost" || !health?.ready) return;
+  const { pause, locked, health, reach, items } = getState();
+  if (locked || reach === "lost" || !health?.ready) return;
   if (pause && pause.until > Date.now()) {
     clearTimeout(wake);
     wake = setTimeout(pump, pause.until - Date.now());
@@ -57,9 +59,19 @@ function settle(id: string, ending: Ending): void {
     const why = sentenceOf(ending.problem);
     setState({ pause: { until: Date.now() + ending.retryAfter * 1000, why } });
     change(id, { phase: { is: "waiting" } });
+  } else if (KEY_WANTED.has(ending.problem.code)) {
+    setState({ locked: ending.problem.code === "credentials_missing" ? texts.key.wanted : sentenceOf(ending.problem) });
+    change(id, { phase: { is: "waiting" } });
   } else {
     change(id, { phase: { is: "failed", trouble: troubleOf(ending.problem) } });
   }
+}
+
+/** Go on with an API key that was typed. */
+export function unlock(typed: string): void {
+  setKey(typed);
+  setState({ locked: null });
+  pump();
 }
 
 function lose(id: string): void {

@@ -20,6 +20,8 @@ export interface Session {
   reading: boolean;
   keep: boolean;
   pause: Pause | null;
+  /** Why the service wants an API key; null where it does not. */
+  locked: string | null;
   health: Health | null;
   reach: "unknown" | "reached" | "lost";
   /** Something that did not work, until the person has read it. */
@@ -36,6 +38,7 @@ export const useSession = create<Session>()(() => ({
   reading: false,
   keep: false,
   pause: null,
+  locked: null,
   health: null,
   reach: "unknown",
   notice: null,

@@ -5,12 +5,14 @@ import { pump } from "../session/queue";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 import { Icon, type IconName } from "./icons";
+import { KeyForm } from "./KeyForm";
 import { stateOf } from "./Service";
 
 /** What keeps the queue from going on, and what is done about it. Laid over the page: nothing moves. */
 export function Alerts(): ReactElement {
   const state = useSession(stateOf);
   const pause = useSession((session) => session.pause);
+  const locked = useSession((session) => session.locked);
   const notice = useSession((session) => session.notice);
   const reason = useSession((session) => session.health?.reason ?? "");
   return (
@@ -19,6 +21,7 @@ export function Alerts(): ReactElement {
       {state === "lost" && <Alert act={heartbeat}>{texts.service.lostDetail}</Alert>}
       {state === "loading" && <Alert act={heartbeat}>{texts.service.loadingDetail(reason)}</Alert>}
       {state === "ready" && pause && <Paused key={pause.until} {...pause} />}
+      {state === "ready" && locked && <KeyForm why={locked} />}
     </div>
   );
 }

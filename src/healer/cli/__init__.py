@@ -1,6 +1,6 @@
 """The command line:
 `healer serve | predict | download | doctor | eval | calibrate | tune | optimize | bench |
-audit`."""
+audit | keys`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from healer import __version__
-from healer.cli import answering, auditing, benching, measuring, optimizing, tuning
+from healer.cli import answering, auditing, benching, keying, measuring, optimizing, tuning
 from healer.notice import NOTICE
 
 app = typer.Typer(
@@ -44,3 +44,4 @@ app.command()(tuning.tune)
 app.command()(optimizing.optimize)
 app.command()(benching.bench)
 app.add_typer(auditing.app, name="audit")
+app.add_typer(keying.app, name="keys")

@@ -12,19 +12,24 @@ import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 
+from healer.access.door import check_reach
 from healer.config import Settings
 from healer.errors import InvalidSettings
 from healer.main import create_app
+from healer.serving import heads
+from healer.serving.connection import patient
 from healer.serving.service import Service
 
 GRACE_SECONDS = 30  # for answers that were begun
 LINGER_SECONDS = 0.5  # for requests that were on their way when the last of those was sent
+KEEP_ALIVE_SECONDS = 65  # longer than nginx keeps its own, so that it never uses a closing one
 CLOSING_SECONDS = 5  # for connections, after that
 TOLD_SECONDS = 5.0  # for those who wait to hear that the model hangs
 HUNG = 70  # EX_SOFTWARE: what a platform's restart policy sees
 
 
 def serve(settings: Settings) -> None:
+    check_reach(settings)
     run(create_app(settings), settings)
 
 
@@ -32,12 +37,23 @@ def run(app: FastAPI, settings: Settings) -> None:
     """Until SIGINT or SIGTERM."""
     listening = bind(settings)
     port = listening.getsockname()[1]
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=CLOSING_SECONDS
-    )
     AppStatus.enable_automatic_graceful_drain = False  # it would cut answers off in mid-stream
-    sys.stderr.write(what_to_try(settings.host, port))
-    Server(config, app.state.service).run(sockets=[listening])
+    say(what_to_try(settings.host, port))
+    Server(config_of(app, settings), app.state.service).run(sockets=[listening])
+
+
+def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http=patient(settings.client_timeout),
+        ws="none",
+        h11_max_incomplete_event_size=heads.LIMIT_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=CLOSING_SECONDS,
+    )
 
 
 class Server(uvicorn.Server):
@@ -55,12 +71,12 @@ class Server(uvicorn.Server):
     async def _end_if_hung(self) -> None:
         while not self._service.hung:  # noqa: ASYNC110 - the queue knows no server to tell
             await asyncio.sleep(0.5)
-        sys.stderr.write("The model hangs. Healer ends, so that whatever runs it can restart it.\n")
+        say("The model answers no more. Healer ends, so that whatever runs it can restart it.\n")
         self._service.retire()
         with suppress(TimeoutError):
             async with asyncio.timeout(TOLD_SECONDS):
                 await self._answered()
-        sys.stderr.flush()
+        await asyncio.sleep(LINGER_SECONDS)
         os._exit(HUNG)  # a thread that hangs would hold any other way out
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -68,6 +84,7 @@ class Server(uvicorn.Server):
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE_SECONDS):
                 await self._answered()
+        self._service.dismiss()
         await asyncio.sleep(LINGER_SECONDS)
         await super().shutdown(sockets)
 
@@ -90,6 +107,12 @@ def bind(settings: Settings) -> socket.socket:
         reason = f"or HEALER_HOST cannot be used: {where} cannot be served on ({error.strerror})"
         raise InvalidSettings("PORT", reason) from None
     return listening
+
+
+def say(words: str) -> None:
+    with suppress(OSError):  # a disk that is full must not keep us from serving, nor from ending
+        sys.stderr.write(words)
+        sys.stderr.flush()
 
 
 def what_to_try(host: str, port: int) -> str:

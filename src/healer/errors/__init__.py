@@ -8,6 +8,7 @@ HealerError
 │   ├── UploadsFull          images hold all the memory set aside for them
 │   └── RateLimited          one caller, too often
 ├── DeadlineExceeded         no answer in time
+├── OutOfMemory              in this process, outside the model
 ├── IdentityUnavailable      the issuer's keys cannot be fetched
 ├── OidcLibrariesMissing     the oidc extra is missing
 ├── TracingLibrariesMissing  the otel extra is missing
@@ -249,6 +250,7 @@ from healer.errors.queueing import (
     EngineHung,
     EngineOutOfMemory,
     InvalidTimeout,
+    OutOfMemory,
     QueueFull,
     UploadsFull,
 )
@@ -344,8 +346,8 @@ __all__ = [
     "HeadTooLarge",
     "HealerError",
     "HostUnknown",
-    "HubUnreachable",
     "HttpUnreadable",
+    "HubUnreachable",
     "IdentityRejected",
     "IdentityUnavailable",
     "ImageError",
@@ -383,6 +385,7 @@ __all__ = [
     "NotFromElsewhere",
     "NotReplayable",
     "OidcLibrariesMissing",
+    "OutOfMemory",
     "OutputTaken",
     "QueueFull",
     "RateLimited",

@@ -42,6 +42,17 @@ class UploadsFull(Busy):
 
 
 @dataclass(eq=False)
+class OutOfMemory(HealerError):
+    code = "out_of_memory"
+    title = "Healer ran out of memory"
+    message = (
+        "There was not enough memory for this image. Send it again in a moment, or a smaller field "
+        "of view; if that does not help, the operator should give the service more memory, or "
+        "lower HEALER_MAX_PIXELS, HEALER_QUEUE or HEALER_UPLOAD_BUDGET_MB."
+    )
+
+
+@dataclass(eq=False)
 class InvalidTimeout(RequestError):
     code = "invalid_timeout"
     title = "The time-out cannot be read"

@@ -13,7 +13,7 @@ from healer.serving.problems import refusal
 from healer.serving.service import Service
 from healer.serving.upload import drain
 
-PROBES = frozenset({"/health", "/ready"})  # answered to the end, and never waited for
+PROBES = frozenset({"/health", "/ready", "/metrics"})  # answered to the end, and never waited for
 
 
 class Draining:

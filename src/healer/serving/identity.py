@@ -11,6 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from healer.observing.tracing import method_of
+
 log = structlog.get_logger(__name__)
 
 HEADER = "X-Request-ID"
@@ -58,7 +60,7 @@ class RequestIdentity:
             route = scope.get("route")
             log.info(
                 "request",
-                method=scope["method"],
+                method=method_of(scope["method"]),
                 # The route, not the path: a path can carry a name that must not be kept.
                 route=getattr(route, "path", "unknown"),
                 status=status,

@@ -33,6 +33,18 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+SCHEMES: dict[str, Any] = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key, or an identity token; which of them, the operator decides.",
+    },
+    "key": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "An API key."},
+}
+# The empty one: some services know their callers by other means, or serve one machine only.
+SECURITY: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"key": []}]
+
+
 def install(app: FastAPI) -> None:
     inferred = app.openapi
 
@@ -47,6 +59,9 @@ def install(app: FastAPI) -> None:
 def _complete(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     schemas["Problem"] = Problem.model_json_schema()
+    document["components"]["securitySchemes"] = SCHEMES
+    for path in ("/predict", "/reviews"):
+        document["paths"][path]["post"]["security"] = SECURITY
     notice = schemas["Prediction"]["properties"]["notice"]["default"]
     answer = document["paths"]["/predict"]["post"]["responses"]["200"]
     answer["content"]["application/json"]["example"] = {**EXAMPLE, "notice": notice}

@@ -15,6 +15,12 @@ def install(app: FastAPI, settings: Settings) -> None:
         CORSMiddleware,
         allow_origins=settings.cors_origins.split(","),
         allow_methods=["GET", "POST"],
-        allow_headers=["Accept", "Content-Type", "X-Request-ID"],
-        expose_headers=["Retry-After", "X-Request-ID"],
+        allow_headers=["Accept", "Authorization", "Content-Type", "X-API-Key", "X-Request-ID"],
+        expose_headers=[
+            "RateLimit",
+            "RateLimit-Policy",
+            "Retry-After",
+            "WWW-Authenticate",
+            "X-Request-ID",
+        ],
     )

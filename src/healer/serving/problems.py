@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healer import errors
 from healer.observing import trail
@@ -27,6 +28,7 @@ STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.Busy: HTTPStatus.TOO_MANY_REQUESTS,
     errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.OutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AuditError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AuditOff: HTTPStatus.NOT_FOUND,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
@@ -62,6 +64,29 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _routing)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unforeseen)
+
+
+class Unforeseen:
+    """A failure nobody foresaw is answered in here, so that its answer is named, hardened and
+    counted like every other."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def begun_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, begun_send)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await (await _unforeseen(Request(scope), error))(scope, receive, send)
 
 
 def documented(*kinds: type[errors.HealerError]) -> dict[int | str, dict[str, Any]]:
@@ -114,6 +139,8 @@ async def _gone(_request: Request, _error: Exception) -> Response:
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
     log.error("unforeseen error", exc_info=error)
+    if isinstance(error, MemoryError):
+        return refusal(request, errors.OutOfMemory())
     detail = "Healer failed in a way it did not foresee. The log holds the cause under request_id."
     return _document(_plain(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail))
 

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from healer import errors
 from healer.audit.journal import Journal
 from healer.audit.records import Opinion
+from healer.serving import access
 from healer.serving.problems import documented
 from healer.serving.recording import caller_of
 
@@ -47,6 +48,7 @@ _BODY: dict[str, Any] = {
         errors.AuditUnavailable,
         errors.AuditOutdated,
         errors.ShuttingDown,
+        *access.REFUSALS,
     ),
 )
 async def review(request: Request) -> ReviewOut:

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from healer import __version__, errors
 from healer.config import GateMode, Settings
 from healer.imaging.decode import FORMATS
-from healer.serving import browser
+from healer.serving import access, browser
 from healer.serving.asking import FIELD, TIMEOUT, Asked, receive, unless_gone
 from healer.serving.events import EVENTS, Events, answer_in_events
 from healer.serving.problems import documented
@@ -69,6 +69,7 @@ async def health(
         warnings=[
             *(status.screener.warnings if status.screener else ()),
             *request.app.state.journal.warnings(),
+            *request.app.state.door.warnings(),
         ],
         uptime_seconds=round(time.monotonic() - request.app.state.started, 1),
     )
@@ -126,6 +127,13 @@ _REFUSALS = documented(
     errors.ImageNotAssessable,
     errors.ModelNotReady,
     errors.ModelUnsound,
+    errors.UpstreamError,
+    errors.UpstreamUnreachable,
+    errors.UpstreamBusy,
+    errors.UpstreamKeyRejected,
+    errors.UpstreamModelUnknown,
+    errors.UpstreamUnsuited,
+    errors.UpstreamChanged,
     errors.InvalidTimeout,
     errors.QueueFull,
     errors.UploadsFull,
@@ -133,9 +141,12 @@ _REFUSALS = documented(
     errors.EngineFailed,
     errors.EngineOutOfMemory,
     errors.EngineHung,
+    errors.OutOfMemory,
     errors.AuditUnavailable,
     errors.AuditOutdated,
     errors.ShuttingDown,
+    errors.RateLimited,
+    *access.REFUSALS,
 )
 
 

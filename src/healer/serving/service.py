@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
-from contextlib import aclosing
+from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 
 import structlog
@@ -18,6 +18,7 @@ from healer.errors import (
     HealerError,
     ModelNotReady,
     QueueFull,
+    ShuttingDown,
     UpstreamChanged,
     UpstreamError,
 )
@@ -68,6 +69,7 @@ class Service:
         self.pace = Pace()
         self._open_screener, self._settings = open_screener, settings
         self._observer = observer or Unobserved()
+        self._dismissed = False
         self._reason: str | None = "the model has not started loading"
         self._screeners: Sequence[Screener] = ()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -86,7 +88,8 @@ class Service:
     def screener(self) -> Screener:
         """Raises ModelNotReady until a real inference has succeeded, and while none can."""
         status = self.status
-        if status.screener is None or (status.reason and not self.retired):
+        useless = self.hung if self.retired else status.reason
+        if status.screener is None or useless:
             raise ModelNotReady(status.reason or LOADING)
         return status.screener
 
@@ -114,21 +117,33 @@ class Service:
         self._reason = RETIRED
         log.info("shutting down", in_flight=self.in_flight)
 
+    def dismiss(self) -> None:
+        """Whoever is not answered yet hears that nobody will be any more."""
+        self._dismissed = True
+        self._lanes.dismiss(ShuttingDown())
+
     async def stop(self) -> None:
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await self._close()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._close(ShuttingDown())
 
     async def trouble(self) -> str | None:
         """Why it is not ready; a model that is elsewhere is called on each time."""
         status = self.status
         engine = status.screener.engine if status.screener else None
-        if status.reason is None and isinstance(engine, RemoteEngine):
-            return await asyncio.to_thread(engine.trouble)
-        return status.reason
+        if status.reason is not None or not isinstance(engine, RemoteEngine):
+            return status.reason
+        trouble = await asyncio.to_thread(engine.trouble)
+        if isinstance(trouble, UpstreamChanged):
+            self._changed(trouble)
+        return None if trouble is None else str(trouble)
 
     def check(self) -> Screener:
-        """Raises ModelNotReady or QueueFull where a request would be turned away."""
+        """Raises ModelNotReady, QueueFull or ShuttingDown where a request would be turned away."""
+        if self._dismissed:
+            raise ShuttingDown
         screener = self.screener
         if self._line.full:
             waiting = self._line.held + self._lanes.at_work
@@ -136,7 +151,7 @@ class Service:
         return screener
 
     def draw(self, deadline: Deadline) -> Ticket:
-        """A place in line. Raises ModelNotReady or QueueFull."""
+        """A place in line. Raises what `check` does."""
         self.check()
         self.draws += 1
         return self._line.draw(deadline)
@@ -181,7 +196,13 @@ class Service:
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.critical("loading broke off", exc_info=error)
+            self._fail(f"loading broke off ({type(error).__name__}); see the log", "error")
 
     async def _load(self) -> None:
         log.info("engine chosen", engine=self.choice.engine, reason=self.choice.reason)
@@ -211,11 +232,16 @@ class Service:
         return True
 
     def _open_and_test(self) -> list[Screener]:
-        screeners = [self._open_screener() for _ in range(self._settings.replicas)]
-        for screener in screeners:
-            started = time.monotonic()
-            self_test(screener)
-            self.pace.took(time.monotonic() - started, 1)
+        screeners = []
+        with ExitStack() as opened:  # it is tried again where the model is elsewhere
+            for _ in range(self._settings.replicas):
+                screeners.append(self._open_screener())
+                opened.callback(screeners[-1].engine.close)
+            for screener in screeners:
+                started = time.monotonic()
+                self_test(screener)
+                self.pace.took(time.monotonic() - started, 1)
+            opened.pop_all()
         return screeners
 
     def _fail(self, reason: str, code: str) -> None:
@@ -226,18 +252,16 @@ class Service:
         """The model is another one now, and its calibration may not fit: start over with it."""
         if self._reason is None:
             self._reason = str(error)
-            self._line.fail(error)
-            self._begin(self._reopen())
+            self._begin(self._reopen(error))
 
-    async def _reopen(self) -> None:
-        await self._close()
+    async def _reopen(self, why: UpstreamChanged) -> None:
+        await self._close(why)
         await self._load()
 
-    async def _close(self) -> None:
-        hung = self.hung
-        await self._lanes.close()
+    async def _close(self, why: HealerError) -> None:
+        let_go = await self._lanes.close(why)
         screeners, self._screeners = self._screeners, ()
-        for screener in () if hung else screeners:
+        for screener in screeners if let_go else ():
             screener.engine.close()
 
 

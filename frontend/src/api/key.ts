@@ -1,0 +1,26 @@
+/** The API key, where the service asks for one: for as long as this tab is open, and for no other. */
+const NAME = "healer-key";
+
+let key = kept();
+
+export function keyHeaders(): Record<string, string> {
+  return key ? { "X-API-Key": key } : {};
+}
+
+/** What cannot stand in a header is no part of a key: a line's end that was copied along, say. */
+export function setKey(typed: string): void {
+  key = typed.replace(/[^\x21-\x7e]/g, "");
+  try {
+    sessionStorage.setItem(NAME, key);
+  } catch {
+    // Storage is forbidden here: the key is asked for again after a reload.
+  }
+}
+
+function kept(): string {
+  try {
+    return sessionStorage.getItem(NAME) ?? "";
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,50 @@
+"""`healer keys`: make, show and revoke API keys."""
+
+from __future__ import annotations
+
+import re
+import sys
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from healer.access import keys
+from healer.config import Settings
+from healer.errors import InvalidSettings
+
+console = Console(highlight=False, soft_wrap=True)
+errors = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+def add(settings: Settings, name: str, expires: date | None) -> None:
+    """The key to stdout, and nothing else, so that it can be piped into a safe."""
+    if not re.fullmatch(keys.NAME, name):
+        rule = "must be of letters, digits, '.', '_' and '-', and at most 64 of them"
+        raise InvalidSettings("NAME", rule)
+    file = file_of(settings)
+    key = keys.add(file, name, expires)
+    errors.print("This key is shown once and kept nowhere; only its digest is.", markup=False)
+    sys.stdout.write(f"{key}\n")
+    sys.stdout.flush()
+    errors.print(f"Send it as 'Authorization: Bearer ...'. Its digest is in {file}.", markup=False)
+
+
+def show(settings: Settings) -> None:
+    table = Table("Name", "Made", "Good until", "")
+    for key in keys.read(file_of(settings)).keys:
+        until = str(key.expires) if key.expires else "revoked"
+        table.add_row(key.name, f"{key.created:%Y-%m-%d}", until, "expired" if key.expired else "")
+    console.print(table)
+
+
+def revoke(settings: Settings, name: str) -> None:
+    keys.revoke(file_of(settings), name)
+    console.print(f"The key of {name} is no longer good.", markup=False)
+
+
+def file_of(settings: Settings) -> Path:
+    if settings.api_keys_file is None:
+        raise InvalidSettings("HEALER_API_KEYS_FILE", "is not set: name the file, or use --file")
+    return settings.api_keys_file
