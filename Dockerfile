@@ -7,16 +7,16 @@ ARG PYTHON_DIGEST=
 ARG NODE_DIGEST=
 # medgemma: downloaded and converted for CPUs; none: the built-in model only.
 ARG WITH_MODEL=medgemma
-# More of pyproject.toml's optional dependencies, by comma: openai for a model behind a server, audit.
-ARG EXTRAS=openai,audit
+# More of pyproject.toml's optional dependencies, by comma: a model behind a server, the record of
+# answers, traces, callers known by identity tokens.
+ARG EXTRAS=openai,audit,otel,oidc
 
 
 FROM node:${NODE_VERSION}-slim${NODE_DIGEST} AS page
 WORKDIR /build/frontend
 COPY frontend/package.json frontend/package-lock.json ./
-# Not `npm ci`: it refuses a lock file that lacks other systems' binaries.
 RUN --mount=type=cache,id=healer-npm,target=/root/.npm \
-    npm install --no-save --ignore-scripts --no-audit --no-fund \
+    npm ci --ignore-scripts --no-audit --no-fund \
     && npm sbom --sbom-format=cyclonedx --omit=dev > /build/page.cdx.json
 COPY docs/openapi.json /build/docs/
 COPY frontend ./
@@ -47,6 +47,23 @@ RUN --mount=type=cache,id=healer-pip,target=/root/.cache/pip \
     && python3 -m pip --python /opt/venv/bin/python install --no-deps -r /pins/runtime.txt
 
 
+# Whatever compiles, and the attention kernel, which the model's conversion is verified with. Healer
+# has none for other processors than x86-64's.
+FROM base AS compiler
+# Debian drops a version once it is mended.
+# hadolint ignore=DL3008
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+COPY --from=pins /pins/build.txt /pins/
+RUN --mount=type=cache,id=healer-pip,target=/root/.cache/pip \
+    python3 -m venv /opt/build && /opt/build/bin/pip install -r /pins/build.txt
+WORKDIR /build
+COPY hatch_build.py ./
+COPY src/healer/engines/openvino/attention.c src/healer/engines/openvino/
+RUN [ "$(uname -m)" != x86_64 ] || /opt/build/bin/python -c \
+    'import hatch_build, pathlib, sys; sys.exit(hatch_build.compile_kernel(pathlib.Path()))'
+
+
 # The model, in a stage that only what downloads and converts it can touch.
 FROM base AS model
 ARG PIP_EXTRA_INDEX_URL
@@ -59,9 +76,11 @@ COPY src/healer/__init__.py src/healer/config.py src/healer/download.py src/heal
      src/healer/manifest.py src/healer/memory.py src/healer/processor.py healer/
 COPY src/healer/errors healer/errors
 COPY src/healer/imaging healer/imaging
-COPY src/healer/engines/__init__.py src/healer/engines/base.py healer/engines/
+COPY src/healer/engines/__init__.py src/healer/engines/base.py src/healer/engines/stages.py \
+     healer/engines/
 COPY src/healer/engines/medgemma healer/engines/medgemma
 COPY src/healer/engines/openvino healer/engines/openvino
+COPY --from=compiler /build/src/healer/engines/openvino healer/engines/openvino
 COPY src/healer/screening/__init__.py src/healer/screening/calibration.py \
      src/healer/screening/question.py src/healer/screening/screener.py \
      src/healer/screening/selftest.py src/healer/screening/verdict.py healer/screening/
@@ -79,15 +98,8 @@ RUN --mount=type=secret,id=hf_token \
     ./acquire "$WITH_MODEL" "$MODEL_WEIGHTS" /cache /model
 
 
-FROM dependencies AS code
-# For the attention kernel; Healer is slower without it. Debian drops a version once it is mended.
-# hadolint ignore=DL3008
-RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev \
-    && rm -rf /var/lib/apt/lists/*
-COPY --from=pins /pins/build.txt /pins/
-RUN --mount=type=cache,id=healer-pip,target=/root/.cache/pip \
-    python3 -m venv /opt/build && /opt/build/bin/pip install -r /pins/build.txt
-WORKDIR /build
+FROM compiler AS code
+RUN python3 -m venv --without-pip /opt/venv
 COPY LICENSE NOTICE README.md hatch_build.py pyproject.toml ./
 COPY src src
 COPY --from=page /build/src/healer/serving/page src/healer/serving/page

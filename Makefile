@@ -1,4 +1,4 @@
-.PHONY: help setup run test lint format generate train page screenshots
+.PHONY: help setup run test lint format generate audit train page screenshots
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -18,5 +18,7 @@ page:            ## build the page that `/` serves (setup does it too, where Nod
 	@scripts/page
 screenshots:     ## every state of the page as a picture in runs/screenshots, and README's two
 	@scripts/screenshots
+audit:           ## known vulnerabilities and licences of all that Healer brings
+	@scripts/audit
 train:           ## train the built-in model again (about an hour on two cores)
 	@scripts/train

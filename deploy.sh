@@ -15,7 +15,7 @@
 # IMAGE            the newest image that build.sh made
 # MIN_INSTANCES    1; with 0 nothing runs or costs while idle, and the first answer waits for a start
 # MAX_INSTANCES    3
-# CONCURRENCY      4, requests that one instance takes at a time
+# CONCURRENCY      4, requests that one instance takes at a time: one is answered, the others wait
 # GPU              none, or l4 with an IMAGE of your own that uses it: build.sh's answers on the CPU
 # CPU, MEMORY      4 and 8Gi; with GPU=l4 4 and 16Gi, the least that Cloud Run allows
 
@@ -64,7 +64,7 @@ check_sizes() {
     [ -n "$MEMORY" ] || { [ "$GPU" = l4 ] && MEMORY=16Gi || MEMORY=8Gi; }
     must_match MIN_INSTANCES '[0-9]{1,4}' "give a number"
     must_match MAX_INSTANCES '[1-9][0-9]{0,3}' "give a number of at least 1"
-    must_match CONCURRENCY '[1-9][0-9]{0,2}' "give a number from 1 to 999"
+    must_match CONCURRENCY '([2-9]|[1-9][0-9]{1,2})' "give a number from 2 to 999"
     must_match CPU '[1-8]' "give a number from 1 to 8"
     must_match MEMORY '[1-9][0-9]*Gi' "give GiB, such as 8Gi"
     [ "$MIN_INSTANCES" -le "$MAX_INSTANCES" ] ||
@@ -89,9 +89,12 @@ newest_digest() {
         fail "There is no image $IMAGE_NAME:latest: run ./build.sh first, or set IMAGE."
 }
 
+# shellcheck disable=SC2034  # what is filled in is read by its name
 render() {
     local name edits=(-e '/^#/d')
-    for name in SERVICE_NAME IMAGE RUN_ACCOUNT MIN_INSTANCES MAX_INSTANCES CONCURRENCY CPU MEMORY; do
+    local QUEUE=$((CONCURRENCY - 1)) UNAUTHENTICATED=checked-in-front
+    [ -z "$public" ] || UNAUTHENTICATED=anyone-may-ask
+    for name in SERVICE_NAME IMAGE RUN_ACCOUNT MIN_INSTANCES MAX_INSTANCES CONCURRENCY QUEUE UNAUTHENTICATED CPU MEMORY; do
         edits+=(-e "s|\${$name}|${!name}|")
     done
     [ "$GPU" = l4 ] || edits+=(-e '/# L4 only$/d')

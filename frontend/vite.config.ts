@@ -1,11 +1,12 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
+import { licences } from "./licences";
 
 const service = process.env.HEALER_URL ?? "http://127.0.0.1:8080";
 
 export default defineConfig({
   base: "/page/",
-  plugins: [react()],
+  plugins: [react(), licences()],
   resolve: {
     // jsPDF's ways of drawing HTML, which the report does not use, and 400 kB of them.
     alias: ["html2canvas", "dompurify", "canvg"].map((find) => ({ find, replacement: "/src/export/unused.ts" })),

@@ -21,6 +21,12 @@ def container(manifest: str) -> dict[str, object]:
     return found
 
 
+def environment(world: World) -> dict[str, str]:
+    variables = container(world.what("manifest"))["env"]
+    assert isinstance(variables, list)
+    return {each["name"]: each["value"] for each in variables}
+
+
 def test_it_serves_the_newest_image_by_its_digest(world: World) -> None:
     told = deploy(world)
     assert told.code == 0, told.err
@@ -45,12 +51,14 @@ def test_nobody_is_let_in_who_was_not_asked_for_in_words(world: World) -> None:
     deploy(world)
     assert "allUsers" not in world.what("calls") + world.what("manifest")
     assert "invoker-iam-disabled" not in world.what("manifest")
+    assert environment(world)["HEALER_UNAUTHENTICATED"] == "checked-in-front"
 
 
 def test_asked_for_in_words_anyone_is_let_in(world: World) -> None:
     told = deploy(world, OPENLY)
     assert world.what("callers") == '"allUsers"\n'
     assert "Anyone on the internet can now send images" in told.err
+    assert environment(world)["HEALER_UNAUTHENTICATED"] == "anyone-may-ask"
     assert "Authorization" not in told.err
 
 
@@ -80,6 +88,7 @@ def test_settings_reach_the_manifest(world: World) -> None:
     assert template["metadata"]["annotations"]["autoscaling.knative.dev/minScale"] == "0"
     assert template["metadata"]["annotations"]["autoscaling.knative.dev/maxScale"] == "9"
     assert template["spec"]["containerConcurrency"] == 7
+    assert environment(world)["HEALER_QUEUE"] == "6"
     assert template["spec"]["serviceAccountName"] == "healer-run@my-project.iam.gserviceaccount.com"
 
 
@@ -98,7 +107,7 @@ def test_another_image_is_served_as_it_is_named(world: World) -> None:
         ({"MIN_INSTANCES": "one"}, "MIN_INSTANCES=one cannot be used: give a number"),
         ({"MAX_INSTANCES": "0"}, "MAX_INSTANCES=0 cannot be used: give a number of at least 1"),
         ({"MIN_INSTANCES": "5"}, "MIN_INSTANCES=5 is more than MAX_INSTANCES=3"),
-        ({"CONCURRENCY": "0"}, "CONCURRENCY=0 cannot be used"),
+        ({"CONCURRENCY": "1"}, "CONCURRENCY=1 cannot be used: give a number from 2 to 999"),
         ({"CPU": "9"}, "CPU=9 cannot be used"),
         ({"MEMORY": "8G"}, "MEMORY=8G cannot be used: give GiB, such as 8Gi"),
         ({"GPU": "h100"}, "GPU=h100 cannot be used: give none or l4"),

@@ -12,7 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from healer.config import Settings, names_of
+from healer.config import Settings, load_settings, names_of
 from tests.conftest import REPO
 from tests.deploy.google import faults, service_faults
 from tests.deploy.world import World
@@ -46,6 +46,13 @@ def test_cloud_run_would_take_the_service(world: World, settings: dict[str, str]
 )
 def test_it_would_not_take_any_service(wrong: str, fault: str) -> None:
     assert fault in service_faults(yaml.safe_load(wrong))[0]
+
+
+def test_an_instance_takes_as_many_as_its_queue_and_the_one_that_is_answered(world: World) -> None:
+    spec = service(world)["spec"]["template"]["spec"]
+    env = {each["name"]: each["value"] for each in spec["containers"][0]["env"]}
+    taken = load_settings(**{name.removeprefix("HEALER_").lower(): env[name] for name in env})
+    assert spec["containerConcurrency"] == taken.queue + 1
 
 
 def test_the_gpu_comes_only_when_it_is_asked_for(world: World) -> None:

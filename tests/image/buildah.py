@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -161,13 +162,27 @@ def disk_usage(folder: Path) -> int:
     return int(subprocess.run(command, check=True, capture_output=True).stdout.split()[0])
 
 
+STEP = re.compile(r"^(?:\[(\d+)/\d+\] )?STEP (\d+)/(\d+): ", re.MULTILINE)
+DONE = re.compile(r"^(--> Using cache \w+\n)?--> \w+$", re.MULTILINE)
+
+
 def told(log: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The COPY and RUN steps of a log that were reused, and those that were made."""
-    steps = re.split(r"^(?:\[\d+/\d+\] )?STEP \d+/\d+: ", log, flags=re.MULTILINE)[1:]
-    reused: list[str] = []
-    made: list[str] = []
-    for step in steps:
-        instruction = step.splitlines()[0]
-        if instruction.startswith(("COPY", "RUN")):
-            (reused if "--> Using cache" in step else made).append(instruction)
-    return tuple(reused), tuple(made)
+    """The COPY and RUN steps of a log that were reused, and those that were made.
+
+    A step that waits for another stage is told to be done after that stage's own steps, and then
+    the next step of its stage begins: what is told last before a step is of the one before it.
+    """
+    parts = iter(STEP.split(log)[1:])
+    steps = list(zip(parts, map(int, parts), map(int, parts), parts, strict=True))
+    cached: dict[tuple[str, int], str] = {}
+    for (stage, number, last, text), following in zip_longest(steps, steps[1:]):
+        done = DONE.findall(text)
+        if done and number == last:
+            cached[stage, number] = done[0]
+        if done and following:
+            cached[following[0], following[1] - 1] = done[-1]
+    found: dict[bool, list[str]] = {True: [], False: []}
+    for stage, number, _, text in steps:
+        if text.startswith(("COPY", "RUN")):
+            found[bool(cached.get((stage, number)))].append(text.splitlines()[0])
+    return tuple(found[True]), tuple(found[False])

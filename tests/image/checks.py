@@ -18,9 +18,10 @@ import httpx2 as httpx
 
 from tests.image.buildah import Built
 from tests.image.container import Container, Service
-from tests.image.load import Upload, stop_under_load
+from tests.image.load import PATIENCE, Upload, stop_under_load
 
 DOCUMENTS = Path("usr/share/doc/healer")
+COMPILERS = ("cc", "c99", "gcc", "g++", "clang", "tcc", "as", "ld", "make")
 ABOUT = """
 import json, os, pathlib
 def refused(path):
@@ -32,6 +33,9 @@ print(json.dumps({"uid": os.getuid(), "gid": os.getgid(), "groups": os.getgroups
     "no_new_privileges": status["NoNewPrivs"],
     "root": refused("/x"), "code": refused("/opt/venv/x"), "tmp": refused("/tmp/x")}))
 """
+
+OPEN = {"HEALER_UNAUTHENTICATED": "anyone-may-ask"}
+WHICH = "import shutil, sys; print([name for name in sys.argv[1:] if shutil.which(name)])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,7 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.url}{path}").json()
+        found: dict[str, Any] = httpx.get(f"{self.url}{path}", timeout=PATIENCE).json()
         return found
 
 
@@ -55,7 +59,7 @@ def running(container: Container) -> Iterator[Running]:
     """The image's own command, on a port that PORT names, once it is ready."""
     port = free_port()
     with tempfile.NamedTemporaryFile("w+", encoding="utf-8", suffix=".log") as log:
-        service = container.start(log, environment={"PORT": str(port)})
+        service = container.start(log, environment={"PORT": str(port), **OPEN})
         try:
             found = Running(container, service, port, Path(log.name))
             wait_until_ready(found)
@@ -110,7 +114,19 @@ def check_contents(container: Container, configuration: dict[str, Any]) -> dict[
     assert platform.machine() != "x86_64" or list(container.root.glob(kernel))
     found = [path.name for path in container.root.glob("opt/venv/lib/python3*/site-packages/*")]
     assert not {"torch", "transformers", "pip", "pytest"} & set(found)
+    asked = container.run(["python3", "-c", WHICH, *COMPILERS])
+    assert (asked.returncode, asked.stdout) == (0, "[]\n"), asked
     return dict(kinds)
+
+
+def check_doctor(container: Container) -> list[str]:
+    """All is well, and the attention kernel was compiled; the lines on the model."""
+    done = container.run(["healer", "doctor"], COLUMNS="200")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "it was not compiled" not in done.stdout, done.stdout
+    assert "cannot be loaded here" not in done.stdout, done.stdout
+    lines = done.stdout.splitlines()
+    return [f"  {line}" for line in lines if line.startswith(("attention", "engine"))]
 
 
 def check_answers(started: Running, picture: bytes, gate: str) -> dict[str, Any]:
@@ -118,11 +134,13 @@ def check_answers(started: Running, picture: bytes, gate: str) -> dict[str, Any]
     assert started.get("/health")["ready"] is True
     assert started.get("/ready") == {"ready": True}
     form = {"image_file": ("tile.png", picture)}
-    answer = httpx.post(f"{started.url}/predict", files=form, data={"gate": gate}, timeout=120)
+    answer = httpx.post(f"{started.url}/predict", files=form, data={"gate": gate}, timeout=PATIENCE)
     assert answer.status_code == 200, answer.text
-    page = httpx.get(started.url, headers={"Accept": "text/html"}).text
+    page = httpx.get(started.url, headers={"Accept": "text/html"}, timeout=PATIENCE).text
     assert "/page/assets/" in page, "the built page is not in the image"
-    assert probe(started) == 0
+    terms = httpx.get(f"{started.url}/page/licences.txt", timeout=PATIENCE)
+    assert "react-dom" in terms.text, "the licences of the page's packages are not in the image"
+    assert any(probe(started) == 0 for _ in range(10)), "it has 4 seconds, and others may be busy"
     found: dict[str, Any] = answer.json()
     return found
 
@@ -137,7 +155,7 @@ def check_stopping(started: Running, picture: bytes, gate: str) -> Counter[str]:
     """SIGTERM under load: all are answered or told to come back, and the process ends."""
     upload = Upload(started.port, picture, gate)
     tally = stop_under_load(upload, started.service.terminate)
-    assert started.service.process.wait(60) == 0, started.log.read_text(encoding="utf-8")
+    assert started.service.process.wait(PATIENCE) == 0, started.log.read_text(encoding="utf-8")
     assert tally["lost"] == 0, tally
     assert tally["answered"] > 0
     assert tally["refused"] > 0

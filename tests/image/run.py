@@ -114,7 +114,9 @@ def show_rebuild(at: Bench, order: Order) -> None:
     built = at.build(order)
     checks.check_reuse(built)
     say(f"rebuild after a change of {CHANGED}: {built.seconds:.0f} s")
-    say(*(f"  reused  {step[:88]}" for step in built.reused))
+    steps = len(built.reused) + len(built.made)
+    kept = "packages, page, model, bill of materials"  # as check_reuse found
+    say(f"  reused  {len(built.reused)} of {steps} steps: {kept}")
     say(*(f"  made    {step[:88]}" for step in built.made))
 
 
@@ -135,6 +137,7 @@ def show_run(at: Bench, tag: str, picture: bytes, gate: str) -> None:
         )
         kinds = checks.check_contents(container, configuration)
         say("bill of materials: " + ", ".join(f"{n} {kind}" for kind, n in kinds.items()))
+        say("no compiler; healer doctor:", *checks.check_doctor(container))
         with checks.running(container) as started:
             answer = checks.check_answers(started, picture, gate)
             model = answer["model"]

@@ -9,16 +9,30 @@ from tests.image.archive import places
 from tests.image.buildah import told
 
 SECRET = "hf_thisIsNobodysToken0000000000"  # noqa: S105
-LOG = """[1/2] STEP 1/3: FROM base AS one
-[1/2] STEP 2/3: COPY a b
---> Using cache 4d4b75694a1
+LOG = """[1/4] STEP 1/1: FROM python AS base
+--> 3cf44ca3d74
+[4/4] STEP 1/4: FROM 3cf44ca3d7480dac AS runtime
+[4/4] STEP 2/4: COPY --from=one b c
+[3/4] STEP 1/3: FROM 3cf44ca3d7480dac AS two
+[3/4] STEP 2/3: COPY --from=one b d
+[2/4] STEP 1/3: FROM 3cf44ca3d7480dac AS one
+[2/4] STEP 2/3: COPY a b
+--> Using cache 4d4b75694a1bc0ff
 --> 4d4b75694a1
-[1/2] STEP 3/3: RUN make
+[2/4] STEP 3/3: RUN make
 made
 --> 9b1afdea114
-[2/2] STEP 1/2: FROM base
-[2/2] STEP 2/2: COPY --from=one b c
---> Using cache ca15a5ec907
+--> Using cache ca15a5ec907bc0ff
+--> ca15a5ec907
+[4/4] STEP 3/4: COPY d e
+--> 5d4b75694a1
+[4/4] STEP 4/4: CMD ["serve"]
+COMMIT healer
+--> 6d4b75694a1
+--> 7d4b75694a1
+[3/4] STEP 3/3: RUN make again
+--> Using cache 8d4b75694a1bc0ff
+--> 8d4b75694a1
 """
 
 
@@ -36,5 +50,7 @@ def test_a_secret_is_found_in_a_layer_and_in_base64(tmp_path: Path) -> None:
     assert {path.name for path in places(SECRET, tmp_path)} == {"layer.tar", "config.json"}
 
 
-def test_a_log_tells_what_was_reused() -> None:
-    assert told(LOG) == (("COPY a b", "COPY --from=one b c"), ("RUN make",))
+def test_a_log_tells_what_was_reused_though_stages_wait_for_each_other() -> None:
+    reused, made = told(LOG)
+    assert reused == ("COPY --from=one b c", "COPY a b", "RUN make again")
+    assert made == ("COPY --from=one b d", "RUN make", "COPY d e")

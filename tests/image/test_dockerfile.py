@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def test_the_model_stage_copies_the_modules_that_make_the_model(tmp_path: Path) 
         text=True,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_every_extra_is_in_the_image_or_left_out_on_purpose() -> None:
+    dockerfile = (REPO / "Dockerfile").read_text(encoding="utf-8")
+    (chosen,) = re.findall(r"^ARG EXTRAS=(.*)$", dockerfile, re.MULTILINE)
+    left_out = {"dev", "eval", "medgemma", "ray", "training", "tune"}  # none is for serving
+    by_model = {"openvino"}
+    described = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
+    extras = set(described["project"]["optional-dependencies"])
+    assert extras == {*chosen.split(",")} | by_model | left_out
 
 
 def test_the_token_is_neither_argument_nor_environment() -> None:

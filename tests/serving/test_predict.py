@@ -40,7 +40,8 @@ def test_a_pink_tile_gets_the_fake_engines_yes(client: TestClient) -> None:
     assert answer["model"]["thresholds"] == {"lower": 0.5, "upper": 0.5}
     assert answer["tile"] == {"width": 64, "height": 64, "mpp": None}
     assert answer["notice"] == NOTICE
-    assert set(answer["timings_ms"]) == {"receive", "decode", "gate", "score", "explain", "total"}
+    stages = {"receive", "decode", "gate", "queue", "score", "explain", "total"}
+    assert set(answer["timings_ms"]) == stages
 
 
 def test_a_green_tile_gets_its_no(client: TestClient) -> None:

@@ -25,6 +25,7 @@ from healer.errors import (
 from healer.imaging import Tile
 from healer.observing import trail
 from healer.observing.observer import Observer, Unobserved
+from healer.observing.trail import GONE
 from healer.queueing.batching import batching
 from healer.queueing.budget import Budget
 from healer.queueing.deadline import Deadline
@@ -38,7 +39,6 @@ from healer.screening.selftest import self_test
 log = structlog.get_logger(__name__)
 
 RETIRED = "Healer is shutting down"
-GONE = "client_gone"  # told to the observer alone
 LOADING = "the model is loading"
 ABSENT_SECONDS = 5.0  # between calls on a server that is not there yet
 
@@ -168,6 +168,8 @@ class Service:
 
     async def ask(self, ticket: Ticket, tile: Tile) -> AsyncGenerator[Heard, None]:
         """What is heard of the tile until it is answered. Raises ModelError, DeadlineExceeded."""
+        if self._reason and not self.retired:  # the model was changed since the ticket was drawn
+            raise ModelNotReady(self._reason)
         self._line.join(ticket, tile)
         try:
             async with aclosing(ticket.hear()) as hearing:

@@ -66,6 +66,7 @@ def pinkness(url: str) -> Listed:
 class Upstream:
     """Started as a context; what it does may be changed while it runs."""
 
+    port: int = 0
     continues: bool = True
     obeys_grammar: bool = False
     words: str = ""  # what it writes where nothing forces it; empty: what it is asked for
@@ -83,7 +84,7 @@ class Upstream:
     left: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Self:
-        listening = socket.create_server(("127.0.0.1", 0))
+        listening = socket.create_server(("127.0.0.1", self.port))
         self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
         routes = [
             Route("/v1/models", self._models),

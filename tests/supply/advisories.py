@@ -1,0 +1,96 @@
+"""Known vulnerabilities in what is pinned: Python's by pip-audit, the page's by npm audit.
+
+Both end well, or the same way, whether a package is sound, vulnerable or unknown to the service
+that they ask. Here these are three outcomes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import REPO
+
+PINS = REPO / "constraints.txt"
+PAGE = REPO / "frontend"
+SERVICES = (("--vulnerability-service", "pypi"), ("--vulnerability-service", "osv"))
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """`found` are vulnerabilities, `unknown` what was not told and why; a sentence each."""
+
+    of: str
+    found: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.found:
+            return "\n  ".join((f"{self.of}: {len(self.found)} vulnerable", *self.found))
+        if self.unknown:
+            return "\n  ".join((f"{self.of}: NOT AUDITED, so nothing is known", *self.unknown))
+        return f"{self.of}: no known vulnerability"
+
+
+def python(pins: Path = PINS, services: Sequence[Sequence[str]] = SERVICES) -> Audit:
+    """Of exact versions; a service is asked where the one before it did not know them all."""
+    audits = []
+    for service in services:
+        audits.append(asked(pins, service))
+        if audits[-1].found or not audits[-1].unknown:
+            return audits[-1]
+    return Audit(audits[0].of, unknown=tuple(why for audit in audits for why in audit.unknown))
+
+
+def asked(pins: Path, service: Sequence[str]) -> Audit:
+    command = [sys.executable, "-m", "pip_audit", "--requirement", str(pins), "--no-deps"]
+    command += ["--disable-pip", "--progress-spinner", "off", "--format", "json", *service]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    of = f"Python, {pins.name}"
+    try:
+        told = json.loads(done.stdout)["dependencies"]
+    except (ValueError, KeyError):
+        return Audit(of, unknown=(f"{service[1]}: {last(done.stderr)}",))
+    found = tuple(
+        f"{each['name']} {each['version']}: {one['id']}, mended in {versions(one)}"
+        for each in told
+        for one in each.get("vulns", ())
+    )
+    unheard = [each["name"] for each in told if "skip_reason" in each]
+    why = f"{service[1]}: it knows nothing of {len(unheard)} of {len(told)} packages"
+    return Audit(of, found, (why,) if unheard else ())
+
+
+def versions(vulnerability: dict[str, list[str]]) -> str:
+    return ", ".join(vulnerability["fix_versions"]) or "no version yet"
+
+
+def last(words: str) -> str:
+    return words.strip().rpartition("\n")[2] or "it said nothing"
+
+
+def page(*options: str) -> Audit:
+    """Of what is locked, what builds the page included."""
+    of = "npm, package-lock.json"
+    if shutil.which("npm") is None:
+        return Audit(of, unknown=("npm is not here",))
+    command = ["npm", "--prefix", str(PAGE), "audit", "--package-lock-only", "--json", *options]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    try:
+        told = json.loads(done.stdout)
+    except ValueError:
+        return Audit(of, unknown=(last(done.stderr),))
+    if "vulnerabilities" not in told:
+        return Audit(of, unknown=(told.get("message", "it said nothing"),))
+    found = told["vulnerabilities"].values()
+    return Audit(of, tuple(f"{e['name']}: {e['severity']}, by {reasons(e['via'])}" for e in found))
+
+
+def reasons(via: list[dict[str, str] | str]) -> str:
+    """What is known of it, or the packages of its own that something is known of."""
+    return ", ".join(each if isinstance(each, str) else each["title"] for each in via)

