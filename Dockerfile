@@ -72,8 +72,9 @@ RUN --mount=type=cache,id=healer-pip,target=/root/.cache/pip \
     python3 -m venv --without-pip /opt/tools \
     && python3 -m pip --python /opt/tools/bin/python install --no-deps -r /pins/tools.txt
 WORKDIR /build
-COPY src/healer/__init__.py src/healer/config.py src/healer/download.py src/healer/hub.py \
+COPY src/healer/__init__.py src/healer/download.py src/healer/hub.py \
      src/healer/manifest.py src/healer/memory.py src/healer/processor.py healer/
+COPY src/healer/config healer/config
 COPY src/healer/errors healer/errors
 COPY src/healer/imaging healer/imaging
 COPY src/healer/engines/__init__.py src/healer/engines/base.py src/healer/engines/stages.py \

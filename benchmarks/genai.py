@@ -1,6 +1,7 @@
 """OpenVINO GenAI, on `genai/` in the checkpoint's folder, which optimum makes:
 
-optimum-cli export openvino --model CHECKPOINT --weight-format int8 CHECKPOINT/genai
+optimum-cli export openvino --model CHECKPOINT --task image-text-to-text --weight-format int8 \
+    CHECKPOINT/genai && cp CHECKPOINT/preprocessor_config.json CHECKPOINT/genai/
 """
 
 from __future__ import annotations

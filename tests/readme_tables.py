@@ -5,17 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from healer.config import Settings, names_of
+from pydantic import BaseModel
+
+from healer.config import GROUPS, names_of
 from tests.conftest import REPO
 
 README = REPO / "README.md"
 
 
 def settings() -> str:
-    lines = ["| variable | default | what it does |", "|---|---|---|"]
-    for name, field in Settings.model_fields.items():
+    return "\n\n".join(group(title, kind) for title, kind in GROUPS.items())
+
+
+def group(title: str, kind: type[BaseModel]) -> str:
+    lines = [f"**{title}**", "", "| variable | default | what it does |", "|---|---|---|"]
+    for name, field in kind.model_fields.items():
         variables = " or ".join(f"`{variable}`" for variable in names_of(name, field))
-        default = "" if field.default is None else f"`{str(field.default).lower()}`"
+        default = "" if field.default in (None, "") else f"`{str(field.default).lower()}`"
         lines.append(f"| {variables} | {default} | {field.description} |")
     return "\n".join(lines)
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx2 as httpx
 import pytest
@@ -37,7 +38,7 @@ class Gated(FakeEngine):
         return super().score(tiles)
 
 
-def settings(**changes: object) -> Settings:
+def settings(**changes: Any) -> Settings:  # noqa: ANN401 - a setting's own type decides
     return Settings(_env_file=None, gate="off", **changes)
 
 
@@ -59,8 +60,7 @@ def post(client: httpx.AsyncClient, **headers: str) -> asyncio.Task[httpx.Respon
     return asyncio.create_task(sent)
 
 
-async def until(condition: object) -> None:
-    assert callable(condition)
+async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         await asyncio.sleep(0.001)
 

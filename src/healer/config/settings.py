@@ -1,0 +1,79 @@
+"""All of them, read from the environment and from `.env`."""
+
+from __future__ import annotations
+
+import os
+from difflib import get_close_matches
+from typing import Any
+
+from pydantic import BaseModel, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from healer.config.access import AccessSettings
+from healer.config.model import ModelSettings
+from healer.config.names import PREFIX, names_of
+from healer.config.records import RecordSettings
+from healer.config.serving import ServingSettings
+from healer.errors import InvalidSettings
+
+# By what a reader looks for, in the order of README's tables.
+GROUPS: dict[str, type[BaseModel]] = {
+    "The model": ModelSettings,
+    "Serving": ServingSettings,
+    "Access": AccessSettings,
+    "Records": RecordSettings,
+}
+
+
+class Settings(ModelSettings, ServingSettings, AccessSettings, RecordSettings, BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        protected_namespaces=(),
+        hide_input_in_errors=True,
+    )
+
+    @field_validator(
+        "log_level",
+        "gate",
+        "engine",
+        "device",
+        "dtype",
+        "quantization",
+        "audit_failure",
+        "unauthenticated",
+        mode="before",
+    )
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    def unknown_variables(self) -> dict[str, str]:
+        """HEALER_ variables that no setting reads, each with the nearest one that is read."""
+        known = {name for field in type(self).model_fields.items() for name in names_of(*field)}
+        unknown = {name for name in os.environ if name.startswith(PREFIX)}
+        return {
+            name: next(iter(get_close_matches(name, known)), "")
+            for name in unknown - known
+            if not name.startswith(f"{PREFIX}TEST_")
+        }
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - a setting's own type decides
+    """Settings from the environment; a bad value becomes one sentence naming the variable."""
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = str(first["loc"][0])
+        raise InvalidSettings(variable_of(name), f"cannot be used: {first['msg']}") from None
+
+
+def variable_of(name: str) -> str:
+    """The environment variable behind a field's name or alias."""
+    field = Settings.model_fields.get(name)
+    return names_of(name, field)[0] if field else name
