@@ -14,6 +14,7 @@ from healer.errors import (
     EngineHung,
     EngineOutOfMemory,
     ModelNotReady,
+    ShuttingDown,
     UpstreamChanged,
 )
 from healer.imaging.tile import Tile
@@ -39,8 +40,8 @@ class Desk:
         self.failures: list[str] = []
         self.batches: list[int] = []
         self.changes: list[UpstreamChanged] = []
-        observer = Unobserved()
-        observer.failed = self.failures.append  # type: ignore[method-assign]
+        observer = self._observer = Unobserved()
+        observer.failed = self.failures.append  # type: ignore[method-assign,assignment]
         observer.taken = lambda waits: self.batches.append(len(waits))  # type: ignore[method-assign]
         self.line = Line(99)
         self.pace = Pace()
@@ -49,6 +50,12 @@ class Desk:
 
     def open(self) -> None:
         self.lanes.open([self._screener], self._batching)
+
+    def break_observer(self) -> None:
+        def fail(_: object) -> None:
+            raise RuntimeError("a mistake of ours")
+
+        self._observer.taken = fail  # type: ignore[method-assign,assignment]
 
     def ask(self, red: int = 200) -> Ticket:
         ticket = self.line.draw(later())
@@ -64,7 +71,7 @@ async def desk(
     try:
         yield opened
     finally:
-        await opened.lanes.close()
+        await opened.lanes.close(ShuttingDown())
 
 
 async def answer(ticket: Ticket) -> list[Heard]:
@@ -110,7 +117,7 @@ async def test_one_tile_does_not_cost_its_neighbours_their_answers() -> None:
 
 
 class Exhausted(FakeEngine):
-    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+    def score(self, _: Sequence[Tile]) -> Sequence[Evidence]:
         raise MemoryError
 
 
@@ -133,7 +140,7 @@ class Slow(FakeEngine):
         assert self.go.wait(30)
         return super().score(tiles)
 
-    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+    def explain(self, _: Evidence, __: Answer) -> Iterator[str]:
         try:
             while True:
                 yield "and "
@@ -150,7 +157,8 @@ async def test_work_not_begun_is_dropped_and_begun_is_stopped_when_its_client_le
         opened.line.leave(begun)
         opened.line.leave(waits)
         engine.go.set()
-        assert await asyncio.to_thread(engine.closed.wait, 30) or engine.looks == 1
+        while opened.lanes.at_work:
+            await asyncio.sleep(0.001)
     assert engine.looks == 1
 
 
@@ -212,7 +220,7 @@ async def test_a_model_that_fails_again_and_again_must_pass_the_self_test(
 
 
 class Elsewhere(FakeEngine):
-    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+    def score(self, _: Sequence[Tile]) -> Sequence[Evidence]:
         raise UpstreamChanged("http://model", "its fingerprint changed")
 
 
@@ -246,3 +254,87 @@ async def test_explanations_are_written_side_by_side_where_the_engine_can() -> N
     assert engine.together == [3]
     assert len(set(texts)) == 1
     assert texts[0].endswith(".")
+
+
+class Panic(BaseException):
+    """As Rust's panics reach Python."""
+
+
+class Wordless(Chorus):
+    """Cannot begin an explanation of what it is most sure of."""
+
+    def explain_all(self, asked: Sequence[tuple[Evidence, Answer]]) -> list[Iterator[str]]:
+        if any(evidence.margin > 10 for evidence, _ in asked):
+            raise Panic
+        return super().explain_all(asked)
+
+
+async def test_an_explanation_that_cannot_be_begun_costs_no_other() -> None:
+    async with desk(Wordless(), Batching(tiles=2)) as opened:
+        fails, goes = opened.ask(250), opened.ask(10)
+        opened.open()
+        with pytest.raises(EngineFailed, match="Panic"):
+            await answer(fails)
+        assert isinstance((await answer(goes))[-1], Finished)
+        assert isinstance((await answer(opened.ask(10)))[-1], Finished)
+
+
+class Forgetful(FakeEngine):
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        return ()
+
+
+async def test_an_engine_that_returns_too_little_has_failed() -> None:
+    async with desk(Forgetful()) as opened:
+        ticket = opened.ask()
+        opened.open()
+        with pytest.raises(EngineFailed, match="ValueError"):
+            await answer(ticket)
+
+
+async def test_a_lane_that_ends_by_a_mistake_is_not_overlooked() -> None:
+    async with desk(FakeEngine()) as opened:
+        waits = opened.ask()
+        opened.break_observer()
+        opened.open()
+        with pytest.raises(ModelNotReady, match="queue broke"):
+            await answer(waits)
+        assert opened.lanes.hung
+        assert "queue broke (RuntimeError)" in str(opened.lanes.trouble)
+
+
+async def test_what_is_cut_short_is_not_taken_for_an_answer() -> None:
+    engine = Slow()
+    engine.go.set()
+    async with desk(engine) as opened:
+        ticket = opened.ask()
+        opened.open()
+        with pytest.raises(ShuttingDown):
+            async for heard in ticket.hear():
+                if isinstance(heard, str):
+                    await opened.lanes.close(ShuttingDown())
+        assert engine.closed.is_set()
+
+
+class Returned(FakeEngine):
+    """Its server went away, and came back with another model."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        self.looks += 1
+        if self.looks > lane_module.DOUBT_AFTER:
+            raise UpstreamChanged("http://model", "its fingerprint changed")
+        raise RuntimeError("gone")
+
+
+async def test_another_model_is_noticed_by_the_self_test_too() -> None:
+    async with desk(Returned()) as opened:
+        tickets = [opened.ask() for _ in range(lane_module.DOUBT_AFTER)]
+        opened.open()
+        for ticket in tickets:
+            with pytest.raises(EngineFailed):
+                await answer(ticket)
+        while not opened.changes:
+            await asyncio.sleep(0.001)

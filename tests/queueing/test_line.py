@@ -122,3 +122,13 @@ async def test_how_many_wait_is_told_at_every_change() -> None:
     line.leave(tickets[1])
     await line.take(9, 0)
     assert depths == [1, 2, 3, 2, 0]
+
+
+async def test_a_picture_that_is_still_decoded_need_not_come_any_more() -> None:
+    line = Line(9)
+    drawn = line.draw(later())
+    line.fail(RuntimeError("gone"))
+    line.join(drawn, tile())
+    assert line.held == 0
+    with pytest.raises(RuntimeError, match="gone"):
+        _ = [heard async for heard in drawn.hear()]

@@ -88,13 +88,15 @@ async def test_a_full_queue_says_when_to_come_again_and_loses_nobody() -> None:
 @pytest.mark.anyio
 async def test_a_stream_tells_the_place_in_line() -> None:
     engine = Gated()
-    async with served(create_app(settings(), engine=engine)) as client:
+    app = create_app(settings(), engine=engine)
+    async with served(app) as client:
         engine.gate.clear()
         first = post(client)
         assert await asyncio.to_thread(engine.begun.wait, 30)
         second = post(client)
+        await until(lambda: app.state.service.waiting == 1)
         third = post(client, **STREAM)
-        await asyncio.sleep(0.05)
+        await until(lambda: app.state.service.waiting == 2)
         engine.gate.set()
         events = events_of((await third).text)
         await asyncio.gather(first, second)

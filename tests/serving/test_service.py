@@ -13,11 +13,20 @@ from healer.config import Settings
 from healer.engines.base import Evidence
 from healer.engines.choice import Choice
 from healer.engines.fake import FakeEngine
-from healer.errors import ModelIncomplete, ModelNotReady
+from healer.errors import (
+    HealerError,
+    ModelIncomplete,
+    ModelNotReady,
+    ShuttingDown,
+    UpstreamChanged,
+    UpstreamUnreachable,
+)
 from healer.imaging import Tile
 from healer.main import create_app
 from healer.queueing.deadline import Deadline
 from healer.screening.screener import Screener
+from healer.screening.selftest import known_tile
+from healer.serving import service as service_module
 from healer.serving.service import Service
 from tests.serving.conftest import png, wait_until_ready
 
@@ -115,3 +124,105 @@ async def test_a_librarys_own_failure_does_not_leave_loading_standing() -> None:
         await asyncio.sleep(0.01)
     assert "RuntimeError" in str(service.status.reason)
     await service.stop()
+
+
+class Elsewhere(FakeEngine):
+    """Behind a server that lists its model, and cannot look until it is well."""
+
+    def __init__(self, well: threading.Event) -> None:
+        self.closed = False
+        self._well = well
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        if not self._well.is_set():
+            raise UpstreamUnreachable("http://model", "status 500")
+        return super().score(tiles)
+
+    def trouble(self) -> HealerError | None:
+        return None if self._well.is_set() else UpstreamChanged("http://model", "another one")
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Opening:
+    """Opens engines behind one server, and remembers them."""
+
+    def __init__(self) -> None:
+        self.well = threading.Event()
+        self.opened: list[Elsewhere] = []
+
+    def __call__(self) -> Screener:
+        self.opened.append(Elsewhere(self.well))
+        return Screener(self.opened[-1])
+
+
+def elsewhere() -> tuple[Service, Opening]:
+    opening = Opening()
+    return Service(Choice("openai", "a test"), opening, Settings(_env_file=None)), opening
+
+
+@pytest.mark.anyio
+async def test_what_fails_its_first_question_is_closed_before_another_is_opened(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service_module, "ABSENT_SECONDS", 0.001)
+    service, opening = elsewhere()
+    await service.start()
+    while len(opening.opened) < 4:
+        await asyncio.sleep(0.001)
+    assert all(engine.closed for engine in opening.opened[:3])
+    opening.well.set()
+    while service.status.reason:
+        await asyncio.sleep(0.001)
+    assert not opening.opened[-1].closed
+    await service.stop()
+    assert opening.opened[-1].closed
+
+
+@pytest.mark.anyio
+async def test_stopping_while_another_model_is_met_opens_no_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(service_module, "ABSENT_SECONDS", 0.001)
+    service, opening = elsewhere()
+    opening.well.set()
+    await service.start()
+    while service.status.reason:
+        await asyncio.sleep(0.001)
+    opening.well.clear()
+    assert "another one" in str(await service.trouble())
+    await service.stop()
+    opened = len(opening.opened)
+    await asyncio.sleep(0.05)
+    assert len(opening.opened) == opened
+    assert all(engine.closed for engine in opening.opened)
+
+
+@pytest.mark.anyio
+async def test_whoever_is_dismissed_is_told_and_nobody_else_is_let_in() -> None:
+    service = Service(Choice("fake", "a test"), lambda: Screener(engine), Settings(_env_file=None))
+    engine = SlowEngine()
+    engine.allowed.set()
+    await service.start()
+    while service.status.reason:
+        await asyncio.sleep(0.001)
+    engine.allowed.clear()
+    asked = [asyncio.create_task(ask(service)) for _ in range(3)]
+    while service.at_work + service.held < 3:
+        await asyncio.sleep(0.001)
+    service.retire()
+    service.dismiss()
+    assert all(isinstance(each, ShuttingDown) for each in await asyncio.gather(*asked))
+    with pytest.raises(ShuttingDown):
+        service.draw(Deadline.after(60))
+    engine.allowed.set()
+    await service.stop()
+
+
+async def ask(service: Service) -> Exception | None:
+    try:
+        await service.screen(service.draw(Deadline.after(60)), known_tile())
+    except Exception as error:  # which the test looks at
+        return error
+    return None

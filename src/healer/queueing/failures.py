@@ -12,7 +12,7 @@ log = structlog.get_logger(__name__)
 SIGNS = ("out of memory", "bad_alloc", "failed to allocate", "bad allocation")
 
 
-def named(error: Exception) -> HealerError:
+def named(error: BaseException) -> HealerError:
     """An error of our tree as it is; anything else as one, its cause in the log."""
     if isinstance(error, HealerError):
         return error

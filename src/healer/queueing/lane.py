@@ -6,13 +6,15 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
 
 import structlog
 
-from healer.errors import EngineHung, HealerError, UpstreamChanged
+from healer.errors import HealerError, UpstreamChanged
 from healer.observing.observer import Observer
 from healer.queueing.batching import Batching
 from healer.queueing.failures import named
@@ -26,6 +28,8 @@ log = structlog.get_logger(__name__)
 
 DOUBT_AFTER = 3  # failures in a row
 AGAIN_SECONDS = 5.0  # between self-tests of a model in doubt
+
+Result = TypeVar("Result")
 
 
 @dataclass(slots=True, eq=False)
@@ -53,6 +57,7 @@ class Lane:
         self.trouble: str | None = None  # why it takes nothing just now
         self.at_work: Sequence[Ticket] = ()
         self.failure: HealerError | None = None  # the last, until something succeeds
+        self.doing: Future[Any] | None = None  # its thread's work, the last if there is none
         self._failures = 0  # since then
         self._line, self._batching, self._pace, self._observer = line, batching, pace, observer
         self._on_change = on_change
@@ -63,61 +68,79 @@ class Lane:
         """Until cancelled."""
         while True:
             batch = await self._line.take(self._batching.tiles, self._batching.seconds)
-            self._observer.taken([ticket.waited for ticket in batch])
             self.at_work = batch
-            await asyncio.get_running_loop().run_in_executor(self._thread, self._work, batch)
+            self._observer.taken([ticket.waited for ticket in batch])
+            await self._in_thread(partial(self._work, batch))
             self.at_work = ()
             if isinstance(self.failure, UpstreamChanged):
                 self._on_change(self.failure)
             elif self._failures >= DOUBT_AFTER:
                 await self._recover()
 
+    def dismiss(self, error: HealerError) -> None:
+        """Whoever is at work hears `error` in place of what would have come."""
+        for ticket in self.at_work:
+            ticket.cancelled = True
+            ticket.tell(error)
+
     def silent(self) -> float:
         """Seconds since the step began that is under way; 0 between steps."""
         since = self._since
         return 0.0 if since is None else time.monotonic() - since
 
-    def give_up(self, error: EngineHung) -> None:
+    def give_up(self, error: HealerError, reason: str) -> None:
         """Its thread cannot be stopped, but nobody waits for it any more."""
-        self.hung, self.trouble = True, str(error)
-        for ticket in self.at_work:
-            ticket.cancelled = True
-            ticket.tell(error)
+        self.hung, self.trouble = True, reason
+        self.dismiss(error)
         self.close()
 
     def close(self) -> None:
+        """Its thread ends after the step under way, if ever."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def join(self) -> None:
-        """Wait for the step under way; a lane that hangs is not waited for."""
-        self._thread.shutdown(wait=not self.hung, cancel_futures=True)
+    async def _in_thread(self, step: Callable[[], Result]) -> Result:
+        doing = self.doing = self._thread.submit(step)
+        return await asyncio.wrap_future(doing)
 
     def _work(self, batch: Sequence[Ticket]) -> None:
         started = time.monotonic()
-        looked = self._look([ticket for ticket in batch if not ticket.cancelled])
-        if self.screener.side_by_side:
-            answers = self.screener.explain_all([look for _, look in looked])
-            self._write([Writing(t, each) for (t, _), each in zip(looked, answers, strict=True)])
-        else:
-            for ticket, look in looked:
-                self._write([Writing(ticket, self.screener.explain(look))])
+        looked = self._look(batch)
+        for group in [looked] if self.screener.side_by_side else [[each] for each in looked]:
+            self._write(self._begun(group))
         if looked:
-            self._pace.took(time.monotonic() - started, len(batch))
+            self._pace.took(time.monotonic() - started, len(looked))
 
     def _look(self, batch: Sequence[Ticket]) -> list[tuple[Ticket, Look]]:
-        tiles = [ticket.tile for ticket in batch if ticket.tile is not None]
+        wanted = [(each, each.tile) for each in batch if each.tile and not each.cancelled]
+        if not wanted:
+            return []
+        tickets, tiles = zip(*wanted, strict=True)
         try:
             with self._step():
-                looks = self.screener.look(tiles)
-        except Exception as error:  # an engine's libraries raise what they please
-            if len(batch) > 1:  # one tile must not cost its neighbours their answers
-                return [found for ticket in batch for found in self._look([ticket])]
-            self._failed(batch[0], error)
+                looked = list(zip(tickets, self.screener.look(tiles), strict=True))
+        except BaseException as error:  # what libraries raise: a panic in Rust is no Exception
+            if len(tickets) > 1:  # one tile must not cost its neighbours their answers
+                return [found for ticket in tickets for found in self._look([ticket])]
+            self._failed(tickets[0], error)
             return []
-        for ticket, look in zip(batch, looks, strict=True):
+        for ticket, look in looked:
             self._observer.looked(self.screener, look)
             ticket.tell_from_thread(look)
-        return list(zip(batch, looks, strict=True))
+        return looked
+
+    def _begun(self, group: Sequence[tuple[Ticket, Look]]) -> list[Writing]:
+        wanted = [(ticket, look) for ticket, look in group if not ticket.cancelled]
+        if not wanted:
+            return []
+        try:
+            with self._step():
+                pieces = self.screener.explain_all([look for _, look in wanted])
+                return [Writing(t, each) for (t, _), each in zip(wanted, pieces, strict=True)]
+        except BaseException as error:  # as above
+            if len(wanted) > 1:
+                return [begun for each in wanted for begun in self._begun([each])]
+            self._failed(wanted[0][0], error)
+            return []
 
     def _write(self, begun: Sequence[Writing]) -> None:
         """A piece of each in turn."""
@@ -134,21 +157,21 @@ class Lane:
                 piece = None if ticket.cancelled else next(each.pieces, None)
                 if piece is None and (close := getattr(each.pieces, "close", None)):
                     close()  # which stops the model
-        except Exception as error:
+        except BaseException as error:  # as above
             self._failed(ticket, error)
             return False
         if piece is not None:
             each.count += 1
             ticket.tell_from_thread(piece)
             return True
-        seconds = time.monotonic() - each.began
-        if not ticket.cancelled:
+        if not ticket.cancelled:  # who was, must not take what was cut short for an answer
+            seconds = time.monotonic() - each.began
             self._failures, self.failure = 0, None
             self._observer.explained(each.count, seconds)
-        ticket.tell_from_thread(Finished(ticket.waited, seconds))
+            ticket.tell_from_thread(Finished(ticket.waited, seconds))
         return False
 
-    def _failed(self, ticket: Ticket, error: Exception) -> None:
+    def _failed(self, ticket: Ticket, error: BaseException) -> None:
         self.failure = ticket.context.run(named, error)
         self._failures += 1
         self._observer.failed(self.failure.code)
@@ -156,21 +179,22 @@ class Lane:
 
     async def _recover(self) -> None:
         """A model that fails again and again is trusted once it has passed the self-test anew."""
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                await loop.run_in_executor(self._thread, self._test)
-            except Exception as error:  # as above
-                self.trouble = str(named(error))
-                log.error("the model fails its self-test", reason=self.trouble)
-                await asyncio.sleep(AGAIN_SECONDS)
-            else:
-                self._failures, self.failure, self.trouble = 0, None, None
-                return
+        while failure := await self._in_thread(self._test):
+            self.failure, self.trouble = failure, str(failure)
+            log.error("the model fails its self-test", reason=self.trouble)
+            if isinstance(failure, UpstreamChanged):
+                self._on_change(failure)
+            await asyncio.sleep(AGAIN_SECONDS)
+        self._failures, self.failure, self.trouble = 0, None, None
 
-    def _test(self) -> None:
-        with self._step():
-            self_test(self.screener)
+    def _test(self) -> HealerError | None:
+        """What it fails with."""
+        try:
+            with self._step():
+                self_test(self.screener)
+        except BaseException as error:  # as above
+            return named(error)
+        return None
 
     @contextmanager
     def _step(self) -> Iterator[None]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 
-from healer.errors import EngineHung, ModelNotReady, UpstreamChanged
+from healer.errors import EngineHung, HealerError, ModelNotReady, UpstreamChanged
 from healer.observing.observer import Observer
 from healer.queueing.batching import Batching
 from healer.queueing.lane import Lane
@@ -19,6 +18,7 @@ from healer.screening.screener import Screener
 log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.5
+LEAVE_SECONDS = 3.0
 
 
 class Lanes:
@@ -62,21 +62,46 @@ class Lanes:
             for screener in screeners
             for _ in range(batching.lanes)
         ]
-        self._tasks = [asyncio.create_task(lane.run()) for lane in self._lanes]
-        self._tasks.append(asyncio.create_task(self._watch()))
+        self._tasks = [self._begin(lane.run()) for lane in self._lanes]
+        self._tasks.append(self._begin(self._watch()))
 
-    async def close(self) -> None:
-        """What is under way is stopped at its next step, and waited for."""
+    def dismiss(self, why: HealerError) -> None:
+        """Everyone hears `why` in place of what would have come."""
         for lane in self._lanes:
-            for ticket in lane.at_work:
-                ticket.cancelled = True
+            lane.dismiss(why)
+        self._line.fail(why)
+
+    async def close(self, why: HealerError) -> bool:
+        """As `dismiss`; what is under way is stopped at its next step. Whether the models are let
+        go of: one that does not end its step is not waited for long."""
+        self.dismiss(why)
         for task in self._tasks:
             task.cancel()
-        for task in self._tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-        await asyncio.gather(*(asyncio.to_thread(lane.join) for lane in self._lanes))
-        self._lanes, self._tasks = [], []
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        lanes, self._lanes, self._tasks = self._lanes, [], []
+        for lane in lanes:
+            lane.close()
+        doing = [asyncio.wrap_future(lane.doing) for lane in lanes if lane.doing]
+        if doing:
+            await asyncio.wait(doing, timeout=LEAVE_SECONDS)
+        return all(each.done() for each in doing)
+
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """None of them ends by itself. A mistake of ours must not leave everyone waiting."""
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.critical("the queue broke", exc_info=error)
+        reason = f"the queue broke ({type(error).__name__}); see the log"
+        for lane in self._lanes:
+            lane.give_up(ModelNotReady(reason), reason)
+        for each in self._tasks:
+            each.cancel()
+        self._line.fail(ModelNotReady(reason))
 
     async def _watch(self) -> None:
         while True:
@@ -91,7 +116,7 @@ class Lanes:
         error = EngineHung(self._hang_seconds)
         log.critical("the model hangs", silent_seconds=round(lane.silent(), 1))
         self._observer.failed(error.code)
-        lane.give_up(error)
+        lane.give_up(error, str(error))
         task.cancel()
         if self.hung:
             self._line.fail(error)

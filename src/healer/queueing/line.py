@@ -35,6 +35,10 @@ class Line:
         return len(self._drawn)
 
     @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
     def full(self) -> bool:
         return self.held >= self._places + self._idle
 
@@ -44,6 +48,8 @@ class Line:
         return ticket
 
     def join(self, ticket: Ticket, tile: Tile) -> None:
+        if ticket.cancelled:
+            return  # while its picture was decoded, it was told why nobody will come
         ticket.join(tile)
         insort(self._waiting, ticket, key=attrgetter("number"))
         if len(self._waiting) > self._idle:
@@ -60,10 +66,12 @@ class Line:
             self._announce()
 
     def fail(self, error: Exception) -> None:
-        """Everyone who waits hears why nobody will come for them."""
-        for ticket in list(self._waiting):
+        """Everyone who holds a place hears why nobody will come for them."""
+        drawn, self._drawn, self._waiting = self._drawn, set(), []
+        for ticket in drawn:
+            ticket.cancelled = True
             ticket.tell(error)
-            self.leave(ticket)
+        self._announce()
 
     async def take(self, most: int, seconds: float) -> list[Ticket]:
         """The next ones, at least one; `seconds` is how long the first waits for company."""

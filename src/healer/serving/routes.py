@@ -22,12 +22,13 @@ from healer.serving.service import Service
 router = APIRouter()
 
 
-def service_of(request: Request) -> Service:
+# Not async, FastAPI would run each of them in a thread, for every request.
+async def service_of(request: Request) -> Service:
     service: Service = request.app.state.service
     return service
 
 
-def settings_of(request: Request) -> Settings:
+async def settings_of(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
 
@@ -156,9 +157,7 @@ _REFUSALS = documented(
     openapi_extra=_UPLOAD,
     response_model=None,
 )
-async def predict(
-    request: Request, service: TheService, settings: TheSettings
-) -> Prediction | Response:
+async def predict(request: Request, service: TheService, settings: TheSettings) -> Response:
     """Is colorectal cancer present in this tile?
 
     With `Accept: text/event-stream` the verdict is sent as soon as it is known, and the
@@ -168,7 +167,8 @@ async def predict(
         asked = await receive(request, service, settings, held)
         if "text/event-stream" in request.headers.get("accept", ""):
             return Events(answer_in_events(service, asked), held.pop_all())
-        return await answer(request, service, asked)
+        told = await answer(request, service, asked)
+        return Response(told.model_dump_json(), media_type="application/json")
 
 
 async def answer(request: Request, service: Service, asked: Asked) -> Prediction:

@@ -99,6 +99,11 @@ class Service:
         return self._line.held
 
     @property
+    def waiting(self) -> int:
+        """Those of them whose pictures were let through."""
+        return self._line.waiting
+
+    @property
     def at_work(self) -> int:
         """Tiles that a model is asked about."""
         return self._lanes.at_work

@@ -1,0 +1,127 @@
+"""The service's end of one process that reads pictures."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from functools import cache
+from multiprocessing import Pipe
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from healer.config import GateMode
+from healer.errors import ImageTooCostly, ModelNotReady
+from healer.imaging import Tile
+from healer.isolation.child import READY
+from healer.isolation.limits import Limits
+from healer.isolation.slate import Slate
+from healer.isolation.wire import Failed, Order, Read, Refused, Reply, encoded
+from healer.screening.admission import Admitted
+
+START_SECONDS = 120.0
+LONGEST_REPLY = 1024 * 1024
+# A decoder needs none of the service's settings, and least of all its secrets.
+INHERITED = ("LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONUTF8")
+
+
+class Worker:
+    """For one thread at a time. Starting does not wait; the first picture does."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._slate = Slate.new()
+        self._connection, theirs = Pipe()
+        with theirs:
+            handles = (theirs.fileno(), self._slate.handle)
+            self._process = subprocess.Popen(  # noqa: S603
+                command(*handles, limits),
+                stdin=subprocess.DEVNULL,
+                env=environment(),
+                pass_fds=handles,
+            )
+        self._ready = False
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def admit(self, data: bytes, mode: GateMode) -> Admitted:
+        """Raises what `screening.admission.admit` does, ImageTooCostly, after which the worker is
+        dead, and ModelNotReady."""
+        self._wait_until_ready()
+        try:
+            return self._admitted(self._ask(data, mode))
+        except (EOFError, OSError, ValidationError):
+            self.kill()
+            raise ImageTooCostly("stopped the process that reads images") from None
+        except ImageTooCostly:
+            self.kill()
+            raise
+        finally:
+            self._slate.wipe()
+
+    def kill(self) -> None:
+        """Does no harm twice, nor in another thread."""
+        self._process.kill()
+        self._process.wait()
+
+    def close(self) -> None:
+        self.kill()
+        self._connection.close()
+        self._slate.close()
+
+    def _wait_until_ready(self) -> None:
+        if self._ready:
+            return
+        with suppress(EOFError, ConnectionError):
+            self._ready = (
+                self._connection.poll(START_SECONDS) and self._connection.recv_bytes() == READY
+            )
+        if not self._ready:
+            self.kill()
+            raise ModelNotReady("the process that reads images does not start; see the log")
+
+    def _ask(self, data: bytes, mode: GateMode) -> Reply:
+        self._slate.write(data)
+        self._connection.send_bytes(encoded(Order(len(data), mode)))
+        if not self._connection.poll(self._limits.seconds):
+            raise ImageTooCostly(self._limits.time_reason)
+        reply: Reply = _replies().validate_json(self._connection.recv_bytes(LONGEST_REPLY))
+        return reply
+
+    def _admitted(self, reply: Reply) -> Admitted:
+        if isinstance(reply, Refused):
+            raise reply.error()
+        if isinstance(reply, Failed):
+            raise RuntimeError(reply.trace)
+        return Admitted(self._tile(reply), reply.gate, reply.timings)
+
+    def _tile(self, read: Read) -> Tile:
+        if read.height * read.width > self._limits.max_pixels:
+            raise EOFError
+        return Tile(self._slate.pixels(read.height, read.width), read.mpp)
+
+
+def command(socket: int, slate: int, limits: Limits) -> list[str]:
+    told = json.dumps([[socket, slate], asdict(limits)])
+    return [sys.executable, "-P", "-W", "ignore", "-m", "healer.isolation.child", told]
+
+
+def environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    path = os.pathsep.join(filter(None, sys.path))
+    return {**kept, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+
+
+@cache
+def _replies() -> TypeAdapter[Any]:
+    return TypeAdapter(Reply)

@@ -1,0 +1,51 @@
+"""`healer serve` with the fake engine, which does as a folder says: `… server FOLDER GRACE`.
+
+Its self-test aside, it looks only while there is no file `wait` in it, and goes on writing only
+while there is no `mute`. GRACE is in seconds.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from healer.commands import serve
+from healer.config import Settings
+from healer.engines.base import Answer, Evidence
+from healer.engines.fake import FakeEngine
+from healer.imaging.tile import Tile
+from healer.isolation.admitting import open_admitting
+from healer.main import create_app
+
+
+class Ruled(FakeEngine):
+    def __init__(self, folder: Path) -> None:
+        self._wait, self._mute = folder / "wait", folder / "mute"
+        self._tested = False
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        while self._tested and self._wait.exists():
+            time.sleep(0.005)
+        self._tested = True
+        return super().score(tiles)
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        first, *rest = super().explain(evidence, answer)
+        yield first
+        while self._mute.exists():
+            time.sleep(0.005)
+        yield from rest
+
+
+def main(folder: str, grace: str) -> None:
+    serve.GRACE_SECONDS = int(grace)
+    settings = Settings(gate="off")
+    app = create_app(settings, engine=Ruled(Path(folder)))
+    app.state.admitting = open_admitting(settings)
+    serve.run(app, settings)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,234 @@
+"""The model"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from starlette.testclient import TestClient
+
+from healer.engines.base import Answer, Evidence
+from healer.engines.fake import FakeEngine
+from healer.imaging.tile import Tile
+from healer.main import create_app
+from healer.queueing import lane
+from tests.faults.asking import STREAM, Gated, ask, service, settings, until
+from tests.faults.fault import Fault, Shown, shows
+from tests.serving.conftest import wait_until_ready
+from tests.serving.test_events import events_of
+
+
+class Frail(FakeEngine):
+    """Answers until it is told what to fail with."""
+
+    def __init__(self) -> None:
+        self.look: BaseException | None = None
+        self.word: BaseException | None = None
+        self.margin: float | None = None
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        if self.look is not None:
+            raise self.look
+        seen = super().score(tiles)
+        return [self._spoilt(each) for each in seen]
+
+    def _spoilt(self, seen: Evidence) -> Evidence:
+        return seen if self.margin is None else replace(seen, margin=self.margin)
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        first, *rest = super().explain(evidence, answer)
+        yield first
+        if self.word is not None:
+            raise self.word
+        yield from rest
+
+
+@shows(
+    Fault(
+        "The model fails on an image",
+        "the engine raises",
+        status=500,
+        code="engine_failed",
+        recovery="nothing needs to; the next image is answered",
+        also="Neighbours in the same batch are answered.",
+    )
+)
+def test_the_engine_raises(shown: Shown) -> None:
+    engine = Frail()
+    with service(engine) as client:
+        engine.look = RuntimeError("of its own")
+        shown.client(ask(client))
+        shown.probes(client.get)
+        engine.look = None
+        shown.recovered(ask(client))
+
+
+@shows(
+    Fault(
+        "The model fails while it writes",
+        "the engine raises between two words",
+        status=500,
+        code="engine_failed",
+        recovery="nothing needs to; the next image is answered",
+        also="A streaming client has the verdict by then, and hears `problem` instead of `answer`.",
+    )
+)
+def test_the_engine_raises_in_mid_sentence(shown: Shown) -> None:
+    engine = Frail()
+    with service(engine) as client:
+        engine.word = RuntimeError("of its own")
+        shown.client(ask(client))
+        told = events_of(ask(client, **STREAM).text)
+        assert [name for name, _ in told] == ["verdict", "explanation", "problem"]
+        assert told[-1][1]["code"] == "engine_failed"
+        shown.probes(client.get)
+        engine.word = None
+        shown.recovered(ask(client))
+
+
+class Panic(BaseException):
+    """As a panic in a library written in Rust reaches Python."""
+
+
+@shows(
+    Fault(
+        "A library panics",
+        "the engine raises what is no `Exception`",
+        status=500,
+        code="engine_failed",
+        recovery="nothing needs to; the next image is answered",
+    )
+)
+def test_the_engine_panics(shown: Shown) -> None:
+    engine = Frail()
+    with service(engine) as client:
+        engine.look = Panic()
+        shown.client(ask(client))
+        engine.look, engine.word = None, SystemExit(1)
+        shown.client(ask(client))
+        shown.probes(client.get)
+        engine.word = None
+        shown.recovered(ask(client))
+
+
+@shows(
+    Fault(
+        "The model fails again and again",
+        f"the engine raises {lane.DOUBT_AFTER} times in a row, and at its self-test",
+        status=503,
+        code="model_not_ready",
+        retry_after=5,
+        not_ready="The model failed",
+        health="The model failed",
+        recovery=f"the self-test, tried every {lane.AGAIN_SECONDS:g} s, once it passes",
+    )
+)
+def test_the_engine_raises_again_and_again(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lane, "AGAIN_SECONDS", 0.01)
+    engine = Frail()
+    with service(engine) as client:
+        engine.look = RuntimeError("of its own")
+        for _ in range(lane.DOUBT_AFTER):
+            assert ask(client).json()["code"] == "engine_failed"
+        until(lambda: client.get("/ready").status_code == 503)
+        shown.client(ask(client))
+        shown.probes(client.get)
+        engine.look = None
+        wait_until_ready(client)
+        shown.recovered(ask(client))
+
+
+@shows(
+    Fault(
+        "The model's score is not a number",
+        "the engine gives NaN, then infinity",
+        status=503,
+        code="model_unsound",
+        retry_after=5,
+        recovery="nothing needs to, for one image; where it goes on, the self-test, as above",
+        also="No verdict is made of it.",
+    )
+)
+@pytest.mark.parametrize("margin", [float("nan"), float("inf")])
+def test_the_score_is_not_a_number(shown: Shown, margin: float) -> None:
+    engine = Frail()
+    with service(engine) as client:
+        engine.margin = margin
+        shown.client(ask(client))
+        assert [name for name, _ in events_of(ask(client, **STREAM).text)] == ["problem"]
+        shown.probes(client.get)
+        engine.margin = None
+        shown.recovered(ask(client))
+
+
+@shows(
+    Fault(
+        "The model runs out of memory on an image",
+        "the engine raises `MemoryError`, or says what torch and OpenVINO say",
+        status=503,
+        code="engine_out_of_memory",
+        retry_after=5,
+        recovery="nothing needs to; the next image is answered",
+    )
+)
+@pytest.mark.parametrize(
+    "said",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        RuntimeError("Exception from src/core: std::bad_alloc"),
+    ],
+)
+def test_the_engine_is_out_of_memory(shown: Shown, said: Exception) -> None:
+    engine = Frail()
+    with service(engine) as client:
+        engine.look = said
+        shown.client(ask(client))
+        shown.probes(client.get)
+        engine.look = None
+        shown.recovered(ask(client))
+
+
+@shows(
+    Fault(
+        "The model never finishes its first answer",
+        "the engine hangs at its self-test",
+        status=503,
+        code="model_not_ready",
+        retry_after=5,
+        not_ready="the model is loading",
+        health="the model is loading",
+        recovery="a restart by the startup probe on `/ready` (Cloud Run, Kubernetes); with Docker "
+        "alone, by hand",
+    )
+)
+def test_the_engine_hangs_at_the_start(shown: Shown) -> None:
+    engine = Gated()
+    with TestClient(create_app(settings(), engine=engine)) as client:
+        until(engine.begun.is_set)
+        shown.client(ask(client))
+        shown.probes(client.get)
+        engine.gate.set()
+        wait_until_ready(client)
+        shown.recovered(ask(client))
+
+
+@shows(
+    Fault(
+        "The model does not answer in time",
+        "the engine is slower than `X-Request-Timeout`",
+        status=504,
+        code="deadline_exceeded",
+        recovery="nothing needs to; the work is stopped, the next image is answered",
+    )
+)
+def test_the_engine_is_too_slow(shown: Shown) -> None:
+    engine = Gated()
+    engine.gate.set()
+    with service(engine) as client:
+        engine.gate.clear()
+        shown.client(ask(client, **{"X-Request-Timeout": "0.05"}))
+        shown.probes(client.get)
+        engine.gate.set()
+        shown.recovered(ask(client))

@@ -1,0 +1,86 @@
+"""Memory, and the processes that read images"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx2 as httpx
+import psutil
+import pytest
+from starlette.testclient import TestClient
+
+from healer.engines.fake import FakeEngine
+from healer.isolation.admitting import Isolated
+from healer.isolation.limits import Limits
+from healer.main import create_app
+from tests.faults.asking import ask, settings, until
+from tests.faults.fault import Fault, Shown, shows
+from tests.faults.supervised import supervised
+from tests.imaging.hostile import corpus
+from tests.serving.conftest import png, wait_until_ready
+
+LARGE = (4000, 4000)  # 48 MB once decoded
+SPARE = 24 * 1024 * 1024
+
+
+@shows(
+    Fault(
+        "There is no memory for an image",
+        "the process may take 24 MiB more (`RLIMIT_AS`), the image is 48 MB once decoded",
+        status=503,
+        code="out_of_memory",
+        retry_after=5,
+        recovery="nothing needs to; smaller images are answered meanwhile",
+        also="Where the kernel ends the process instead, see *It is killed*.",
+    )
+)
+@pytest.mark.skipif(sys.platform != "linux", reason="sets another process's limits")
+def test_there_is_no_memory_left(shown: Shown, tmp_path: Path) -> None:
+    with supervised(tmp_path, HEALER_DECODERS="1") as server:
+        assert server.ask().status_code == 200  # all that is needed is loaded now
+        before = resource.prlimit(server.pid, resource.RLIMIT_AS)
+        allowed = psutil.Process(server.pid).memory_info().vms + SPARE
+        resource.prlimit(server.pid, resource.RLIMIT_AS, (allowed, before[1]))
+        large = {"image_file": png(size=LARGE)}
+        shown.client(server.http.post("/predict", files=large))
+        shown.probes(server.get)
+        assert server.ask().status_code == 200
+        resource.prlimit(server.pid, resource.RLIMIT_AS, before)
+        shown.recovered(server.http.post("/predict", files=large))
+        assert server.codes == []
+
+
+@shows(
+    Fault(
+        "The process that reads an image is killed",
+        "SIGKILL in the middle of a picture, as by the kernel when memory runs out",
+        status=422,
+        code="image_too_costly",
+        recovery="nothing needs to; another process is in its place",
+        also="So it is where a picture makes its decoder crash. One that dies between two pictures "
+        "costs none.",
+    )
+)
+def test_a_decoder_is_killed(shown: Shown) -> None:
+    endless = next(each.make() for each in corpus() if each.group == "never ends")
+    app = create_app(settings(), engine=FakeEngine())
+    app.state.admitting = decoders = Isolated(Limits(40_000_000, 20 * 1024 * 1024, 1000), 1)
+    with TestClient(app) as client, ThreadPoolExecutor(1) as pool:
+        wait_until_ready(client)
+        assert ask(client).status_code == 200
+        (decoder,) = map(psutil.Process, decoders.pids)
+        idle = decoder.cpu_times().user
+        reading = pool.submit(client.post, "/predict", files={"image_file": endless})
+        until(lambda: decoder.cpu_times().user > idle + 0.05)
+        os.kill(decoder.pid, signal.SIGKILL)
+        answer: httpx.Response = reading.result()
+        shown.client(answer)
+        shown.probes(client.get)
+        (another,) = decoders.pids
+        os.kill(another, signal.SIGKILL)
+        shown.recovered(ask(client))

@@ -1,0 +1,139 @@
+"""One process that reads pictures: real ones, really killed."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from healer import errors
+from healer.isolation.limits import Limits
+from healer.isolation.worker import Worker
+from healer.screening.admission import admit
+from tests.imaging.hostile.parts import encode, flat, good, tissue
+from tests.imaging.hostile.png import claiming
+from tests.isolation.conftest import HASTY, LIMITS
+
+
+@pytest.mark.parametrize("format_", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])
+def test_what_it_reads_is_what_this_process_would(worker: Worker, format_: str) -> None:
+    for mode in ("off", "warn"):
+        here = admit(good(format_), mode, LIMITS.max_pixels)
+        there = worker.admit(good(format_), mode)
+        assert np.array_equal(there.tile.pixels, here.tile.pixels)
+        assert (there.tile.mpp, there.gate) == (here.tile.mpp, here.gate)
+        assert there.timings.keys() == here.timings.keys()
+
+
+def test_the_scale_comes_along(worker: Worker) -> None:
+    data = encode(tissue(), "TIFF", dpi=(50_800, 50_800))
+    assert worker.admit(data, "off").tile.mpp == 0.5
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"dear colleague",
+        b"GIF89a...",
+        good("PNG")[:1000],
+        claiming(60_000, 60_000),
+        encode(flat(224, 224), "PNG"),
+    ],
+)
+def test_a_refusal_comes_back_as_it_is(worker: Worker, data: bytes) -> None:
+    with pytest.raises(errors.RequestError) as here:
+        admit(data, "refuse", LIMITS.max_pixels)
+    with pytest.raises(errors.RequestError) as there:
+        worker.admit(data, "refuse")
+    assert type(there.value) is type(here.value)
+    assert there.value.fields() == here.value.fields()
+    assert worker.admit(good("PNG"), "off").tile.width == 96
+
+
+def test_a_picture_that_takes_too_long_ends_it(endless: bytes) -> None:
+    with closing(Worker(HASTY)) as worker:
+        with pytest.raises(errors.ImageTooCostly, match=r"more than 0\.5 s"):
+            worker.admit(endless, "off")
+        assert not worker.alive
+
+
+def test_its_memory_is_bound() -> None:
+    small = Limits(max_pixels=10_000, max_bytes=1024, seconds=60)
+    with closing(Worker(small)) as worker:
+        assert worker.admit(encode(flat(100, 100), "PNG"), "off").tile.width == 100
+        with pytest.raises(errors.ImageTooCostly, match="more than 192 MB of memory"):
+            worker.admit(bytes(200 * 1024 * 1024), "off")
+        assert not worker.alive
+
+
+def test_its_death_is_said_to_whoever_waits(endless: bytes) -> None:
+    with closing(Worker(LIMITS)) as worker:
+        worker.admit(good("PNG"), "off")
+        with (
+            when_busy(worker, lambda: os.kill(worker.pid, signal.SIGSEGV)),
+            pytest.raises(errors.ImageTooCostly, match="stopped the process"),
+        ):
+            worker.admit(endless, "off")
+        assert not worker.alive
+
+
+@contextmanager
+def when_busy(worker: Worker, act: Callable[[], None]) -> Iterator[None]:
+    process = psutil.Process(worker.pid)
+    before = process.cpu_times().user
+
+    def watch() -> None:
+        while process.cpu_times().user < before + 0.2:
+            pass
+        act()
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+
+
+def test_what_the_kernel_holds_it_to(worker: Worker) -> None:
+    worker.admit(good("PNG"), "off")
+    for kind, bound in {
+        resource.RLIMIT_AS: LIMITS.memory_bytes,
+        resource.RLIMIT_FSIZE: 3 * LIMITS.max_pixels,
+        resource.RLIMIT_CORE: 0,
+    }.items():
+        assert resource.prlimit(worker.pid, kind) == (bound, bound)
+
+
+def test_it_knows_no_secret_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_HF_TOKEN", "canary")
+    monkeypatch.setenv("HEALER_ENGINE_KEY", "canary")
+    with closing(Worker(LIMITS)) as worker:
+        worker.admit(good("PNG"), "off")
+        seen = Path(f"/proc/{worker.pid}/environ").read_bytes()
+        process = psutil.Process(worker.pid)
+        assert process.open_files() == []
+        assert process.net_connections("inet") == []
+    assert b"canary" not in seen
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_being_asked_to_stop_is_for_the_service(worker: Worker, asked: signal.Signals) -> None:
+    worker.admit(good("PNG"), "off")
+    os.kill(worker.pid, asked)
+    assert worker.admit(good("PNG"), "off").tile.width == 96
+
+
+def test_one_that_cannot_start_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/bin/false")
+    with closing(Worker(LIMITS)) as worker, pytest.raises(errors.ModelNotReady):
+        worker.admit(good("PNG"), "off")
