@@ -122,7 +122,7 @@ def test_the_load_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_the_soak_runs(tiles: list[Path]) -> None:
     pictures = [tile.read_bytes() for tile in tiles]
     with healer("builtin") as server:
-        done = asyncio.run(soak.soak(server, pictures, 0.7))
+        done = asyncio.run(soak.soak(server, pictures, 0.3))
     soak.show(done)
     codes = {code for codes in done.outcomes.values() for code in codes}
     assert all(soak.FINE.fullmatch(code) for code in codes)

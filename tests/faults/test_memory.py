@@ -24,14 +24,14 @@ from tests.faults.supervised import supervised
 from tests.imaging.hostile import corpus
 from tests.serving.conftest import png, wait_until_ready
 
-LARGE = (4000, 4000)  # 48 MB once decoded
+LARGE = (6000, 6000)  # 108 MB once decoded
 SPARE = 24 * 1024 * 1024
 
 
 @shows(
     Fault(
         "There is no memory for an image",
-        "the process may take 24 MiB more (`RLIMIT_AS`), the image is 48 MB once decoded",
+        "the process may take 24 MiB more (`RLIMIT_AS`), the image is 108 MB once decoded",
         status=503,
         code="out_of_memory",
         retry_after=5,
@@ -81,6 +81,7 @@ def test_a_decoder_is_killed(shown: Shown) -> None:
         answer: httpx.Response = reading.result()
         shown.client(answer)
         shown.probes(client.get)
-        (another,) = decoders.pids
-        os.kill(another, signal.SIGKILL)
+        (another,) = map(psutil.Process, decoders.pids)
+        another.kill()
+        until(lambda: another.status() == psutil.STATUS_ZOMBIE)
         shown.recovered(ask(client))

@@ -62,6 +62,7 @@ def test_the_engine_hangs(shown: Shown, hasty: Supervised) -> None:
     with service(engine, hang_seconds=0.1) as client:
         engine.gate.clear()
         shown.client(ask(client))
+        client.app.state.service.retire()  # type: ignore[attr-defined]
         shown.probes(client.get)
         engine.gate.set()
     with ThreadPoolExecutor(3) as pool:
@@ -121,7 +122,7 @@ def test_sigterm_with_more_than_can_be_answered(shown: Shown, hasty: Supervised)
         shown.probes(hasty.get)
         for answer in answers:
             shown.client(answer.result())
-    assert hasty.ended() == -signal.SIGTERM
+    assert hasty.ended() == 0
     hasty.go_on()
     until(hasty.is_ready)
     shown.recovered(hasty.ask())

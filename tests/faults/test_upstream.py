@@ -14,7 +14,7 @@ from healer.engines.openai.patience import Patience
 from healer.main import create_app
 from healer.queueing import lane
 from healer.screening.question import COLORECTAL_CANCER
-from healer.serving import service as service_module
+from healer.serving import model as model_module
 from tests.engines.openai.upstream import MODEL, Upstream, answered, late, replied
 from tests.engines.openai.upstream import Fault as Failing
 from tests.faults.asking import ask, service, settings
@@ -29,7 +29,7 @@ ITSELF = "the server; it is asked again by itself"
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane, "AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(service_module, "ABSENT_SECONDS", 0.01)
+    monkeypatch.setattr(model_module, "ABSENT_SECONDS", 0.01)
     monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
 
 

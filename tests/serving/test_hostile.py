@@ -13,7 +13,7 @@ from tests.imaging.hostile import ANSWERED, corpus
 from tests.imaging.hostile.oddities import oddities, upright
 from tests.imaging.hostile.parts import case, encode
 
-SETTINGS = Settings(_env_file=None, decode_seconds=5)
+SETTINGS = Settings(_env_file=None, decode_seconds=4)
 SERVICE_GROWTH = 512 * 1024 * 1024  # one upload, its pixels, and what the model makes of them
 
 

@@ -26,7 +26,7 @@ from healer.main import create_app
 from healer.queueing.deadline import Deadline
 from healer.screening.screener import Screener
 from healer.screening.selftest import known_tile
-from healer.serving import service as service_module
+from healer.serving import model as model_module
 from healer.serving.service import Service
 from tests.serving.conftest import png, wait_until_ready
 
@@ -166,7 +166,7 @@ def elsewhere() -> tuple[Service, Opening]:
 async def test_what_fails_its_first_question_is_closed_before_another_is_opened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service_module, "ABSENT_SECONDS", 0.001)
+    monkeypatch.setattr(model_module, "ABSENT_SECONDS", 0.001)
     service, opening = elsewhere()
     await service.start()
     while len(opening.opened) < 4:
@@ -184,7 +184,7 @@ async def test_what_fails_its_first_question_is_closed_before_another_is_opened(
 async def test_stopping_while_another_model_is_met_opens_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(service_module, "ABSENT_SECONDS", 0.001)
+    monkeypatch.setattr(model_module, "ABSENT_SECONDS", 0.001)
     service, opening = elsewhere()
     opening.well.set()
     await service.start()
@@ -216,8 +216,20 @@ async def test_whoever_is_dismissed_is_told_and_nobody_else_is_let_in() -> None:
     assert all(isinstance(each, ShuttingDown) for each in await asyncio.gather(*asked))
     with pytest.raises(ShuttingDown):
         service.draw(Deadline.after(60))
-    engine.allowed.set()
     await service.stop()
+    assert service.stuck, "its thread is in the model still"
+    engine.allowed.set()
+
+
+@pytest.mark.anyio
+async def test_stopping_does_not_wait_for_a_model_that_is_being_loaded() -> None:
+    engine = SlowEngine()
+    service = Service(Choice("fake", "a test"), lambda: Screener(engine), Settings(_env_file=None))
+    await service.start()
+    assert await asyncio.to_thread(engine.asked.wait, 30)
+    await service.stop()
+    assert service.stuck
+    engine.allowed.set()
 
 
 async def ask(service: Service) -> Exception | None:

@@ -87,6 +87,8 @@ class Server(uvicorn.Server):
         self._service.dismiss()
         await asyncio.sleep(LINGER_SECONDS)
         await super().shutdown(sockets)
+        if self._service.stuck:
+            os._exit(0)  # process 1 of a container would wait for it, whatever the signal
 
     async def _answered(self) -> None:
         # A signal handler sets force_exit, so there is no event to wait for.

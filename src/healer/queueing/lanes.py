@@ -18,7 +18,7 @@ from healer.screening.screener import Screener
 log = structlog.get_logger(__name__)
 
 WATCH_SECONDS = 0.5
-LEAVE_SECONDS = 3.0
+LEAVE_SECONDS = 3.0  # for a step that is under way when all is closed
 
 
 class Lanes:

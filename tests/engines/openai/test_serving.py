@@ -17,7 +17,7 @@ from healer.errors import InvalidSettings
 from healer.main import create_app
 from healer.screening.calibration import Binding
 from healer.screening.question import COLORECTAL_CANCER
-from healer.serving import service
+from healer.serving import model
 from tests.engines.openai.upstream import KEY, MODEL, Upstream
 from tests.screening.test_calibration import SAMPLE, saved
 from tests.serving.conftest import png, wait_until_ready
@@ -56,7 +56,7 @@ def client(
     upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
     """Of a service that asks without pauses; it takes a calibration that lies in `tmp_path`."""
-    monkeypatch.setattr(service, "ABSENT_SECONDS", 0.05)
+    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.05)
     monkeypatch.setattr(engine, "BELIEVED_SECONDS", 0)
     with TestClient(create_app(settings(upstream.url, tmp_path))) as client:
         wait_until_ready(client)
@@ -118,7 +118,7 @@ def test_another_model_is_met_before_it_answers(upstream: Upstream, client: Test
 def test_a_model_without_its_calibration_is_not_taken_for_one_that_has_it(
     upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
-    monkeypatch.setattr(service, "ABSENT_SECONDS", 0.05)
+    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.05)
     told = settings(upstream.url, tmp_path)
     path = fitted(told, tmp_path)
     if named:
@@ -149,7 +149,7 @@ def fitted(told: Settings, folder: Path) -> Path:
 def test_an_upstream_that_starts_later_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(service, "ABSENT_SECONDS", 0.05)
+    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.05)
     with (
         Upstream(cards=[]) as upstream,
         TestClient(create_app(settings(upstream.url, tmp_path))) as client,
