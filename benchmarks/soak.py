@@ -101,10 +101,13 @@ class Soak:
         return found
 
 
-async def soak(server: Server, tiles: Sequence[bytes], seconds: float) -> Soak:
+async def soak(
+    server: Server, tiles: Sequence[bytes], seconds: float, overload: float = OVERLOAD
+) -> Soak:
+    """`overload` times the capacity that it measures first."""
     async with connected(server.url, [Form.of(tile) for tile in tiles]) as client:
         least = await capacity("healer", server, client, CLIENTS, min(10, seconds))
-    done = Soak(least.answered * OVERLOAD, seconds)
+    done = Soak(least.answered * overload, seconds)
     await asyncio.sleep(min(QUIET_SECONDS, seconds))
     done.start = server.use(files=True)
     sampling = asyncio.create_task(sample(server, done))
@@ -170,11 +173,12 @@ def main(
     minutes: Annotated[float, typer.Option()] = 10,
     engine: Annotated[str, typer.Option()] = "builtin",
     tiles: Annotated[int, typer.Option(help="Different ones.")] = 256,
+    overload: Annotated[float, typer.Option(help="Requests, in capacities.")] = OVERLOAD,
     output: Annotated[Path, typer.Option()] = Path("runs/load"),
 ) -> None:
     pictures = [tile.read_bytes() for tile in paths(DATA, tiles)]
     with healer(engine) as server:
-        done = asyncio.run(soak(server, pictures, minutes * 60))
+        done = asyncio.run(soak(server, pictures, minutes * 60, overload))
         faults = done.faults() + problems_in(server.log)
     show(done)
     output.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,57 @@
+"""Batches, lanes and replicas of the built-in model, in rounds forwards and backwards.
+
+python -m benchmarks.load.sweep --seconds 3
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load.beside import asked
+from benchmarks.load.process import free_port, started
+from benchmarks.load.tiles import DATA, Form, paths
+
+# How many lanes there are is no setting: nothing but the processor decides it.
+START = (
+    "from healer.queueing import batching; batching.BUILTIN = batching.Batching(lanes={lanes}); "
+    "from healer.cli import app; app()"
+)
+CHOICES = [(1, 1, 1), (1, 2, 1), (4, 1, 1), (4, 2, 1), (8, 1, 1), (8, 2, 1), (2, 1, 2)]
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="Of each.")] = 3,
+    rounds: Annotated[int, typer.Option(min=1)] = 2,
+    clients: Annotated[int, typer.Option()] = 8,
+) -> None:
+    forms = [Form.of(path.read_bytes()) for path in paths(DATA, 256)]
+    found: dict[tuple[int, int, int], list[str]] = {choice: [] for choice in CHOICES}
+    for number in range(rounds):
+        for choice in CHOICES if number % 2 == 0 else reversed(CHOICES):
+            found[choice].append(measured(*choice, forms, clients, seconds))
+    table = Table("tiles at once × lanes", "replicas", "answers/s and p99, each round")
+    for (tiles, lanes, replicas), told in found.items():
+        table.add_row(f"{tiles} × {lanes}", str(replicas), "; ".join(told))
+    Console().print(table)
+
+
+def measured(
+    tiles: int, lanes: int, replicas: int, forms: list[Form], clients: int, seconds: float
+) -> str:
+    port = free_port()
+    serve = ["serve", "--port", str(port), "--engine", "builtin"]
+    command = [sys.executable, "-c", START.format(lanes=lanes), *serve]
+    variables = {"HEALER_BATCH": str(tiles), "HEALER_REPLICAS": str(replicas)}
+    with started(command, port, "/ready", variables) as server:
+        row = asyncio.run(asked(server, forms, clients, seconds))
+    return f"{row.answered:.1f}, {row.p99:.2f} s"
+
+
+if __name__ == "__main__":
+    typer.run(main)
