@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import AsyncGenerator
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -52,7 +53,9 @@ class Ticket:
         self.context = copy_context()  # the request's, for what a lane logs about it
         self._joined = 0.0
         self._loop = asyncio.get_running_loop()
-        self._heard: asyncio.Queue[Heard | Exception] = asyncio.Queue()
+        self._heard: deque[Heard | Exception] = deque()
+        self._news = asyncio.Event()
+        self._woken = False  # the loop was called, and has not looked yet
 
     def join(self, tile: Tile) -> None:
         self.tile = tile
@@ -69,19 +72,32 @@ class Ticket:
             self.tell(Waiting(position))
 
     def tell(self, heard: Heard | Exception) -> None:
-        self._heard.put_nowait(heard)
+        self._heard.append(heard)
+        self._news.set()
 
     def tell_from_thread(self, heard: Heard | Exception) -> None:
         """For a lane's thread. Nobody is left to hear it where the loop has ended."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self.tell, heard)
+        self._heard.append(heard)
+        if not (self._woken or self._loop.is_closed()):  # one call for all that come at once
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._wake)
 
     async def hear(self) -> AsyncGenerator[Heard, None]:
         """Until it is over; raises what the ticket failed with, and DeadlineExceeded."""
         while not self.over:
-            async with self.deadline.limit():
-                heard = await self._heard.get()
+            heard = await self._next()
             self.over = isinstance(heard, Exception | Finished)
             if isinstance(heard, Exception):
                 raise heard
             yield heard
+
+    async def _next(self) -> Heard | Exception:
+        while not self._heard:
+            self._news.clear()
+            async with self.deadline.limit():
+                await self._news.wait()
+        return self._heard.popleft()
+
+    def _wake(self) -> None:
+        self._woken = False
+        self._news.set()

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from healer.observing import trail
 from healer.observing.tracing import method_of
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,7 @@ class RequestIdentity:
         try:
             await self.app(scope, receive, named_send)
         finally:
-            route = scope.get("route")
+            route, code = scope.get("route"), trail.current().code
             log.info(
                 "request",
                 method=method_of(scope["method"]),
@@ -65,4 +66,5 @@ class RequestIdentity:
                 route=getattr(route, "path", "unknown"),
                 status=status,
                 ms=round((time.perf_counter() - started) * 1000, 1),
+                **({} if code is None else {"code": code}),
             )

@@ -114,7 +114,6 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 def refusal(request: Request, error: errors.HealerError) -> Response:
     status = status_of(type(error))
-    log.info("refused", code=error.code, status=int(status))
     if isinstance(error, errors.ImageNotAssessable):
         trail.current().refused = [str(reason["code"]) for reason in error.reasons]
     problem = Problem.of(error, status, request_id_of(request))
