@@ -20,7 +20,8 @@ from healer.engines.choice import choose
 from healer.outcomes import Embedded, outcomes
 from healer.screening.opening import open_screener
 
-WARM = 16  # tiles
+WARM = 16  # tiles,
+WARM_SECONDS = 5.0  # or so long, of a model that is slow
 
 
 def main(tiles: int, seconds: float, engine: str) -> None:
@@ -28,8 +29,10 @@ def main(tiles: int, seconds: float, engine: str) -> None:
     screener = open_screener(choose(settings), settings)
     pictures = [Embedded(path, path.read_bytes()) for path in paths(DATA, tiles)]
     found = outcomes(screener, cycle(pictures), settings)
+    until = time.perf_counter() + WARM_SECONDS
     for _ in islice(found, WARM):
-        pass
+        if time.perf_counter() > until:
+            break
     process = psutil.Process()
     count, began, used = 0, time.perf_counter(), sum(process.cpu_times()[:2])
     while time.perf_counter() - began < seconds:

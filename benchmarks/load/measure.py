@@ -79,9 +79,12 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
     return {"p50": cuts[49], "p95": cuts[94], "p99": cuts[98]}
 
 
-async def warm(client: Client, count: int) -> None:
-    """Raises SystemExit where the server gives no answer at all."""
-    replies = [await client.ask() for _ in range(count)]
+async def warm(client: Client, count: int, seconds: float) -> None:
+    """At most so many questions, or so long. Raises SystemExit where there is no answer at all."""
+    until = time.perf_counter() + seconds
+    replies = [await client.ask()]
+    while len(replies) < count and time.perf_counter() < until:
+        replies.append(await client.ask())
     if not any(reply.status == 200 for reply in replies):
         last = replies[-1]
         raise SystemExit(f"The server answers nothing: {last.status or last.why}")
@@ -89,7 +92,7 @@ async def warm(client: Client, count: int) -> None:
 
 async def capacity(name: str, server: Server, client: Client, clients: int, seconds: float) -> Row:
     """What a closed loop of few clients gets."""
-    await warm(client, 8)
+    await warm(client, 8, seconds)
     told = f"capacity, {clients} clients"
     return await measure(name, server, told, seconds, lambda: closed(client, clients, seconds))
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import httpx2 as httpx
 
+from healer.commands.serve import bind
+from healer.config import Settings
 from tests.serving.conftest import png
 
 
@@ -55,6 +58,24 @@ def wait_until_ready(server: subprocess.Popen[bytes], url: str) -> None:
         except httpx.ConnectError:
             continue
     raise AssertionError("the server stopped before it was ready")
+
+
+def test_answers_leave_at_once_however_small_their_pieces() -> None:
+    async def accepted() -> bool:
+        held: list[asyncio.StreamWriter] = []
+        with bind(Settings(_env_file=None, port=0)) as listening:
+            server = await asyncio.start_server(
+                lambda _, writer: held.append(writer), sock=listening
+            )
+            _, mine = await asyncio.open_connection(*listening.getsockname()[:2])
+            while not held:
+                await asyncio.sleep(0.01)
+            sock = held[0].get_extra_info("socket")
+            for end in (mine, *held, server):
+                end.close()
+            return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    assert asyncio.run(accepted())
 
 
 def test_a_port_in_use_is_said_before_anything_is_loaded() -> None:
