@@ -121,8 +121,8 @@ def wait_until_ready(url: str, process: subprocess.Popen[str], log: Path) -> Non
 
 def end(process: subprocess.Popen[str]) -> None:
     """With its children: LitServe's outlive it where they are in the middle of something."""
-    whole = psutil.Process(process.pid)
     with suppress(psutil.NoSuchProcess):
+        whole = psutil.Process(process.pid)
         family = [*whole.children(recursive=True), whole]
         process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

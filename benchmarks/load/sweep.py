@@ -22,7 +22,7 @@ START = (
     "from healer.queueing import batching; batching.BUILTIN = batching.Batching(lanes={lanes}); "
     "from healer.cli import app; app()"
 )
-CHOICES = [(1, 1, 1), (1, 2, 1), (4, 1, 1), (4, 2, 1), (8, 1, 1), (8, 2, 1), (2, 1, 2)]
+CHOICES = [(1, 1, 1), (1, 2, 1), (2, 2, 1), (2, 3, 1), (4, 2, 1), (8, 2, 1), (2, 1, 2)]
 
 
 def main(

@@ -70,10 +70,12 @@ def test_answers_leave_at_once_however_small_their_pieces() -> None:
             _, mine = await asyncio.open_connection(*listening.getsockname()[:2])
             while not held:
                 await asyncio.sleep(0.01)
-            sock = held[0].get_extra_info("socket")
-            for end in (mine, *held, server):
-                end.close()
-            return bool(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            option = socket.IPPROTO_TCP, socket.TCP_NODELAY
+            at_once = held[0].get_extra_info("socket").getsockopt(*option)
+            mine.close()
+            held[0].close()
+            server.close()
+            return bool(at_once)
 
     assert asyncio.run(accepted())
 

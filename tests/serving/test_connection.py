@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 
 import httpx2 as httpx
 import pytest
@@ -29,8 +29,8 @@ Address = tuple[str, int]
 
 
 @contextmanager
-def serving(patience: float) -> Iterator[Address]:
-    settings = Settings(_env_file=None, gate="off", client_timeout=patience)
+def serving(patience: float, most: int = 100) -> Iterator[Address]:
+    settings = Settings(_env_file=None, gate="off", client_timeout=patience, connections=most)
     app = create_app(settings, engine=FakeEngine())
     app.add_api_route("/large", lambda: Response(bytes(LARGE)))
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -248,3 +248,42 @@ def test_a_web_socket_is_no_way_in(address: Address) -> None:
 
 def test_the_server_does_not_say_what_it_is(address: Address) -> None:
     assert "server" not in httpx.get(f"http://127.0.0.1:{address[1]}/health").headers
+
+
+@pytest.fixture(scope="module")
+def narrow() -> Iterator[Address]:
+    with serving(30, most=3) as address:
+        yield address
+
+
+def half_asked(connection: socket.socket) -> None:
+    """A request is under way as soon as its head has come."""
+    head = b"POST /predict HTTP/1.1\r\nHost: healer\r\nContent-Length: 100\r\n"
+    connection.sendall(head + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b")
+    time.sleep(0.2)
+
+
+def test_who_rests_longest_makes_room(narrow: Address) -> None:
+    with ExitStack() as held:
+        first, second, third, fourth = (held.enter_context(connected(narrow)) for _ in range(4))
+        assert rest(first) == b""
+        for connection in (second, third, fourth):
+            connection.sendall(HEAD + b"\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_is_in_the_middle_of_something_keeps_its_place(narrow: Address) -> None:
+    with ExitStack() as held:
+        asking = [held.enter_context(connected(narrow)) for _ in range(2)]
+        for connection in asking:
+            half_asked(connection)
+        resting, fourth = (held.enter_context(connected(narrow)) for _ in range(2))
+        assert rest(resting) == b""
+        half_asked(fourth)
+        answer = rest(held.enter_context(connected(narrow)))
+        problem = problem_in(answer, 429)
+        assert problem["code"] == "connections_full"
+        assert b"retry-after: 5\r\n" in answer.lower()
+        for connection in (*asking, fourth):
+            connection.sendall(b"x" * 97)  # and is answered: it is no form that can be read
+            assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")

@@ -48,7 +48,7 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=patient(settings.client_timeout),
+        http=patient(settings.client_timeout, settings.connections),
         ws="none",
         h11_max_incomplete_event_size=heads.LIMIT_BYTES,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -75,6 +75,14 @@ class ServingSettings(BaseModel):
         le=3600,
         description="Seconds in which an image must have been read; it is refused after that.",
     )
+    connections: int = Field(
+        default=800,
+        ge=1,
+        description=(
+            "Open connections; for a further one, whoever has rested longest is let go. Keep it "
+            "below the files that the process may open."
+        ),
+    )
     client_timeout: float = Field(
         default=30,
         gt=0,

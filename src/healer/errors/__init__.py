@@ -5,6 +5,7 @@ HealerError
 ├── ShuttingDown             asked to stop: no new answers
 ├── Busy                     come again later; it says when
 │   ├── QueueFull            as many wait as may
+│   ├── ConnectionsFull      each open one has a request under way
 │   ├── UploadsFull          images hold all the memory set aside for them
 │   └── RateLimited          one caller, too often
 ├── DeadlineExceeded         no answer in time
@@ -245,6 +246,7 @@ from healer.errors.model import (
 from healer.errors.observing import TracingLibrariesMissing
 from healer.errors.queueing import (
     Busy,
+    ConnectionsFull,
     DeadlineExceeded,
     EngineFailed,
     EngineHung,
@@ -316,6 +318,7 @@ __all__ = [
     "CheckpointTaken",
     "CheckpointUnusable",
     "ClientTooSlow",
+    "ConnectionsFull",
     "ContenderMissing",
     "ConversionAltered",
     "ConversionDiskFull",

@@ -42,6 +42,17 @@ class UploadsFull(Busy):
 
 
 @dataclass(eq=False)
+class ConnectionsFull(Busy):
+    limit: int
+    code = "connections_full"
+    title = "Too many connections are open"
+    message = (
+        "{limit} connections are open and each has a request under way; HEALER_CONNECTIONS allows "
+        "no more. Connect again in {retry_after} s."
+    )
+
+
+@dataclass(eq=False)
 class OutOfMemory(HealerError):
     code = "out_of_memory"
     title = "Healer ran out of memory"

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 connection, with an end to its patience.
+"""uvicorn's HTTP/1.1 connection, with an end to its patience, and one of so many at most.
 
 Until a request's head has arrived there is no request, and once an answer is begun nobody waits
 for its reader: both are out of an application's sight. Bodies are `serving/patience.py`'s.
@@ -9,16 +9,23 @@ from __future__ import annotations
 import asyncio
 import struct
 import sys
+from operator import attrgetter
 from socket import SO_LINGER, SOL_SOCKET
 
 import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from healer.errors import AccessError, ClientTooSlow, HeadTooLarge, HttpUnreadable
+from healer.errors import (
+    ClientTooSlow,
+    ConnectionsFull,
+    HeadTooLarge,
+    HealerError,
+    HttpUnreadable,
+)
 from healer.serving import hardening, heads, identity
 from healer.serving.patience import LEAST_RATE
-from healer.serving.problems import MEDIA_TYPE, status_of
+from healer.serving.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, later, status_of
 from healer.serving.schemas import Problem
 
 log = structlog.get_logger(__name__)
@@ -26,12 +33,17 @@ log = structlog.get_logger(__name__)
 
 class Connection(H11Protocol):
     patience = 30.0  # seconds
+    most = 800  # connections
+    _rested = 0.0  # since when, while it rests; of the event loop's clock
     _sender: asyncio.TimerHandle | None = None  # until a head, or what was refused, must be here
     _reader: asyncio.TimerHandle | None = None  # until what we wrote must have been taken
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._rested = self.loop.time()
         self._await_sender()
+        if len(self.connections) > self.most:
+            self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_sender()
@@ -47,12 +59,27 @@ class Connection(H11Protocol):
             self._stop_sender()
 
     @property
+    def resting(self) -> bool:
+        """Between two requests, or before the first: nothing is lost where it ends."""
+        idle = self.conn.states == {h11.CLIENT: h11.IDLE, h11.SERVER: h11.IDLE}
+        return idle and not self.transport.is_closing()
+
+    def _make_room(self) -> None:
+        others = [each for each in self.connections if isinstance(each, Connection)]
+        resting = [each for each in others if each is not self and each.resting]
+        if resting:
+            min(resting, key=attrgetter("_rested")).transport.close()
+        else:
+            self._refuse(ConnectionsFull(RETRY_AFTER_SECONDS, self.most))
+
+    @property
     def _refused(self) -> bool:
         """A request was answered while its body is still coming, and nobody wants it."""
         return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._rested = self.loop.time()
         if self._refused:
             self._await_sender()
         if self.transport.get_write_buffer_size():
@@ -117,12 +144,13 @@ class Connection(H11Protocol):
         else:
             self._refuse(HttpUnreadable())
 
-    def _refuse(self, error: AccessError) -> None:
+    def _refuse(self, error: HealerError) -> None:
         request_id, status = identity.new_request_id(), status_of(type(error))
         log.info("refused", code=error.code, status=int(status), request_id=request_id)
         body = Problem.of(error, status, request_id).model_dump_json().encode()
         headers = {
             **hardening.HEADERS,
+            **later(error),
             "Content-Type": MEDIA_TYPE,
             "Content-Length": str(len(body)),
             "Connection": "close",
@@ -136,6 +164,6 @@ class Connection(H11Protocol):
         self.transport.close()
 
 
-def patient(seconds: float) -> type[Connection]:
+def patient(seconds: float, most: int) -> type[Connection]:
     """For uvicorn, which makes connections itself."""
-    return type("PatientConnection", (Connection,), {"patience": seconds})
+    return type("PatientConnection", (Connection,), {"patience": seconds, "most": most})
