@@ -17,6 +17,7 @@ import pytest
 from healer import errors
 from healer.isolation.limits import Limits
 from healer.isolation.worker import Worker
+from healer.processor import NICENESS
 from healer.screening.admission import admit
 from tests.imaging.hostile.parts import encode, flat, good, tissue
 from tests.imaging.hostile.png import claiming
@@ -31,6 +32,11 @@ def test_what_it_reads_is_what_this_process_would(worker: Worker, format_: str) 
         assert np.array_equal(there.tile.pixels, here.tile.pixels)
         assert (there.tile.mpp, there.gate) == (here.tile.mpp, here.gate)
         assert there.timings.keys() == here.timings.keys()
+
+
+def test_it_gives_way_to_the_service(worker: Worker) -> None:
+    worker.admit(good("PNG"), "off")
+    assert os.getpriority(os.PRIO_PROCESS, worker.pid) == NICENESS
 
 
 def test_the_scale_comes_along(worker: Worker) -> None:

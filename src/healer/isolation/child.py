@@ -14,6 +14,7 @@ from healer import errors
 from healer.isolation.limits import Limits
 from healer.isolation.slate import Slate
 from healer.isolation.wire import Failed, Order, Read, Refused, Reply, encoded
+from healer.processor import give_way
 from healer.screening.admission import admit
 
 READY = b"ready"
@@ -22,6 +23,7 @@ READY = b"ready"
 def main(socket: int, slate: int, limits: Limits) -> None:
     for asked_to_stop in (signal.SIGINT, signal.SIGTERM):  # that is said to the service
         signal.signal(asked_to_stop, signal.SIG_IGN)
+    give_way()
     limits.bind()
     # What a library prints may quote a picture's metadata.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -17,7 +17,7 @@ from healer.engines.builtin.margin import SHARED, cancer_margin
 from healer.engines.stages import Stages
 from healer.errors import ModelUnsound
 from healer.imaging.tile import Tile
-from healer.processor import cores
+from healer.processor import cores, give_way
 
 MODEL_ID = "healer/builtin-crc"
 # Whatever lies between a tile and its margin besides the network itself.
@@ -35,7 +35,7 @@ class BuiltinEngine:
         model = files.read(folder)
         self._names = model.names
         self._session = open_session(model.network)
-        self._pool = ThreadPoolExecutor(threads or cores(), thread_name_prefix="builtin")
+        self._pool = ThreadPoolExecutor(threads or cores(), "builtin", give_way)
         self._info = EngineInfo(
             engine="builtin",
             model_id=MODEL_ID,
