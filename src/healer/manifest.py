@@ -9,14 +9,15 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from healer import __version__
-from healer.errors import ModelAltered, ModelIncomplete
+from healer.errors import HealerError, ModelAltered, ModelIncomplete
 
 OURS = "healer-"  # the manifest and a calibration: no model library picks these up
 NAME = f"{OURS}manifest.json"
@@ -28,11 +29,11 @@ LOADABLE = frozenset({".bin", ".jinja", ".json", ".model", ".py", ".safetensors"
 Advance = Callable[[int], None]
 
 
-class _Record(BaseModel):
+class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
-class ManifestFile(_Record):
+class ManifestFile(Record):
     """A file at the top of the folder; `size` in bytes, `sha256` in hex."""
 
     name: str = Field(pattern=r"^\w[\w.-]*$")
@@ -40,14 +41,10 @@ class ManifestFile(_Record):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Manifest(_Record):
-    """`revision` is the commit that was fetched, also where a branch was asked for; `adapter` names
-    one that `healer tune --merge` baked into the weights."""
+class Listing(Record):
+    """The files of a folder, and what wrote them."""
 
     format: Literal[1] = 1
-    model_id: str
-    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
-    adapter: str | None = None
     files: tuple[ManifestFile, ...] = Field(min_length=1)
     healer: str = __version__
     created: datetime = Field(default_factory=lambda: datetime.now(UTC))
@@ -57,16 +54,69 @@ class Manifest(_Record):
         return sum(file.size for file in self.files)
 
 
+Listed = TypeVar("Listed", bound=Listing)
+
+
+class Fetched(Record):
+    """`revision` is the commit that was fetched, also where a branch was asked for; `adapter` names
+    one that `healer tune --merge` baked into the weights."""
+
+    model_id: str
+    revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    adapter: str | None = None
+
+
+class Manifest(Listing, Fetched):
+    """That, and its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind(Generic[Listed]):
+    """One kind of folder: what its listing is called, and which errors tell what is wrong."""
+
+    name: str
+    listing: type[Listed]
+    incomplete: Callable[[str, str], HealerError]
+    altered: Callable[[str, str, str], HealerError]
+
+    def read(self, folder: Path) -> Listed:
+        """Raises `incomplete` where there is none that can be read."""
+        try:
+            return self.listing.model_validate_json((folder / self.name).read_bytes())
+        except FileNotFoundError:
+            raise self.incomplete(str(folder), f"it holds no {self.name}") from None
+        except OSError as error:
+            raise self.incomplete(str(folder), f"{self.name}: {error.strerror}") from None
+        except ValidationError:
+            reason = f"{self.name} is damaged or of another Healer"
+            raise self.incomplete(str(folder), reason) from None
+
+    def check(self, folder: Path, *, deep: bool, advance: Advance | None = None) -> Listed:
+        """Raises `incomplete` or `altered`."""
+        listing = self.read(folder)
+        for file in listing.files:
+            self._check_file(folder, file, deep=deep, advance=advance)
+        return listing
+
+    def _check_file(
+        self, folder: Path, file: ManifestFile, *, deep: bool, advance: Advance | None
+    ) -> None:
+        path = folder / file.name
+        if not path.is_file():
+            raise self.incomplete(str(folder), f"{file.name} is missing")
+        size = path.stat().st_size
+        if size != file.size:
+            raise self.altered(str(folder), file.name, f"{size:,} bytes instead of {file.size:,}")
+        if (deep or size < SMALL_BYTES) and sha256_of(path, advance) != file.sha256:
+            raise self.altered(str(folder), file.name, "its sha256 differs")
+
+
+DOWNLOAD = Kind(NAME, Manifest, ModelIncomplete, ModelAltered)
+
+
 def read(folder: Path) -> Manifest:
     """The folder's manifest; raises ModelIncomplete where there is none that can be read."""
-    try:
-        return Manifest.model_validate_json((folder / NAME).read_bytes())
-    except FileNotFoundError:
-        raise ModelIncomplete(str(folder), f"it holds no {NAME}") from None
-    except OSError as error:
-        raise ModelIncomplete(str(folder), f"{NAME}: {error.strerror}") from None
-    except ValidationError:
-        raise ModelIncomplete(str(folder), f"{NAME} is damaged") from None
+    return DOWNLOAD.read(folder)
 
 
 def write(folder: Path, manifest: Manifest) -> None:
@@ -91,9 +141,7 @@ def check(folder: Path, *, deep: bool = False, advance: Advance | None = None) -
     too. `advance` is told the bytes hashed. Raises ModelIncomplete (no manifest, a file missing)
     or ModelAltered (another size or content, or a loadable file that was never downloaded).
     """
-    manifest = read(folder)
-    for file in manifest.files:
-        _check_file(folder, file, deep=deep, advance=advance)
+    manifest = DOWNLOAD.check(folder, deep=deep, advance=advance)
     for name in strangers(folder, {file.name for file in manifest.files}):
         raise ModelAltered(str(folder), name, "it is not in the manifest")
     return manifest
@@ -123,14 +171,3 @@ def sha256_of(path: Path, advance: Advance | None = None) -> str:
             if advance:
                 advance(len(chunk))
     return digest.hexdigest()
-
-
-def _check_file(folder: Path, file: ManifestFile, *, deep: bool, advance: Advance | None) -> None:
-    path = folder / file.name
-    if not path.is_file():
-        raise ModelIncomplete(str(folder), f"{file.name} is missing")
-    size = path.stat().st_size
-    if size != file.size:
-        raise ModelAltered(str(folder), file.name, f"{size:,} bytes instead of {file.size:,}")
-    if (deep or size < SMALL_BYTES) and sha256_of(path, advance) != file.sha256:
-        raise ModelAltered(str(folder), file.name, "its sha256 differs")

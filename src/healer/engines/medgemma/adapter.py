@@ -8,31 +8,26 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from healer import __version__
 from healer.engines.medgemma.prompt import short_hash
 from healer.errors import AdapterIncomplete, AdapterMismatch
-from healer.manifest import OURS, Manifest, ManifestFile, put, sha256_of
+from healer.manifest import OURS, Kind, Listing, Manifest, Record, put
 
 NAME = f"{OURS}adapter.json"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
-class AdapterManifest(BaseModel):
-    """The model an adapter was trained on, what with, and the files it consists of.
+class Trained(Record):
+    """The model an adapter was trained on, and what with.
 
     `merged` names the adapter that the model already had in its weights. `tiles` and `cases` were
     trained on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-    format: Literal[1] = 1
     model_id: str
     revision: str
     merged: str | None = None
@@ -40,14 +35,22 @@ class AdapterManifest(BaseModel):
     tiles: int = Field(gt=0)
     cases: int = Field(gt=0)
     recipe: dict[str, str | int | float | bool]
-    files: tuple[ManifestFile, ...] = Field(min_length=2)
-    healer: str = __version__
-    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class AdapterManifest(Listing, Trained):
+    """That, and the files the adapter consists of."""
 
     @property
     def id(self) -> str:
         """Changes with anything in the weights or in how they are applied."""
         return short_hash("".join(sorted(f"{file.name}:{file.sha256};" for file in self.files)))
+
+
+def _altered(folder: str, file: str, reason: str) -> AdapterIncomplete:
+    return AdapterIncomplete(folder, f"{file} is not the file that was trained ({reason})")
+
+
+ADAPTER = Kind(NAME, AdapterManifest, AdapterIncomplete, _altered)
 
 
 def write(folder: Path, adapter: AdapterManifest) -> None:
@@ -57,21 +60,9 @@ def write(folder: Path, adapter: AdapterManifest) -> None:
 
 def read(folder: Path) -> AdapterManifest:
     """The folder's adapter, every file hashed; raises AdapterIncomplete."""
-    try:
-        adapter = AdapterManifest.model_validate_json((folder / NAME).read_bytes())
-    except FileNotFoundError:
-        raise AdapterIncomplete(str(folder), f"it holds no {NAME}") from None
-    except OSError as error:
-        raise AdapterIncomplete(str(folder), f"{NAME}: {error.strerror}") from None
-    except ValidationError:
-        raise AdapterIncomplete(str(folder), f"{NAME} is damaged") from None
+    adapter = ADAPTER.check(folder, deep=True)
     for name in {CONFIG, WEIGHTS} - {file.name for file in adapter.files}:
         raise AdapterIncomplete(str(folder), f"{NAME} does not list {name}")
-    for file in adapter.files:
-        if not (folder / file.name).is_file():
-            raise AdapterIncomplete(str(folder), f"{file.name} is missing")
-        if sha256_of(folder / file.name) != file.sha256:
-            raise AdapterIncomplete(str(folder), f"{file.name} is not the file that was trained")
     return adapter
 
 

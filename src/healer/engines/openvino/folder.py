@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from healer import __version__, manifest
+from healer import manifest
 from healer.errors import ConversionAltered, ConversionIncomplete
-from healer.manifest import Advance, ManifestFile
+from healer.manifest import Advance, Kind, Listing, Record
 
 FOLDER = "openvino"
 NAME = "healer-openvino.json"
@@ -22,11 +21,7 @@ VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
 Weights = Literal["int8", "int4"]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Source(_Record):
+class Source(Record):
     """The download that was converted; `adapter` is one baked into it by `healer tune --merge`."""
 
     model_id: str
@@ -34,14 +29,14 @@ class Source(_Record):
     adapter: str | None = None
 
 
-class Precision(_Record):
+class Precision(Record):
     """How the weights of each graph are stored."""
 
     vision: Weights
     language: Weights
 
 
-class Image(_Record):
+class Image(Record):
     """`size` in pixels a side, `tokens` an image; `resample` is Pillow's number. `rescale`, `mean`
     and `std` are inside the vision graph and say here only what it does."""
 
@@ -53,7 +48,7 @@ class Image(_Record):
     resample: int = Field(ge=0, le=5)
 
 
-class Tokens(_Record):
+class Tokens(Record):
     """Ids of special tokens, those that end an answer, the vocabulary's size, and the most
     positions that prompt and answer may take together."""
 
@@ -66,7 +61,7 @@ class Tokens(_Record):
     window: int = Field(ge=1)
 
 
-class TileParity(_Record):
+class TileParity(Record):
     """One tile against float32.
 
     `margin` is the log-odds of yes against no, `divergence` that of the next token in nats, the
@@ -87,7 +82,7 @@ class TileParity(_Record):
         return abs(self.margin - self.reference_margin)
 
 
-class Tolerance(_Record):
+class Tolerance(Record):
     """What a conversion may lose: margin in log-odds, the others in nats."""
 
     shift: float
@@ -95,7 +90,7 @@ class Tolerance(_Record):
     regret: float
 
 
-class Parity(_Record):
+class Parity(Record):
     """Measured after converting, by the engine that serves; the figures are of the worst tile."""
 
     tiles: tuple[TileParity, ...] = Field(min_length=1)
@@ -120,7 +115,7 @@ class Parity(_Record):
         return sum(tile.agreed for tile in self.tiles) / positions
 
 
-class Described(_Record):
+class Described(Record):
     """What serving needs to know of the graphs in a folder."""
 
     source: Source
@@ -129,30 +124,18 @@ class Described(_Record):
     tokens: Tokens
 
 
-class Converted(Described):
+class Converted(Listing, Described):
     """The record of a folder that was verified."""
 
-    format: Literal[1] = 1
     parity: Parity
-    files: tuple[ManifestFile, ...] = Field(min_length=1)
-    healer: str = __version__
-    created: datetime = Field(default_factory=lambda: datetime.now(UTC))
 
-    @property
-    def size(self) -> int:
-        return sum(file.size for file in self.files)
+
+CONVERSION = Kind(NAME, Converted, ConversionIncomplete, ConversionAltered)
 
 
 def read(folder: Path) -> Converted:
     """The folder's record; raises ConversionIncomplete where there is none that can be read."""
-    try:
-        return Converted.model_validate_json((folder / NAME).read_bytes())
-    except FileNotFoundError:
-        raise ConversionIncomplete(str(folder), f"it holds no {NAME}") from None
-    except OSError as error:
-        raise ConversionIncomplete(str(folder), f"{NAME}: {error.strerror}") from None
-    except ValidationError:
-        raise ConversionIncomplete(str(folder), f"{NAME} is damaged or of another Healer") from None
+    return CONVERSION.read(folder)
 
 
 def write(folder: Path, record: Converted) -> None:
@@ -166,21 +149,7 @@ def check(folder: Path, *, deep: bool = False, advance: Advance | None = None) -
     Sizes are compared, and the sha256 of files under 32 MiB; `deep` hashes the weights too.
     `advance` is told the bytes hashed. Raises ConversionIncomplete or ConversionAltered.
     """
-    record = read(folder)
-    for file in record.files:
-        path = folder / file.name
-        if not path.is_file():
-            raise ConversionIncomplete(str(folder), f"{file.name} is missing")
-        size = path.stat().st_size
-        if size != file.size:
-            raise ConversionAltered(
-                str(folder), file.name, f"{size:,} bytes instead of {file.size:,}"
-            )
-        if (deep or size < manifest.SMALL_BYTES) and (
-            manifest.sha256_of(path, advance) != file.sha256
-        ):
-            raise ConversionAltered(str(folder), file.name, "its sha256 differs")
-    return record
+    return CONVERSION.check(folder, deep=deep, advance=advance)
 
 
 def is_complete(folder: Path) -> bool:
