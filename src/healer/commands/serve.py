@@ -16,7 +16,7 @@ from healer.access.door import check_reach
 from healer.config import Settings
 from healer.errors import InvalidSettings
 from healer.main import create_app
-from healer.serving import heads
+from healer.serving import files, heads
 from healer.serving.connection import patient
 from healer.serving.service import Service
 
@@ -48,7 +48,8 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=patient(settings.client_timeout, settings.connections),
+        http=patient(settings.client_timeout, files.room_for(settings.connections)),
+        backlog=files.BURST,
         ws="none",
         h11_max_incomplete_event_size=heads.LIMIT_BYTES,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,

@@ -76,11 +76,11 @@ class ServingSettings(BaseModel):
         description="Seconds in which an image must have been read; it is refused after that.",
     )
     connections: int = Field(
-        default=800,
+        default=4000,
         ge=1,
         description=(
-            "Open connections; for a further one, whoever has rested longest is let go. Keep it "
-            "below the files that the process may open."
+            "Open connections, if the process may have so many files; for a further one, whoever "
+            "has rested longest is let go."
         ),
     )
     client_timeout: float = Field(

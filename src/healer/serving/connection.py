@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import struct
 import sys
-from operator import attrgetter
 from socket import SO_LINGER, SOL_SOCKET
+from typing import ClassVar
 
 import h11
 import structlog
@@ -33,21 +33,24 @@ log = structlog.get_logger(__name__)
 
 class Connection(H11Protocol):
     patience = 30.0  # seconds
-    most = 800  # connections
-    _rested = 0.0  # since when, while it rests; of the event loop's clock
+    most = 4000  # connections
+    # Those between two requests, or before their first, the longest first: nothing is lost where
+    # one of them ends. A dict, because a set has no order.
+    _resting: ClassVar[dict[Connection, None]] = {}
     _sender: asyncio.TimerHandle | None = None  # until a head, or what was refused, must be here
     _reader: asyncio.TimerHandle | None = None  # until what we wrote must have been taken
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._rested = self.loop.time()
         self._await_sender()
+        self._resting[self] = None
         if len(self.connections) > self.most:
             self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_sender()
         self._stop_reader()
+        self._resting.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,22 +58,20 @@ class Connection(H11Protocol):
         if not self.transport.get_write_buffer_size():
             self._stop_reader()
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE and not self._refused:
+        if self.conn.their_state is h11.IDLE:
+            self._resting[self] = None  # where it was, if it was there
+            return
+        self._resting.pop(self, None)
+        if not self._refused:
             self._stop_sender()
 
-    @property
-    def resting(self) -> bool:
-        """Between two requests, or before the first: nothing is lost where it ends."""
-        idle = self.conn.states == {h11.CLIENT: h11.IDLE, h11.SERVER: h11.IDLE}
-        return idle and not self.transport.is_closing()
-
     def _make_room(self) -> None:
-        others = [each for each in self.connections if isinstance(each, Connection)]
-        resting = [each for each in others if each is not self and each.resting]
-        if resting:
-            min(resting, key=attrgetter("_rested")).transport.close()
-        else:
+        longest = next(iter(self._resting))
+        del self._resting[longest]
+        if longest is self:
             self._refuse(ConnectionsFull(RETRY_AFTER_SECONDS, self.most))
+        else:
+            longest.transport.close()
 
     @property
     def _refused(self) -> bool:
@@ -79,7 +80,8 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._rested = self.loop.time()
+        if self.conn.our_state is h11.IDLE:
+            self._resting[self] = None
         if self._refused:
             self._await_sender()
         if self.transport.get_write_buffer_size():
@@ -166,4 +168,5 @@ class Connection(H11Protocol):
 
 def patient(seconds: float, most: int) -> type[Connection]:
     """For uvicorn, which makes connections itself."""
-    return type("PatientConnection", (Connection,), {"patience": seconds, "most": most})
+    own = {"patience": seconds, "most": most, "_resting": {}}
+    return type("PatientConnection", (Connection,), own)
