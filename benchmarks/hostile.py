@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from benchmarks.load.process import free_port, wait_until_ready
 from tests.imaging.hostile import Hostile, corpus
 from tests.imaging.hostile.parts import good
 
@@ -97,7 +97,9 @@ class Service:
 def serving(**variables: str) -> Iterator[Service]:
     """`healer serve` with the built-in model; ended, and its output searched, afterwards."""
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
-    command = [sys.executable, "-m", "healer", "serve", "--port", "0", "--engine", "builtin"]
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "healer", "serve", "--port", str(port), "--engine", "builtin"]
     with (
         tempfile.TemporaryDirectory() as folder,
         (Path(folder) / "log").open("w") as log,
@@ -106,10 +108,8 @@ def serving(**variables: str) -> Iterator[Service]:
         ) as process,
     ):
         try:
-            with httpx.Client(
-                base_url=address(Path(log.name), process), timeout=PATIENCE
-            ) as client:
-                wait_until_ready(client, process)
+            wait_until_ready(f"{url}/ready", process, Path(log.name))
+            with httpx.Client(base_url=url, timeout=PATIENCE) as client:
                 memory = Memory(process.pid)
                 memory.start()
                 yield Service(client, process, memory)
@@ -121,25 +121,6 @@ def serving(**variables: str) -> Iterator[Service]:
         said = Path(log.name).read_text(encoding="utf-8")
         if "Traceback" in said:
             raise AssertionError(said)
-
-
-def address(log: Path, process: subprocess.Popen[str]) -> str:
-    while process.poll() is None:
-        if found := re.search(r"http://[\d.]+:\d+", log.read_text(encoding="utf-8")):
-            return found.group()
-        time.sleep(0.02)
-    raise SystemExit(log.read_text(encoding="utf-8"))
-
-
-def wait_until_ready(client: httpx.Client, process: subprocess.Popen[str]) -> None:
-    while process.poll() is None:
-        try:
-            if client.get("/ready").is_success:
-                return
-        except httpx.ConnectError:
-            pass
-        time.sleep(0.05)
-    raise SystemExit("The service ended before it was ready.")
 
 
 def report(told: Sequence[Told], memory: Memory) -> Iterable[str]:

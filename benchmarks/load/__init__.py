@@ -8,4 +8,6 @@ direct    the same model on the same tiles without a service: the yardstick
 lit       the same model behind LitServe
 measure   a load put on a server
 report    table, JSON, chart
+beside    the service and the model asked directly, in turn
+sweep     batches, lanes and replicas
 """

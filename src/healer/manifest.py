@@ -91,6 +91,12 @@ class Kind(Generic[Listed]):
             reason = f"{self.name} is damaged or of another Healer"
             raise self.incomplete(str(folder), reason) from None
 
+    def is_complete(self, folder: Path) -> bool:
+        """Whether all was written here; an altered file counts, so that loading names it."""
+        with contextlib.suppress(HealerError):
+            return all((folder / file.name).is_file() for file in self.read(folder).files)
+        return False
+
     def check(self, folder: Path, *, deep: bool, advance: Advance | None = None) -> Listed:
         """Raises `incomplete` or `altered`."""
         listing = self.read(folder)
@@ -149,9 +155,7 @@ def check(folder: Path, *, deep: bool = False, advance: Advance | None = None) -
 
 def is_complete(folder: Path) -> bool:
     """Whether a download was finished here; an altered file counts, so that loading names it."""
-    with contextlib.suppress(ModelIncomplete):
-        return all((folder / file.name).is_file() for file in read(folder).files)
-    return False
+    return DOWNLOAD.is_complete(folder)
 
 
 def strangers(folder: Path, known: Collection[str]) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -63,6 +64,14 @@ def test_an_adapted_engine_still_explains(base: Path, tiles: Dataset, finished: 
 def test_a_folder_that_lacks_a_file_is_incomplete(base: Path, copied: Path, name: str) -> None:
     (copied / name).unlink()
     with pytest.raises(AdapterIncomplete, match=name):
+        engine_of(base, copied)
+
+
+def test_a_manifest_of_one_file_is_damaged(base: Path, copied: Path) -> None:
+    written = json.loads((copied / adapter.NAME).read_text())
+    written["files"] = written["files"][:1]
+    (copied / adapter.NAME).write_text(json.dumps(written))
+    with pytest.raises(AdapterIncomplete, match="is damaged"):
         engine_of(base, copied)
 
 

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from healer.engines.medgemma.prompt import short_hash
 from healer.errors import AdapterIncomplete, AdapterMismatch
-from healer.manifest import OURS, Kind, Listing, Manifest, Record, put
+from healer.manifest import OURS, Kind, Listing, Manifest, ManifestFile, Record, put
 
 NAME = f"{OURS}adapter.json"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
@@ -39,6 +39,8 @@ class Trained(Record):
 
 class AdapterManifest(Listing, Trained):
     """That, and the files the adapter consists of."""
+
+    files: tuple[ManifestFile, ...] = Field(min_length=2)
 
     @property
     def id(self) -> str:

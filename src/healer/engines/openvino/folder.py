@@ -154,7 +154,4 @@ def check(folder: Path, *, deep: bool = False, advance: Advance | None = None) -
 
 def is_complete(folder: Path) -> bool:
     """Whether a conversion was finished here; an altered file counts, so that loading names it."""
-    try:
-        return all((folder / file.name).is_file() for file in read(folder).files)
-    except ConversionIncomplete:
-        return False
+    return CONVERSION.is_complete(folder)
