@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -7,14 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from healer import outcomes
-from healer.config import Settings
+from healer.config import GateMode, Settings
 from healer.engines.base import Answer, Evidence
 from healer.engines.fake import FakeEngine
-from healer.errors import ModelUnsound
+from healer.errors import AddressNotFile, ModelUnsound
 from healer.imaging.tile import Tile
+from healer.screening import admission
+from healer.screening.admission import Admitted
 from healer.screening.screener import Screener
 from healer.serving.schemas import Prediction, Problem
 
@@ -52,13 +56,14 @@ def answers(engine: Picky, paths: list[Path]) -> list[Prediction | Problem]:
     return [each.answer for each in found]
 
 
-def test_every_path_gets_its_own_answer_in_order_and_in_batches(tmp_path: Path) -> None:
+def test_every_path_gets_its_own_answer_in_order(tmp_path: Path) -> None:
     engine = Picky()
     greys = list(range(1, 41))
     found = answers(engine, tiles(tmp_path, greys))
     told = [each.explanation for each in found if isinstance(each, Prediction)]
     assert [text.split()[0] for text in told] == [f"{grey / 255:.2f}" for grey in greys]
-    assert engine.shown == [16, 16, 8]
+    assert sum(engine.shown) == 40
+    assert max(engine.shown) <= 16
 
 
 def test_one_bad_tile_costs_its_neighbours_nothing(tmp_path: Path) -> None:
@@ -68,17 +73,162 @@ def test_one_bad_tile_costs_its_neighbours_nothing(tmp_path: Path) -> None:
     assert codes == ["", "file_not_readable", "model_unsound", ""]
 
 
-def test_nothing_is_prepared_further_ahead_than_asked() -> None:
+class Library(Exception):
+    """What no one at Healer has heard of."""
+
+
+class Fragile(Picky):
+    """Its library fails on a black tile, in its own words."""
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        try:
+            return super().score(tiles)
+        except ModelUnsound:
+            raise Library("unheard of") from None
+
+
+class Short(Picky):
+    """Forgets a tile where it is shown several."""
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        return super().score(tiles)[: max(1, len(tiles) - 1)]
+
+
+class Speechless(Picky):
+    """Fails when it should say why, on a black tile only."""
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        return [Evidence(float(tile.pixels.mean()) / 255) for tile in tiles]
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        if evidence.margin == 0:
+            raise Library("lost for words")
+        yield from super().explain(evidence, answer)
+
+
+@pytest.mark.parametrize(
+    ("engine", "code"),
+    [(Fragile(), "engine_failed"), (Short(), ""), (Speechless(), "engine_failed")],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_of_the_models_library_is_the_tiles_own(
+    tmp_path: Path, engine: Picky, code: str
+) -> None:
+    found = answers(engine, tiles(tmp_path, [10, 20, BLACK, 30]))
+    told = [each.code if isinstance(each, Problem) else each.explanation for each in found]
+    assert told[:2] == ["0.04 is yes.", "0.08 is yes."]
+    assert told[3] == "0.12 is yes."
+    if code:
+        assert told[2] == code
+
+
+@pytest.mark.parametrize(
+    ("failure", "code", "status"),
+    [
+        (Library("unheard of"), "internal_error", 500),
+        (ValueError("not enough values"), "internal_error", 500),
+        (StopIteration(), "internal_error", 500),
+        (RecursionError(), "internal_error", 500),
+        (MemoryError(), "out_of_memory", 503),
+        (PermissionError(13, "Permission denied"), "internal_error", 500),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_of_a_library_that_reads_pictures_is_the_tiles_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception, code: str, status: int
+) -> None:
+    paths = tiles(tmp_path, [10, 99, 20])
+    bad, admit = paths[1].read_bytes(), admission.admit
+
+    def failing(data: bytes, mode: GateMode, max_pixels: int) -> Admitted:
+        if data == bad:
+            raise failure
+        return admit(data, mode, max_pixels)
+
+    monkeypatch.setattr(outcomes, "admit", failing)
+    first, problem, last = answers(Picky(), paths)
+    assert isinstance(first, Prediction)
+    assert isinstance(last, Prediction)
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.status) == (code, status)
+
+
+def test_an_answer_that_cannot_be_put_together_is_the_tiles_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise Library("unheard of")
+
+    monkeypatch.setattr(Prediction, "finished", failing)
+    (problem,) = answers(Picky(), tiles(tmp_path, [10]))
+    assert isinstance(problem, Problem)
+    assert problem.code == "internal_error"
+    assert "(Library)" in problem.detail
+
+
+def test_what_cannot_be_a_tile_gets_its_problem_in_its_place(tmp_path: Path) -> None:
+    (path,) = tiles(tmp_path, [10])
+    address = "https://example.org/a.png"
+    named: list[outcomes.Source] = [outcomes.Unread(address, AddressNotFile(address)), path]
+    found = list(outcomes.outcomes(Screener(Picky()), named, Settings(gate="off")))
+    assert [each.path for each in found] == [address, path]
+    assert isinstance(found[0].answer, Problem)
+    assert found[0].answer.code == "address_not_file"
+    assert isinstance(found[1].answer, Prediction)
+
+
+def test_a_name_that_no_file_can_have_is_said(tmp_path: Path) -> None:
+    (problem,) = answers(Picky(), [tmp_path / "nul\0.png"])
+    assert isinstance(problem, Problem)
+    assert problem.code == "file_not_readable"
+    assert "null" in problem.detail
+
+
+def test_no_more_is_read_than_may_be_of_a_file_that_never_ends() -> None:
+    (found,) = outcomes.outcomes(
+        Screener(Picky()), [Path("/dev/zero")], Settings(gate="off", max_bytes=1024)
+    )
+    assert isinstance(found.answer, Problem)
+    assert found.answer.code == "too_many_bytes"
+
+
+def test_a_pipe_is_read_like_a_file(tmp_path: Path) -> None:
+    (path,) = tiles(tmp_path, [51])
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=lambda: pipe.write_bytes(path.read_bytes()))
+    writer.start()
+    (answer,) = answers(Picky(), [pipe])
+    writer.join()
+    assert isinstance(answer, Prediction)
+    assert answer.explanation == "0.20 is yes."
+
+
+def test_answers_do_not_wait_for_a_file_that_takes_long(tmp_path: Path) -> None:
+    paths = tiles(tmp_path, [10, 20])
+    slow, last = tmp_path / "slow.png", paths[1]
+    os.mkfifo(slow)
+    found = outcomes.outcomes(Screener(Picky()), [paths[0], slow, last], Settings(gate="off"))
+    assert isinstance(next(found).answer, Prediction)
+    slow.write_bytes(last.read_bytes())  # only now; before, its reader waits
+    assert [each.path for each in found] == [slow, last]
+
+
+def test_what_is_ready_is_looked_at_together_and_nothing_is_prepared_far_ahead() -> None:
     started: list[int] = []
-    lock = threading.Lock()
+    two_done, lock = threading.Event(), threading.Lock()
 
     def step(item: int) -> int:
         with lock:
             started.append(item)
+        if item == 0:
+            assert two_done.wait(10)
+        if item == 2:
+            two_done.set()
         return item
 
     with ThreadPoolExecutor(2) as pool:
-        stream = outcomes.ahead(pool, step, range(100), depth=4)
-        assert [next(stream) for _ in range(3)] == [0, 1, 2]
-        pool.submit(lambda: None).result()
-        assert len(started) <= 3 + 4
+        stream = outcomes.ready(pool, step, range(100), size=2)
+        assert next(stream) == [0, 1]  # though more is ready
+        assert max(started) < 2 + 2 * 2
+        stream.close()  # type: ignore[attr-defined]

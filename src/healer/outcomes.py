@@ -1,7 +1,10 @@
-"""Files in, answers out, in order: read and admitted a little ahead, looked at in batches."""
+"""Files in, answers out, in order and as they come: read and admitted a little ahead, and what is
+ready looked at together. Whatever fails on a tile, in our code or a library's, is its own error.
+"""
 
 from __future__ import annotations
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -9,16 +12,30 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
+
+import structlog
+from structlog.contextvars import bound_contextvars
 
 from healer.config import Settings
-from healer.errors import FileNotReadable, HealerError, TooManyBytes
+from healer.errors import (
+    FileNotReadable,
+    HealerError,
+    InternalError,
+    ModelUnsound,
+    OutOfMemory,
+    TooManyBytes,
+)
+from healer.imaging import Tile
+from healer.queueing import failures
 from healer.queueing.batching import natural
 from healer.screening.admission import Admitted, admit
 from healer.screening.screener import Screener, Screening
 from healer.serving.identity import new_request_id
 from healer.serving.problems import status_of
 from healer.serving.schemas import Prediction, Problem
+
+log = structlog.get_logger(__name__)
 
 # How many tiles an engine is shown at once, where that is more than a service would show it.
 BATCHES = {"builtin": 16, "openai": 8}
@@ -38,8 +55,19 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """What was named but cannot be a tile, and why; `path` as it was named."""
+
+    path: str
+    error: HealerError
+
+
+Source = Path | Embedded | Unread
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    path: Path
+    path: Path | str
     answer: Prediction | Problem
 
 
@@ -47,7 +75,7 @@ class Outcome:
 class Prepared:
     """A file that was admitted, or why it was not; `seconds` to get there."""
 
-    path: Path
+    path: Path | str
     request_id: str
     admitted: Admitted | HealerError
     seconds: float
@@ -62,76 +90,111 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def outcomes(
-    screener: Screener, tiles: Iterable[Path | Embedded], settings: Settings
-) -> Iterator[Outcome]:
-    """One outcome a tile, in order; a bad file gets its problem in its place."""
+def outcomes(screener: Screener, tiles: Iterable[Source], settings: Settings) -> Iterator[Outcome]:
+    """One outcome a tile, in order; a bad file gets its problem in its place. Raises only what
+    `tiles` does."""
     size = BATCHES.get(screener.info.engine) or natural(screener.info).tiles
-    with ThreadPoolExecutor(ADMITTING) as pool:
-        prepared = ahead(pool, lambda tile: prepare(tile, settings), tiles, depth=2 * size)
-        for group in batched(prepared, size):
+    pool = ThreadPoolExecutor(ADMITTING)
+    try:
+        for group in ready(pool, lambda tile: prepare(tile, settings), tiles, size):
             yield from answered(screener, group)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
-def ahead(
-    pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[Item], depth: int
-) -> Iterator[Result]:
-    """`step` of each item in order, computed up to `depth` ahead of who asks."""
+def ready(
+    pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[Item], size: int
+) -> Iterator[list[Result]]:
+    """`step` of each item in order, computed a little ahead of who asks: at least one, and up to
+    `size` where as many are done, so that none waits for one that takes long."""
+    source = iter(items)
     waiting: deque[Future[Result]] = deque()
-    source = iter(items)
-    waiting.extend(pool.submit(step, item) for item in islice(source, depth))
+    waiting.extend(pool.submit(step, item) for item in islice(source, 2 * size))
     while waiting:
-        done = waiting.popleft()
-        waiting.extend(pool.submit(step, item) for item in islice(source, 1))
-        yield done.result()
-
-
-def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    source = iter(items)
-    while group := list(islice(source, size)):
+        group = [waiting.popleft().result()]
+        while waiting and len(group) < size and waiting[0].done():
+            group.append(waiting.popleft().result())
+        waiting.extend(pool.submit(step, item) for item in islice(source, len(group)))
         yield group
 
 
-def prepare(tile: Path | Embedded, settings: Settings) -> Prepared:
+def prepare(tile: Source, settings: Settings) -> Prepared:
     request_id = new_request_id()
     started = time.perf_counter()
+    path = tile if isinstance(tile, Path) else tile.path
     admitted: Admitted | HealerError
     try:
         data = read(tile, settings.max_bytes)
         admitted = admit(data, settings.gate, settings.max_pixels)
-    except HealerError as error:
-        admitted = error
-    path = tile.path if isinstance(tile, Embedded) else tile
+    except Exception as error:
+        admitted = unforeseen(error, request_id)
     return Prepared(path, request_id, admitted, time.perf_counter() - started)
 
 
-def read(tile: Path | Embedded, limit_bytes: int) -> bytes:
-    try:
-        size = len(tile.data) if isinstance(tile, Embedded) else tile.stat().st_size
-        if size > limit_bytes:
-            raise TooManyBytes(limit_bytes)
-        return tile.data if isinstance(tile, Embedded) else tile.read_bytes()
-    except OSError as error:
-        raise FileNotReadable(error.strerror or type(error).__name__) from None
+def unforeseen(error: Exception, request_id: str) -> HealerError:
+    """An error of our tree as it is; anything else as one, its cause in the log."""
+    if isinstance(error, HealerError):
+        return error
+    log.error("unforeseen error", request_id=request_id, exc_info=error)
+    return OutOfMemory() if isinstance(error, MemoryError) else InternalError(type(error).__name__)
+
+
+def read(tile: Source, limit_bytes: int) -> bytes:
+    if isinstance(tile, Unread):
+        raise tile.error
+    if isinstance(tile, Embedded):
+        data = tile.data
+    else:
+        try:
+            with tile.open("rb") as file:
+                data = bounded(file, limit_bytes)
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise FileNotReadable(reason or type(error).__name__) from None
+    if len(data) > limit_bytes:
+        raise TooManyBytes(limit_bytes)
+    return data
+
+
+def bounded(file: BinaryIO, limit_bytes: int) -> bytes:
+    """At most one byte more than the limit: a pipe says no size, and a device may never end."""
+    size = os.fstat(file.fileno()).st_size
+    return file.read(size + 1 if 0 < size < limit_bytes else limit_bytes + 1)
 
 
 def answered(screener: Screener, group: Sequence[Prepared]) -> Iterator[Outcome]:
     tiles = [each.admitted.tile for each in group if isinstance(each.admitted, Admitted)]
     try:
-        screenings = iter(screener.screen(tiles))
-    except HealerError as error:
+        screenings = screened(screener, tiles)
+    except Exception as error:
         if len(group) == 1:
-            yield refused(group[0], error)
+            with bound_contextvars(request_id=group[0].request_id):
+                yield refused(group[0], failures.named(error))
             return
         # One tile must not cost its neighbours their answers.
         for each in group:
             yield from answered(screener, [each])
         return
     for each in group:
-        if isinstance(each.admitted, HealerError):
-            yield refused(each, each.admitted)
-        else:
-            yield answer(screener, each, each.admitted, next(screenings))
+        yield outcome_of(screener, each, screenings)
+
+
+def screened(screener: Screener, tiles: Sequence[Tile]) -> Iterator[Screening]:
+    found = screener.screen(tiles) if tiles else []
+    if len(found) != len(tiles):
+        reason = f"it gave {len(found)} answers for {len(tiles)} tiles"
+        raise ModelUnsound(screener.info.model_id, reason)
+    return iter(found)
+
+
+def outcome_of(screener: Screener, prepared: Prepared, screenings: Iterator[Screening]) -> Outcome:
+    if isinstance(prepared.admitted, HealerError):
+        return refused(prepared, prepared.admitted)
+    screening = next(screenings)
+    try:
+        return answer(screener, prepared, prepared.admitted, screening)
+    except Exception as error:
+        return refused(prepared, unforeseen(error, prepared.request_id))
 
 
 def refused(prepared: Prepared, error: HealerError) -> Outcome:

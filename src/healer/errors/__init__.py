@@ -2,6 +2,7 @@
 
 HealerError
 ├── InvalidSettings          a variable's value cannot be used
+├── InternalError            on one image, in a way nobody foresaw
 ├── ShuttingDown             asked to stop: no new answers
 ├── Busy                     come again later; it says when
 │   ├── QueueFull            as many wait as may
@@ -110,6 +111,9 @@ HealerError
     ├── EmptyFile
     ├── TooManyBytes
     ├── FileNotReadable      on the command line
+    ├── AddressNotFile       a URL there
+    ├── FolderWithoutImages
+    ├── OutputNotWritable
     ├── ReviewUnreadable
     ├── AnswerUnknown        a review of no recorded answer
     ├── AuditOff             a review, where no log is kept
@@ -183,6 +187,7 @@ from healer.errors.audit import (
 )
 from healer.errors.base import (
     HealerError,
+    InternalError,
     InvalidSettings,
     Json,
     ShuttingDown,
@@ -257,8 +262,10 @@ from healer.errors.queueing import (
     UploadsFull,
 )
 from healer.errors.request import (
+    AddressNotFile,
     EmptyFile,
     FileNotReadable,
+    FolderWithoutImages,
     ImageError,
     ImageNotAssessable,
     ImageTooCostly,
@@ -266,6 +273,7 @@ from healer.errors.request import (
     MalformedForm,
     MissingField,
     NotAnImage,
+    OutputNotWritable,
     RequestError,
     TooManyBytes,
     TooManyPixels,
@@ -298,6 +306,7 @@ __all__ = [
     "AdapterIncomplete",
     "AdapterMismatch",
     "AdapterNotMerged",
+    "AddressNotFile",
     "AnchorMissing",
     "AnswerUnknown",
     "AnswersNotWritable",
@@ -346,6 +355,7 @@ __all__ = [
     "FileNotReadable",
     "FolderNotWritable",
     "FolderTaken",
+    "FolderWithoutImages",
     "HeadTooLarge",
     "HealerError",
     "HostUnknown",
@@ -357,6 +367,7 @@ __all__ = [
     "ImageNotAssessable",
     "ImageNotRecorded",
     "ImageTooCostly",
+    "InternalError",
     "InvalidField",
     "InvalidSettings",
     "InvalidTimeout",
@@ -389,6 +400,7 @@ __all__ = [
     "NotReplayable",
     "OidcLibrariesMissing",
     "OutOfMemory",
+    "OutputNotWritable",
     "OutputTaken",
     "QueueFull",
     "RateLimited",

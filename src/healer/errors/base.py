@@ -38,6 +38,18 @@ class InvalidSettings(HealerError):
 
 
 @dataclass(eq=False)
+class InternalError(HealerError):
+    reason: str
+    code = "internal_error"
+    title = "Healer failed in a way it did not foresee"
+    message = (
+        "Healer failed on this image in a way it did not foresee ({reason}); the log holds the "
+        "cause under request_id. Other images are answered. Export this one again as a plain PNG, "
+        "and please report the failure."
+    )
+
+
+@dataclass(eq=False)
 class ShuttingDown(HealerError):
     code = "shutting_down"
     title = "The service is shutting down"

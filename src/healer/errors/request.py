@@ -78,6 +78,40 @@ class FileNotReadable(RequestError):
 
 
 @dataclass(eq=False)
+class AddressNotFile(RequestError):
+    address: str
+    code = "address_not_file"
+    title = "This is an address, not a file"
+    message = (
+        "{address} is an address, and Healer fetches no pictures. Download this one and name the "
+        "file, or send it through a pipe (curl -fsSL {address} | healer predict -)."
+    )
+
+
+@dataclass(eq=False)
+class FolderWithoutImages(RequestError):
+    folder: str
+    code = "folder_without_images"
+    title = "The folder holds no picture"
+    message = (
+        "No picture was found in {folder} or below it: there is no file that ends as PNG, JPEG, "
+        "TIFF, WebP or BMP files do. Check the path, or name the files themselves."
+    )
+
+
+@dataclass(eq=False)
+class OutputNotWritable(RequestError):
+    output: str
+    reason: str
+    code = "output_not_writable"
+    title = "The answers cannot be written out"
+    message = (
+        "{output} cannot be written: {reason}. What was written before stays there. Make room, or "
+        "choose another place, and run the command again."
+    )
+
+
+@dataclass(eq=False)
 class ImageError(RequestError):
     code = "bad_image"
     title = "The image cannot be read"
