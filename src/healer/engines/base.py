@@ -101,6 +101,16 @@ class SideBySide(Protocol):
 
 
 @runtime_checkable
+class FromClasses(Protocol):
+    """An engine whose margin follows from the class probabilities that are its findings."""
+
+    @property
+    def margin_rule(self) -> str:
+        """How it follows, for readers: the beginning of a sentence, without its full stop."""
+        ...
+
+
+@runtime_checkable
 class RemoteEngine(Protocol):
     """An engine whose model is elsewhere, and may go away and come back. For any thread."""
 

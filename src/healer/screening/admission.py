@@ -24,6 +24,11 @@ class Admitted:
     gate: GateReport | None
     timings: dict[str, float]
 
+    @property
+    def unopposed(self) -> bool:
+        """False where the gate advised against the picture."""
+        return self.gate is None or self.gate.passed
+
 
 def admit(data: bytes, mode: GateMode, max_pixels: int) -> Admitted:
     """Raises `healer.errors.ImageError`, and ImageNotAssessable where `mode` says refuse."""

@@ -7,10 +7,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from healer.engines.base import Engine, EngineInfo, Evidence, Finding, SideBySide
+from healer.engines.base import Engine, EngineInfo, Evidence, Finding, FromClasses, SideBySide
 from healer.errors import ModelUnsound
 from healer.imaging.tile import Tile
 from healer.screening.calibration import Calibration
+from healer.screening.field import FieldWarning, WindowAnswer
+from healer.screening.second_answer import SecondAnswer, second_answer
 from healer.screening.verdict import Verdict, decide
 
 
@@ -21,6 +23,9 @@ class Look:
     evidence: Evidence
     verdict: Verdict
     seconds: float
+    second: SecondAnswer | None = None
+    warnings: tuple[FieldWarning, ...] = ()
+    windows: tuple[WindowAnswer, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,9 @@ class Screening:
     explanation: str
     findings: tuple[Finding, ...]
     timings: dict[str, float]
+    second: SecondAnswer | None = None
+    warnings: tuple[FieldWarning, ...] = ()
+    windows: tuple[WindowAnswer, ...] | None = None
 
     @property
     def prediction(self) -> str:
@@ -58,11 +66,19 @@ class Screener:
         seconds = (time.perf_counter() - started) / max(1, len(tiles))
         for evidence in evidences:
             self._check(evidence)
-        return [Look(seen, decide(seen, self.calibration), seconds) for seen in evidences]
+        return [self._judged(evidence, seconds) for evidence in evidences]
 
     def explain(self, look: Look) -> Iterator[str]:
         """Pieces of one sentence for a verdict already given. Blocking between pieces."""
         return self.engine.explain(look.evidence, look.verdict.answer)
+
+    @property
+    def headline_rule(self) -> str | None:
+        """How the verdict follows from the findings; None where it does not."""
+        if not isinstance(self.engine, FromClasses):
+            return None
+        end = ", and the sum is calibrated on known cases" if self.calibration else ""
+        return f"{self.engine.margin_rule}{end}."
 
     @property
     def side_by_side(self) -> bool:
@@ -80,6 +96,10 @@ class Screener:
         looks = self.look(tiles)
         explanations = self.explain_all(looks)
         return [told(*each) for each in zip(looks, explanations, strict=True)]
+
+    def _judged(self, evidence: Evidence, seconds: float) -> Look:
+        verdict = decide(evidence, self.calibration)
+        return Look(evidence, verdict, seconds, second_answer(verdict, evidence.findings))
 
     def _check(self, evidence: Evidence) -> None:
         if not (math.isfinite(evidence.margin) and math.isfinite(evidence.mass)):
@@ -104,4 +124,7 @@ def finish(
         explanation="".join(pieces).strip(),
         findings=look.evidence.findings,
         timings={**queued, "score": look.seconds, "explain": seconds},
+        second=look.second,
+        warnings=look.warnings,
+        windows=look.windows,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,9 +12,11 @@ from healer.engines.base import Answer, Finding
 from healer.errors import HealerError
 from healer.notice import NOTICE
 from healer.screening.admission import Admitted
+from healer.screening.field import WindowAnswer
 from healer.screening.gate import GateReport
 from healer.screening.screener import Look, Screener, Screening
-from healer.screening.verdict import CUT, Verdict
+from healer.screening.second_answer import Mark, SecondAnswer
+from healer.screening.verdict import CUT
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -50,6 +53,43 @@ class GateOut(BaseModel):
             for reason in report.reasons
         ]
         return cls(passed=not reasons, warnings=reasons)
+
+
+class SecondAnswerOut(BaseModel):
+    """Whether dysplasia is likely where no cancer was read; it never contradicts `verdict`."""
+
+    question: str = Field(description="What was asked: dysplasia-or-cancer-1.")
+    verdict: Answer
+    probability: Share = Field(description="Probability of dysplasia or cancer.")
+    calibrated: bool = Field(description="Whether `probability` was calibrated on known cases.")
+    mark: Mark | None = Field(
+        description="The likely precursor; null where cancer was read or none is likely."
+    )
+    sentence: str
+
+    @classmethod
+    def of(cls, second: SecondAnswer | None) -> SecondAnswerOut | None:
+        return cls(**asdict(second)) if second else None
+
+
+class FieldWarningOut(BaseModel):
+    """What to know of a picture that was answered all the same; `wide_field` is one."""
+
+    code: str
+    measured: float
+    threshold: float
+    sentence: str
+
+
+class WindowOut(BaseModel):
+    """One window of a wide field, in pixels of the upright tile."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    probability: Share
+    verdict: Answer
 
 
 class Thresholds(BaseModel):
@@ -104,9 +144,27 @@ class VerdictOut(BaseModel):
 
     verdict: Answer
     probability: Share = Field(description="Probability that colorectal cancer is present.")
-    calibrated: bool = Field(description="Whether `probability` was calibrated on known cases.")
+    calibrated: bool = Field(
+        description="Whether `probability` was calibrated on pictures like this one: on known "
+        "cases, with nothing to say against the picture, and no wide field."
+    )
     reason: str | None = Field(description="Why the verdict is indeterminate; null otherwise.")
     findings: list[FindingOut]
+    headline_rule: str | None = Field(
+        default=None,
+        description="How `verdict` follows from `findings`; null where it does not.",
+    )
+    second_answer: SecondAnswerOut | None = Field(
+        default=None,
+        description="Dysplasia or cancer; null where the engine gives no class probabilities.",
+    )
+    warnings: list[FieldWarningOut] = Field(
+        default=[], description="What to know beside what the gate found."
+    )
+    windows: list[WindowOut] | None = Field(
+        default=None,
+        description="What was read where, in a wide field read window by window; null otherwise.",
+    )
     gate: GateOut | None = Field(description="What the input gate found; null where it is off.")
     tile: TileOut
     model: ModelOut
@@ -125,7 +183,7 @@ class VerdictOut(BaseModel):
         request_id: str,
         recorded: bool | None = None,
     ) -> VerdictOut:
-        told = _told(screener, look.verdict, look.evidence.findings, admitted)
+        told = _told(screener, look, look.evidence.findings, admitted)
         return cls(**told, request_id=request_id, recorded=recorded)
 
 
@@ -153,7 +211,7 @@ class Prediction(VerdictOut, Summary):
         """`timings` are further stages, in seconds, beside the screening's own."""
         stages = {**timings, **screening.timings}
         return cls(
-            **_told(screener, screening.verdict, screening.findings, admitted),
+            **_told(screener, screening, screening.findings, admitted),
             prediction=screening.prediction,
             explanation=screening.explanation,
             timings_ms={stage: round(seconds * 1000, 1) for stage, seconds in stages.items()},
@@ -175,19 +233,27 @@ class Piece(BaseModel):
 
 
 def _told(
-    screener: Screener, verdict: Verdict, findings: Sequence[Finding], admitted: Admitted
+    screener: Screener, about: Look | Screening, findings: Sequence[Finding], admitted: Admitted
 ) -> dict[str, Any]:
-    tile = admitted.tile
+    tile, verdict = admitted.tile, about.verdict
     return {
         "verdict": verdict.answer,
         "probability": verdict.probability,
-        "calibrated": verdict.calibrated,
+        "calibrated": verdict.calibrated and admitted.unopposed,
         "reason": verdict.reason,
         "findings": [FindingOut(name=seen.name, probability=seen.probability) for seen in findings],
+        "headline_rule": screener.headline_rule,
+        "second_answer": SecondAnswerOut.of(about.second),
+        "warnings": [FieldWarningOut(**asdict(warning)) for warning in about.warnings],
+        "windows": _windows(about.windows),
         "gate": GateOut.of(admitted.gate),
         "tile": TileOut(width=tile.width, height=tile.height, mpp=tile.mpp),
         "model": ModelOut.of(screener),
     }
+
+
+def _windows(windows: Sequence[WindowAnswer] | None) -> list[WindowOut] | None:
+    return None if windows is None else [WindowOut(**asdict(window)) for window in windows]
 
 
 class Limits(BaseModel):

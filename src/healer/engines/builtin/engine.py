@@ -23,6 +23,11 @@ MODEL_ID = "healer/builtin-crc"
 # Whatever lies between a tile and its margin besides the network itself.
 MARGIN_OF = f"{preprocess.PREPROCESSING}; {SHARED} of high-grade neoplasia speaks for cancer"
 
+MARGIN_RULE = (
+    "The answer follows from these probabilities: adenocarcinoma counts towards cancer, "
+    f"and so does {SHARED:.0%} of high-grade neoplasia".replace("%", " %")
+)
+
 
 class BuiltinEngine:
     """`threads` = 0 takes all cores. Raises `healer.errors.ModelError` where the files are off.
@@ -50,6 +55,10 @@ class BuiltinEngine:
     @property
     def info(self) -> EngineInfo:
         return self._info
+
+    @property
+    def margin_rule(self) -> str:
+        return MARGIN_RULE
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         """Raises ModelUnsound where a score is not a finite number."""

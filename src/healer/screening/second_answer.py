@@ -1,0 +1,96 @@
+"""The second answer: is there dysplasia, where no cancer was read?
+
+Screening exists to find precursors too, and a plain "no" would hide them. It follows from the class
+probabilities of the look that gave the first answer, and never contradicts that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from healer.engines.base import Answer, Finding
+from healer.screening import question
+from healer.screening.question import DYSPLASIA_OR_CANCER
+from healer.screening.verdict import Verdict
+
+# From what share on, of high-grade neoplasia and cancer together, high-grade is called likely.
+# Where it comes from: docs/model-card.md, "The second answer".
+HIGH_GRADE_CUT = 0.3
+
+
+class Mark(StrEnum):
+    """The precursor that is likely."""
+
+    HIGH_GRADE = "high-grade"
+    LOW_GRADE = "low-grade"
+    SERRATED = "serrated"
+
+
+@dataclass(frozen=True, slots=True)
+class SecondAnswer:
+    """`verdict` on `question`, of its own `probability`, which is not calibrated; `mark` is None
+    where cancer was read or no precursor is likely."""
+
+    question: str
+    verdict: Answer
+    probability: float
+    mark: Mark | None
+    sentence: str
+    calibrated: bool = False
+
+
+def second_answer(headline: Verdict, findings: Sequence[Finding]) -> SecondAnswer | None:
+    """None where the engine gives no probabilities of these classes."""
+    share = DYSPLASIA_OR_CANCER.probability(findings)
+    if share is None:
+        return None
+    # Cancer is part of what is asked: this can be no less probable than the headline.
+    probability = max(share, headline.probability)
+    verdict = _verdict(headline.answer, probability)
+    mark = None if headline.answer is Answer.YES else _mark(verdict, findings)
+    if mark is not None:
+        verdict = Answer.YES
+    sentence = _sentence(headline.answer, verdict, mark)
+    return SecondAnswer(DYSPLASIA_OR_CANCER.id, verdict, probability, mark, sentence)
+
+
+def _verdict(headline: Answer, probability: float) -> Answer:
+    """Yes to cancer is yes to this too; where cancer is open this is no "no"."""
+    if headline is Answer.YES or probability >= DYSPLASIA_OR_CANCER.upper:
+        return Answer.YES
+    if headline is Answer.INDETERMINATE or probability > DYSPLASIA_OR_CANCER.lower:
+        return Answer.INDETERMINATE
+    return Answer.NO
+
+
+def _mark(verdict: Answer, findings: Sequence[Finding]) -> Mark | None:
+    shares = {finding.name: finding.probability for finding in findings}
+    if shares[question.ADENOCARCINOMA] + shares[question.HIGH_GRADE] >= HIGH_GRADE_CUT:
+        return Mark.HIGH_GRADE
+    if verdict is not Answer.YES:
+        return None
+    serrated = shares[question.SERRATED] > shares[question.LOW_GRADE]
+    return Mark.SERRATED if serrated else Mark.LOW_GRADE
+
+
+_OPENING = {
+    Answer.NO: "No invasive cancer read",
+    Answer.INDETERMINATE: "Invasive cancer neither read nor excluded",
+}
+_LIKELY = {
+    Mark.HIGH_GRADE: "high-grade neoplasia likely",
+    Mark.LOW_GRADE: "low-grade neoplasia likely",
+    Mark.SERRATED: "serrated adenoma likely",
+}
+
+
+def _sentence(headline: Answer, verdict: Answer, mark: Mark | None) -> str:
+    if headline is Answer.YES:
+        return "Read as cancer, so dysplasia or cancer is present."
+    if mark is not None:
+        return f"{_OPENING[headline]}; {_LIKELY[mark]}."
+    if verdict is Answer.NO:
+        return f"{_OPENING[headline]}, and no precursor lesion."
+    return f"{_OPENING[headline]}; a precursor lesion cannot be excluded."

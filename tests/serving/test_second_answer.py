@@ -1,0 +1,73 @@
+"""The second answer, the rule and the calibration's standing, as a client sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from healer.config import Settings
+from healer.main import create_app
+from healer.screening.opening import SHIPPED
+from tests.serving.conftest import png, wait_until_ready
+
+
+@pytest.fixture(scope="module")
+def builtin() -> Iterator[TestClient]:
+    with TestClient(create_app(Settings(_env_file=None, engine="builtin"))) as client:
+        wait_until_ready(client)
+        yield client
+
+
+def ask(client: TestClient, data: bytes, **form: str) -> dict[str, Any]:
+    response = client.post("/predict", files={"image_file": data}, data=form)
+    assert response.status_code == 200, response.json()
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def test_an_answer_carries_the_second_answer_and_its_rule(
+    builtin: TestClient, samples: list[Any]
+) -> None:
+    tumour = next(path for path in samples if "TUM" in path.name)
+    answer = ask(builtin, tumour.read_bytes())
+    second = answer["second_answer"]
+    assert set(second) == {"question", "verdict", "probability", "calibrated", "mark", "sentence"}
+    assert second["question"] == "dysplasia-or-cancer-1"
+    assert second["probability"] >= answer["probability"]
+    assert "30 % of high-grade neoplasia" in answer["headline_rule"]
+    assert answer["headline_rule"].endswith("calibrated on known cases.")
+    assert (answer["warnings"], answer["windows"]) == ([], None)
+
+
+def test_where_the_gate_advised_against_it_nothing_is_calibrated(builtin: TestClient) -> None:
+    assert SHIPPED.is_file()
+    blank = png("white", (224, 224))
+    answer = ask(builtin, blank, gate="warn")
+    assert answer["gate"]["passed"] is False
+    assert answer["calibrated"] is False
+    assert answer["model"]["calibration"] is not None
+
+
+def test_where_the_gate_passed_it_is_calibrated(builtin: TestClient, samples: list[Any]) -> None:
+    tumour = next(path for path in samples if "TUM" in path.name)
+    assert ask(builtin, tumour.read_bytes(), gate="warn")["calibrated"] is True
+
+
+def test_an_engine_without_class_probabilities_has_none(client: TestClient) -> None:
+    answer = ask(client, png())
+    assert answer["second_answer"] is None
+    assert answer["headline_rule"] is None
+
+
+def test_the_verdict_event_carries_it_too(builtin: TestClient, samples: list[Any]) -> None:
+    tumour = next(path for path in samples if "TUM" in path.name)
+    events = builtin.post(
+        "/predict",
+        files={"image_file": tumour.read_bytes()},
+        headers={"Accept": "text/event-stream"},
+    ).text
+    verdict = events.split("event: verdict")[1].split("event:")[0]
+    assert '"question":"dysplasia-or-cancer-1"' in verdict
