@@ -8,6 +8,7 @@ import pytest
 
 from healer import errors
 from healer.serving.problems import status_of
+from healer.serving.retrying import retry_headers
 from healer.serving.schemas import Problem
 
 EVERY = [
@@ -49,6 +50,48 @@ def test_each_becomes_a_problem_with_its_fields(kind: type[errors.HealerError]) 
     problem = Problem.of(error, status_of(kind), "r1").model_dump()
     assert problem["code"] == kind.code
     assert error.fields().items() <= problem.items()
+
+
+# What a client that never heard of Healer takes for a failure that passes.
+PASSING = {408, 429, 503, 504}
+TO_BE_SENT_AGAIN = {
+    errors.AuditUnavailable,
+    errors.Busy,
+    errors.ClientTooSlow,
+    errors.ConnectionsFull,
+    errors.DeadlineExceeded,
+    errors.EngineHung,
+    errors.IdentityUnavailable,
+    errors.ModelNotReady,
+    errors.QueueFull,
+    errors.RateLimited,
+    errors.ShuttingDown,
+    errors.UploadsFull,
+    errors.UpstreamBusy,
+    errors.UpstreamChanged,
+    errors.UpstreamUnreachable,
+}
+
+
+def test_what_may_be_sent_again_is_known_and_nothing_else_may() -> None:
+    assert {kind for kind in EVERY if kind.retryable} == TO_BE_SENT_AGAIN
+
+
+@pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
+def test_only_what_passes_says_when_to_come_again(kind: type[errors.HealerError]) -> None:
+    error = example_of(kind)
+    problem = Problem.of(error, status_of(kind), "r1").model_dump()
+    headers = retry_headers(error)
+    assert problem["retryable"] is kind.retryable
+    if kind.retryable:
+        assert status_of(kind) in PASSING
+        assert headers == {"Retry-After": str(problem["retry_after"])}
+        assert problem["retry_after"] > 0
+    else:
+        assert headers == {}
+        assert problem["retry_after"] is None
+        # A probe's 503: the service is as unavailable as while it loads, and says that it stays so.
+        assert status_of(kind) not in PASSING or kind is errors.ModelUnavailable
 
 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)

@@ -159,6 +159,7 @@ def test_the_client_sends_too_much(shown: Shown) -> None:
         "half a body, then nothing for HEALER_CLIENT_TIMEOUT",
         status=408,
         code="client_too_slow",
+        retry_after=5,
         recovery="nothing needs to; it held no place in line",
     )
 )

@@ -143,9 +143,8 @@ def test_the_engine_raises_again_and_again(shown: Shown, monkeypatch: pytest.Mon
     Fault(
         "The model's score is not a number",
         "the engine gives NaN, then infinity",
-        status=503,
+        status=500,
         code="model_unsound",
-        retry_after=5,
         recovery="nothing needs to, for one image; where it goes on, the self-test, as above",
         also="No verdict is made of it.",
     )
@@ -166,9 +165,8 @@ def test_the_score_is_not_a_number(shown: Shown, margin: float) -> None:
     Fault(
         "The model runs out of memory on an image",
         "the engine raises `MemoryError`, or says what torch and OpenVINO say",
-        status=503,
+        status=500,
         code="engine_out_of_memory",
-        retry_after=5,
         recovery="nothing needs to; the next image is answered",
     )
 )
@@ -220,6 +218,7 @@ def test_the_engine_hangs_at_the_start(shown: Shown) -> None:
         "the engine is slower than `X-Request-Timeout`",
         status=504,
         code="deadline_exceeded",
+        retry_after=5,
         recovery="nothing needs to; the work is stopped, the next image is answered",
     )
 )

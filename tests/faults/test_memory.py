@@ -32,9 +32,8 @@ SPARE = 24 * 1024 * 1024
     Fault(
         "There is no memory for an image",
         "the process may take 24 MiB more (`RLIMIT_AS`), the image is 108 MB once decoded",
-        status=503,
+        status=500,
         code="out_of_memory",
-        retry_after=5,
         recovery="nothing needs to; smaller images are answered meanwhile",
         also="Where the kernel ends the process instead, see *It is killed*.",
     )

@@ -15,6 +15,7 @@ from healer.main import create_app
 from healer.queueing import lane
 from healer.screening.question import COLORECTAL_CANCER
 from healer.serving import model as model_module
+from healer.serving import upstream as upstream_module
 from tests.engines.openai.upstream import MODEL, Upstream, answered, late, replied
 from tests.engines.openai.upstream import Fault as Failing
 from tests.faults.asking import ask, service, settings
@@ -31,6 +32,7 @@ def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lane, "AGAIN_SECONDS", 0.01)
     monkeypatch.setattr(model_module, "ABSENT_SECONDS", 0.01)
     monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
+    monkeypatch.setattr(upstream_module, "FRESH_SECONDS", 0)
 
 
 @contextmanager
@@ -115,9 +117,8 @@ def test_the_server_is_busy(shown: Shown) -> None:
     Fault(
         "Its server answers garbage",
         "200 with no probabilities, with NaN, with no JSON object",
-        status=503,
+        status=502,
         code="upstream_unsuited",
-        retry_after=5,
         recovery=ITSELF,
         also="No verdict is made of it.",
     )
@@ -134,6 +135,20 @@ def test_the_server_is_busy(shown: Shown) -> None:
 )  # fmt: skip
 def test_the_server_answers_garbage(shown: Shown, garbage: object) -> None:
     check(shown, replied(garbage))
+
+
+@shows(
+    Fault(
+        "Its server rejects the key",
+        "status 401",
+        status=502,
+        code="upstream_key_rejected",
+        recovery="the operator: HEALER_ENGINE_KEY",
+        also="Nobody is told to send the image again.",
+    )
+)
+def test_the_server_rejects_the_key(shown: Shown) -> None:
+    check(shown, answered(401))
 
 
 @shows(
@@ -204,10 +219,13 @@ def test_no_wrong_answer_is_given_while_it_flaps() -> None:
             outcomes[answer.status_code] = outcomes.get(answer.status_code, 0) + 1
             if answer.status_code == 200:
                 assert answer.json()["verdict"] == verdict
+            elif answer.status_code == 502:
+                assert answer.json()["code"] == "upstream_unsuited"
+                assert "retry-after" not in answer.headers
             else:
                 assert answer.status_code == 503
                 assert answer.headers["retry-after"] == "5"
         upstream.faults.clear()
         wait_until_ready(client)
         assert ask(client).status_code == 200
-    assert min(outcomes[200], outcomes[503]) >= 2
+    assert min(outcomes[200], outcomes[502]) >= 2

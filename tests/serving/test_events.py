@@ -74,7 +74,7 @@ def test_a_failure_on_the_way_is_a_problem_event() -> None:
         engine.silent = True
         response = client.post("/predict", files={"image_file": png()}, headers=STREAM)
     name, problem = events_of(response.text)[-1]
-    assert (name, problem["code"], problem["status"]) == ("problem", "model_unsound", 503)
+    assert (name, problem["code"], problem["status"]) == ("problem", "model_unsound", 500)
 
 
 class Talkative(FakeEngine):

@@ -57,6 +57,8 @@ def test_not_ready_until_a_real_inference_has_succeeded() -> None:
         assert response.status_code == 503
         assert response.json()["code"] == "model_not_ready"
         assert response.headers["retry-after"] == "5"
+        problem = response.json()
+        assert (problem["retryable"], problem["retry_after"]) == (True, 5)
         health = client.get("/health").json()
         assert (health["ready"], health["reason"]) == (False, "the model is loading")
         assert health["model"] is None
@@ -73,7 +75,14 @@ def test_an_engine_that_gives_no_number_is_never_ready() -> None:
         while reason == "the model is loading":
             reason = client.get("/health").json()["reason"]
         assert "not a number" in reason
-        assert client.get("/ready").status_code == 503
+        for refused in (
+            client.get("/ready"),
+            client.post("/predict", files={"image_file": png()}),
+        ):
+            problem = refused.json()
+            assert (refused.status_code, problem["code"]) == (503, "model_unavailable")
+            assert "retry-after" not in refused.headers
+            assert (problem["retryable"], problem["retry_after"]) == (False, None)
 
 
 @pytest.mark.anyio

@@ -48,7 +48,8 @@ HealerError
 │   ├── ConversionDiskFull   checked before converting
 │   ├── MemoryTooSmall       checked before converting
 │   ├── ConversionTaken      the output folder holds something else
-│   ├── ModelNotReady        still loading, or failed to load
+│   ├── ModelNotReady        still loading, or tested anew
+│   │   └── ModelUnavailable     failed to load, until somebody acts
 │   ├── EngineFailed         on one image, in a way it did not foresee
 │   ├── EngineOutOfMemory    on one image
 │   ├── EngineHung           silent for too long: given up
@@ -135,6 +136,7 @@ HealerError
         ├── ImageTooCostly       in seconds or memory, or it ended the decoder
         └── ImageNotAssessable   the gate: no H&E field that can be judged
 
+Where the same request may be answered later without anyone's doing, an error is `retryable`.
 Each error carries typed fields and builds its own sentence from them: what happened, then what
 to do next. HTTP statuses live in `healer.serving.problems`, exit codes here.
 """
@@ -245,8 +247,10 @@ from healer.errors.model import (
     ModelError,
     ModelIncomplete,
     ModelNotReady,
+    ModelUnavailable,
     ModelUnsound,
     NotConvertible,
+    not_ready,
 )
 from healer.errors.observing import TracingLibrariesMissing
 from healer.errors.queueing import (
@@ -391,6 +395,7 @@ __all__ = [
     "ModelIncomplete",
     "ModelNotFound",
     "ModelNotReady",
+    "ModelUnavailable",
     "ModelUnsound",
     "NoMemoryLimit",
     "NotAnImage",
@@ -437,4 +442,5 @@ __all__ = [
     "UpstreamUnreachable",
     "UpstreamUnsuited",
     "WorkersFailed",
+    "not_ready",
 ]

@@ -105,6 +105,7 @@ class ClientTooSlow(AccessError):
         "Too little of the request arrived within {seconds:g} s, so it was given up. Send it "
         "again over a better connection, or ask the operator to raise HEALER_CLIENT_TIMEOUT."
     )
+    retryable = True
 
 
 @dataclass(eq=False)
@@ -125,6 +126,7 @@ class IdentityUnavailable(HealerError):
         "the image again in a moment."
     )
     exit_code = 106
+    retryable = True
 
 
 @dataclass(eq=False)

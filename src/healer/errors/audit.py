@@ -26,6 +26,7 @@ class AuditUnavailable(AuditError):
         "in a moment, and if that does not help, see what Healer logs."
     )
     exit_code = 91
+    retryable = True
 
 
 @dataclass(eq=False)

@@ -15,6 +15,8 @@ class HealerError(Exception):
     title: ClassVar[str] = "Something went wrong"
     message: ClassVar[str] = "Something went wrong."
     exit_code: ClassVar[int] = 1
+    # Whether the same request, sent again later, may be answered without anyone changing anything.
+    retryable: ClassVar[bool] = False
 
     def __str__(self) -> str:
         return self.message.format(**self.fields())
@@ -57,3 +59,4 @@ class ShuttingDown(HealerError):
         "Healer is shutting down: it finishes the answers it has begun and takes no new ones. "
         "Send the image again in a moment."
     )
+    retryable = True

@@ -151,6 +151,22 @@ class ModelNotReady(ModelError):
     title = "The model is not ready"
     message = "The model is not ready: {reason}. Ask /ready, and send the image again once it is."
     exit_code = 26
+    retryable = True
+
+
+@dataclass(eq=False)
+class ModelUnavailable(ModelNotReady):
+    code = "model_unavailable"
+    title = "The model cannot be loaded"
+    message = (
+        "There is no model to ask: {reason}. Waiting does not help; the operator must put this "
+        "right, and `healer doctor` says more."
+    )
+    retryable = False
+
+
+def not_ready(reason: str, *, passing: bool) -> ModelNotReady:
+    return ModelNotReady(reason) if passing else ModelUnavailable(reason)
 
 
 @dataclass(eq=False)

@@ -17,6 +17,7 @@ class Busy(HealerError):
     code = "busy"
     title = "The service is busy"
     message = "Healer is busy. Send the image again in {retry_after} s."
+    retryable = True
 
 
 @dataclass(eq=False)
@@ -57,9 +58,9 @@ class OutOfMemory(HealerError):
     code = "out_of_memory"
     title = "Healer ran out of memory"
     message = (
-        "There was not enough memory for this image. Send it again in a moment, or a smaller field "
-        "of view; if that does not help, the operator should give the service more memory, or "
-        "lower HEALER_MAX_PIXELS, HEALER_QUEUE or HEALER_UPLOAD_BUDGET_MB."
+        "There was not enough memory for this image. Send a smaller field of view; the operator "
+        "should give the service more memory, or lower HEALER_MAX_PIXELS, HEALER_QUEUE or "
+        "HEALER_UPLOAD_BUDGET_MB."
     )
 
 
@@ -83,6 +84,7 @@ class DeadlineExceeded(HealerError):
         "again, later or with a larger X-Request-Timeout, or ask the operator to raise "
         "HEALER_REQUEST_TIMEOUT."
     )
+    retryable = True
 
 
 @dataclass(eq=False)
@@ -101,8 +103,8 @@ class EngineOutOfMemory(ModelError):
     code = "engine_out_of_memory"
     title = "The model ran out of memory"
     message = (
-        "The model ran out of memory on this image. Send it again in a moment; if it happens again "
-        "the operator should lower HEALER_QUEUE or HEALER_BATCH, or give the service more memory."
+        "The model ran out of memory on this image. The operator should lower HEALER_QUEUE or "
+        "HEALER_BATCH, or give the service more memory; sending it again does not help by itself."
     )
 
 
@@ -115,3 +117,4 @@ class EngineHung(ModelError):
         "The model has been silent for {seconds:g} s and is given up. The service must be started "
         "again, which its platform does; send the image again after that."
     )
+    retryable = True

@@ -25,6 +25,7 @@ class UpstreamUnreachable(UpstreamError):
         "The model's server at {url} does not answer: {reason}. Check that it runs, and that "
         "HEALER_ENGINE_URL is its address; then send the image again."
     )
+    retryable = True
 
 
 @dataclass(eq=False)
@@ -32,6 +33,7 @@ class UpstreamBusy(UpstreamError):
     code = "upstream_busy"
     title = "The model's server is busy"
     message = "The model's server at {url} is busy: {reason}. Send the image again in a moment."
+    retryable = True
 
 
 @dataclass(eq=False)
@@ -77,6 +79,7 @@ class UpstreamChanged(UpstreamError):
         "a moment; the service meets it anew first, and checks that its calibration fits."
     )
     exit_code = 39
+    retryable = True
 
 
 @dataclass(eq=False)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from healer.errors import HealerError, UpstreamChanged
+from healer.errors import EngineFailed, HealerError, UpstreamChanged
 from healer.observing.observer import Observer
 from healer.queueing.batching import Batching
 from healer.queueing.failures import named
@@ -55,6 +55,7 @@ class Lane:
         self.screener = screener
         self.hung = False
         self.trouble: str | None = None  # why it takes nothing just now
+        self.passing = True  # whether that may end without anyone's doing
         self.at_work: Sequence[Ticket] = ()
         self.failure: HealerError | None = None  # the last, until something succeeds
         self.doing: Future[Any] | None = None  # its thread's work, the last if there is none
@@ -90,7 +91,7 @@ class Lane:
 
     def give_up(self, error: HealerError, reason: str) -> None:
         """Its thread cannot be stopped, but nobody waits for it any more."""
-        self.hung, self.trouble = True, reason
+        self.hung, self.trouble, self.passing = True, reason, True
         self.dismiss(error)
         self.close()
 
@@ -181,11 +182,13 @@ class Lane:
         """A model that fails again and again is trusted once it has passed the self-test anew."""
         while failure := await self._in_thread(self._test):
             self.failure, self.trouble = failure, str(failure)
+            # What nobody foresaw may pass as it came.
+            self.passing = failure.retryable or isinstance(failure, EngineFailed)
             log.error("the model fails its self-test", reason=self.trouble)
             if isinstance(failure, UpstreamChanged):
                 self._on_change(failure)
             await asyncio.sleep(AGAIN_SECONDS)
-        self._failures, self.failure, self.trouble = 0, None, None
+        self._failures, self.failure, self.trouble, self.passing = 0, None, None, True
 
     def _test(self) -> HealerError | None:
         """What it fails with."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 
-from healer.errors import EngineHung, HealerError, ModelNotReady, UpstreamChanged
+from healer.errors import EngineHung, HealerError, ModelNotReady, UpstreamChanged, not_ready
 from healer.observing.observer import Observer
 from healer.queueing.batching import Batching
 from healer.queueing.lane import Lane
@@ -51,6 +51,11 @@ class Lanes:
         """Why nobody is answered; None while one lane works."""
         reasons = [lane.trouble for lane in self._lanes]
         return None if None in reasons or not reasons else reasons[0]
+
+    @property
+    def passing(self) -> bool:
+        """Whether the trouble may end without anyone's doing."""
+        return any(lane.passing for lane in self._lanes) or not self._lanes
 
     @property
     def hung(self) -> bool:
@@ -110,7 +115,7 @@ class Lanes:
                 if not lane.hung and lane.silent() > self._hang_seconds:
                     self._give_up(lane, task)
             if (reason := self.trouble) and not self.hung:
-                self._line.fail(ModelNotReady(reason))
+                self._line.fail(not_ready(reason, passing=self.passing))
 
     def _give_up(self, lane: Lane, task: asyncio.Task[None]) -> None:
         error = EngineHung(self._hang_seconds)

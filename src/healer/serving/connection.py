@@ -25,7 +25,8 @@ from healer.errors import (
 )
 from healer.serving import hardening, heads, identity
 from healer.serving.patience import LEAST_RATE
-from healer.serving.problems import MEDIA_TYPE, RETRY_AFTER_SECONDS, later, status_of
+from healer.serving.problems import MEDIA_TYPE, status_of
+from healer.serving.retrying import RETRY_AFTER_SECONDS, retry_headers
 from healer.serving.schemas import Problem
 
 log = structlog.get_logger(__name__)
@@ -152,7 +153,7 @@ class Connection(H11Protocol):
         body = Problem.of(error, status, request_id).model_dump_json().encode()
         headers = {
             **hardening.HEADERS,
-            **later(error),
+            **retry_headers(error),
             "Content-Type": MEDIA_TYPE,
             "Content-Length": str(len(body)),
             "Connection": "close",

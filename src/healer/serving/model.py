@@ -19,6 +19,7 @@ from healer.errors import (
     ShuttingDown,
     UpstreamChanged,
     UpstreamError,
+    not_ready,
 )
 from healer.observing.observer import Observer, Unobserved
 from healer.queueing.batching import batching
@@ -27,6 +28,7 @@ from healer.queueing.line import Line
 from healer.queueing.pace import Pace
 from healer.screening.screener import Screener
 from healer.screening.selftest import self_test
+from healer.serving.upstream import UpstreamProbe
 
 log = structlog.get_logger(__name__)
 
@@ -37,10 +39,15 @@ ABSENT_SECONDS = 5.0  # between calls on a server that is not there yet
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`reason` says why the service is not ready; None when it is."""
+    """`reason` says why the service is not ready; None when it is. `passing` says whether that may
+    end without anyone's doing."""
 
     reason: str | None
     screener: Screener | None = None
+    passing: bool = True
+
+    def trouble(self) -> ModelNotReady:
+        return not_ready(self.reason or LOADING, passing=self.passing)
 
 
 class Model:
@@ -61,6 +68,8 @@ class Model:
         self._open_screener, self._settings = open_screener, settings
         self._observer = observer or Unobserved()
         self._reason: str | None = "the model has not started loading"
+        self._passing = True
+        self._probe = UpstreamProbe()
         self._screeners: Sequence[Screener] = ()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -68,7 +77,8 @@ class Model:
     def status(self) -> Status:
         trouble = self._lanes.trouble if self._screeners else None
         reason = trouble if self.hung else self._reason or trouble
-        return Status(reason, self._screeners[0] if self._screeners else None)
+        passing = self._passing and (not self._screeners or self._lanes.passing)
+        return Status(reason, self._screeners[0] if self._screeners else None, passing)
 
     @property
     def hung(self) -> bool:
@@ -81,7 +91,7 @@ class Model:
         status = self.status
         useless = self.hung if self.retired else status.reason
         if status.screener is None or useless:
-            raise ModelNotReady(status.reason or LOADING)
+            raise status.trouble()
         return status.screener
 
     async def start(self) -> None:
@@ -95,7 +105,7 @@ class Model:
     def retire(self) -> None:
         """Stop being ready, for good; what is in flight is still answered."""
         self.retired = True
-        self._reason = RETIRED
+        self._reason, self._passing = RETIRED, True  # the next instance answers
         log.info("shutting down")
 
     async def stop(self) -> None:
@@ -104,18 +114,23 @@ class Model:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._close(ShuttingDown())
+        self._probe.close()
         self.stuck = self.stuck or bool(tasks)
 
-    async def trouble(self) -> str | None:
-        """Why it is not ready; a model that is elsewhere is called on each time."""
+    async def trouble(self) -> ModelNotReady | None:
+        """Why it is not ready; a model that is elsewhere is called on, too."""
         status = self.status
+        if status.reason is not None:
+            return status.trouble()
         engine = status.screener.engine if status.screener else None
-        if status.reason is not None or not isinstance(engine, RemoteEngine):
-            return status.reason
-        trouble = await asyncio.to_thread(engine.trouble)
-        if isinstance(trouble, UpstreamChanged):
-            self._changed(trouble)
-        return None if trouble is None else str(trouble)
+        if not isinstance(engine, RemoteEngine):
+            return None
+        found = await self._probe.trouble(engine)
+        if isinstance(found, UpstreamChanged):
+            self._changed(found)
+        if found is None or isinstance(found, ModelNotReady):
+            return found
+        return not_ready(str(found), passing=found.retryable)
 
     def _begin(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -126,7 +141,7 @@ class Model:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             log.critical("loading broke off", exc_info=error)
-            self._fail(f"loading broke off ({type(error).__name__}); see the log", "error")
+            self._fail(f"loading broke off ({type(error).__name__}); see the log")
 
     async def _load(self) -> None:
         log.info("engine chosen", engine=self.choice.engine, reason=self.choice.reason)
@@ -141,15 +156,15 @@ class Model:
         try:
             screeners = await asyncio.to_thread(self._open_and_test)
         except HealerError as error:
-            self._fail(str(error), error.code)
+            self._fail(str(error), error)
             return not isinstance(error, UpstreamError)
         except Exception as error:  # a library's own failure must not leave "loading" standing
             log.exception("model failed to load")
-            self._fail(f"the model failed to load ({type(error).__name__}); see the log", "error")
+            self._fail(f"the model failed to load ({type(error).__name__}); see the log")
             return True
         self._screeners = screeners
         self._lanes.open(screeners, batching(screeners[0].info, self._settings))
-        self._reason = RETIRED if self.retired else None
+        self._reason, self._passing = RETIRED if self.retired else None, True
         for warning in screeners[0].warnings:
             log.warning("model", warning=warning)
         log.info("ready", seconds=round(time.monotonic() - started, 2))
@@ -168,14 +183,16 @@ class Model:
             opened.pop_all()
         return screeners
 
-    def _fail(self, reason: str, code: str) -> None:
+    def _fail(self, reason: str, error: HealerError | None = None) -> None:
+        """Without an `error` of ours nothing is known of it, and nothing is tried again."""
         self._reason = RETIRED if self.retired else reason
-        log.error("not ready", reason=reason, code=code)
+        self._passing = self.retired or (error is not None and error.retryable)
+        log.error("not ready", reason=reason, code=error.code if error else "error")
 
     def _changed(self, error: UpstreamChanged) -> None:
         """The model is another one now, and its calibration may not fit: start over with it."""
         if self._reason is None:
-            self._reason = str(error)
+            self._reason, self._passing = str(error), True
             self._begin(self._reopen(error))
 
     async def _reopen(self, why: UpstreamChanged) -> None:

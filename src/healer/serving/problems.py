@@ -15,21 +15,27 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from healer import errors
 from healer.observing import trail
 from healer.serving.identity import request_id_of
+from healer.serving.retrying import retry_headers
 from healer.serving.schemas import Problem
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_SECONDS = 5
 STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.HealerError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    errors.ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.EngineFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    # 503 passes by itself; what waits for somebody to act is a 500, and a 502 where that is at
+    # the model's server.
+    errors.ModelError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.ModelNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EngineHung: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamError: HTTPStatus.BAD_GATEWAY,
+    errors.UpstreamUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamChanged: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.Busy: HTTPStatus.TOO_MANY_REQUESTS,
     errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.OutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.AuditError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.AuditUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AuditOff: HTTPStatus.NOT_FOUND,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.AnswerUnknown: HTTPStatus.NOT_FOUND,
@@ -99,10 +105,19 @@ def documented(*kinds: type[errors.HealerError]) -> dict[int | str, dict[str, An
             {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}},
         )
         examples = response["content"][MEDIA_TYPE].setdefault("examples", {})
-        examples[kind.code] = {"summary": kind.title}
+        later = "sent again later, it may be answered" if kind.retryable else "not to be sent again"
+        examples[kind.code] = {"summary": kind.title, "description": f"As it is, {later}."}
+        if kind.retryable:
+            response["headers"] = _RETRY_AFTER
     return responses
 
 
+_RETRY_AFTER = {
+    "Retry-After": {
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "Seconds; there only where `retryable` is true.",
+    }
+}
 _SCHEMA = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -117,11 +132,7 @@ def refusal(request: Request, error: errors.HealerError) -> Response:
     if isinstance(error, errors.ImageNotAssessable):
         trail.current().refused = [str(reason["code"]) for reason in error.reasons]
     problem = Problem.of(error, status, request_id_of(request))
-    return _document(problem, later(error))
-
-
-def later(error: errors.HealerError) -> dict[str, str]:
-    return {"Retry-After": str(error.retry_after)} if isinstance(error, errors.Busy) else {}
+    return _document(problem, retry_headers(error))
 
 
 async def _routing(request: Request, error: Exception) -> Response:
@@ -157,7 +168,6 @@ def _plain(request: Request, status: HTTPStatus, code: str, detail: str) -> Prob
 
 def _document(problem: Problem, headers: Any = None) -> Response:  # noqa: ANN401 - Starlette's own
     trail.current().failed(problem.code, problem.status)
-    merged = dict(headers or {})
-    if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-        merged["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return JSONResponse(problem.model_dump(), problem.status, headers=merged, media_type=MEDIA_TYPE)
+    return JSONResponse(
+        problem.model_dump(), problem.status, headers=headers, media_type=MEDIA_TYPE
+    )

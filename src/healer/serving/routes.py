@@ -76,11 +76,11 @@ async def health(
     )
 
 
-@router.get("/ready", responses=documented(errors.ModelNotReady))
+@router.get("/ready", responses=documented(errors.ModelNotReady, errors.ModelUnavailable))
 async def ready(service: TheService) -> Readiness:
     """200 once a real inference on a known input has succeeded; 503 with the reason before."""
-    if (reason := await service.trouble()) is not None:
-        raise errors.ModelNotReady(reason)
+    if (trouble := await service.trouble()) is not None:
+        raise trouble
     return Readiness()
 
 
@@ -127,6 +127,7 @@ _REFUSALS = documented(
     errors.ImageTooCostly,
     errors.ImageNotAssessable,
     errors.ModelNotReady,
+    errors.ModelUnavailable,
     errors.ModelUnsound,
     errors.UpstreamError,
     errors.UpstreamUnreachable,

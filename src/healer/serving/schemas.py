@@ -17,6 +17,7 @@ from healer.screening.gate import GateReport
 from healer.screening.screener import Look, Screener, Screening
 from healer.screening.second_answer import Mark, SecondAnswer
 from healer.screening.verdict import CUT
+from healer.serving.retrying import retry_after
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -302,6 +303,16 @@ class Problem(BaseModel):
     detail: str
     code: str = Field(description="Stable; switch on this.")
     request_id: str
+    retryable: bool = Field(
+        default=False,
+        description="Whether the same request, sent again later, may be answered without anyone "
+        "changing anything. Where false, do not send it again as it is.",
+    )
+    retry_after: int | None = Field(
+        default=None,
+        description="Seconds to wait before sending it again, as in the header Retry-After; null "
+        "where `retryable` is false.",
+    )
 
     @classmethod
     def of(cls, error: HealerError, status: int, request_id: str) -> Problem:
@@ -312,5 +323,9 @@ class Problem(BaseModel):
             detail=str(error),
             code=error.code,
             request_id=request_id,
-            **error.fields(),
+            **{
+                "retryable": error.retryable,
+                "retry_after": retry_after(error),
+                **error.fields(),
+            },
         )

@@ -7,7 +7,7 @@ from contextlib import aclosing
 
 from healer.config import Settings
 from healer.engines.choice import Choice
-from healer.errors import DeadlineExceeded, ModelNotReady, QueueFull, ShuttingDown
+from healer.errors import DeadlineExceeded, ModelNotReady, QueueFull, ShuttingDown, not_ready
 from healer.imaging import Tile
 from healer.observing import trail
 from healer.observing.observer import Observer
@@ -82,7 +82,7 @@ class Service(Model):
     async def ask(self, ticket: Ticket, tile: Tile) -> AsyncGenerator[Heard, None]:
         """What is heard of the tile until it is answered. Raises ModelError, DeadlineExceeded."""
         if self._reason and not self.retired:  # the model was changed since the ticket was drawn
-            raise ModelNotReady(self._reason)
+            raise not_ready(self._reason, passing=self._passing)
         self._line.join(ticket, tile)
         try:
             async with aclosing(ticket.hear()) as hearing:

@@ -18,6 +18,7 @@ from healer.main import create_app
 from healer.screening.calibration import Binding
 from healer.screening.question import COLORECTAL_CANCER
 from healer.serving import model
+from healer.serving import upstream as probing
 from tests.engines.openai.upstream import KEY, MODEL, Upstream
 from tests.screening.test_calibration import SAMPLE, saved
 from tests.serving.conftest import png, wait_until_ready
@@ -58,6 +59,7 @@ def client(
     """Of a service that asks without pauses; it takes a calibration that lies in `tmp_path`."""
     monkeypatch.setattr(model, "ABSENT_SECONDS", 0.05)
     monkeypatch.setattr(engine, "BELIEVED_SECONDS", 0)
+    monkeypatch.setattr(probing, "FRESH_SECONDS", 0)
     with TestClient(create_app(settings(upstream.url, tmp_path))) as client:
         wait_until_ready(client)
         yield client
