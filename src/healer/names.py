@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from pathlib import PurePath
 
 from rich.cells import cell_len
@@ -16,6 +17,12 @@ def printable(name: str | PurePath) -> str:
     that is not UTF-8. For people; whatever reads it back needs the name itself."""
     text = str(name)
     return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def examples(names: Sequence[str], most: int = 3) -> str:
+    """The first few, for a sentence."""
+    shown = [printable(name) for name in names[:most]]
+    return ", ".join([*shown, *[ELLIPSIS] * (len(names) > most)])
 
 
 def shortened(name: str, width: int) -> str:

@@ -26,6 +26,7 @@ from healer.errors import (
     OutOfMemory,
     TooManyBytes,
 )
+from healer.files import walk_all
 from healer.imaging import Tile
 from healer.queueing import failures
 from healer.queueing.batching import natural
@@ -39,7 +40,6 @@ log = structlog.get_logger(__name__)
 
 # How many tiles an engine is shown at once, where that is more than a service would show it.
 BATCHES = {"builtin": 16, "openai": 8}
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
 ADMITTING = 2  # threads that read, decode and ask the gate; all three let other threads run
 
 Item = TypeVar("Item")
@@ -83,11 +83,7 @@ class Prepared:
 
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:
     """Named files as they are; folders walked in name order, for the formats Healer reads."""
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES)
-        else:
-            yield path
+    yield from walk_all(paths).files
 
 
 def outcomes(screener: Screener, tiles: Iterable[Source], settings: Settings) -> Iterator[Outcome]:

@@ -143,7 +143,7 @@ def test_given_answers_take_the_datasets_order_and_words(dataset: Dataset, tmp_p
         "elsewhere/001.png,normal,x,none,2.5,",
         "adenocarcinoma/000.png,adenocarcinoma,x,,,",
     )
-    rows = read_csv(file, dataset)
+    rows = read_csv(file, dataset).rows
     assert [(row.path, row.shift, row.margin) for row in rows] == [
         ("adenocarcinoma/000.png", "none", None),
         ("adenocarcinoma/001.png", "none", 2.5),

@@ -148,7 +148,8 @@ def _show(
     )
     if tiles.withheld:
         console.print(f"{tiles.withheld:,} tiles left out: hardly a yes or no from the model")
-    for note in notes_on(dataset, answered.rows, described(answered.info, answers)):
+    notes = notes_on(dataset, answered.rows, described(answered.info, answers))
+    for note in [*notes, *answered.notes]:
         console.print(note, style="yellow")
     console.print(_table(fitted))
     console.print(

@@ -17,7 +17,7 @@ from healer.commands.evaluation_tables import show, show_comparison
 from healer.config import Settings
 from healer.engines.base import EngineInfo
 from healer.engines.choice import choose
-from healer.errors import ResultsMismatch
+from healer.errors import DatasetUnreadable, ResultsMismatch
 from healer.evaluation import plots, report
 from healer.evaluation.answers import BINDING, Journal, Row, ask, binding_of, read_csv, write_csv
 from healer.evaluation.assess import Baseline, assess, colour_baseline
@@ -26,8 +26,9 @@ from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.labels import Mapping
 from healer.evaluation.locate import FOLDER, locate
 from healer.evaluation.results import NAME as RESULTS
-from healer.evaluation.results import curves, shifts_in
+from healer.evaluation.results import curves, missing_words, shifts_in
 from healer.evaluation.shifts import NONE, SHIFTS
+from healer.files.names import examples
 from healer.screening.calibration import Calibration
 from healer.screening.opening import find_calibration, open_screener
 from healer.screening.screener import Screener
@@ -61,6 +62,17 @@ class Answered:
     info: EngineInfo | None
     calibration: Calibration | None
     folder: Path
+    unmatched: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know of a file of answers."""
+        if not self.unmatched:
+            return []
+        return [
+            f"{len(self.unmatched):,} paths in the file of answers are of no tile evaluated here "
+            f"({examples(self.unmatched)})."
+        ]
 
 
 def evaluate(settings: Settings, request: Request, screener: Screener | None = None) -> Path:
@@ -81,6 +93,7 @@ def evaluate(settings: Settings, request: Request, screener: Screener | None = N
             request.resamples,
             lambda count: progress.advance(work, count),
         )
+    results.notes += answered.notes
     folder = answered.folder
     write_csv(answered.rows, folder / ANSWERS, answered.calibration)
     colour = baseline.scored.get(NONE)
@@ -133,6 +146,8 @@ def answers_of(
     """From a file of answers, or by asking the engine; goes on where an unfinished run stopped."""
     if request.answers is not None:
         return _given(settings, request, request.answers, dataset, screener)
+    if len(dataset.absent) == len(dataset.items):
+        raise DatasetUnreadable(dataset.name, missing_words(dataset))
     screener = screener or open_screener(choose(settings), settings)
     try:
         shifts = list(SHIFTS) if request.shifts else [NONE]
@@ -153,14 +168,13 @@ def answers_of(
 def _given(
     settings: Settings, request: Request, file: Path, dataset: Dataset, screener: Screener | None
 ) -> Answered:
-    rows = read_csv(file, dataset)
-    if not request.shifts:
-        rows = [row for row in rows if row.shift == NONE]
+    given = read_csv(file, dataset)
+    rows = [row for row in given.rows if request.shifts or row.shift == NONE]
     info = _info(settings, request, screener)
     calibration = find_calibration(settings, info)[0] if info else None
     folder = request.out or _new_folder(dataset, info.engine if info else "answers")
     folder.mkdir(parents=True, exist_ok=True)
-    return Answered(rows, info, calibration, folder)
+    return Answered(rows, info, calibration, folder, given.unmatched)
 
 
 def _info(settings: Settings, request: Request, screener: Screener | None) -> EngineInfo | None:

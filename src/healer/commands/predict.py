@@ -16,8 +16,10 @@ from healer.config import Settings
 from healer.engines.base import Answer
 from healer.engines.choice import choose
 from healer.errors import FileNotReadable
+from healer.files import walk_all
+from healer.files.names import json_safe, printable
 from healer.notice import NOTICE
-from healer.outcomes import Outcome, find_images, outcomes
+from healer.outcomes import Outcome, outcomes
 from healer.screening.opening import open_screener
 from healer.serving.schemas import Prediction, Problem
 
@@ -26,7 +28,10 @@ COLOURS = {Answer.YES: "bold red", Answer.NO: "green", Answer.INDETERMINATE: "ye
 
 def predict(settings: Settings, paths: Iterable[Path], *, as_json: bool) -> bool:
     """Answer for every image at or below `paths`; True where all were answered."""
-    files = list(find_images(paths))
+    walked = walk_all(paths)
+    if walked.left_out:
+        complaints().print(str(walked.left_out))
+    files = walked.files
     if not files:
         raise FileNotReadable("no image was found there")
     screener = open_screener(choose(settings), settings)
@@ -42,7 +47,7 @@ def print_lines(found: Iterable[Outcome]) -> list[Outcome]:
     shown = []
     for outcome in found:
         line = {"path": str(outcome.path), **outcome.answer.model_dump(mode="json")}
-        sys.stdout.write(json.dumps(line, ensure_ascii=False) + "\n")
+        sys.stdout.write(json_safe(json.dumps(line, ensure_ascii=False)) + "\n")
         sys.stdout.flush()
         shown.append(outcome)
     return shown
@@ -52,7 +57,7 @@ def print_table(found: Iterable[Outcome], console: Console | None = None) -> lis
     shown = list(found)
     table = Table("Tile", "Verdict", "Probability", "Explanation", caption=NOTICE, show_lines=True)
     for outcome in shown:
-        table.add_row(Text(str(outcome.path), overflow="fold"), *_cells(outcome.answer))
+        table.add_row(Text(printable(str(outcome.path)), overflow="fold"), *_cells(outcome.answer))
     (console or Console()).print(table)
     return shown
 
@@ -62,6 +67,10 @@ def _cells(answer: Prediction | Problem) -> tuple[Text, Text, Text]:
         return Text("refused", "dim"), Text("–"), Text(answer.detail)
     verdict = Text(answer.verdict, COLOURS[answer.verdict])
     return verdict, Text(f"{answer.probability:.1%}", justify="right"), Text(answer.explanation)
+
+
+def complaints() -> Console:
+    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 
 
 def _tracked(found: Iterable[Outcome], total: int) -> Iterable[Outcome]:

@@ -28,10 +28,10 @@ from healer.commands.evaluation_tables import cell
 from healer.config import Settings
 from healer.engines.choice import Choice, open_engine
 from healer.engines.medgemma.loading import Plan, pick_device
-from healer.errors import NotCalibratable
+from healer.errors import DatasetUnreadable, NotCalibratable
 from healer.evaluation.datasets import Limits
 from healer.evaluation.metrics import TITLES, Figure, as_json, measure
-from healer.evaluation.results import scored_of
+from healer.evaluation.results import missing_words, scored_of
 from healer.notice import NOTICE
 from healer.screening.calibration import NAME as CALIBRATION
 from healer.screening.question import COLORECTAL_CANCER
@@ -66,6 +66,8 @@ def tune(settings: Settings, order: Order) -> Path:
     errors = Console(stderr=True, highlight=False)
     with bars(errors) as progress:
         dataset = found(order.request, progress)
+    if dataset.absent:
+        raise DatasetUnreadable(dataset.name, missing_words(dataset))
     parts = data.split(dataset, order.recipe)
     job = _job(settings, order, parts)
     claim(job, resume=order.resume)
@@ -118,6 +120,8 @@ def _say_parts(console: Console, parts: data.Split) -> None:
         yes = sum(item.positive for item in part.items)
         cases = len({item.case_id for item in part.items})
         console.print(f"{name}: {len(part.items):,} tiles, {yes:,} of them cancer, {cases:,} cases")
+    if left_out := parts.train.files_left_out:
+        console.print(str(left_out), style="yellow", markup=False)
     if not parts.train.has_cases:
         console.print(
             "No case of some tiles is given, so tiles of one patient may be on both sides: expect "
@@ -228,6 +232,7 @@ def report(
         "notice": NOTICE,
         "run": job.binding,
         "tiles": len(job.data.items),
+        "files_left_out": job.data.files_left_out.as_json(),
         "trained": trained,
         "figures": {name: as_json(each) for name, each in figures.items()},
     }

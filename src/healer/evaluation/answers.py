@@ -11,7 +11,7 @@ import csv
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from healer.engines.base import EngineInfo, Evidence
 from healer.errors import HealerError, ResultsMismatch
 from healer.evaluation.datasets import Dataset, Item, Limits
 from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, name_of
+from healer.files.names import Spellings, escaped, json_safe, spellings_of
+from healer.files.table import columns, lines
 from healer.imaging import Tile
 from healer.screening.calibration import Calibration
 from healer.screening.screener import Look, Screener
@@ -71,13 +73,14 @@ class Journal:
         if held.exists():
             _same(folder, json.loads(held.read_text(encoding="utf-8")), binding)
         else:
-            held.write_text(json.dumps(binding, indent=1, ensure_ascii=False), encoding="utf-8")
+            text = json_safe(json.dumps(binding, indent=1, ensure_ascii=False))
+            held.write_text(text, encoding="utf-8")
         self.done = dict(_whole_lines(self._file))
 
     def add(self, key: str, rows: Sequence[Row]) -> None:
         line = json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, ensure_ascii=False)
         with self._file.open("a", encoding="utf-8") as out:
-            out.write(line + "\n")
+            out.write(json_safe(line) + "\n")
             out.flush()
             os.fsync(out.fileno())
         self.done[key] = list(rows)
@@ -167,6 +170,8 @@ def write_csv(rows: Sequence[Row], file: Path, calibration: Calibration | None) 
             table.writerow(
                 {
                     **{name: value for name, value in asdict(row).items() if name in COLUMNS},
+                    "path": escaped(row.path),
+                    "case_id": escaped(row.case_id),
                     "truth": "yes" if row.positive else "no",
                     "probability": verdict.probability if verdict else None,
                     "verdict": verdict.answer if verdict else "refused",
@@ -174,38 +179,53 @@ def write_csv(rows: Sequence[Row], file: Path, calibration: Calibration | None) 
             )
 
 
-def read_csv(file: Path, dataset: Dataset) -> list[Row]:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Answers made elsewhere, in the dataset's order; `unmatched` are paths of no tile in it."""
+
+    rows: list[Row]
+    unmatched: tuple[str, ...]
+
+
+def read_csv(file: Path, dataset: Dataset) -> Given:
     """Answers made elsewhere (path, label, case_id, shift, margin, mass) for tiles of `dataset`."""
     items = {item.path: item for item in dataset.items}
+    spellings = Spellings(items)
+    found, unmatched = [], []
     try:
-        with file.open(newline="", encoding="utf-8-sig") as content:
-            rows = [_given(line, items) for line in csv.DictReader(content)]
+        if not {"path", "margin"} <= set(columns(file)):
+            raise ValueError("it lacks the columns path and margin")
+        for _, line in lines(file):
+            item = items.get(_path_of(line["path"], spellings) or "")
+            if item is None:
+                unmatched.append(line["path"])
+            else:
+                found.append(_given(line, item))
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         raise ResultsMismatch(file.name, str(error)) from None
-    found = [row for row in rows if row is not None]
     if len({(row.path, row.shift) for row in found}) != len(found):
         raise ResultsMismatch(file.name, "a tile is answered twice under one shift")
     if not any(row.shift == NONE for row in found):
         raise ResultsMismatch(file.name, "it answers none of the dataset's tiles as they are")
     order = {path: at for at, path in enumerate(items)}
     ranks = {shift: at for at, shift in enumerate(SHIFTS)}
-    return sorted(found, key=lambda row: (ranks[row.shift], order[row.path]))
+    found.sort(key=lambda row: (ranks[row.shift], order[row.path]))
+    return Given(found, tuple(dict.fromkeys(unmatched)))
 
 
-def _given(line: dict[str, str], items: dict[str, Item]) -> Row | None:
-    """None for tiles that are not in the dataset (left out, or past its limit)."""
-    if "margin" not in line or "path" not in line:
-        raise ValueError("it lacks the columns path and margin")
-    item = items.get(line["path"])
-    if item is None:
-        return None
-    if line.get("label", item.label) != item.label:
+def _path_of(written: str, spellings: Spellings) -> str | None:
+    tries = (written, *spellings_of(written))
+    return next((path for each in tries if (path := spellings.find(each))), None)
+
+
+def _given(line: Mapping[str, str], item: Item) -> Row:
+    if (line.get("label", "").strip() or item.label) != item.label:
         raise ValueError(f"{item.path} is {line['label']} there and {item.label} in the dataset")
     try:
         shift = name_of(line.get("shift") or "")
     except KeyError:
         raise ValueError(f"no shift is called {line['shift']}") from None
-    margin = float(line["margin"]) if line["margin"] else None
+    margin = float(line["margin"]) if line["margin"].strip() else None
     if margin is not None and not math.isfinite(margin):
         raise ValueError(f"the margin of {item.path} is not a finite number")
     mass, seconds = line.get("mass"), line.get("seconds")
@@ -214,5 +234,5 @@ def _given(line: dict[str, str], items: dict[str, Item]) -> Row | None:
         margin=margin,
         mass=float(mass) if mass else 1.0,
         seconds=float(seconds) if seconds else None,
-        refusal=line.get("refusal") or (None if line["margin"] else "no_margin"),
+        refusal=line.get("refusal") or (None if margin is not None else "no_margin"),
     )

@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 from healer.errors import DatasetNotFound, DatasetUnreadable, FileNotReadable, TooManyBytes
 from healer.evaluation.known import KNOWN, PATHMNIST_CLASSES, Known
 from healer.evaluation.labels import Mapping, plain
+from healer.files import LeftOut, Reason, walk
+from healer.files.names import Resolver, escaped, printable
+from healer.files.table import column_of, columns, lines
 from healer.imaging import Tile, decode
 
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp"})
-MASKS = frozenset({"label", "labels", "mask", "masks", "__macosx"})
+MASKS = frozenset({"label", "labels", "mask", "masks"})
 INDEX = "index.csv"
 LEAST_TO_RECOGNISE = 3
 
@@ -60,8 +62,8 @@ class Files:
             if (self.folder / path).stat().st_size > limits.max_bytes:
                 raise TooManyBytes(limits.max_bytes)
             data = (self.folder / path).read_bytes()
-        except OSError as error:
-            raise FileNotReadable(error.strerror or type(error).__name__) from None
+        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+            raise FileNotReadable(getattr(error, "strerror", None) or str(error)) from None
         return decode(data, max_pixels=limits.max_pixels)
 
 
@@ -77,8 +79,9 @@ class Arrays:
 
 @dataclass(frozen=True)
 class Dataset:
-    """`left_out` counts tiles by class that take no part; `has_cases` is False where each tile
-    had to be taken as its own case."""
+    """`left_out` counts tiles by class that take no part, `files_left_out` what a walk passed by;
+    `missing` are listed paths where nothing is; `has_cases` is False where each tile had to be
+    taken as its own case."""
 
     name: str
     items: tuple[Item, ...]
@@ -86,12 +89,19 @@ class Dataset:
     has_cases: bool
     left_out: dict[str, int]
     known: Known | None = None
+    files_left_out: LeftOut = field(default_factory=LeftOut)
+    missing: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> str:
         """Changes with any tile's name, class, case or answer."""
         rows = "\n".join(repr((i.path, i.label, i.case_id, i.positive)) for i in self.items)
         return hashlib.sha256(rows.encode()).hexdigest()[:16]
+
+    @property
+    def absent(self) -> list[str]:
+        """Paths of tiles that are not there."""
+        return [item.path for item in self.items if item.path in self.missing]
 
     def limited(self, count: int | None) -> Dataset:
         """At most `count` tiles, evenly spread, so that no class or case is cut off."""
@@ -108,47 +118,72 @@ def read(path: Path, mapping: Mapping, name: str | None = None) -> Dataset:
         raise DatasetNotFound(str(path), f"Give a path, or one of {known} with --download")
     if path.suffix.lower() == ".npz":
         return _arrays(path, mapping, name)
-    index = path if path.is_file() else path / INDEX
-    rows = _indexed(index) if index.is_file() else list(_foldered(path, mapping))
-    if not rows:
-        raise DatasetUnreadable(path.name, "it holds no pictures")
     folder = path if path.is_dir() else path.parent
-    return _assembled(name or _name_of(path), rows, Files(folder), mapping)
+    index = path if path.is_file() else _index_in(path)
+    listed = _indexed(index, Resolver(folder)) if index else _foldered(path, mapping)
+    if not listed.rows:
+        reason = f"it holds no pictures. {listed.left_out}".strip()
+        raise DatasetUnreadable(printable(path.name), reason.removesuffix("."))
+    found = _assembled(name or _name_of(path), listed.rows, Files(folder), mapping)
+    return replace(found, files_left_out=listed.left_out, missing=listed.missing)
 
 
 Row = tuple[str, str, str | None]  # path, label, case
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    rows: list[Row]
+    left_out: LeftOut = field(default_factory=LeftOut)
+    missing: frozenset[str] = frozenset()
+
+
 def _name_of(path: Path) -> str:
-    named = path.parent if path.name == INDEX else path
-    return named.resolve().name if named.is_dir() else named.stem
+    named = path.parent if path.name.casefold() == INDEX else path
+    return escaped(named.resolve().name if named.is_dir() else named.stem)
 
 
-def _indexed(index: Path) -> list[Row]:
+def _index_in(folder: Path) -> Path | None:
+    name = Resolver(folder).find(INDEX)
+    return folder / name if name and (folder / name).is_file() else None
+
+
+def _indexed(index: Path, resolver: Resolver) -> Listed:
+    """Paths as they are spelt on the disk; those that name nothing stay as they are listed."""
     try:
-        with index.open(newline="", encoding="utf-8-sig") as file:
-            lines = list(csv.DictReader(file))
+        column = column_of(columns(index))
+        if column is None or "label" not in columns(index):
+            raise DatasetUnreadable(index.name, "it has no rows with the columns path and label")
+        rows = []
+        missing = []
+        for number, line in lines(index):
+            if not (line[column].strip() and line["label"].strip()):
+                raise DatasetUnreadable(index.name, f"line {number} lacks a path or a label")
+            found = resolver.find(line[column])
+            if found is None:
+                missing.append(line[column])
+            case = escaped(line.get("case_id", "").strip())
+            rows.append((found or line[column], escaped(line["label"].strip()), case or None))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DatasetUnreadable(index.name, str(error)) from None
-    column = next((name for name in ("path", "file") if lines and name in lines[0]), None)
-    if column is None or "label" not in lines[0]:
-        raise DatasetUnreadable(index.name, "it has no rows with the columns path and label")
-    rows = [(line[column], line["label"], line.get("case_id") or None) for line in lines]
-    if absent := next((n for n, row in enumerate(rows, 2) if not (row[0] and row[1])), None):
-        raise DatasetUnreadable(index.name, f"line {absent} lacks a path or a label")
-    return rows
+    return Listed(rows, missing=frozenset(missing))
 
 
-def _foldered(folder: Path, mapping: Mapping) -> Iterable[Row]:
+def _foldered(folder: Path, mapping: Mapping) -> Listed:
     """The class is the outermost folder that names a class; else the outermost folder."""
-    for file in sorted(folder.rglob("*")):
+    walked = walk(folder)
+    rows: list[Row] = []
+    for file in walked.files:
         parts = file.relative_to(folder).parts
         folders = parts[:-1]
-        if file.suffix.lower() not in SUFFIXES or file.name.startswith("._") or not folders:
-            continue
-        if MASKS.isdisjoint(map(str.casefold, folders)):
+        if not folders:
+            walked.left_out.add(Reason.NO_CLASS, file.name)
+        elif masks := [part for part in folders if part.casefold() in MASKS]:
+            walked.left_out.add(Reason.MASK, masks[0])
+        else:
             named = next((part for part in folders if mapping.names(part)), folders[0])
-            yield "/".join(parts), named, None
+            rows.append(("/".join(parts), escaped(named), None))
+    return Listed(rows, walked.left_out)
 
 
 def _arrays(path: Path, mapping: Mapping, name: str | None) -> Dataset:
@@ -175,10 +210,10 @@ def _assembled(name: str, rows: Sequence[Row], source: Source, mapping: Mapping)
     meanings = mapping.meanings({label for _, label, _ in rows})
     known = recognised(name, meanings)
     if repeated := next((p for p, n in Counter(p for p, _, _ in rows).items() if n > 1), None):
-        raise DatasetUnreadable(name, f"{repeated} is listed twice")
+        raise DatasetUnreadable(name, f"{printable(repeated)} is listed twice")
     cased = [(path, label, case or _case_in(path, known)) for path, label, case in rows]
     return Dataset(
-        name=name,
+        name=escaped(name),
         items=tuple(
             Item(path, label, case or path, bool(meanings[label]))
             for path, label, case in cased
@@ -208,4 +243,4 @@ def _case_in(path: str, known: Known | None) -> str | None:
     if known is None or known.case_pattern is None:
         return None
     found = re.search(known.case_pattern, path.rpartition("/")[2])
-    return found.group(1) if found else None
+    return escaped(found.group(1)) if found else None

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from healer.errors import LabelUnknown
 from healer.evaluation.known import KNOWN
+from healer.files.names import escaped
 
 NUMBERED = re.compile(r"^\d+[-_ ]+")
 
 
 def plain(label: str) -> str:
     """A class's name whatever its spelling: `01_TUMOR` is `tumor`, `High-grade IN` a slug."""
-    return re.sub(r"[\s_]+", "-", NUMBERED.sub("", label.strip())).casefold()
+    text = unicodedata.normalize("NFC", escaped(label.strip()))
+    return re.sub(r"[\s_]+", "-", NUMBERED.sub("", text)).casefold()
 
 
 @dataclass(frozen=True, slots=True)

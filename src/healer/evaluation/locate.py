@@ -11,6 +11,7 @@ from healer.evaluation.datasets import Dataset
 from healer.evaluation.fetch import Advance, Say, fetch, place_of
 from healer.evaluation.known import KNOWN
 from healer.evaluation.labels import Mapping
+from healer.files.names import printable
 
 FOLDER = Path("runs/datasets")
 
@@ -44,6 +45,6 @@ def _at(path: Path, mapping: Mapping, say: Say, folder: Path) -> Dataset:
     name = next(path.name[: -len(end)] for end in SUFFIXES if path.name.lower().endswith(end))
     place = folder / name
     if not place.exists():
-        say(f"Unpacking {path.name} into {place}")
+        say(printable(f"Unpacking {path.name} into {place}"))
         unpack(path, place)
     return datasets.read(place, mapping, name)

@@ -20,6 +20,7 @@ from healer.evaluation.bootstrap import SEED
 from healer.evaluation.datasets import Dataset
 from healer.evaluation.metrics import Figure, Scored
 from healer.evaluation.shifts import NONE
+from healer.files.names import examples
 from healer.notice import NOTICE
 from healer.screening.calibration import Calibration
 from healer.screening.verdict import CUT
@@ -123,6 +124,8 @@ def described(dataset: Dataset, rows: Sequence[Row]) -> dict[str, Any]:
             for label in sorted(counts)
         },
         "left_out": dataset.left_out,
+        "files_left_out": dataset.files_left_out.as_json(),
+        "missing": len(dataset.absent),
     }
 
 
@@ -152,7 +155,29 @@ def notes_on(dataset: Dataset, rows: Sequence[Row], info: dict[str, Any]) -> lis
     if dataset.left_out:
         parts = ", ".join(f"{label} ({count})" for label, count in dataset.left_out.items())
         notes.append(f"Left out: {parts}.")
+    return [*notes, *notes_on_files(dataset, rows)]
+
+
+def notes_on_files(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
+    """What was left out, is missing, or could not be read."""
+    notes = []
+    if dataset.files_left_out:
+        notes.append(str(dataset.files_left_out))
+    if dataset.absent:
+        notes.append(f"{missing_words(dataset)}.")
+    refusals = Counter(row.refusal for row in under(rows, NONE) if row.refusal)
+    if refusals:
+        codes = ", ".join(f"{count:,} {code}" for code, count in refusals.most_common())
+        notes.append(
+            f"{refusals.total():,} of {len(under(rows, NONE)):,} tiles have no margin and take no "
+            f"part in the figures: {codes}."
+        )
     return notes
+
+
+def missing_words(dataset: Dataset) -> str:
+    absent, total = dataset.absent, len(dataset.items)
+    return f"{len(absent):,} of {total:,} listed paths name no file there ({examples(absent)})"
 
 
 def _trained_on(dataset: Dataset, info: dict[str, Any]) -> bool:

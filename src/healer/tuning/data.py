@@ -68,7 +68,8 @@ def write(part: Dataset, file: Path) -> None:
     """As a CSV index that Healer reads as a dataset of its own; raises DatasetUnreadable."""
     if not isinstance(part.source, Files):
         raise DatasetUnreadable(part.name, "its tiles are not files, and tuning needs files")
-    with file.open("w", newline="", encoding="utf-8") as out:
+    # Names that are no UTF-8 are written as they are: Healer reads them so.
+    with file.open("w", newline="", encoding="utf-8", errors="surrogateescape") as out:
         table = csv.writer(out, lineterminator="\n")
         table.writerow(("path", "label", "case_id"))
         for item in part.items:

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import json
+import os
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from healer.files.names import (
+    Resolver,
+    Spellings,
+    escaped,
+    from_bytes,
+    json_safe,
+    printable,
+    to_bytes,
+)
+
+NFC = unicodedata.normalize("NFC", "Adénome/é.png")
+NFD = unicodedata.normalize("NFD", "Adénome/é.png")
+
+
+def test_a_name_that_is_no_utf_8_is_shown_escaped() -> None:
+    assert escaped("M\udcfcller.png") == r"M\xfcller.png"
+    assert escaped("Müller.png") == "Müller.png"
+    assert escaped("\ud800") == r"\ud800"
+    assert printable("a\nb\x1b[31m\u202egnp.exe\udcff") == r"a\nb\x1b[31m\u202egnp.exe\xff"
+    assert printable("नमूना \u200d 標本.png") == "नमूना \u200d 標本.png"
+
+
+@given(st.binary(max_size=20))
+def test_names_come_back_as_they_were(name: bytes) -> None:
+    text = from_bytes(name)
+    assert to_bytes(text) == name
+    written = json_safe(json.dumps({"path": text}, ensure_ascii=False))
+    assert json.loads(written.encode())["path"] == text
+    escaped(text).encode()
+    assert len(printable(text).splitlines()) <= 1
+
+
+def put(folder: Path, *names: str) -> Resolver:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return Resolver(folder)
+
+
+@pytest.mark.parametrize(
+    ("there", "listed"),
+    [
+        ("tumour/a.png", "tumour/a.png"),
+        ("tumour/a.png", "./tumour//a.png"),
+        ("tumour/a.png", "tumour/./a.png"),
+        ("tumour/a.png", "tumour\\a.png"),
+        ("tumour/a.png", ".\\tumour\\a.png"),
+        ("tumour/a.png", " tumour/a.png "),
+        ("tumour/a.png", "Tumour\\A.PNG"),
+        ("a\\b.png", "a\\b.png"),
+        (" a.png", " a.png"),
+        (NFC, NFD),
+        (NFD, NFC),
+        (NFD, NFC.replace("/", "\\")),
+        ("M\udcfcller/\udcff.png", "M\udcfcller/\udcff.png"),
+        ("M\udcfcller/\udcff.png", r"M\xfcller/\xff.png"),
+    ],
+)
+def test_a_listed_path_is_found_however_it_is_spelt(
+    tmp_path: Path, there: str, listed: str
+) -> None:
+    assert put(tmp_path, there, "tumour/b.png").find(listed) == there
+
+
+def test_absolute_paths_and_those_that_go_up_stay_so(tmp_path: Path) -> None:
+    resolver = put(tmp_path / "lists", "a.png")
+    put(tmp_path, "tiles/b.png", "tiles/É.png")
+    assert resolver.find(str(tmp_path / "tiles" / "b.png")) == str(tmp_path / "tiles" / "b.png")
+    assert resolver.find(str(tmp_path / "TILES" / "b.png")) == str(tmp_path / "tiles" / "b.png")
+    assert resolver.find("../tiles/b.png") == "../tiles/b.png"
+    assert resolver.find("..\\tiles\\E\u0301.png") == "../tiles/É.png"
+
+
+@pytest.mark.parametrize(
+    "listed", ["", "c.png", "tumour", "x/../../../..", "a\0.png", "A.png", "n" * 5000, "C:\\a.png"]
+)
+def test_what_is_not_there_or_could_be_two_is_not_found(tmp_path: Path, listed: str) -> None:
+    resolver = put(tmp_path, "tiles/a.png", "a.PNG", "a.Png")
+    assert resolver.find(listed) is None or (tmp_path / listed).exists()
+    assert resolver.find("A.png") is None
+
+
+def test_each_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = [f"{at % 3}/{at}.png" for at in range(60)]
+    resolver = put(tmp_path, *names)
+    listed: list[object] = []
+    list_folder = os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: listed.append(folder) or list_folder(folder))
+    assert [resolver.find(name) for name in names] == names
+    assert len(listed) == 3
+
+
+def test_spellings_find_only_what_one_name_can_mean() -> None:
+    names = Spellings(["É.png", "E\u0301.png", "a.png", "A.PNG", "b.png"])
+    assert names.find("É.png") == "É.png"
+    assert names.find("E\u0301.png") == "E\u0301.png"
+    assert names.find("a.Png") is None
+    assert names.find("B.png") == "b.png"
