@@ -49,8 +49,22 @@ def test_a_block_becomes_rows_and_a_bad_tile_its_error(tmp_path: Path) -> None:
         assert row["error_code"] is None
         assert row["model_revision"] == looked.binding["revision"]
         assert row["calibration"] == looked.binding["calibration"]
+        assert row["path_bytes"] is None
     assert looked.binding["gate"] == "off"
     assert not looked.replacement
+
+
+def test_a_name_that_is_no_utf_8_is_answered_and_comes_back_as_it_was(tmp_path: Path) -> None:
+    folder = folder_of(tmp_path / "tiles", 1)
+    (folder / "0000.png").rename(folder / "M\udcfcller.png")
+    found = listing.read(folder)
+    looked = received(
+        Looker(Order(UNGATED, found.source))(Block(start=0, names=[*found.names]))["sent"]
+    )
+    (row,) = rows_of(looked)
+    assert row["path"] == r"M\xfcller.png"
+    assert row["path_bytes"] == b"M\xfcller.png"
+    assert row["verdict"] in ("yes", "no", "indeterminate")
 
 
 def test_an_unforeseen_failure_names_no_tile_and_costs_one_tile_only() -> None:

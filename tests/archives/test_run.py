@@ -21,6 +21,7 @@ import pytest
 from healer.archives.answers import Row
 from healer.archives.cluster import STARTS
 from healer.archives.run import BLOCK
+from healer.files.names import escaped
 from tests.archives.tiles import folder_of, picture
 from tests.conftest import REPO
 
@@ -123,7 +124,9 @@ def test_a_killed_run_goes_on_though_its_workers_die(tmp_path: Path, cluster: Cl
 
     told = cluster.run("tests.archives.poisoned", str(folder), str(output))
     rows = rows_of(output)
-    assert [row["path"] for row in rows] == sorted(path.name for path in folder.glob("*.png"))
+    names = [escaped(path.name) for path in sorted(folder.glob("*.png"))]
+    assert [row["path"] for row in rows] == names
+    assert names[-1] == r"z\xff.png"
     errors = {row["path"]: row["error_code"] for row in rows if row["error_code"]}
     assert errors == {"bad.png": "not_an_image", "poison.png": "tile_not_answered"}
     assert all(row["verdict"] for row in rows if row["path"] not in errors)
@@ -139,6 +142,7 @@ def archive_of(folder: Path) -> Path:
     (folder / "bad.png").write_bytes(b"no picture")
     (folder / "once.png").write_bytes(picture(1))
     (folder / "poison.png").write_bytes(picture(2))
+    (folder / "z\udcff.png").write_bytes(picture(3))
     return folder
 
 

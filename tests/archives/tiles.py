@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -35,7 +36,7 @@ def index_of(file: Path, names: Iterable[str]) -> Path:
     return file
 
 
-def parquet_of(file: Path, columns: dict[str, list[object]], group: int = 1000) -> Path:
+def parquet_of(file: Path, columns: dict[str, Any], group: int = 1000) -> Path:
     pq.write_table(pa.table(columns), file, row_group_size=group)
     return file
 

@@ -17,6 +17,7 @@ from healer.config import load_settings
 from healer.engines.builtin import BuiltinEngine, files
 from healer.engines.fake import FakeEngine
 from healer.evaluation.answers import Journal, binding_of
+from healer.evaluation.compare import compare
 from healer.evaluation.datasets import Files, Limits, read
 from healer.evaluation.labels import Mapping
 from healer.evaluation.shifts import SHIFTS
@@ -111,6 +112,82 @@ def test_names_from_a_dataset_cannot_become_markup(tmp_path: Path) -> None:
     found = Asked()
     found.feed(page.read_text(encoding="utf-8"))
     assert all(source.startswith("data:") for source in found.fetched)
+
+
+def test_what_was_left_out_missing_or_refused_is_said_everywhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiles = foldered(tmp_path / "tiles", each=4)
+    (tiles / ".Trash-1000").mkdir()
+    (tiles / ".Trash-1000" / "old.png").touch()
+    (tiles / "normal" / "000.png").write_bytes(b"no picture")
+    results = json.loads((fake(tiles, tmp_path / "run") / "results.json").read_text("utf-8"))
+    said = " ".join(capsys.readouterr().out.split())
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert results["dataset"]["files_left_out"] == {"hidden": 1}
+    assert set(results["confusion"]) == {"adenocarcinoma", "normal"}
+    for note in (
+        "Left out: 1 hidden file, a picture (.Trash-1000).",
+        "1 of 8 tiles have no margin and take no part in the figures: 1 not_an_image.",
+    ):
+        assert note in results["notes"]
+        assert note in said
+        assert note in page
+
+
+def test_a_list_whose_paths_name_nothing_is_counted_or_stops(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiles = foldered(tmp_path / "tiles", each=4)
+    index = tiles / "index.csv"
+    rows = [f"normal\\00{at}.png,normal" for at in range(4)]
+    rows += [f"adenocarcinoma\\00{at}.png,adenocarcinoma" for at in range(3)]
+    index.write_text("\n".join(["Path,Label", *rows, "tumour\\9.png,adenocarcinoma"]))
+    results = json.loads((fake(tiles, tmp_path / "run") / "results.json").read_text("utf-8"))
+    assert results["dataset"]["answered"] == 7
+    assert results["dataset"]["missing"] == 1
+    note = r"1 of 8 listed paths name no file there (tumour\9.png)."
+    assert note in results["notes"]
+    assert note in " ".join(capsys.readouterr().out.split())
+    index.write_text("path,label\nelsewhere/0.png,normal\nelsewhere/1.png,adenocarcinoma\n")
+    stopped = run(app, ["eval", str(tiles), "--engine", "builtin"])
+    assert stopped.exit_code == 42
+    assert "2 of 2 listed paths name no file there (elsewhere/0.png, elsewhere/1.png)" in (
+        stopped.stderr
+    )
+
+
+def test_names_and_classes_that_are_no_utf_8_are_evaluated_and_shown_escaped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiles = foldered(tmp_path / "d\udcfc", each=4)
+    (tiles / "normal").rename(tiles / "n\udcff")
+    (tiles / "n\udcff" / "000.png").rename(tiles / "n\udcff" / "M\udcfcller.png")
+    request = Request(str(tiles), yes=("adenocarcinoma",), out=tmp_path / "run", resamples=5)
+    folder = evaluate(load_settings(), request, Screener(FakeEngine()))
+    assert evaluate(load_settings(), request, Screener(FakeEngine())) == folder
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    assert results["dataset"]["name"] == r"d\xfc"
+    assert results["dataset"]["answered"] == 8
+    assert set(results["confusion"]) == {"adenocarcinoma", r"n\xff"}
+    assert r"n\xff" in capsys.readouterr().out
+    assert r"n\xff" in (folder / "report.html").read_text(encoding="utf-8")
+    with (folder / "answers.csv").open(newline="", encoding="utf-8") as file:
+        paths = {row["path"] for row in csv.DictReader(file)}
+    assert r"n\xff/M\xfcller.png" in paths
+    assert not compare(folder, folder, 5).changed
+
+
+def test_answers_of_no_tile_are_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiles = foldered(tmp_path / "tiles", each=3)
+    given = tmp_path / "given.csv"
+    names = [f"{label}/00{at}.png" for label in ("normal", "adenocarcinoma") for at in range(3)]
+    given.write_text("\n".join(["path,margin", *(f"{name},1" for name in names), "x/y.png,1"]))
+    request = Request(str(tiles), answers=given, out=tmp_path / "run", resamples=5)
+    results = json.loads((evaluate(load_settings(), request) / "results.json").read_text("utf-8"))
+    note = "Paths in the file of answers that are of no tile evaluated here: 1 (x/y.png)."
+    assert note in results["notes"]
+    assert note in " ".join(capsys.readouterr().out.split())
 
 
 def test_tiles_without_cases_are_said_to_have_none(

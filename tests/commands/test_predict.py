@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,6 +59,47 @@ def test_a_bad_file_gets_its_problem_in_its_place_and_loses_nothing(folder: Path
     assert Prediction.model_validate(good)
     assert Problem.model_validate(absent).code == "file_not_readable"
     assert "No such file" in str(absent["detail"])
+
+
+def test_what_is_left_out_of_a_folder_is_said_in_one_line_beside_the_answers(folder: Path) -> None:
+    (folder / ".Trash-1000").mkdir()
+    (folder / ".Trash-1000" / "old.png").touch()
+    (folder / "x.tif").mkdir()
+    for options in ([], ["--json"]):
+        result = run(app, ["predict", *options, str(folder)], env={"COLUMNS": "60"})
+        assert result.exit_code == 0
+        assert (
+            "Left out: 1 hidden file, a picture (.Trash-1000); 1 file in another format (.txt)."
+            in (result.stderr.splitlines())
+        )
+        assert "old.png" not in result.stdout
+        assert "x.tif" not in result.stdout
+
+
+def test_a_folder_of_hidden_files_only_says_so(tmp_path: Path) -> None:
+    (tmp_path / "._a.png").touch()
+    result = run(app, ["predict", str(tmp_path)])
+    assert result.exit_code == 30
+    assert "Left out: 1 hidden file, a picture (._a.png)." in result.stderr
+
+
+def test_names_that_are_no_utf_8_cost_no_answer(folder: Path) -> None:
+    """On a real, strict standard output."""
+    (folder / "b.png").rename(folder / "M\udcfcller\x1b[2J.png")
+    command = [sys.executable, "-m", "healer", "predict", "--engine", "builtin"]
+    for options in (["--json"], []):
+        environment = {**os.environ, "PYTHONIOENCODING": "utf-8:strict", "COLUMNS": "200"}
+        done = subprocess.run(
+            [*command, *options, str(folder)], capture_output=True, check=False, env=environment
+        )
+        assert done.returncode == 0, done.stderr
+        told = done.stdout.decode("utf-8")
+        if options:
+            paths = {str(line["path"]) for line in lines(told)}
+            assert paths == {str(path) for path in find_images([folder])}
+        else:
+            assert r"M\xfcller\x1b[2J.png" in told
+            assert "a.JPG" in told
 
 
 def test_a_table_otherwise(folder: Path) -> None:

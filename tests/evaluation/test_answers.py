@@ -12,7 +12,16 @@ import pytest
 
 from healer.engines.fake import FakeEngine
 from healer.errors import ResultsMismatch
-from healer.evaluation.answers import BATCH, JOURNAL, Journal, Row, ask, binding_of, read_csv
+from healer.evaluation.answers import (
+    BATCH,
+    JOURNAL,
+    Journal,
+    Row,
+    ask,
+    binding_of,
+    read_csv,
+    write_csv,
+)
 from healer.evaluation.datasets import Dataset, Limits, read
 from healer.evaluation.labels import Mapping
 from healer.screening.screener import Screener
@@ -128,6 +137,33 @@ def timeless(folder: Path) -> dict[str, object]:
     return dict(results)
 
 
+def test_a_name_that_is_no_utf_8_is_kept_and_written_so_that_it_is_found(tmp_path: Path) -> None:
+    folder = foldered(tmp_path / "tiles", each=2)
+    (folder / "normal" / "000.png").rename(folder / "normal" / "M\udcfcller.png")
+    dataset = read(folder, Mapping())
+    rows = asked(dataset, tmp_path / "run")
+    assert "normal/M\udcfcller.png" in {row.path for row in rows}
+    assert all(row.margin is not None for row in rows)
+    assert asked(dataset, tmp_path / "run") == rows
+    write_csv(rows, tmp_path / "answers.csv", None)
+    assert r"normal/M\xfcller.png" in (tmp_path / "answers.csv").read_text(encoding="utf-8")
+    again = read_csv(tmp_path / "answers.csv", dataset)
+    assert told(again.rows) == told(rows)
+    assert not again.unmatched
+
+
+@pytest.mark.parametrize(
+    "written", ["normal\\000.png", "./normal/000.png", "Normal/000.PNG", " normal/000.png"]
+)
+def test_answers_find_their_tile_in_any_spelling(
+    dataset: Dataset, tmp_path: Path, written: str
+) -> None:
+    (tmp_path / "given.csv").write_text(f"Path, Margin\n{written}, 1.5\n{written}x, 2\n")
+    given = read_csv(tmp_path / "given.csv", dataset)
+    assert [(row.path, row.margin) for row in given.rows] == [("normal/000.png", 1.5)]
+    assert [path.strip() for path in given.unmatched] == [f"{written}x".strip()]
+
+
 def csv_of(folder: Path, *lines: str) -> Path:
     file = folder / "given.csv"
     file.write_text("path,label,case_id,shift,margin,mass\n" + "\n".join(lines) + "\n")
@@ -143,7 +179,9 @@ def test_given_answers_take_the_datasets_order_and_words(dataset: Dataset, tmp_p
         "elsewhere/001.png,normal,x,none,2.5,",
         "adenocarcinoma/000.png,adenocarcinoma,x,,,",
     )
-    rows = read_csv(file, dataset).rows
+    given = read_csv(file, dataset)
+    rows = given.rows
+    assert given.unmatched == ("elsewhere/001.png",)
     assert [(row.path, row.shift, row.margin) for row in rows] == [
         ("adenocarcinoma/000.png", "none", None),
         ("adenocarcinoma/001.png", "none", 2.5),

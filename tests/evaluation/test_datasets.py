@@ -178,6 +178,8 @@ def test_every_known_datasets_classes_mean_something_once() -> None:
         ("path,label\n", "columns path and label"),
         ("path,label\na.png,\n", "line 2 lacks"),
         ("path,label\na.png,TUM\na.png,TUM\n", "a.png is listed twice"),
+        ("path,label\na,b.png,TUM\n", "line 2 has more cells"),
+        ("path,label,Label\na.png,TUM,x\n", "two columns label"),
     ],
 )
 def test_a_bad_index_is_said(tmp_path: Path, text: str, reason: str) -> None:
@@ -191,6 +193,97 @@ def test_nothing_there_is_said(tmp_path: Path) -> None:
         read(tmp_path / "absent", AS_KNOWN)
     with pytest.raises(DatasetUnreadable, match="no pictures"):
         read(tmp_path, AS_KNOWN)
+
+
+def test_trash_is_no_class_and_what_was_left_out_is_counted(tmp_path: Path) -> None:
+    put(tmp_path, "TUM/a.png", "NORM/b.png")
+    plain = read(tmp_path, AS_KNOWN, "mine")
+    put(tmp_path, ".Trash-1000/files/c.png", "TUM/.ipynb_checkpoints/a.png", "TUM/@eaDir/a.jpg")
+    put(tmp_path, "TUM/._a.png", ".git/x.png", "loose.png", "NORM/mask/b.png")
+    (tmp_path / "NORM" / "Thumbs.db").touch()
+    (tmp_path / "NORM" / "slide.tif").mkdir()
+    dataset = read(tmp_path, AS_KNOWN, "mine")
+    assert dataset.items == plain.items
+    assert dataset.fingerprint == plain.fingerprint
+    assert dataset.files_left_out.as_json() == {
+        "hidden": 4,
+        "system": 2,
+        "mask": 1,
+        "no_class": 1,
+    }
+
+
+def test_a_person_may_name_every_other_class_no_and_trash_is_still_none(tmp_path: Path) -> None:
+    """With --yes every other folder is a class: a hidden one used to be a "no"."""
+    put(tmp_path, "gland/1.png", "vessel/2.png", ".Trash-0/3.png")
+    dataset = read(tmp_path, Mapping.of(["gland"], []))
+    assert answers(dataset) == {"gland/1.png": True, "vessel/2.png": False}
+
+
+def test_a_linked_class_is_followed_under_its_own_name(tmp_path: Path) -> None:
+    put(tmp_path / "store", "a.jfif.png", "b.jpe.png")
+    (tmp_path / "store" / "a.jfif.png").rename(tmp_path / "store" / "A.JFIF")
+    tiles = put(tmp_path / "tiles", "NORM/n.png")
+    (tiles / "TUM").symlink_to(tmp_path / "store")
+    (tiles / "NORM" / "back").symlink_to("..")
+    dataset = read(tiles, AS_KNOWN)
+    assert answers(dataset) == {
+        "NORM/n.png": False,
+        "TUM/A.JFIF": True,
+        "TUM/b.jpe.png": True,
+    }
+    assert dataset.files_left_out.as_json() == {"link_loop": 1}
+
+
+@pytest.mark.parametrize("heading", ["Path,Label,Case_ID", "path, label, case_id", "File;LABEL;x"])
+def test_headings_in_any_case_and_with_spaces(tmp_path: Path, heading: str) -> None:
+    put(tmp_path, "a.png")
+    delimiter = ";" if ";" in heading else (", " if ", " in heading else ",")
+    (tmp_path / "Index.csv").write_text(f"{heading}\n{delimiter.join(['a.png', 'TUM', '7'])}\n")
+    dataset = read(tmp_path, AS_KNOWN)
+    assert [(item.path, item.label) for item in dataset.items] == [("a.png", "TUM")]
+    assert dataset.has_cases is ("case" in heading.casefold())
+
+
+def test_listed_paths_are_those_on_the_disk_or_counted(tmp_path: Path) -> None:
+    put(tmp_path, "tumour/a.png", "tumour/b.png", "normal/\u00e9.png")
+    rows = ["tumour\\a.png,TUM", "./tumour//b.png,TUM", "normal/e\u0301.png,NORM", "gone.png,NORM"]
+    (tmp_path / "index.csv").write_text("path,label\n" + "\n".join(rows), encoding="utf-8")
+    dataset = read(tmp_path, AS_KNOWN)
+    there = ["tumour/a.png", "tumour/b.png", "normal/\u00e9.png"]
+    assert [item.path for item in dataset.items] == [*there, "gone.png"]
+    assert dataset.absent == ["gone.png"]
+    for path in there:
+        assert dataset.source.tile(path, LIMITS).width == 16
+
+
+def test_one_tile_under_two_spellings_is_listed_twice(tmp_path: Path) -> None:
+    put(tmp_path, "\u00e9.png", "a.png")
+    for first, second in (
+        ("a.png", "./a.png"),
+        ("\u00e9.png", "e\u0301.png"),
+        ("a.png", ".\\A.PNG"),
+    ):
+        (tmp_path / "index.csv").write_text(
+            f"path,label\n{first},TUM\n{second},TUM\n", encoding="utf-8"
+        )
+        with pytest.raises(DatasetUnreadable, match="is listed twice"):
+            read(tmp_path, AS_KNOWN)
+
+
+def test_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    folder = put(tmp_path / "M\udcfcller", "TUM/\udcff.png", "T\udcfcr/a.png")
+    dataset = read(folder, Mapping.of(["TUM"], []))
+    assert dataset.name == r"M\xfcller"
+    assert [(item.path, item.label) for item in dataset.items] == [
+        ("TUM/\udcff.png", "TUM"),
+        ("T\udcfcr/a.png", r"T\xfcr"),
+    ]
+    assert dataset.source.tile("TUM/\udcff.png", LIMITS).width == 16
+    (folder / "index.csv").write_bytes(b"path,label\nT\xfcr/a.png,x\nTUM/\\xff.png,TUM\n")
+    listed = read(folder, Mapping.of(["TUM"], []))
+    assert [item.path for item in listed.items] == ["T\udcfcr/a.png", "TUM/\udcff.png"]
+    assert not listed.absent
 
 
 def test_a_limit_spreads_over_classes(tmp_path: Path) -> None:
@@ -217,6 +310,15 @@ def test_the_shared_datasets(data_dir: Path) -> None:
     assert (ebhi.known, ebhi.has_cases) == (KNOWN["ebhi-seg"], True)
     by_name = read(data_dir / "ebhi-seg", AS_KNOWN, "ebhi-seg")
     assert by_name.fingerprint == ebhi.fingerprint
+
+
+def test_a_name_that_no_file_can_have_is_a_tile_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "index.csv").write_bytes(b"path,label\na\0.png,TUM\n" + b"n" * 5000 + b",TUM\n")
+    dataset = read(tmp_path, AS_KNOWN)
+    assert len(dataset.absent) == 2
+    for path in dataset.absent:
+        with pytest.raises(FileNotReadable):
+            dataset.source.tile(path, LIMITS)
 
 
 def test_a_tile_is_held_to_the_limits(tmp_path: Path) -> None:

@@ -94,9 +94,14 @@ def test_what_is_not_there_or_could_be_two_is_not_found(tmp_path: Path, listed: 
 def test_each_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = [f"{at % 3}/{at}.png" for at in range(60)]
     resolver = put(tmp_path, *names)
-    listed: list[object] = []
+    listed: list[Path] = []
     list_folder = os.listdir
-    monkeypatch.setattr(os, "listdir", lambda folder: listed.append(folder) or list_folder(folder))
+
+    def counting(folder: Path) -> list[str]:
+        listed.append(folder)
+        return list_folder(folder)
+
+    monkeypatch.setattr(os, "listdir", counting)
     assert [resolver.find(name) for name in names] == names
     assert len(listed) == 3
 

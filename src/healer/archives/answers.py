@@ -8,12 +8,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from healer.files.names import escaped, to_bytes
 from healer.serving.schemas import Prediction, Problem
 
 SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
-        pa.field("path", pa.string(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),  # escaped, where it is no UTF-8
         ("verdict", pa.string()),
         ("probability", pa.float64()),
         ("calibrated", pa.bool_()),
@@ -27,6 +28,7 @@ SCHEMA = pa.schema(
         ("calibration", pa.string()),
         ("error_code", pa.string()),
         ("error_message", pa.string()),
+        ("path_bytes", pa.binary()),  # a path that is no UTF-8, as it is
     ]
 )
 Row = dict[str, Any]
@@ -35,7 +37,13 @@ Row = dict[str, Any]
 def row_of(row: int, path: str, answer: Prediction | Problem) -> Row:
     """A tile without an answer has an error code and message, and nothing else."""
     told = _refused(answer) if isinstance(answer, Problem) else _answered(answer)
-    return {"row": row, "path": path, **told}
+    shown = escaped(path)
+    return {
+        "row": row,
+        "path": shown,
+        "path_bytes": to_bytes(path) if shown != path else None,
+        **told,
+    }
 
 
 def _refused(problem: Problem) -> Row:

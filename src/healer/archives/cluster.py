@@ -221,9 +221,11 @@ def look(blocks: Sequence[Block], order: Order, pool: Pool, *, alone: bool) -> I
     context.max_errored_blocks = -1
     workers = min(pool.workers, len(blocks))
     in_flight = 1 if alone else None
-    answered = ray.data.from_items(list(blocks), override_num_blocks=len(blocks)).map(
-        Looker,  # type: ignore[arg-type]
-        fn_constructor_args=(order,),
+    # Arrow, in which rows travel, would not take a name that is no UTF-8.
+    packed = [{"block": pickle.dumps(block)} for block in blocks]
+    answered = ray.data.from_items(packed, override_num_blocks=len(blocks)).map(
+        Unpacking,  # type: ignore[arg-type]
+        fn_constructor_args=(Looker, order),
         compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=in_flight),
         num_cpus=pool.cpus,
         num_gpus=pool.gpus,
@@ -234,6 +236,16 @@ def look(blocks: Sequence[Block], order: Order, pool: Pool, *, alone: bool) -> I
             yield received(row["sent"])
     except ray.exceptions.RayError as error:
         raise WorkersFailed(f"Ray gave up ({type(error).__name__})") from None
+
+
+class Unpacking:
+    """In the worker: what a looker makes of a block that travelled as bytes."""
+
+    def __init__(self, looker: type[Looker], order: Order) -> None:
+        self._looker = looker(order)
+
+    def __call__(self, row: dict[str, bytes]) -> dict[str, Any]:
+        return self._looker(pickle.loads(row["block"]))  # noqa: S301 - from our own command
 
 
 def received(sent: bytes) -> Any:  # noqa: ANN401 - whatever the worker sent

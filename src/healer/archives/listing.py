@@ -12,12 +12,14 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from healer.archives import parquet
 from healer.errors import ListingUnreadable
-from healer.outcomes import Embedded, find_images
+from healer.files import LeftOut, walk
+from healer.files.names import Resolver, examples, to_bytes
+from healer.files.table import column_of, columns, lines
+from healer.outcomes import Embedded
 
-NAMES = ("path", "file")
 IMAGE = "image"
-READ_ROWS = 64
 
 
 class Source(Protocol):
@@ -36,137 +38,113 @@ class Files:
         return (self.folder / name for name in names)
 
 
-@dataclass(frozen=True, slots=True)
-class Pictures:
-    """Encoded pictures in a column of a Parquet file: bytes, or a struct with the field bytes."""
-
-    file: Path
-
-    def tiles(self, start: int, names: Sequence[str]) -> Iterator[Path | Embedded]:
-        pictures = read_rows(self.file, start, start + len(names))
-        for name, picture in zip(names, pictures, strict=True):
-            data = picture["bytes"] if isinstance(picture, dict) else picture
-            yield Embedded(Path(name), data or b"")
-
-
 @dataclass(frozen=True)
 class Listing:
-    """Tiles by name, in the order of their answers. `size` is that of the file of pictures."""
+    """Tiles by name, in the order of their answers. `size` is that of the file of pictures;
+    `missing` are listed names of no file, `left_out` what a walk passed by."""
 
     names: Sequence[str] = field(repr=False)
     source: Source
     size: int = 0
+    missing: Sequence[str] = field(default=(), repr=False)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def fingerprint(self) -> str:
         """Changes with any name, and with their order."""
         digest = hashlib.sha256(f"{len(self.names)} {self.size}".encode())
         for name in self.names:
-            digest.update(name.encode() + b"\0")
+            digest.update(to_bytes(name) + b"\0")
         return digest.hexdigest()[:16]
+
+    def notes(self) -> Iterator[str]:
+        """What whoever reads the answers must know of the list."""
+        if self.left_out:
+            yield str(self.left_out)
+        if self.missing:
+            yield (
+                f"{len(self.missing):,} of {len(self.names):,} listed paths name no file there "
+                f"({examples(self.missing)})."
+            )
 
 
 def read(path: Path) -> Listing:
     """Raises ListingUnreadable."""
     path = path.absolute()
     if path.is_dir():
-        listing = Listing(
-            [str(file.relative_to(path)) for file in find_images([path])], Files(path)
-        )
+        listing = _folder(path)
     elif path.suffix.lower() == ".csv":
-        listing = Listing(list(_csv_names(path)), Files(path.parent))
+        listing = _named(path, _csv_names(path))
     elif path.suffix.lower() in (".parquet", ".pq"):
         listing = _parquet(path)
     else:
         reason = "it is neither" if path.exists() else "it is not there"
         raise ListingUnreadable(path.name, reason)
     if not listing.names:
-        raise ListingUnreadable(path.name, "it holds no tiles")
-    _writable(path, listing.names)
+        reason = f"it holds no tiles. {listing.left_out}".strip().removesuffix(".")
+        raise ListingUnreadable(path.name, reason)
     return listing
+
+
+def _folder(path: Path) -> Listing:
+    walked = walk(path)
+    names = [str(file.relative_to(path)) for file in walked.files]
+    return Listing(names, Files(path), left_out=walked.left_out)
+
+
+def _named(path: Path, written: Iterable[str]) -> Listing:
+    """Names as they are spelt on the disk; those of no file as they are listed."""
+    resolver = Resolver(path.parent)
+    names, missing = [], []
+    for name in written:
+        found = resolver.find(name)
+        if found is None:
+            missing.append(name)
+        names.append(found or name)
+    return Listing(names, Files(path.parent), missing=missing)
 
 
 def _csv_names(path: Path) -> Iterator[str]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            table = csv.DictReader(lines)
-            column = _column(path, table.fieldnames or ())
-            for line in table:
-                if not line[column]:
-                    reason = f"line {table.line_num} has no {column}"
-                    raise ListingUnreadable(path.name, reason)
-                yield line[column]
+        column = column_of(columns(path))
+        if column is None:
+            raise ListingUnreadable(path.name, "it has no column path")
+        for number, line in lines(path):
+            if not line[column].strip():
+                raise ListingUnreadable(path.name, f"line {number} has no {column}")
+            yield line[column]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ListingUnreadable(path.name, _why(error)) from None
+        raise ListingUnreadable(path.name, why(error)) from None
 
 
 def _parquet(path: Path) -> Listing:
     try:
-        with pq.ParquetFile(path) as file:
-            columns = file.schema_arrow
-            if IMAGE in columns.names:
-                names = _picture_names(file, columns)
-                return Listing(names, Pictures(path), path.stat().st_size)
-            column = _column(path, columns.names)
-            names = file.read([column]).column(0).to_pylist()
+        with parquet.opened(path) as file:
+            return _rows(path, file)
     except (OSError, pa.ArrowException) as error:
-        raise ListingUnreadable(path.name, _why(error)) from None
-    if not all(isinstance(name, str) and name for name in names):
-        raise ListingUnreadable(path.name, f"a row has no text in its column {column}")
-    return Listing(names, Files(path.parent))
+        raise ListingUnreadable(path.name, why(error)) from None
 
 
-def _picture_names(file: pq.ParquetFile, columns: pa.Schema) -> list[str]:
-    """Pictures need no name: their row says which one is meant."""
-    wanted = next((name for name in NAMES if name in columns.names), f"{IMAGE}.path")
-    table = file.read([wanted])
-    if not table.num_columns:
-        return [""] * file.metadata.num_rows
-    values = table.column(0).to_pylist()
-    found = (each.get("path") if isinstance(each, dict) else each for each in values)
-    return [str(name or "") for name in found]
-
-
-def read_rows(path: Path, start: int, stop: int) -> Iterator[bytes | dict[str, bytes] | None]:
-    """Rows `start` to `stop` of the pictures' column, without holding a whole row group."""
-    with pq.ParquetFile(path) as file:
-        first = 0
-        for group in range(file.num_row_groups):
-            rows = file.metadata.row_group(group).num_rows
-            if first < stop and start < first + rows:
-                yield from _group_rows(file, group, max(0, start - first), min(rows, stop - first))
-            first += rows
-
-
-def _group_rows(
-    file: pq.ParquetFile, group: int, start: int, stop: int
-) -> Iterator[bytes | dict[str, bytes] | None]:
-    at = 0
-    for batch in file.iter_batches(READ_ROWS, row_groups=[group], columns=[IMAGE]):
-        if at >= stop:
-            return
-        if at + batch.num_rows > start:
-            begin = max(0, start - at)
-            yield from batch.column(0).slice(begin, stop - at - begin).to_pylist()
-        at += batch.num_rows
-
-
-def _column(path: Path, columns: Sequence[str]) -> str:
-    found = next((name for name in NAMES if name in columns), None)
-    if found is None:
+def _rows(path: Path, file: pq.ParquetFile) -> Listing:
+    schema = file.schema_arrow
+    image, named = column_of(schema.names, (IMAGE,)), column_of(schema.names)
+    if image and parquet.holds_bytes(schema, image, path.name):
+        names = parquet.texts(file, named, path.name) if named else parquet.own_paths(file, image)
+        return Listing(names, parquet.Pictures(path, image), path.stat().st_size)
+    if image:
+        written, column = parquet.own_paths(file, image), f"{image}.{parquet.PATH}"
+    elif named:
+        written, column = parquet.texts(file, named, path.name), named
+    else:
         raise ListingUnreadable(path.name, "it has no column path")
-    return found
+    if not all(written):
+        raise ListingUnreadable(path.name, f"a row has no text in its column {column}")
+    return _named(path, written)
 
 
-def _writable(path: Path, names: Sequence[str]) -> None:
-    for row, name in enumerate(names):
-        try:
-            name.encode()
-        except UnicodeEncodeError:
-            raise ListingUnreadable(path.name, f"the name in row {row} is not UTF-8") from None
-
-
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, csv.Error):
+        return str(error)
     return f"it is damaged: {type(error).__name__}"

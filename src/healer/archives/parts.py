@@ -97,7 +97,7 @@ class Parts:
         for part in sorted(self.folder.glob("*.parquet")):
             start, stop = map(int, part.stem.split("-"))
             try:
-                rows = pq.read_metadata(part).num_rows
+                rows = _rows_in(part)
             except (OSError, pa.ArrowException):
                 rows = 0
             if rows == stop - start:
@@ -128,14 +128,19 @@ class Parts:
                 os.fsync(stream.fileno())
             draft.replace(self.folder / name)
 
-    def merge(self) -> Tally:
-        """Every row once and in order, or no output at all; the parts are then deleted."""
+    def merge(self, notes: Mapping[str, str] | None = None) -> Tally:
+        """Every row once and in order, or no output at all; the parts are then deleted. `notes`
+        go into the output's metadata."""
         tally = Tally()
         binding = (self.folder / BINDING).read_text(encoding="utf-8")
-        schema = answers.with_notes({"notice": NOTICE, "run": binding})
+        schema = answers.with_notes({"notice": NOTICE, "run": binding, **(notes or {})})
         draft = self.folder / DRAFT
         with self._writing():
-            with pq.ParquetWriter(draft, schema, compression="zstd") as out:
+            # Files that are open: Arrow itself opens no path that is no UTF-8.
+            with (
+                draft.open("wb") as stream,
+                pq.ParquetWriter(stream, schema, compression="zstd") as out,
+            ):
                 for table in self._tables():
                     out.write_table(table.cast(schema))
                     tally.add(table)
@@ -150,7 +155,8 @@ class Parts:
         waiting: list[pa.Table] = []
         next_row = 0
         for start, stop in sorted(self._done.items()):
-            table = pq.read_table(self.folder / f"{start:09}-{stop:09}.parquet")
+            with (self.folder / f"{start:09}-{stop:09}.parquet").open("rb") as stream:
+                table = pq.read_table(stream)
             if table["row"].to_pylist() != list(range(next_row, stop)):
                 raise self._unfit()
             next_row = stop
@@ -177,6 +183,12 @@ class Parts:
         except pa.ArrowException as error:
             reason = f"a file in {self.folder.name} is damaged ({type(error).__name__})"
             raise AnswersNotWritable(self.output.name, reason) from None
+
+
+def _rows_in(part: Path) -> int:
+    with part.open("rb") as stream:
+        rows: int = pq.read_metadata(stream).num_rows
+    return rows
 
 
 def _force(path: Path) -> None:

@@ -6,6 +6,7 @@ asked again, tile by tile, and what even then has no answer gets a row that says
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ class Report:
     workers: int
     seconds: float = 0.0
     replaced: set[str] = field(default_factory=set)
+    notes: list[str] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
 
     @property
@@ -53,22 +55,27 @@ class Report:
 
 
 Tell = Callable[[int, int], None]
+Say = Callable[[str], None]
 
 
-def run(job: Job, tell: Tell) -> Report:
-    """`tell` hears how many tiles are answered, of how many. Raises `healer.errors.HealerError`."""
+def run(job: Job, tell: Tell, say: Say = lambda _: None) -> Report:
+    """`tell` hears how many tiles are answered, of how many, `say` what there is to know of the
+    list. Raises `healer.errors.HealerError`."""
     found = listing.read(job.input)
+    notes = list(found.notes())
+    for note in notes:
+        say(note)
     with Parts(job.output, len(found.names)) as parts, cluster.connected(job.ray_address) as nodes:
         order = Order(portable(job.settings), found.source)
         binding = cluster.probe(order, nodes)
         kept = parts.bind({**binding, "tiles": found.fingerprint})
         pool = cluster.pool_for(binding["engine"], job.settings, nodes)
-        report = Report(len(found.names), kept, pool.workers)
+        report = Report(len(found.names), kept, pool.workers, notes=notes)
         asking = Asking(parts, found, order.on(binding["engine"], pool.threads), pool, binding)
         started = time.perf_counter()
         asking.ask(report, tell)
         report.seconds = time.perf_counter() - started
-        report.tally = parts.merge()
+        report.tally = parts.merge({"left_out": json.dumps(found.left_out.as_json())})
     return report
 
 

@@ -5,6 +5,7 @@ audit | keys`."""
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -34,6 +35,9 @@ def main(
     ] = False,
 ) -> None:
     """Reads settings from the environment and from .env; options win."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # no name may cost an answer
 
 
 for command in (answering.serve, answering.predict, answering.download, answering.doctor):

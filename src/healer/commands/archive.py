@@ -19,6 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from healer.archives.run import Job, Report, Tell, run
+from healer.files.names import printable
 from healer.notice import NOTICE
 
 SAID_EVERY = 0.05  # of all tiles, where there is no terminal to draw on
@@ -37,12 +38,12 @@ def archive(job: Job) -> bool:
     out, err = Console(), Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         with progress(err) as tell:
-            report = run(job, tell)
+            report = run(job, tell, lambda line: err.print(line, style="yellow", markup=False))
     except KeyboardInterrupt:
         err.print("Stopped. What was answered is kept: repeat the command to go on.")
         raise
     for line in summary(job, report):
-        out.print(line, markup=False, highlight=False, soft_wrap=True)
+        out.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     return not report.tally.errors
 
 
@@ -96,6 +97,7 @@ def summary(job: Job, report: Report) -> Iterator[str]:
     if report.tally.errors:
         refused = report.tally.errors.total()
         yield f"{refused:,} without an answer: {_counted(report.tally.errors)}."
+    yield from report.notes
     if report.kept:
         yield f"{report.kept:,} were answered before and kept."
     if report.looked:

@@ -70,8 +70,8 @@ class Answered:
         if not self.unmatched:
             return []
         return [
-            f"{len(self.unmatched):,} paths in the file of answers are of no tile evaluated here "
-            f"({examples(self.unmatched)})."
+            f"Paths in the file of answers that are of no tile evaluated here: "
+            f"{len(self.unmatched):,} ({examples(self.unmatched)})."
         ]
 
 

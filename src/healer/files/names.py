@@ -83,8 +83,8 @@ class Spellings:
     def find(self, name: str) -> str | None:
         if name in self.names:
             return name
-        for table, key in ((self._by_form, _composed), (self._by_case, _caseless)):
-            if len(found := table.get(key(name), ())) == 1:
+        for found in (self._by_form.get(_composed(name)), self._by_case.get(_caseless(name))):
+            if found and len(found) == 1:
                 return found[0]
         return None
 
