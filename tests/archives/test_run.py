@@ -21,7 +21,7 @@ import pytest
 from healer.archives.answers import Row
 from healer.archives.cluster import STARTS
 from healer.archives.run import BLOCK
-from healer.files.names import escaped
+from healer.files.encoding import escaped
 from tests.archives.tiles import folder_of, picture
 from tests.conftest import REPO
 

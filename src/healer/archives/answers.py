@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from healer.files.names import escaped, to_bytes
+from healer.files.encoding import escaped, to_bytes
 from healer.serving.schemas import Prediction, Problem
 
 SCHEMA = pa.schema(

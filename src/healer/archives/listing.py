@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 from healer.archives import parquet
 from healer.errors import ListingUnreadable
 from healer.files import LeftOut, walk
-from healer.files.names import Resolver, examples, to_bytes
+from healer.files.encoding import to_bytes
+from healer.files.spelling import Resolver
 from healer.files.table import column_of, columns, lines
+from healer.names import examples
 from healer.outcomes import Embedded
 
 IMAGE = "image"

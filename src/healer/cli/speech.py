@@ -10,7 +10,7 @@ from rich.console import Console
 
 from healer.config import Settings, load_settings
 from healer.errors import HealerError
-from healer.files.names import escaped
+from healer.files.encoding import escaped
 
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 

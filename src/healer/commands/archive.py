@@ -19,7 +19,7 @@ from rich.progress import (
 from rich.text import Text
 
 from healer.archives.run import Job, Report, Tell, run
-from healer.files.names import printable
+from healer.names import printable
 from healer.notice import NOTICE
 
 SAID_EVERY = 0.05  # of all tiles, where there is no terminal to draw on

@@ -28,7 +28,7 @@ from healer.evaluation.locate import FOLDER, locate
 from healer.evaluation.results import NAME as RESULTS
 from healer.evaluation.results import curves, missing_words, shifts_in
 from healer.evaluation.shifts import NONE, SHIFTS
-from healer.files.names import examples
+from healer.names import examples
 from healer.screening.calibration import Calibration
 from healer.screening.opening import find_calibration, open_screener
 from healer.screening.screener import Screener

@@ -17,7 +17,8 @@ from healer.engines.base import Answer
 from healer.engines.choice import choose
 from healer.errors import FileNotReadable
 from healer.files import walk_all
-from healer.files.names import json_safe, printable
+from healer.files.encoding import json_safe
+from healer.names import printable
 from healer.notice import NOTICE
 from healer.outcomes import Outcome, outcomes
 from healer.screening.opening import open_screener

@@ -22,9 +22,11 @@ from healer.errors import DatasetNotFound, DatasetUnreadable, FileNotReadable, T
 from healer.evaluation.known import KNOWN, PATHMNIST_CLASSES, Known
 from healer.evaluation.labels import Mapping, plain
 from healer.files import LeftOut, Reason, walk
-from healer.files.names import Resolver, escaped, printable
+from healer.files.encoding import escaped
+from healer.files.spelling import Resolver
 from healer.files.table import column_of, columns, lines
 from healer.imaging import Tile, decode
+from healer.names import printable
 
 MASKS = frozenset({"label", "labels", "mask", "masks"})
 INDEX = "index.csv"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from healer.errors import LabelUnknown
 from healer.evaluation.known import KNOWN
-from healer.files.names import escaped
+from healer.files.encoding import escaped
 
 NUMBERED = re.compile(r"^\d+[-_ ]+")
 

@@ -11,7 +11,7 @@ from healer.evaluation.datasets import Dataset
 from healer.evaluation.fetch import Advance, Say, fetch, place_of
 from healer.evaluation.known import KNOWN
 from healer.evaluation.labels import Mapping
-from healer.files.names import printable
+from healer.names import printable
 
 FOLDER = Path("runs/datasets")
 

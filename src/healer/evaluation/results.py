@@ -20,7 +20,7 @@ from healer.evaluation.bootstrap import SEED
 from healer.evaluation.datasets import Dataset
 from healer.evaluation.metrics import Figure, Scored
 from healer.evaluation.shifts import NONE
-from healer.files.names import examples
+from healer.names import examples
 from healer.notice import NOTICE
 from healer.screening.calibration import Calibration
 from healer.screening.verdict import CUT

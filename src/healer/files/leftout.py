@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from healer.files.names import examples
+from healer.names import examples
 
 MOST_EXAMPLES = 3
 

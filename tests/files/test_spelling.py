@@ -1,44 +1,15 @@
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from healer.files.names import (
-    Resolver,
-    Spellings,
-    escaped,
-    from_bytes,
-    json_safe,
-    printable,
-    to_bytes,
-)
+from healer.files.spelling import Resolver, Spellings
 
 NFC = unicodedata.normalize("NFC", "Adénome/é.png")
 NFD = unicodedata.normalize("NFD", "Adénome/é.png")
-
-
-def test_a_name_that_is_no_utf_8_is_shown_escaped() -> None:
-    assert escaped("M\udcfcller.png") == r"M\xfcller.png"
-    assert escaped("Müller.png") == "Müller.png"
-    assert escaped("\ud800") == r"\ud800"
-    assert printable("a\nb\x1b[31m\u202egnp.exe\udcff") == r"a\nb\x1b[31m\u202egnp.exe\xff"
-    assert printable("नमूना \u200d 標本.png") == "नमूना \u200d 標本.png"
-
-
-@given(st.binary(max_size=20))
-def test_names_come_back_as_they_were(name: bytes) -> None:
-    text = from_bytes(name)
-    assert to_bytes(text) == name
-    written = json_safe(json.dumps({"path": text}, ensure_ascii=False))
-    assert json.loads(written.encode())["path"] == text
-    escaped(text).encode()
-    assert len(printable(text).splitlines()) <= 1
 
 
 def put(folder: Path, *names: str) -> Resolver:

@@ -1,58 +1,15 @@
-r"""Names of files in every spelling they come in.
-
-A name that is no UTF-8 reaches Python with lone surrogates (PEP 383) and opens its file as it is.
-What is written for others is escaped: byte FF becomes the four characters `\xff`.
-"""
+"""Paths in every spelling that lists come with, and the files that they mean."""
 
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 
-SURROGATES = re.compile("[\ud800-\udfff]")
-# Control characters, line ends, and marks that turn the direction of text.
-UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-
-
-def escaped(text: str) -> str:
-    """`text` as UTF-8 can hold it; unchanged where it can."""
-    return SURROGATES.sub(lambda found: _escape(found[0]), text)
-
-
-def printable(text: str) -> str:
-    """`text` on one line, without what would move a terminal's cursor or turn its text around."""
-    safe = escaped(text)
-    return UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape").decode(), safe)
-
-
-def examples(names: Sequence[str], most: int = 3) -> str:
-    """The first few names, for a sentence."""
-    shown = [printable(name) for name in names[:most]]
-    return ", ".join([*shown, *["…"] * (len(names) > most)])
-
-
-def json_safe(document: str) -> str:
-    r"""JSON that UTF-8 can hold: a lone surrogate is written `\udcff`, as JSON escapes it, and
-    comes back as it was."""
-    return document.encode("utf-8", "backslashreplace").decode()
-
-
-def to_bytes(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")
-
-
-def from_bytes(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
-
-
-def _escape(surrogate: str) -> str:
-    code = ord(surrogate)
-    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+from healer.files.encoding import escaped
 
 
 def canonical(name: str) -> str:
