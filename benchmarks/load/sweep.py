@@ -17,9 +17,10 @@ from benchmarks.load.beside import asked
 from benchmarks.load.process import free_port, started
 from benchmarks.load.tiles import DATA, Form, paths
 
-# How many lanes there are is no setting: nothing but the processor decides it.
+# How many lanes there are is no setting: the model's threads decide it.
 START = (
-    "from healer.queueing import batching; batching.BUILTIN = batching.Batching(lanes={lanes}); "
+    "from healer.queueing import batching; "
+    "batching.natural = lambda *_: batching.Batching(lanes={lanes}); "
     "from healer.cli import app; app()"
 )
 CHOICES = [(1, 1, 1), (1, 2, 1), (2, 2, 1), (2, 3, 1), (4, 2, 1), (8, 2, 1), (2, 1, 2)]

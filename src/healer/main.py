@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
 
@@ -24,7 +24,7 @@ from healer.notice import NOTICE
 from healer.observing.metrics import Metrics
 from healer.observing.observer import Observer
 from healer.observing.tracing import Tracing, open_tracing
-from healer.processor import cores
+from healer.queueing.batching import threads_of
 from healer.screening.opening import Opener, find_reference
 from healer.screening.screener import Screener
 from healer.serving import browser, metrics, openapi, origins, problems, reviews, watching
@@ -101,23 +101,26 @@ def shared(settings: Settings) -> Settings:
     """Each replica with its part of the cores, where nothing else was asked for."""
     if settings.replicas == 1 or settings.threads:
         return settings
-    return settings.model_copy(update={"threads": max(1, cores() // settings.replicas)})
+    return settings.model_copy(update={"threads": threads_of(settings)})
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Whatever was started is stopped, last first, also where another one fails to start or stop:
+    an answer counted as missing in the audit log is lost unless the journal is closed."""
     service: Service = app.state.service
     journal: Journal = app.state.journal
-    await asyncio.to_thread(journal.check)
-    await app.state.admitting.start()
-    await service.start()
-    yield
-    await service.stop()
-    await app.state.admitting.stop()
-    await asyncio.to_thread(journal.close)
     tracing: Tracing | None = app.state.tracing
-    if tracing is not None:
-        await asyncio.to_thread(tracing.close)
+    async with AsyncExitStack() as started:
+        if tracing is not None:
+            started.push_async_callback(asyncio.to_thread, tracing.close)
+        started.push_async_callback(asyncio.to_thread, journal.close)
+        await asyncio.to_thread(journal.check)
+        started.push_async_callback(app.state.admitting.stop)
+        await app.state.admitting.start()
+        await service.start()
+        started.push_async_callback(service.stop)
+        yield
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module's attribute

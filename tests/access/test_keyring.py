@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from healer.access import keys
 from healer.access.keyring import Keyring
@@ -79,6 +80,85 @@ def test_a_broken_or_missing_file_keeps_the_last_good_keys(file: Path, broken: s
         keyring.holder("hk_" + "A" * 43)
     file.write_text(good)
     assert keyring.warnings() == []
+
+
+def test_a_key_revoked_in_a_file_that_once_failed_to_be_read_is_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is sound, and stays as it is: only one look at it failed (a network share's)."""
+    revoked = keys.add(file, "lis", None)
+    kept = keys.add(file, "archive", None)
+    keyring = Keyring(file)
+    keys.revoke(file, "lis")
+    with monkeypatch.context() as share:
+        share.setattr(keys, "read", _stale)
+        assert keyring.holder(revoked) == "lis"
+        assert "Stale file handle" in keyring.warnings()[0]
+    with pytest.raises(KeyRejected):
+        keyring.holder(revoked)
+    assert keyring.holder(kept) == "archive"
+    assert keyring.warnings() == []
+
+
+def _stale(file: Path) -> keys.KeyFile:
+    raise KeysUnreadable(str(file), "Stale file handle")
+
+
+def test_a_change_while_the_file_is_read_is_not_missed(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    revoked = keys.add(file, "lis", None)
+    read = keys.read
+
+    def read_then_changed(path: Path) -> keys.KeyFile:
+        found = read(path)
+        monkeypatch.setattr(keys, "read", read)
+        keys.revoke(path, "lis")
+        return found
+
+    monkeypatch.setattr(keys, "read", read_then_changed)
+    keyring = Keyring(file)
+    with pytest.raises(KeyRejected):
+        keyring.holder(revoked)
+
+
+def test_a_file_rewritten_in_place_with_its_old_size_and_time_is_read_again(file: Path) -> None:
+    revoked = keys.add(file, "lis", None)
+    keyring, then = Keyring(file), file.stat()
+    text = file.read_text(encoding="utf-8")
+    digest = keys.read(file).keys[0].sha256
+    file.write_text(text.replace(digest, keys.digest("hk_another")))
+    os.utime(file, ns=(then.st_atime_ns, then.st_mtime_ns))
+    now = file.stat()
+    assert (now.st_mtime_ns, now.st_ino, now.st_size) == (
+        then.st_mtime_ns,
+        then.st_ino,
+        then.st_size,
+    )
+    with pytest.raises(KeyRejected):
+        keyring.holder(revoked)
+    assert keyring.holder("hk_another") == "lis"
+
+
+def test_a_settled_file_is_read_once_however_often_it_is_asked(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = keys.add(file, "lis", None)
+    monkeypatch.setattr("healer.access.keyring.SETTLED_NS", -1)
+    keyring = Keyring(file)
+    monkeypatch.setattr(keys, "read", _stale)
+    assert [keyring.holder(key) for _ in range(3)] == ["lis"] * 3
+    assert keyring.warnings() == []
+
+
+def test_what_cannot_be_read_is_logged_once(file: Path) -> None:
+    key = keys.add(file, "lis", None)
+    keyring = Keyring(file)
+    file.unlink()
+    with capture_logs() as logged:
+        for _ in range(3):
+            keyring.holder(key)
+    assert [line["event"] for line in logged] == ["api keys"]
 
 
 def test_it_does_not_start_on_a_broken_or_missing_file(file: Path) -> None:

@@ -127,7 +127,8 @@ class StoreJournal:
                 self._store.append(*gap)
         except AuditError as error:
             log.error("answers not recorded", answers=gap[0].answers, code=error.code)
-        self._store.close()
+        finally:
+            self._store.close()
 
     def _taken_gap(self) -> list[Missed]:
         """What the next record must follow: how many answers are missing, if any."""

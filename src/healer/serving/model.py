@@ -202,5 +202,6 @@ class Model:
     async def _close(self, why: HealerError) -> None:
         self.stuck = not await self._lanes.close(why)
         screeners, self._screeners = self._screeners, ()
-        for screener in () if self.stuck else screeners:
-            screener.engine.close()
+        with ExitStack() as closing:  # one that fails to close must not leave the others open
+            for screener in () if self.stuck else screeners:
+                closing.callback(screener.engine.close)
