@@ -19,7 +19,7 @@ from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
 COMMIT = "5" * 40
@@ -55,6 +55,7 @@ class Faults:
     drops: list[int] = field(default_factory=list)  # cut the next downloads after so many bytes
     sizes: dict[str, int] = field(default_factory=dict)  # what the listing claims
     contents: dict[str, bytes] = field(default_factory=dict)  # what is sent instead
+    ranges: Literal["kept", "rest as 200", "whole as 206", "416", "ignored"] = "kept"
     page: bytes | None = None  # what a network's sign-in page says in the API's place
     before_body: Callable[[], None] | None = None  # runs once a large file is asked for
 
@@ -192,10 +193,16 @@ class _Handler(BaseHTTPRequestHandler):
         if name.endswith(LFS_SUFFIXES) and self.hub.faults.before_body:
             self.hub.faults.before_body()
         start = _range_start(self.headers.get("Range"))
-        if start is None:
+        ranges = self.hub.faults.ranges
+        if start is None or ranges == "ignored":
             return self._send(200, content, headers)
-        if start >= len(content):
+        if start >= len(content) or ranges == "416":
             return self._refuse(416)
+        if ranges == "rest as 200":
+            return self._send(200, content[start:], headers)
+        if ranges == "whole as 206":
+            headers["Content-Range"] = f"bytes 0-{len(content) - 1}/{len(content)}"
+            return self._send(206, content, headers)
         headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         return self._send(206, content[start:], headers)
 

@@ -13,6 +13,7 @@ import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -206,6 +207,42 @@ def test_a_later_run_fetches_only_the_rest(large: Hub, target: Path) -> None:
 
     assert [request.start for request in large.bodies(WEIGHTS)] == [WRITTEN_AT_ONCE]
     assert large.bodies("config.json") == []
+    manifest.check(target, deep=True)
+
+
+@pytest.mark.parametrize("ranges", ["rest as 200", "whole as 206", "416", "ignored"])
+@pytest.mark.parametrize("there", [WRITTEN_AT_ONCE, 0])
+def test_a_mirror_that_gives_no_ranges_as_asked_is_asked_for_the_whole_file(
+    large: Hub, target: Path, ranges: Literal["rest as 200"], there: int
+) -> None:
+    """Both where a part lies there from an earlier run, and where this run's connection broke."""
+    large.faults.ranges = ranges
+    part = target / ".cache" / "healer" / f"{large.stored(WEIGHTS).sha256}.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(large.content(WEIGHTS)[:there])
+    large.faults.drops = [] if there else [WRITTEN_AT_ONCE + 1_000_000]
+
+    _fetch(target, None, model_id=OPEN, model_revision=large.commit)
+
+    assert (target / WEIGHTS).read_bytes() == large.content(WEIGHTS)
+    starts = [request.start for request in large.bodies(WEIGHTS)]
+    assert WRITTEN_AT_ONCE in starts
+    assert starts.count(None) == (0 if ranges == "ignored" else 1) + (there == 0)
+    manifest.check(target, deep=True)
+
+
+def test_a_mirror_that_never_gives_the_whole_file_is_not_asked_for_ever(
+    large: Hub, target: Path
+) -> None:
+    large.faults.ranges = "rest as 200"
+    large.faults.drops = [WRITTEN_AT_ONCE + 1, len(large.content(WEIGHTS))] * 20
+
+    stopped = _refusal(target, None, model_id=OPEN, model_revision=large.commit)
+
+    assert isinstance(stopped, FileDamaged)
+    assert [request.start for request in large.bodies(WEIGHTS)] == [None, WRITTEN_AT_ONCE] * 4
+    large.faults.drops.clear()
+    _fetch(target, None, model_id=OPEN, model_revision=large.commit)
     manifest.check(target, deep=True)
 
 

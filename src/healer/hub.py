@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from healer import __version__
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 ENDPOINT = "https://huggingface.co"
 TIMEOUT_S = 30.0
+RESTARTS = 3  # of one file, where what came does not fit what was there
+RANGE_NOT_SATISFIABLE = 416
 SHA256 = re.compile(r"[0-9a-f]{64}")
 GATED_FAMILIES = ("google/medgemma",)
 # What the processor and the model are loaded from; never a second copy of the weights.
@@ -121,30 +123,53 @@ class Hub:
                     self._fetch_large(file, snapshot.commit, folder)
 
     def _fetch_large(self, file: RemoteFile, commit: str, folder: Path) -> None:
-        """Fetch what is missing of a file.
+        """Fetch what is missing of a file; from its start where a rest does not fit what is there.
 
         Not by snapshot_download: huggingface_hub 2 deletes the part it has of a file whenever it
         is stopped, and these parts are gigabytes.
         """
+        part = file.part(folder)
+        with part.open("ab") as target:
+            if target.tell() > file.size:
+                _empty(target)
+            for restarts_left in reversed(range(RESTARTS + 1)):
+                if target.tell() == file.size:
+                    break
+                if self._fetch_rest(file, commit, target) or not restarts_left:
+                    break
+                _empty(target)
+        part.replace(folder / file.name)
+
+    def _fetch_rest(self, file: RemoteFile, commit: str, target: BinaryIO) -> bool:
+        """Add what `target` lacks. False where a rest was asked for and it does not fit.
+
+        Some mirrors answer a Range with 200 and the rest, which is then taken for the whole file;
+        with 206 and the whole file; or with 416.
+        """
+        from huggingface_hub.errors import HfHubHTTPError
         from huggingface_hub.file_download import http_get
 
         headers = {"user-agent": f"healer/{__version__}"}
         if self.token:
             headers["authorization"] = f"Bearer {self.token}"
-        part = file.part(folder)
-        with part.open("ab") as target:
-            if target.tell() > file.size:
-                target.seek(0)
-                target.truncate()
-            if target.tell() < file.size:
-                http_get(
-                    self._url(file.name, commit),
-                    target,
-                    resume_size=target.tell(),
-                    headers=headers,
-                    displayed_filename=file.name,
-                )
-        part.replace(folder / file.name)
+        resumed = target.tell()
+        try:
+            http_get(
+                self._url(file.name, commit),
+                target,
+                resume_size=resumed,
+                headers=headers,
+                displayed_filename=file.name,
+            )
+        except HfHubHTTPError as error:
+            if error.response.status_code != RANGE_NOT_SATISFIABLE:
+                raise
+            return False
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            return False  # not so long as it was said to be, after a connection was taken up again
+        return not resumed or target.tell() == file.size
 
     def _api(self) -> HfApi:
         from huggingface_hub import HfApi
@@ -219,6 +244,11 @@ class Hub:
     def _unreachable(self, error: BaseException) -> HubUnreachable:
         first, *_ = str(error).splitlines() or [type(error).__name__]
         return HubUnreachable(self.endpoint, first.rstrip("."))
+
+
+def _empty(target: BinaryIO) -> None:
+    target.seek(0)
+    target.truncate()
 
 
 def _remote_file(file: RepoSibling) -> RemoteFile:

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from healer import __version__
 from healer.errors import HealerError, ModelAltered, ModelIncomplete
+from healer.litter import is_litter
 
 OURS = "healer-"  # the manifest and a calibration: no model library picks these up
 NAME = f"{OURS}manifest.json"
@@ -163,7 +164,10 @@ def strangers(folder: Path, known: Collection[str]) -> list[str]:
     return sorted(
         path.name
         for path in folder.iterdir()
-        if path.suffix in LOADABLE and not path.name.startswith(OURS) and path.name not in known
+        if path.suffix in LOADABLE
+        and not path.name.startswith(OURS)
+        and not is_litter(path.name)
+        and path.name not in known
     )
 
 

@@ -71,7 +71,7 @@ def finished(folder: Path, recipe: Recipe) -> Manifest | None:
             raise CheckpointTaken(str(folder))
         return found
     ours = (f"{INDEX}", "tokenizer.json", "config.json")
-    if folder.exists() and any(folder.iterdir()) and not any((folder / n).exists() for n in ours):
+    if not is_empty(folder) and not any((folder / name).exists() for name in ours):
         raise CheckpointTaken(str(folder))
     return None
 
@@ -116,7 +116,7 @@ def small_files(folder: Path, shards: tuple[ManifestFile, ...]) -> tuple[Manifes
     return tuple(
         ManifestFile(name=path.name, size=path.stat().st_size, sha256=manifest.sha256_of(path))
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name not in large
+        if path.is_file() and path.name not in large and not is_litter(path.name)
     )
 
 

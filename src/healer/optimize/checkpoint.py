@@ -48,7 +48,7 @@ class Checkpoint:
     def __init__(self, folder: Path, model_id: str) -> None:
         self.folder, self.model_id = folder, model_id
         self._stored: dict[str, tuple[str, NDArray[Any]]] = {}
-        for file in sorted(folder.glob("*.safetensors")):
+        for file in weights_in(folder):
             self._map(file)
         if EMBEDDING not in self._stored:
             raise NotConvertible(model_id, f"it holds no weight {EMBEDDING}")

@@ -40,7 +40,7 @@ def finished(order: Order, found: Manifest) -> Converted | None:
     try:
         there = folders.check(order.out)
     except ConversionIncomplete:
-        if order.out.exists() and any(order.out.iterdir()):
+        if not is_empty(order.out):
             raise ConversionTaken(str(order.out), "holds something else") from None
         return None
     converted = (there.source.model_id, there.source.revision, there.source.adapter)

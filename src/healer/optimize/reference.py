@@ -71,7 +71,7 @@ def mapped_model(folder: Path, config: Gemma3Config) -> Any:  # noqa: ANN401
     with init_empty_weights(include_buffers=False):
         model: Any = Gemma3ForConditionalGeneration(config)
     weights: dict[str, torch.Tensor] = {}
-    for file in sorted(folder.glob("*.safetensors")):
+    for file in weights_in(folder):
         weights |= {plain_name(name): tensor for name, tensor in load_file(file).items()}
     for name, _ in list(model.named_parameters()):
         if plain_name(name) in weights:

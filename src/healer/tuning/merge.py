@@ -31,12 +31,13 @@ def merge(base: Path, tuned: Path, out: Path, question: Question) -> Manifest:
     model = adapter.attach(lora.load(plan).model, tuned).merge_and_unload()
     with offline(), quiet():
         model.save_pretrained(out, max_shard_size=SHARD)
-    for weights in out.glob("*.safetensors"):
+    for weights in weights_in(out):
         weights.chmod(lora.READABLE)
     for file in found.files:
         if not file.name.endswith(REPLACED):  # the base's own configuration stays as it was
             shutil.copyfile(base / file.name, out / file.name)
-    files = (lora.listed(path) for path in sorted(out.iterdir()) if path.is_file())
+    made = (path for path in sorted(out.iterdir()) if path.is_file() and not is_litter(path.name))
+    files = map(lora.listed, made)
     merged = Manifest(
         model_id=found.model_id,
         revision=found.revision,
@@ -48,7 +49,7 @@ def merge(base: Path, tuned: Path, out: Path, question: Question) -> Manifest:
 
 
 def check_empty(out: Path) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and not (out.is_dir() and is_empty(out)):
         raise FolderTaken(str(out), "is there already and not empty")
     out.mkdir(parents=True, exist_ok=True)
 

@@ -56,7 +56,7 @@ class Job:
 def claim(job: Job, *, resume: bool) -> None:
     """Takes the folder; raises FolderTaken or TuningDiskFull. Reads no weights."""
     job.folder.mkdir(parents=True, exist_ok=True)
-    if any(job.folder.iterdir()) and not resume:
+    if not is_empty(job.folder) and not resume:
         raise FolderTaken(str(job.folder), "holds something already; --resume goes on with a run")
     needed = ADAPTERS_WORTH * lora.adapter_bytes(job.plan.folder, job.recipe, job.base.model_id)
     check_disk(job.folder, needed)
