@@ -25,6 +25,7 @@ from urllib.parse import unquote, urlsplit
 COMMIT = "5" * 40
 LFS_SUFFIXES = (".safetensors", ".model", ".pth", ".gguf")
 BRANCH = "main"
+Ranges = Literal["kept", "rest as 200", "whole as 206", "416", "ignored"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Faults:
     drops: list[int] = field(default_factory=list)  # cut the next downloads after so many bytes
     sizes: dict[str, int] = field(default_factory=dict)  # what the listing claims
     contents: dict[str, bytes] = field(default_factory=dict)  # what is sent instead
-    ranges: Literal["kept", "rest as 200", "whole as 206", "416", "ignored"] = "kept"
+    ranges: Ranges = "kept"  # what becomes of a Range header
     page: bytes | None = None  # what a network's sign-in page says in the API's place
     before_body: Callable[[], None] | None = None  # runs once a large file is asked for
 

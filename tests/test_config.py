@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from healer.config import PINNED_REVISIONS, load_settings
+from healer.config import PINNED_REVISIONS, Settings, load_settings
 from healer.errors import InvalidSettings
 
 
@@ -87,3 +87,44 @@ def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HEALER_ENGNE", "builtin")
     monkeypatch.setenv("HEALER_TEST_DATA", "here")
     assert load_settings().unknown_variables() == {"HEALER_ENGNE": "HEALER_ENGINE"}
+
+
+PATHS = {
+    "MODEL_DIR": "model_dir",
+    "MODEL_ADAPTER": "model_adapter",
+    "HEALER_API_KEYS_FILE": "api_keys_file",
+    "HEALER_CALIBRATION": "calibration",
+}
+
+
+def test_every_setting_that_is_a_path_is_among_these() -> None:
+    paths = {
+        name for name, field in Settings.model_fields.items() if "Path" in str(field.annotation)
+    }
+    assert paths | {"calibration"} == set(PATHS.values())
+
+
+@pytest.mark.parametrize("variable", PATHS)
+def test_a_path_may_begin_at_home(
+    variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(variable, "~/there/it.is")
+    found = getattr(load_settings(), PATHS[variable])
+    assert str(found) == str(tmp_path / "home" / "there" / "it.is")
+
+
+@pytest.mark.parametrize("variable", PATHS)
+def test_a_home_that_nobody_has_is_a_sentence(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "~nobody-of-this-name/x")
+    with pytest.raises(InvalidSettings) as caught:
+        load_settings()
+    said = "no home folder is known for ~nobody-of-this-name; give the whole path."
+    assert str(caught.value) == f"{variable} cannot be used: {said}"
+
+
+@pytest.mark.parametrize("value", ["auto", "off", "healer-calibration.json"])
+def test_a_calibration_that_is_at_no_home_stays_as_it_is(value: str) -> None:
+    assert load_settings(calibration=value).calibration == value

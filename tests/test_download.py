@@ -13,12 +13,11 @@ import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from healer import manifest
-from healer.config import PINNED_REVISIONS, Settings
+from healer.config import PINNED_REVISIONS, Settings, load_settings
 from healer.download import check_access, download
 from healer.errors import (
     DiskFull,
@@ -35,7 +34,7 @@ from healer.errors import (
     TokenMissing,
     TokenRejected,
 )
-from tests.hub import Hub
+from tests.hub import Hub, Ranges
 
 GATED = "google/medgemma-4b-it"
 OPEN = "someone/open-model"
@@ -213,7 +212,7 @@ def test_a_later_run_fetches_only_the_rest(large: Hub, target: Path) -> None:
 @pytest.mark.parametrize("ranges", ["rest as 200", "whole as 206", "416", "ignored"])
 @pytest.mark.parametrize("there", [WRITTEN_AT_ONCE, 0])
 def test_a_mirror_that_gives_no_ranges_as_asked_is_asked_for_the_whole_file(
-    large: Hub, target: Path, ranges: Literal["rest as 200"], there: int
+    large: Hub, target: Path, ranges: Ranges, there: int
 ) -> None:
     """Both where a part lies there from an earlier run, and where this run's connection broke."""
     large.faults.ranges = ranges
@@ -244,6 +243,38 @@ def test_a_mirror_that_never_gives_the_whole_file_is_not_asked_for_ever(
     large.faults.drops.clear()
     _fetch(target, None, model_id=OPEN, model_revision=large.commit)
     manifest.check(target, deep=True)
+
+
+@pytest.mark.usefixtures("hub")
+def test_a_folder_given_by_home_is_one_folder_for_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MODEL_DIR", "~/model")
+    monkeypatch.setenv("MY_HF_TOKEN", TOKEN)
+    settings = load_settings()
+
+    download(settings, progress=False)
+
+    assert settings.model_dir == tmp_path / "home" / "model"
+    assert {path.name for path in settings.model_dir.iterdir()} == {
+        *NEEDED,
+        manifest.NAME,
+        ".cache",
+    }
+    assert not (tmp_path / "~").exists()
+
+
+def test_litter_beside_what_is_fetched_does_no_harm(hub: Hub, target: Path) -> None:
+    target.mkdir()
+    for name in ("._config.json", f"._{SHARDS[0]}", ".DS_Store", "Thumbs.db", "desktop.ini"):
+        (target / name).write_bytes(b"\0\5\x16\7")
+
+    first = _fetch(target)
+    hub.requests.clear()
+
+    assert _fetch(target) == first == manifest.check(target, deep=True)
+    assert hub.requests == []
 
 
 def test_files_without_a_manifest_are_verified_and_only_the_bad_ones_fetched(

@@ -10,6 +10,7 @@ import pytest
 
 from healer import manifest
 from healer.errors import ModelAltered, ModelIncomplete
+from healer.litter import is_empty, weights_in
 from healer.manifest import Manifest, ManifestFile
 
 COMMIT = "c" * 40
@@ -87,6 +88,29 @@ def test_a_loadable_file_that_was_never_downloaded_is_refused(folder: Path, name
 
     with pytest.raises(ModelAltered, match="it is not in the manifest"):
         manifest.check(folder)
+
+
+@pytest.mark.parametrize(
+    "name", ["._config.json", "._model.safetensors", ".DS_Store", "Thumbs.db", "desktop.ini"]
+)
+def test_what_a_desktop_leaves_beside_the_model_makes_it_neither_incomplete_nor_altered(
+    folder: Path, name: str
+) -> None:
+    (folder / name).write_bytes(b"\0\5\x16\7")
+
+    assert manifest.check(folder, deep=True).model_id == "owner/model"
+    assert manifest.is_complete(folder)
+    assert manifest.strangers(folder, ()) == ["config.json", WEIGHTS]
+    assert weights_in(folder) == [folder / WEIGHTS]
+
+
+def test_a_folder_of_nothing_but_litter_is_empty(tmp_path: Path) -> None:
+    assert is_empty(tmp_path / "absent")
+    (tmp_path / ".DS_Store").write_bytes(b"")
+    (tmp_path / "THUMBS.DB").write_bytes(b"")
+    assert is_empty(tmp_path)
+    (tmp_path / ".git").mkdir()
+    assert not is_empty(tmp_path)
 
 
 def test_files_that_no_library_loads_do_no_harm(folder: Path) -> None:

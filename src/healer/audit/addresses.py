@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from healer.config.paths import expanded
 from healer.errors import InvalidSettings
 
 ON = "sqlite:///healer-audit.db"
@@ -25,4 +28,13 @@ def address(audit: str) -> URL:
         raise InvalidSettings(
             "HEALER_AUDIT", "must name a file on this machine, such as sqlite:////var/lib/audit.db"
         )
-    return url.set(drivername=DRIVERS[url.drivername])
+    return _at_home(url.set(drivername=DRIVERS[url.drivername]))
+
+
+def _at_home(url: URL) -> URL:
+    if url.get_backend_name() != "sqlite" or url.database is None:
+        return url
+    try:
+        return url.set(database=str(expanded(Path(url.database))))
+    except ValueError as reason:
+        raise InvalidSettings("HEALER_AUDIT", f"cannot be used: {reason}") from None

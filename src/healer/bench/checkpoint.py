@@ -19,6 +19,7 @@ from healer import manifest
 from healer.bench import configs, safetensors, tokenizer
 from healer.bench.shapes import Shape, Weight, total_bytes, weights
 from healer.errors import BenchDiskFull, CheckpointTaken, ModelError
+from healer.litter import is_empty, is_litter
 from healer.manifest import Advance, Manifest, ManifestFile
 
 REVISION = "0" * 40

@@ -12,6 +12,7 @@ import typer
 
 from healer import __version__
 from healer.cli import answering, auditing, benching, keying, measuring, optimizing, tuning
+from healer.cli.homes import at_home
 from healer.notice import NOTICE
 
 app = typer.Typer(
@@ -41,11 +42,11 @@ def main(
 
 
 for command in (answering.serve, answering.predict, answering.download, answering.doctor):
-    app.command()(command)
-app.command("eval")(measuring.evaluate)
-app.command()(measuring.calibrate)
-app.command()(tuning.tune)
-app.command()(optimizing.optimize)
-app.command()(benching.bench)
+    app.command()(at_home(command))
+app.command("eval")(at_home(measuring.evaluate))
+app.command()(at_home(measuring.calibrate))
+app.command(cls=tuning.Tune)(at_home(tuning.tune))
+app.command()(at_home(optimizing.optimize))
+app.command()(at_home(benching.bench))
 app.add_typer(auditing.app, name="audit")
 app.add_typer(keying.app, name="keys")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from healer.audit.export import Format
+from healer.cli.homes import at_home
 from healer.cli.options import EngineOption
 from healer.cli.speech import settings_with, spoken_errors
 
@@ -15,6 +16,7 @@ app = typer.Typer(help="The log that HEALER_AUDIT names.", no_args_is_help=True)
 
 
 @app.command()
+@at_home
 def verify(
     head: Annotated[
         str | None, typer.Option(metavar="HASH", help="A head kept from an earlier export.")
@@ -28,6 +30,7 @@ def verify(
 
 
 @app.command()
+@at_home
 def export(
     form: Annotated[Format, typer.Option("--format")] = "jsonl",
     out: Annotated[
@@ -42,6 +45,7 @@ def export(
 
 
 @app.command()
+@at_home
 def replay(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The file that was sent.")],
     engine: EngineOption = None,
@@ -55,6 +59,7 @@ def replay(
 
 
 @app.command()
+@at_home
 def upgrade() -> None:
     """Make the log's tables, or bring them to this version; needed once on PostgreSQL."""
     from healer.commands.audit import upgrade as run

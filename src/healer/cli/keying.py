@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from healer.cli.homes import at_home
 from healer.cli.speech import settings_with, spoken_errors
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ FileOption = Annotated[
 
 
 @app.command()
+@at_home
 def add(
     name: Annotated[str, typer.Argument(help="Who will use it; it stands in the audit log.")],
     expires: Annotated[
@@ -35,6 +37,7 @@ def add(
 
 
 @app.command("list")
+@at_home
 def show(file: FileOption = None) -> None:
     """Names and dates; the keys themselves are kept nowhere."""
     from healer.commands.keys import show as run
@@ -44,6 +47,7 @@ def show(file: FileOption = None) -> None:
 
 
 @app.command()
+@at_home
 def revoke(
     name: Annotated[str, typer.Argument(help="As `healer keys list` shows it.")],
     file: FileOption = None,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from healer.cli.options import (
     DATASET_HELP,
@@ -17,6 +19,28 @@ from healer.cli.options import (
 )
 from healer.cli.speech import settings_with, spoken_errors
 from healer.errors import ExtraNotInstalled
+
+NUMBER = re.compile(r"[+-]?\d+")
+DRY_RUN = "--dry-run"
+DRY_STEPS = 3  # the first only warms up
+
+
+class Tune(TyperCommand):
+    """`--dry-run` needs no number, which Typer has no word for."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - Typer's own
+        return super().parse_args(ctx, with_steps(args))
+
+
+def with_steps(args: list[str]) -> list[str]:
+    """The arguments, with a number behind a `--dry-run` that has none."""
+    end = args.index("--") if "--" in args else len(args)
+    told = args[: end + 1]
+    numbered = [
+        f"{DRY_RUN}={DRY_STEPS}" if each == DRY_RUN and not NUMBER.fullmatch(after) else each
+        for each, after in zip(told, [*told[1:], ""], strict=True)
+    ]
+    return [*numbered, *args[end + 1 :]]
 
 
 def tune(
@@ -31,7 +55,11 @@ def tune(
     ] = None,
     dry_run: Annotated[
         int | None,
-        typer.Option(min=1, metavar="STEPS", help="Only measure the time and memory of a step."),
+        typer.Option(
+            min=1,
+            metavar="[STEPS]",
+            help=f"Only measure the time and memory of a step, over this many or {DRY_STEPS}.",
+        ),
     ] = None,
     rank: Annotated[int, typer.Option(min=1, help="LoRA's rank.")] = 16,
     learning_rate: Annotated[float, typer.Option(min=1e-9, help="At its highest.")] = 2e-4,

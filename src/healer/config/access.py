@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
+
+from healer.config.paths import LocalPath
 
 # Plain HTTP is for this machine only: whoever can alter the answer could let anyone in.
 ADDRESS = r"^(https://[^\s]+|http://(127\.0\.0\.1|localhost)(:\d+)?(/[^\s]*)?)$"
 
 
 class AccessSettings(BaseModel):
-    api_keys_file: Path | None = Field(
+    api_keys_file: LocalPath | None = Field(
         default=None,
         description=(
             "File of the API keys that callers need; `healer keys add NAME` makes one. See "

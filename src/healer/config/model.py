@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import AliasChoices, BaseModel, Field, HttpUrl, SecretStr, field_validator
 
 from healer.config.names import plain
+from healer.config.paths import LocalPath, expanded
 from healer.errors import InvalidSettings
 
 GateMode = Literal["refuse", "warn", "off"]
@@ -41,12 +42,12 @@ class ModelSettings(BaseModel):
             "models it knows, and must be set for others."
         ),
     )
-    model_dir: Path = Field(
+    model_dir: LocalPath = Field(
         default=Path("medgemma-model"),
         validation_alias=plain("MODEL_DIR"),
         description="Folder that holds the downloaded model.",
     )
-    model_adapter: Path | None = Field(
+    model_adapter: LocalPath | None = Field(
         default=None,
         validation_alias=plain("MODEL_ADAPTER"),
         description="Folder of a LoRA adapter that `healer tune` made; MedGemma is served with it.",
@@ -136,6 +137,11 @@ class ModelSettings(BaseModel):
                 "it must hold no user, password or query; HEALER_ENGINE_KEY is for keys"
             )
         return value
+
+    @field_validator("calibration")
+    @classmethod
+    def _at_home(cls, value: str) -> str:
+        return str(expanded(Path(value)))
 
     @property
     def revision(self) -> str:

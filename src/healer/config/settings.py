@@ -70,7 +70,8 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - a setting's o
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         name = str(first["loc"][0])
-        raise InvalidSettings(variable_of(name), f"cannot be used: {first['msg']}") from None
+        reason = first["msg"].removeprefix("Value error, ")
+        raise InvalidSettings(variable_of(name), f"cannot be used: {reason}") from None
 
 
 def variable_of(name: str) -> str:

@@ -13,6 +13,7 @@ from healer import __version__, manifest
 from healer.engines.openvino import folder as folders
 from healer.engines.openvino.folder import LANGUAGE, TOKENIZER, VISION, Converted, Weights
 from healer.errors import ConversionIncomplete, ConversionTaken
+from healer.litter import is_empty
 from healer.manifest import Manifest
 from healer.optimize import language, preflight, vision
 from healer.optimize.checkpoint import Checkpoint, read_config

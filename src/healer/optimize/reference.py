@@ -18,6 +18,7 @@ from healer.engines.base import Question
 from healer.engines.medgemma.loading import offline, quiet
 from healer.engines.medgemma.prompt import messages
 from healer.imaging.tile import Tile
+from healer.litter import weights_in
 from healer.optimize.checkpoint import Floats, plain_name
 from healer.optimize.describe import load_processor
 

@@ -10,6 +10,7 @@ from healer.engines.base import Question
 from healer.engines.medgemma import adapter
 from healer.engines.medgemma.loading import Plan, offline, quiet
 from healer.errors import FolderTaken, TuningDiskFull
+from healer.litter import is_empty, is_litter, weights_in
 from healer.manifest import Manifest
 from healer.tuning import lora
 

@@ -14,6 +14,7 @@ from healer.engines.medgemma.adapter import AdapterManifest
 from healer.engines.medgemma.loading import Plan
 from healer.errors import FolderTaken
 from healer.evaluation.datasets import Dataset, Limits
+from healer.litter import is_empty
 from healer.manifest import Manifest
 from healer.tuning import lora, plot
 from healer.tuning.checkpoint import Checkpoint
