@@ -45,6 +45,8 @@ def configure(settings: Settings) -> None:
     # Ours alone may say the least: Pillow, for one, would write every tag of a picture down.
     root.setLevel(max(level, logging.INFO))
     logging.getLogger("healer").setLevel(level)
+    # It tells of every plugin that it loads and of every look at a version; what it alters, we say.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what it reads
 
 

@@ -28,7 +28,8 @@ def programs() -> Path | None:
 class Cluster:
     """PostgreSQL refuses to run as root, so there it runs as `nobody`."""
 
-    def __init__(self, programs: Path) -> None:
+    def __init__(self, programs: Path, *options: str) -> None:
+        """`options` are `initdb`'s."""
         self._programs = programs
         self._user = "nobody" if os.geteuid() == 0 else None
         # Not pytest's own folder: another user must be able to enter, and a socket's path is short.
@@ -37,7 +38,8 @@ class Cluster:
         if self._user:
             who = pwd.getpwnam(self._user)
             os.chown(self.folder, who.pw_uid, who.pw_gid)
-        self._run("initdb", "-A", "trust", "-U", SUPERUSER, "--no-sync", "--no-instructions")
+        wanted = ("-A", "trust", "-U", SUPERUSER, "--no-sync", "--no-instructions", *options)
+        self._run("initdb", *wanted)
         self.start()
 
     def start(self) -> None:

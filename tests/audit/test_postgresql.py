@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from io import StringIO
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
+from starlette.testclient import TestClient
 
 from healer.audit.addresses import address
-from healer.audit.databases import LOCK
+from healer.audit.databases import LOCK, READS
+from healer.audit.export import export
 from healer.audit.store import Store
 from healer.audit.verify import verify
+from healer.config import Settings
+from healer.engines.fake import FakeEngine
 from healer.errors import AuditOutdated, AuditUnavailable
+from healer.main import create_app
 from tests.audit.answers import answer
 from tests.audit.cluster import Cluster
+from tests.serving.conftest import png, wait_until_ready
 
 
 @pytest.fixture
@@ -53,6 +61,58 @@ def test_a_role_that_may_only_read_and_add_is_enough(cluster: Cluster, postgresq
             ):
                 connection.execute(text(statement))
         assert verify(serving.links()).head.sequence == 1
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+def test_a_role_that_may_only_read_can_verify_and_export(
+    read_only: bool, cluster: Cluster, postgresql: str, store: Store
+) -> None:
+    store.append(answer("a"), answer("b"))
+    database = str(address(postgresql).database)
+    role = f"{database}_reader"
+    cluster.sql(
+        f"CREATE ROLE {role} LOGIN; GRANT SELECT ON healer_audit, healer_audit_version TO {role}; "
+        f"ALTER ROLE {role} SET default_transaction_read_only = on",
+        database,
+    )
+    with closing(Store(cluster.url(database, role), read_only=read_only)) as reading:
+        assert verify(reading.links()).head.sequence == 2
+        assert export(reading.links(), StringIO(), "csv").sequence == 2
+        assert [link.sequence for link in reading.answers_for("a" * 64, "")] == [1, 2]
+        with pytest.raises(AuditUnavailable, match=r"InsufficientPrivilege|ReadOnlySqlTrans"):
+            reading.append(answer("c"))
+
+
+def test_reading_writes_nothing_whoever_reads(store: Store) -> None:
+    store.append(answer("a"))
+    with store.engine.execution_options(**READS).connect() as connection:
+        assert connection.execute(text("SHOW transaction_read_only")).scalar() == "on"
+
+
+def test_an_answer_is_recorded_and_read_where_the_server_knows_of_no_encoding(
+    sql_ascii: str, ascii_cluster: Cluster
+) -> None:
+    assert ascii_cluster.sql("SHOW server_encoding").strip() == "SQL_ASCII"
+    assert ascii_cluster.sql("SELECT datcollate FROM pg_database LIMIT 1").strip() == "C"
+    with closing(Store(sql_ascii)) as store:
+        assert store.upgrade() == "0001"
+    settings = Settings(audit=SecretStr(sql_ascii), gate="off")
+    with TestClient(create_app(settings, engine=FakeEngine())) as client:
+        wait_until_ready(client)
+        told = client.post("/predict", files={"image_file": png()}).json()
+        note = "Drüsen, keine Muskularis: “β” 🔬"
+        review = {"request_id": told["request_id"], "agrees": False, "note": note}
+        assert client.post("/reviews", json=review).status_code == 201
+    with closing(Store(sql_ascii, read_only=True)) as store:
+        links = list(store.links())
+        assert [link.content["kind"] for link in links] == ["answer", "review"]
+        assert links[1].content["note"] == note
+        assert verify(links).head.sequence == 2
+
+
+def test_an_encoding_in_the_address_does_not_count(sql_ascii: str) -> None:
+    with closing(Store(f"{sql_ascii}&client_encoding=SQL_ASCII")) as store:
+        assert store.upgrade() == "0001"
 
 
 def test_a_commit_is_durable_whatever_the_role_was_told(cluster: Cluster, postgresql: str) -> None:

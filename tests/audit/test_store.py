@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
+from structlog.testing import capture_logs
 
+from healer.audit import upgrading
 from healer.audit.addresses import address
 from healer.audit.chain import GENESIS
+from healer.audit.journal import StoreJournal
 from healer.audit.store import Store
 from healer.audit.verify import verify
 from healer.errors import AuditOutdated, AuditUnavailable, InvalidSettings
@@ -197,3 +200,46 @@ def test_an_address_that_cannot_be_used_is_said_without_its_password(bad: str) -
 
 def test_on_is_a_file_here() -> None:
     assert address("on").database == "healer-audit.db"
+
+
+class BrokenDriver(Exception):
+    """What no database's interface promises."""
+
+
+@pytest.mark.parametrize("raised", [TypeError("bytes"), BrokenDriver("a record")])
+def test_whatever_a_driver_raises_is_a_log_that_is_not_available(
+    raised: Exception, sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_store(sqlite) as store, capture_logs() as logged:
+        store.append(answer("a"))
+
+        def failing(*_: object) -> None:
+            raise raised
+
+        monkeypatch.setattr(store.database, "take_turn", failing)
+        with pytest.raises(AuditUnavailable, match=type(raised).__name__):
+            store.append(answer("b"))
+        monkeypatch.undo()
+        assert verify(store.links()).head.sequence == 1
+    assert logged[-1]["error"] == type(raised).__name__
+    assert "a record" not in str(logged)
+
+
+def test_serving_starts_where_the_driver_fails_in_its_own_way(
+    sqlite: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> str:
+        raise TypeError("cannot use a string pattern on a bytes-like object")
+
+    with closing(StoreJournal(Store(sqlite), "refuse")) as journal:
+        monkeypatch.setattr(upgrading, "found", failing)
+        journal.check()
+        assert journal.warnings() == ["the audit log cannot be written (audit_unavailable)"]
+
+
+def test_a_file_may_be_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert address("sqlite:///~/audit.db").database == str(tmp_path / "home" / "audit.db")
+    assert address("sqlite:////~/audit.db").database == "/~/audit.db"
+    with pytest.raises(InvalidSettings, match="no home folder is known for ~nobody-there"):
+        address("sqlite:///~nobody-there/audit.db")

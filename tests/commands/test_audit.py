@@ -135,8 +135,12 @@ def record(log: str, image: Path, margin: float) -> None:
 
 def test_upgrade_makes_the_tables_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HEALER_AUDIT", f"sqlite:///{tmp_path}/new.db")
-    for _ in range(2):
-        assert healer("upgrade") == (0, "The audit log's tables are of version 0001.\n")
+    first = CliRunner().invoke(app, ["audit", "upgrade"])
+    assert first.stdout == "The audit log's tables are of version 0001.\n"
+    (line,) = first.stderr.splitlines()
+    said = json.loads(line)
+    assert (said["event"], said["found"], said["version"]) == ("audit log upgraded", "none", "0001")
+    assert healer("upgrade") == (0, first.stdout)
     assert "0 records (none), none broken" in healer("verify")[1]
 
 
@@ -175,3 +179,18 @@ def test_without_the_extra_what_to_install_is_said(tmp_path: Path) -> None:
     assert done.returncode == 93
     assert "pip install 'healer[audit]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("log")
+def test_nothing_but_the_answer_is_said(tmp_path: Path) -> None:
+    """In a process of its own: Alembic speaks up when it is first imported."""
+    for command in (["verify"], ["export", "--out", str(tmp_path / "log.jsonl")], ["upgrade"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "healer", "audit", *command],
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "alembic" not in done.stdout + done.stderr
+        assert len(done.stderr.splitlines()) == (2 if command[0] == "export" else 0)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, text
+
+from healer.errors import AuditUnreadable
 
 PATIENCE_SECONDS = 5.0  # for another writer, and for a statement
 CONNECT_SECONDS = 3
 LOCK = 0x4865616C6572  # "Healer", in ASCII: the advisory lock by which writers take turns
-READS: Mapping[str, Any] = {"healer_reads": True}
+READS: Mapping[str, Any] = {"healer_reads": True, "postgresql_readonly": True}
 
 
 class Database(Protocol):
@@ -32,10 +36,12 @@ class Database(Protocol):
         ...
 
 
-def database(url: URL, patience: float) -> Database:
-    """`patience` in seconds; what takes longer fails."""
-    kind = SQLite if url.get_backend_name() == "sqlite" else PostgreSQL
-    return kind(url, patience)
+def database(url: URL, patience: float, *, read_only: bool = False) -> Database:
+    """`patience` in seconds; what takes longer fails. `read_only` alters nothing, so that copies
+    can be read which cannot be written."""
+    if url.get_backend_name() != "sqlite":
+        return PostgreSQL(url, patience)
+    return SQLiteForReading(url, patience) if read_only else SQLite(url, patience)
 
 
 class SQLite:
@@ -69,6 +75,64 @@ class SQLite:
         """`_begin` has done it."""
 
 
+class SQLiteForReading(SQLite):
+    """The same file, or a copy of it, as it lies there: also on a medium that takes no writes."""
+
+    def __init__(self, url: URL, patience: float) -> None:
+        super().__init__(url, patience)
+        self._patience = patience
+        self.engine = create_engine(
+            "sqlite+pysqlite://", creator=self._connected, poolclass=NullPool, hide_parameters=True
+        )
+        event.listen(self.engine, "begin", _begin)
+
+    def make_ready(self) -> None:
+        raise PermissionError(errno.EROFS, "it was opened to be read")
+
+    def _connected(self) -> sqlite3.Connection:
+        """Raises AuditUnreadable where SQLite could not take in the newest records."""
+        way = self._way()
+        address = f"{self._file.as_uri()}?{way}"
+        connection = sqlite3.connect(
+            address, timeout=self._patience, uri=True, isolation_level=None
+        )
+        connection.execute("PRAGMA query_only = ON")
+        try:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError as error:
+            connection.close()
+            if way != READ_ONLY or error.sqlite_errorcode & 0xFF not in NOT_WRITABLE:
+                raise
+            raise AuditUnreadable(_newest_in(self._file)) from None
+        return connection
+
+    def _way(self) -> str:
+        """Whoever opens a file in WAL mode makes two files beside it, and the last one to close a
+        connection that could write takes them away again."""
+        log, index = (Path(f"{self._file}{end}") for end in ("-wal", "-shm"))
+        if log.exists() and (log.stat().st_size or index.exists()):
+            return READ_ONLY  # it is being written, or was when it was copied
+        if all(_is_writable(each) for each in (self._file, self._file.parent)):
+            return "mode=rw"
+        return "mode=ro&immutable=1"
+
+
+READ_ONLY = "mode=ro"
+NOT_WRITABLE = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+
+
+def _is_writable(path: Path) -> bool:
+    return os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids)
+
+
+def _newest_in(file: Path) -> str:
+    return (
+        f"its newest records are in {file.name}-wal, which SQLite takes in only where it may write "
+        f"beside it; copy {file.name} and {file.name}-wal to a folder that can be written, and "
+        "name the copy in HEALER_AUDIT"
+    )
+
+
 def _prepare(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own type
     connection.isolation_level = None  # transactions are begun below, not by the driver
     connection.execute("PRAGMA synchronous = FULL")
@@ -96,6 +160,8 @@ class PostgreSQL:
                 "connect_timeout": CONNECT_SECONDS,
                 "tcp_user_timeout": self._patience_ms,
                 **url.query,
+                # A database in SQL_ASCII, which the C locale brings, would give bytes for text.
+                "client_encoding": "utf8",
             },
         )
 

@@ -48,11 +48,11 @@ def open_journal(settings: Settings) -> Journal:
     return StoreJournal(open_store(settings.audit.get_secret_value()), settings.audit_failure)
 
 
-def open_store(audit: str) -> Store:
+def open_store(audit: str, *, read_only: bool = False) -> Store:
     try:
         from healer.audit.store import Store
 
-        return Store(audit)
+        return Store(audit, read_only=read_only)
     except ModuleNotFoundError as missing:
         raise AuditLibrariesMissing(str(missing)) from None
 

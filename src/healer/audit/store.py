@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
+from traceback import walk_tb
 
 import structlog
 from sqlalchemy import (
@@ -27,7 +28,7 @@ from healer.audit.addresses import address
 from healer.audit.chain import REPEATED, Head, Link, linked
 from healer.audit.databases import PATIENCE_SECONDS, READS, database
 from healer.audit.records import Record
-from healer.errors import AuditUnavailable
+from healer.errors import AuditUnavailable, HealerError
 
 log = structlog.get_logger(__name__)
 
@@ -57,8 +58,10 @@ TABLE = Table(
 class Store:
     """Every method blocks, and raises AuditUnavailable or AuditOutdated."""
 
-    def __init__(self, audit: str, patience: float = PATIENCE_SECONDS) -> None:
-        self.database = database(address(audit), patience)
+    def __init__(
+        self, audit: str, patience: float = PATIENCE_SECONDS, *, read_only: bool = False
+    ) -> None:
+        self.database = database(address(audit), patience, read_only=read_only)
         self._patience = patience
         self.engine = self.database.engine
         self._turn = threading.Lock()
@@ -99,7 +102,7 @@ class Store:
                 upgrading.upgrade(connection)
             return upgrading.needed()
 
-    def links(self) -> Iterator[Link]:
+    def links(self) -> Generator[Link, None, None]:
         """Every record, oldest first, as it was when the reading began."""
         in_order = select(TABLE).order_by(TABLE.c.sequence).execution_options(yield_per=CHUNK)
         with self._reading() as connection, connection.execute(in_order) as rows:
@@ -161,6 +164,8 @@ def _spoken() -> Iterator[None]:
     """What a database says goes to the log; a client is told what kind of failure it was."""
     try:
         yield
+    except HealerError:
+        raise
     except DBAPIError as error:
         lines = str(error.orig).strip().splitlines()
         log.error("audit store", error=type(error.orig).__name__, detail=lines[0] if lines else "")
@@ -169,6 +174,16 @@ def _spoken() -> Iterator[None]:
         reason = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
         log.error("audit store", error=type(error).__name__, detail=reason)
         raise AuditUnavailable(reason) from None
+    except Exception as error:  # drivers raise what they will, and serving must go on
+        kind = type(error).__name__
+        # Not what it says: that can hold a part of a record.
+        log.error("audit store", error=kind, where=_where(error))
+        raise AuditUnavailable(f"its database or driver failed in its own way ({kind})") from None
+
+
+def _where(error: Exception) -> str:
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    return f"{frame.f_code.co_filename}:{line}"
 
 
 def _kind(error: DBAPIError) -> str:

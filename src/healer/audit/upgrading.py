@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -14,15 +14,19 @@ from sqlalchemy import Connection
 from healer.errors import AuditOutdated
 
 VERSION_TABLE = "healer_audit_version"
-logging.getLogger("alembic").setLevel(logging.WARNING)  # it would tell of every look at a version
+log = structlog.get_logger(__name__)
 
 
 def upgrade(connection: Connection) -> None:
     """Bring the tables to the newest version; raises AuditOutdated where they are newer still."""
-    _known(found(connection))
+    before = found(connection)
+    _known(before)
+    if before == needed():
+        return
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    log.info("audit log upgraded", found=before or "none", version=needed())
 
 
 def require_current(connection: Connection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -33,11 +33,11 @@ errors = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
 @contextmanager
-def store_of(settings: Settings) -> Iterator[Store]:
+def store_of(settings: Settings, *, read_only: bool = True) -> Iterator[Store]:
     if settings.audit is None:
         raise InvalidSettings("HEALER_AUDIT", "is not set, so there is no log to look at")
     logs.configure(settings)
-    store = open_store(settings.audit.get_secret_value())
+    store = open_store(settings.audit.get_secret_value(), read_only=read_only)
     try:
         yield store
     finally:
@@ -45,13 +45,13 @@ def store_of(settings: Settings) -> Iterator[Store]:
 
 
 def upgrade(settings: Settings) -> None:
-    with store_of(settings) as store:
+    with store_of(settings, read_only=False) as store:
         console.print(f"The audit log's tables are of version {store.upgrade()}.")
 
 
 def verify(settings: Settings, anchor: str | None) -> None:
-    with store_of(settings) as store:
-        found = walk(store.links(), anchor)
+    with store_of(settings) as store, closing(store.links()) as links:
+        found = walk(links, anchor)
     held = ", ".join(f"{count:,} of kind {kind}" for kind, count in sorted(found.kinds.items()))
     console.print(f"{found.head.sequence:,} records ({held or 'none'}), none broken")
     if found.missed:
@@ -62,8 +62,8 @@ def verify(settings: Settings, anchor: str | None) -> None:
 
 
 def export(settings: Settings, form: Format, out: Path | None) -> None:
-    with store_of(settings) as store, _stream(out) as stream:
-        head = write_out(store.links(), stream, form)
+    with store_of(settings) as store, _stream(out) as stream, closing(store.links()) as links:
+        head = write_out(links, stream, form)
     errors.print(f"{head.sequence:,} records\nhead {head.hash}")
 
 

@@ -98,6 +98,7 @@ HealerError
 ├── AuditError               the audit log
 │   ├── AuditUnavailable     the store does not answer, or cannot be written
 │   ├── AuditOutdated        its tables are another version's
+│   ├── AuditUnreadable      a copy whose newest records need a folder that can be written
 │   ├── AuditLibrariesMissing the audit extra is missing
 │   ├── AuditBroken          a record does not fit the one before it
 │   ├── AnchorMissing        the log was cut off, or written anew
@@ -183,6 +184,7 @@ from healer.errors.audit import (
     AuditOff,
     AuditOutdated,
     AuditUnavailable,
+    AuditUnreadable,
     ImageNotRecorded,
     NotReplayable,
     ReviewUnreadable,
@@ -323,6 +325,7 @@ __all__ = [
     "AuditOff",
     "AuditOutdated",
     "AuditUnavailable",
+    "AuditUnreadable",
     "BenchDiskFull",
     "BenchError",
     "Busy",

@@ -55,6 +55,15 @@ class AuditLibrariesMissing(AuditError):
 
 
 @dataclass(eq=False)
+class AuditUnreadable(AuditError):
+    reason: str
+    code = "audit_unreadable"
+    title = "The audit log cannot be read as it lies there"
+    message = "The audit log (HEALER_AUDIT) cannot be read as it lies there: {reason}."
+    exit_code = 94
+
+
+@dataclass(eq=False)
 class AuditOff(RequestError):
     code = "audit_off"
     title = "No audit log is kept here"
