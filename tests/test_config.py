@@ -86,7 +86,22 @@ def test_an_unknown_model_needs_its_revision(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_misspelt_variable_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HEALER_ENGNE", "builtin")
     monkeypatch.setenv("HEALER_TEST_DATA", "here")
-    assert load_settings().unknown_variables() == {"HEALER_ENGNE": "HEALER_ENGINE"}
+    monkeypatch.setenv("HEALER_MODEL_DIR", "model")
+    monkeypatch.setenv("HEALER_GATE", "warn")
+    monkeypatch.setenv("healer_queue", "3")  # pydantic-settings reads it too
+    assert load_settings().unknown_variables() == {
+        "HEALER_ENGNE": "did you mean HEALER_ENGINE?",
+        "HEALER_MODEL_DIR": "did you mean MODEL_DIR?",
+    }
+
+
+def test_a_misspelt_variable_in_dotenv_is_pointed_out_too(tmp_path: Path) -> None:
+    text = "HEALER_API_KEY_FILE=keys.json\nHEALER_ENGINE=builtin\nOTHER=1\nHEALER_SOMETHING_ELSE=1"
+    (tmp_path / ".env").write_text(text)
+    assert load_settings().unknown_variables() == {
+        "HEALER_API_KEY_FILE": "did you mean HEALER_API_KEYS_FILE?",
+        "HEALER_SOMETHING_ELSE": "see README's configuration table",
+    }
 
 
 PATHS = {

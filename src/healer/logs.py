@@ -61,6 +61,5 @@ def _rendering(settings: Settings) -> list[Processor]:
 
 
 def warn_of_unknown_variables(settings: Settings) -> None:
-    for name, nearest in settings.unknown_variables().items():
-        hint = f"did you mean {nearest}?" if nearest else "see README's configuration table"
+    for name, hint in settings.unknown_variables().items():
         log.warning("no setting reads this variable", variable=name, hint=hint)

@@ -1,27 +1,80 @@
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
+from healer import logs
 from healer.cli import app
 from healer.commands.doctor import Outcome, ok, vision_attention
 from healer.config import Settings
 from healer.engines.openvino import attention
+from healer.main import create_app
 from healer.memory import limit_bytes
 
 run = CliRunner().invoke
+SECONDS = re.compile(r"[\d.]+ (s|GiB)\b")  # differ from one look to the next
 
 
 def test_a_fresh_machine_without_token_is_healthy() -> None:
     result = run(app, ["doctor"], env={"COLUMNS": "160"})
     assert result.exit_code == 0
-    for name in ("Python", "memory", "disk", "devices", "hub access", "model folder", "engine"):
+    for name in (
+        "Python",
+        "settings",
+        "memory",
+        "disk",
+        "devices",
+        "hub access",
+        "model folder",
+        "engine",
+    ):
         assert name in result.stdout
     assert "no token: set MY_HF_TOKEN" in result.stdout
     assert "builtin (no finished MedGemma download" in result.stdout
     assert "FAILED" not in result.stdout.upper().replace("FAILED TO", "")
+
+
+def test_a_setting_that_serve_warns_of_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEALER_ENGNE", "builtin")
+    result = run(app, ["doctor"], env={"COLUMNS": "160"})
+    assert result.exit_code == 0
+    (line,) = (line for line in result.stdout.splitlines() if line.startswith("settings"))
+    assert " ".join(line.split()) == (
+        "settings note no setting reads HEALER_ENGNE: did you mean HEALER_ENGINE?"
+    )
+    logs.configure(Settings())
+    with capture_logs() as logged:
+        create_app()
+    (warned,) = (each for each in logged if each["event"] == "no setting reads this variable")
+    assert (warned["variable"], warned["hint"]) == ("HEALER_ENGNE", "did you mean HEALER_ENGINE?")
+
+
+@pytest.mark.parametrize(("engine", "healthy"), [("auto", True), ("medgemma", False)])
+def test_json_holds_what_the_table_shows(
+    engine: str, healthy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEALER_ENGINE", engine)
+    monkeypatch.setenv("HEALER_ENGNE", "builtin")
+    table = run(app, ["doctor"], env={"COLUMNS": "400"}).stdout
+    result = run(app, ["doctor", "--json"])
+    assert result.exit_code == (0 if healthy else 1)
+    report = json.loads(result.stdout)
+    assert report["healthy"] is healthy
+    shown = [line.split(maxsplit=1)[0] for line in table.splitlines()]
+    assert [check["name"].split()[0] for check in report["checks"]] == shown
+    for check, line in zip(report["checks"], table.splitlines(), strict=True):
+        told = line[len(check["name"]) :].split()
+        assert told[0].lower() == check["outcome"]
+        said, detail = " ".join(told[1:]), check["detail"]
+        assert SECONDS.sub("", said) == SECONDS.sub("", " ".join(detail.split()))
+    outcomes = {check["name"]: check["outcome"] for check in report["checks"]}
+    assert outcomes["settings"] == "note"
+    assert outcomes["model folder"] == ("note" if healthy else "failed")
 
 
 def test_an_unfinished_folder_fails_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,20 @@ def test_a_key_is_made_shown_once_listed_and_revoked(tmp_path: Path) -> None:
     listed = run("keys", "list", "--file", file)
     assert re.search(r"lis .*2020-01-31 .*expired", listed.stdout)
     assert made.stdout.strip() not in listed.stdout
+
+    assert run("keys", "add", "fresh", "--file", file).exit_code == 0
+    assert run("keys", "add", "dated", "--expires", "2999-12-31", "--file", file).exit_code == 0
+    rows = {
+        cells[0]: cells[1:]
+        for line in run("keys", "list", "--file", file).stdout.splitlines()
+        if len(cells := [cell.strip() for cell in line.strip("│").split("│")]) == 4
+    }
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    assert rows == {
+        "lis": [today, "end of 2020-01-31 UTC", "expired"],
+        "fresh": [today, "no end set", "good"],
+        "dated": [today, "end of 2999-12-31 UTC", "good"],
+    }
 
     assert run("keys", "add", "lis", "--file", file).exit_code == 103
     assert run("keys", "revoke", "lis", "--file", file).exit_code == 0

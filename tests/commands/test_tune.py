@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from healer import manifest
 from healer.cli import app
+from healer.cli.tuning import with_steps
 from healer.engines.medgemma import adapter
 from healer.screening.calibration import NAME as CALIBRATION
 from healer.screening.calibration import Calibration
@@ -121,6 +122,30 @@ def test_a_dry_run_measures_and_keeps_nothing(tune: Tune, place: Path) -> None:
     assert "s a step of 16 tiles" in output
     assert "GiB on cpu" in output
     assert list((place / "dry").iterdir()) == []
+
+
+def test_a_dry_run_needs_no_number(tune: Tune, place: Path) -> None:
+    code, output = tune("--dry-run tiles --out drier --train-tiles 32 --yes cancer")
+    assert code == 0, output
+    assert "s a step of 16 tiles" in output
+    assert list((place / "drier").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("tiles --dry-run", "tiles --dry-run=3"),
+        ("--dry-run tiles", "--dry-run=3 tiles"),
+        ("tiles --dry-run --rank 4", "tiles --dry-run=3 --rank 4"),
+        ("tiles --dry-run 10 --rank 4", "tiles --dry-run 10 --rank 4"),
+        ("tiles --dry-run=10", "tiles --dry-run=10"),
+        ("tiles --dry-run -1", "tiles --dry-run -1"),
+        ("--dry-run -- --dry-run", "--dry-run=3 -- --dry-run"),
+        ("tiles", "tiles"),
+    ],
+)
+def test_what_stands_behind_dry_run_is_its_number_or_something_else(given: str, taken: str) -> None:
+    assert with_steps(given.split()) == taken.split()
 
 
 @pytest.mark.parametrize(

@@ -91,10 +91,14 @@ def download() -> None:
     raise typer.Exit(run())
 
 
-def doctor() -> None:
+def doctor(
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the same as one JSON object instead.")
+    ] = False,
+) -> None:
     """Check what Healer needs, and say what to do about what is missing."""
     from healer.commands.doctor import doctor as run
 
     with spoken_errors():
-        healthy = run(settings_with())
+        healthy = run(settings_with(), as_json=json)
     raise typer.Exit(0 if healthy else 1)

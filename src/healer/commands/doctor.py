@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from healer import manifest, memory
+from healer import __version__, manifest, memory
 from healer.config import Settings
 from healer.engines.choice import Choice, choose, converted_folder
 from healer.engines.openvino import attention
@@ -58,24 +59,42 @@ def failed(words: str) -> Finding:
     return Finding(Outcome.FAILED, words)
 
 
-def doctor(settings: Settings) -> bool:
-    """Print every check as it is made; True where none failed."""
+def doctor(settings: Settings, *, as_json: bool = False) -> bool:
+    """Print every check as it is made, or all as one JSON object; True where none failed."""
     console = Console(highlight=False)
-    healthy = True
+    made = []
     for name, check in checks(settings):
         finding = _made(check)
-        healthy = healthy and finding.outcome is not Outcome.FAILED
-        row = Table.grid(padding=(0, 2))
-        row.add_column(width=12)
-        row.add_column(width=6)
-        row.add_row(name, Text(finding.outcome, COLOURS[finding.outcome]), Text(finding.words))
-        console.print(row)
+        made.append((name, finding))
+        if not as_json:
+            console.print(_row(name, finding))
+    healthy = all(finding.outcome is not Outcome.FAILED for _, finding in made)
+    if as_json:
+        sys.stdout.write(_json(made, healthy=healthy) + "\n")
     return healthy
+
+
+def _row(name: str, finding: Finding) -> Table:
+    row = Table.grid(padding=(0, 2))
+    row.add_column(width=12)
+    row.add_column(width=6)
+    row.add_row(name, Text(finding.outcome, COLOURS[finding.outcome]), Text(finding.words))
+    return row
+
+
+def _json(made: Iterable[tuple[str, Finding]], *, healthy: bool) -> str:
+    checked = [
+        {"name": name, "outcome": finding.outcome.lower(), "detail": finding.words}
+        for name, finding in made
+    ]
+    report = {"healer": __version__, "healthy": healthy, "checks": checked}
+    return json.dumps(report, indent=2, ensure_ascii=False)
 
 
 def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], Finding]]]:
     choice = choose(settings)
     yield "Python", python
+    yield "settings", lambda: known_settings(settings)
     yield "memory", lambda: enough_memory(choice)
     yield "disk", lambda: enough_disk(settings, choice)
     yield "devices", devices
@@ -98,6 +117,14 @@ def python() -> Finding:
     if (3, 11) <= sys.version_info[:2] <= (3, 13):
         return ok(version)
     return failed(f"{version} is not supported. Install Python 3.11, 3.12 or 3.13.")
+
+
+def known_settings(settings: Settings) -> Finding:
+    """What `healer serve` warns of too."""
+    unknown = settings.unknown_variables()
+    if not unknown:
+        return ok("every HEALER_ variable that is set is one that Healer reads")
+    return note("; ".join(f"no setting reads {name}: {hint}" for name, hint in unknown.items()))
 
 
 def enough_memory(choice: Choice) -> Finding:

@@ -32,10 +32,12 @@ def add(settings: Settings, name: str, expires: date | None) -> None:
 
 
 def show(settings: Settings) -> None:
-    table = Table("Name", "Made", "Good until", "")
+    """One that was revoked is in the file no more."""
+    table = Table("Name", "Made", "Good until", "Now")
     for key in keys.read(file_of(settings)).keys:
-        until = str(key.expires) if key.expires else "revoked"
-        table.add_row(key.name, f"{key.created:%Y-%m-%d}", until, "expired" if key.expired else "")
+        until = f"end of {key.expires} UTC" if key.expires else "no end set"
+        now = "expired" if key.expired else "good"
+        table.add_row(key.name, f"{key.created:%Y-%m-%d}", until, now)
     console.print(table)
 
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from pydantic import BaseModel, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from healer.config.access import AccessSettings
 from healer.config.model import ModelSettings
@@ -53,14 +53,23 @@ class Settings(ModelSettings, ServingSettings, AccessSettings, RecordSettings, B
         return value.lower() if isinstance(value, str) else value
 
     def unknown_variables(self) -> dict[str, str]:
-        """HEALER_ variables that no setting reads, each with the nearest one that is read."""
+        """HEALER_ variables, of the environment and of `.env`, that no setting reads, each with
+        what to do about it."""
         known = {name for field in type(self).model_fields.items() for name in names_of(*field)}
-        unknown = {name for name in os.environ if name.startswith(PREFIX)}
+        in_file = DotEnvSettingsSource(type(self), case_sensitive=True).env_vars
+        given = {*os.environ, *in_file}
+        ours = {name for name in given if name.upper().startswith(PREFIX)}
         return {
-            name: next(iter(get_close_matches(name, known)), "")
-            for name in unknown - known
-            if not name.startswith(f"{PREFIX}TEST_")
+            name: _hint(name, known)
+            for name in sorted(ours)
+            if name.upper() not in known and not name.startswith(f"{PREFIX}TEST_")
         }
+
+
+def _hint(name: str, known: set[str]) -> str:
+    by_rest = {each.removeprefix(PREFIX): each for each in known}  # what all begin with tells none
+    nearest = get_close_matches(name.upper().removeprefix(PREFIX), by_rest, n=1)
+    return f"did you mean {by_rest[nearest[0]]}?" if nearest else "see README's configuration table"
 
 
 def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 - a setting's own type decides
