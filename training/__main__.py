@@ -12,7 +12,7 @@ from rich.console import Console
 
 from healer.engines.builtin.files import FOLDER
 from training import card as model_card
-from training import clusters, crossval, data, evaluate, export, speed
+from training import clusters, crossval, data, evaluate, export, second, shipped, speed
 from training.fit import Recipe
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -69,6 +69,12 @@ def export_(runs: Runs = RUNS, repeats: Repeats = 1) -> None:
     console.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", soft_wrap=True)
 
 
+@app.command("classes")
+def classes_(folder: Data = DATA) -> None:
+    """Write class probabilities out of fold (class-answers.csv) from the networks that ship."""
+    shipped.write(data.load(folder))
+
+
 @app.command("speed")
 def speed_(threads: Threads = 1) -> None:
     """Print milliseconds a tile of the shipped model."""
@@ -80,6 +86,7 @@ def speed_(threads: Threads = 1) -> None:
 def card_() -> None:
     """Print the model card's figures and write them into docs/model-card.md."""
     into_card(model_card.figures(), model_card.BEGIN, model_card.END)
+    into_card(second.tables(), second.BEGIN, second.END)
 
 
 def into_card(table: str, begin: str, end: str) -> None:

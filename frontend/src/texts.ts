@@ -53,7 +53,7 @@ export const texts = {
     calibrated: "calibrated",
     uncalibrated: "not calibrated",
     uncalibratedMeans: "Not calibrated: read it as a rank among tiles, not as a chance.",
-    because: (reason: string) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}.`,
+    because: (reason: string) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}`.replace(/\.?$/, "."),
     scale: (probability: number, lower: number, upper: number) =>
       lower < upper
         ? `${percent(probability)}. No up to ${percent(lower)}, yes from ${percent(upper)}, indeterminate between.`

@@ -52,7 +52,7 @@ def test_an_uncalibrated_verdict_is_cut_at_a_half(margin: float, answer: Answer)
 def test_too_little_mass_on_yes_and_no_is_indeterminate_and_says_so() -> None:
     verdict = decide(Evidence(9.0, mass=0.03))
     assert verdict.answer is Answer.INDETERMINATE
-    assert verdict.reason == "the model put only 3% on answering yes or no"
+    assert verdict.reason == "The model put only 3 % on answering yes or no."
     assert decide(Evidence(9.0, mass=LEAST_MASS)).answer is Answer.YES
 
 

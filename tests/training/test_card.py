@@ -7,12 +7,18 @@ import numpy as np
 
 from healer.engines.builtin import files
 from healer.evaluation.shifts import NONE, SHIFTS
-from training import card, evaluate
+from training import card, evaluate, second
 
 
 def test_the_card_shows_the_committed_results() -> None:
     text = card.CARD.read_text(encoding="utf-8")
     assert card.rendered(text, card.figures()) == text, "run: python -m training card"
+
+
+def test_the_card_shows_the_second_answers_figures() -> None:
+    text = card.CARD.read_text(encoding="utf-8")
+    shown = card.rendered(text, second.tables(), second.BEGIN, second.END)
+    assert shown == text, "run: python -m training card"
 
 
 def test_the_shipped_network_is_the_measured_recipe() -> None:

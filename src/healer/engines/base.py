@@ -1,7 +1,7 @@
 """The seam: what Healer asks of a model, whichever model it is.
 
     score(tiles)               one look at each tile: log-odds of yes against no
-    explain(evidence, answer)  one sentence for an answer already given
+    explain(evidence, answer)  one line for an answer already given
 
 An engine never decides; `healer.screening` turns its evidence into a verdict.
 """
@@ -85,7 +85,8 @@ class Engine(Protocol):
         ...
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
-        """Pieces of one sentence that agrees with `answer`; closing the iterator stops the work."""
+        """Pieces of one line, a sentence or two, that agrees with `answer`; closing the iterator
+        stops the work."""
         ...
 
     def close(self) -> None: ...

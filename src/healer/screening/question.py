@@ -51,5 +51,5 @@ DYSPLASIA_OR_CANCER = ClassQuestion(
     subject="dysplasia or colorectal cancer",
     classes=(ADENOCARCINOMA, HIGH_GRADE, LOW_GRADE, SERRATED),
     lower=0.3,
-    upper=0.6,
+    upper=0.75,
 )

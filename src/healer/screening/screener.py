@@ -15,6 +15,8 @@ from healer.screening.field import FieldWarning, WindowAnswer
 from healer.screening.second_answer import SecondAnswer, second_answer
 from healer.screening.verdict import Verdict, decide
 
+COMPOSED = "The explanation is composed from the same probabilities."
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -69,7 +71,7 @@ class Screener:
         return [self._judged(evidence, seconds) for evidence in evidences]
 
     def explain(self, look: Look) -> Iterator[str]:
-        """Pieces of one sentence for a verdict already given. Blocking between pieces."""
+        """Pieces of the explanation of a verdict already given. Blocking between pieces."""
         return self.engine.explain(look.evidence, look.verdict.answer)
 
     @property
@@ -78,7 +80,7 @@ class Screener:
         if not isinstance(self.engine, FromClasses):
             return None
         end = ", and the sum is calibrated on known cases" if self.calibration else ""
-        return f"{self.engine.margin_rule}{end}."
+        return f"{self.engine.margin_rule}{end}. {COMPOSED}"
 
     @property
     def side_by_side(self) -> bool:

@@ -15,9 +15,9 @@ from healer.screening import question
 from healer.screening.question import DYSPLASIA_OR_CANCER
 from healer.screening.verdict import Verdict
 
-# From what share on, of high-grade neoplasia and cancer together, high-grade is called likely.
-# Where it comes from: docs/model-card.md, "The second answer".
-HIGH_GRADE_CUT = 0.3
+# From what probability on high-grade neoplasia is called likely. Where it comes from:
+# docs/model-card.md, "The second answer".
+HIGH_GRADE_CUT = 0.2
 
 
 class Mark(StrEnum):
@@ -67,14 +67,15 @@ def _verdict(headline: Answer, probability: float) -> Answer:
 
 def _mark(verdict: Answer, findings: Sequence[Finding]) -> Mark | None:
     shares = {finding.name: finding.probability for finding in findings}
-    if shares[question.ADENOCARCINOMA] + shares[question.HIGH_GRADE] >= HIGH_GRADE_CUT:
+    if verdict is not Answer.NO and shares[question.HIGH_GRADE] >= HIGH_GRADE_CUT:
         return Mark.HIGH_GRADE
-    if verdict is not Answer.YES:
+    likeliest = max(_LESSER, key=lambda name: shares[name])
+    if verdict is not Answer.YES or shares[likeliest] < shares[question.ADENOCARCINOMA]:
         return None
-    serrated = shares[question.SERRATED] > shares[question.LOW_GRADE]
-    return Mark.SERRATED if serrated else Mark.LOW_GRADE
+    return _LESSER[likeliest]
 
 
+_LESSER = {question.LOW_GRADE: Mark.LOW_GRADE, question.SERRATED: Mark.SERRATED}
 _OPENING = {
     Answer.NO: "No invasive cancer read",
     Answer.INDETERMINATE: "Invasive cancer neither read nor excluded",
@@ -89,8 +90,14 @@ _LIKELY = {
 def _sentence(headline: Answer, verdict: Answer, mark: Mark | None) -> str:
     if headline is Answer.YES:
         return "Read as cancer, so dysplasia or cancer is present."
+    return f"{_OPENING[headline]}{_rest(headline, verdict, mark)}."
+
+
+def _rest(headline: Answer, verdict: Answer, mark: Mark | None) -> str:
     if mark is not None:
-        return f"{_OPENING[headline]}; {_LIKELY[mark]}."
+        return f"; {_LIKELY[mark]}"
     if verdict is Answer.NO:
-        return f"{_OPENING[headline]}, and no precursor lesion."
-    return f"{_OPENING[headline]}; a precursor lesion cannot be excluded."
+        return ", and no precursor lesion"
+    if verdict is Answer.INDETERMINATE:
+        return "; a precursor lesion cannot be excluded"
+    return "; dysplasia likely" if headline is Answer.NO else "; dysplasia or cancer likely"

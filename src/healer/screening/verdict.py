@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from healer.engines.base import Answer, Evidence
+from healer.percent import percent, told_apart
 from healer.screening.calibration import Calibration, sigmoid
 
 CUT = 0.5
@@ -15,7 +16,7 @@ LEAST_MASS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`probability` of yes in [0, 1]; `reason` says why an indeterminate one is."""
+    """`probability` of yes in [0, 1]; `reason`, a sentence, says why an indeterminate one is."""
 
     answer: Answer
     probability: float
@@ -46,7 +47,7 @@ def _silent(mass: float) -> str | None:
     """Why no answer is given, and None where one is; so too below."""
     if mass >= LEAST_MASS:
         return None
-    return f"the model put only {mass:.0%} on answering yes or no"
+    return f"The model put only {percent(mass)} on answering yes or no."
 
 
 def _unsettled(low: float, high: float, lower: float, upper: float) -> str | None:
@@ -55,15 +56,16 @@ def _unsettled(low: float, high: float, lower: float, upper: float) -> str | Non
     if no or between or yes:
         return None
     return (
-        "the model told too few of its likeliest words: the probability lies somewhere from "
-        f"{low:.2f} to {high:.2f}, and the answer is not the same throughout"
+        "The model told too few of its likeliest words: the probability lies somewhere from "
+        f"{percent(low)} to {percent(high)}, and the answer is not the same throughout."
     )
 
 
 def _between(probability: float, lower: float, upper: float) -> str | None:
     if not lower < probability < upper:
         return None
+    low, found, high = told_apart(lower, probability, upper)
     return (
-        f"a probability of {probability:.2f} lies between {lower:.2f} and {upper:.2f}, "
-        "where neither answer was reliable on known cases"
+        f"{found} falls between {low} and {high}: in that range the model was wrong too often in "
+        "testing to answer yes or no."
     )

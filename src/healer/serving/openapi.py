@@ -9,11 +9,13 @@ from fastapi import FastAPI
 from healer.serving.schemas import Problem
 
 EXAMPLE: dict[str, Any] = {
-    "prediction": "Yes. The built-in classifier puts 93 % on adenocarcinoma.",
+    "prediction": "Yes. Read as cancer. Most likely classes: adenocarcinoma 93 %, "
+    "high-grade neoplasia 4 %.",
     "verdict": "yes",
     "probability": 0.93,
     "calibrated": False,
-    "explanation": "The built-in classifier puts 93 % on adenocarcinoma.",
+    "explanation": "Read as cancer. Most likely classes: adenocarcinoma 93 %, "
+    "high-grade neoplasia 4 %.",
     "reason": None,
     "findings": [{"name": "adenocarcinoma", "probability": 0.93}],
     "tile": {"width": 224, "height": 224, "mpp": None},

@@ -149,7 +149,9 @@ class VerdictOut(BaseModel):
         description="Whether `probability` was calibrated on pictures like this one: on known "
         "cases, with nothing to say against the picture, and no wide field."
     )
-    reason: str | None = Field(description="Why the verdict is indeterminate; null otherwise.")
+    reason: str | None = Field(
+        description="A sentence: why the verdict is indeterminate; null otherwise."
+    )
     findings: list[FindingOut]
     headline_rule: str | None = Field(
         default=None,
@@ -189,13 +191,13 @@ class VerdictOut(BaseModel):
 
 
 class Summary(BaseModel):
-    prediction: str = Field(description="Yes, No or Indeterminate, then one sentence.")
+    prediction: str = Field(description="Yes, No or Indeterminate, then the explanation.")
 
 
 class Prediction(VerdictOut, Summary):
     """A finished answer."""
 
-    explanation: str = Field(description="One sentence that agrees with the verdict.")
+    explanation: str = Field(description="A sentence or two that agree with the verdict.")
     timings_ms: dict[str, float]
     notice: str = NOTICE
 

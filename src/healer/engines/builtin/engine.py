@@ -17,6 +17,7 @@ from healer.engines.builtin.margin import SHARED, cancer_margin
 from healer.engines.stages import Stages
 from healer.errors import ModelUnsound
 from healer.imaging.tile import Tile
+from healer.percent import percent
 from healer.processor import cores, give_way
 
 MODEL_ID = "healer/builtin-crc"
@@ -25,7 +26,7 @@ MARGIN_OF = f"{preprocess.PREPROCESSING}; {SHARED} of high-grade neoplasia speak
 
 MARGIN_RULE = (
     "The answer follows from these probabilities: adenocarcinoma counts towards cancer, "
-    f"and so does {SHARED:.0%} of high-grade neoplasia".replace("%", " %")
+    f"and so does {percent(SHARED)} of high-grade neoplasia"
 )
 
 

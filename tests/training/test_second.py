@@ -1,0 +1,77 @@
+"""The evidence behind the second answer's cuts."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from healer.engines.base import Answer
+from healer.engines.builtin.margin import SHARED
+from healer.evaluation.shifts import NONE, SHIFTS
+from training import data, evaluate, second, shipped
+from training.data import LABELS
+
+
+@pytest.fixture(scope="module")
+def told() -> dict[str, list[second.Told]]:
+    found: dict[str, list[second.Told]] = defaultdict(list)
+    for each in second.told():
+        found[each.shift].append(each)
+    return found
+
+
+def margin_of(row: dict[str, str]) -> float:
+    cancer, high = float(row["adenocarcinoma"]), float(row["high-grade-in"])
+    yes = cancer + SHARED * high
+    return math.log(yes / (sum(float(row[name]) for name in shipped.COLUMNS) - yes))
+
+
+def test_class_probabilities_are_those_of_the_out_of_fold_margins() -> None:
+    with evaluate.ANSWERS.open(newline="") as file:
+        margins = {(row["path"], row["shift"]): row for row in csv.DictReader(file)}
+    with shipped.CLASS_ANSWERS.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["path"], row["shift"]) for row in rows} == margins.keys()
+    near = [(row, float(margins[row["path"], row["shift"]]["margin"])) for row in rows]
+    compared = [(margin_of(row), margin) for row, margin in near if abs(margin) < 3]
+    assert len(compared) > 1000
+    assert max(abs(one - other) for one, other in compared) < 0.1
+
+
+def test_the_shipped_networks_give_them(data_dir: Path) -> None:
+    """Two tiles of each class, by the network that never saw their case."""
+    folder = data_dir / "ebhi-seg"
+    tiles = data.load(folder)
+    rows = np.concatenate([np.flatnonzero(tiles.labels == at)[:2] for at in range(len(LABELS))])
+    with shipped.CLASS_ANSWERS.open(newline="") as file:
+        held = {row["path"]: row for row in csv.DictReader(file) if row["shift"] == NONE}
+    members, mine = shipped.session(), shipped.unseen_by(tiles)
+    for row in rows:
+        with Image.open(folder / str(tiles.paths[row])) as image:
+            scores = shipped.scores(members, np.asarray(image.convert("RGB")))[mine[row]]
+        written = [float(held[str(tiles.paths[row])][name]) for name in shipped.COLUMNS]
+        assert np.allclose(np.exp(scores), written, atol=2e-3)
+
+
+@pytest.mark.parametrize("shift", list(SHIFTS))
+def test_both_cuts_hold_their_95_percent(told: dict[str, list[second.Told]], shift: str) -> None:
+    ill = [each for each in told[shift] if each.label in second.NEOPLASIA]
+    well = [each for each in told[shift] if each.label not in second.NEOPLASIA]
+    assert np.mean([each.second.verdict is not Answer.NO for each in ill]) >= 0.95
+    assert np.mean([each.second.verdict is not Answer.YES for each in well]) >= 0.95
+
+
+def test_no_hides_no_high_grade_neoplasia(told: dict[str, list[second.Told]]) -> None:
+    """Of those not called cancer, nine in ten are marked, and the rest are called dysplasia."""
+    high = second.uncalled([each for each in told[NONE] if each.label == second.HIGH_GRADE])
+    assert len(high) == 113
+    assert np.mean([second.marked_high(each) for each in high]) >= 0.9
+    assert all(each.second.verdict is Answer.YES for each in high)
+    benign = [each for each in told[NONE] if each.label in ("polyp", "normal")]
+    assert not any(second.marked_high(each) for each in benign)
