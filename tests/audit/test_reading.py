@@ -108,6 +108,18 @@ def test_newest_records_that_cannot_be_taken_in_are_not_left_out_silently(
     assert read(log) == (2, 2)
 
 
+def test_newest_records_lie_beside_the_file_that_a_link_leads_to(live: Path, folder: Path) -> None:
+    link = folder / "link.db"
+    link.symlink_to("copies/audit.db")
+    copies = folder / "copies"
+    copies.mkdir()
+    log = copied(live, copies, ("", "-wal"))
+    with without_writing(copies), pytest.raises(AuditUnreadable):
+        read(link)
+    log.chmod(0o644)
+    assert read(link) == (2, 2)
+
+
 def test_reading_a_log_at_rest_leaves_nothing_beside_it(live: Path, folder: Path) -> None:
     log = copied(live, folder, ENDS)
     closed(log)

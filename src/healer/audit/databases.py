@@ -80,6 +80,7 @@ class SQLiteForReading(SQLite):
 
     def __init__(self, url: URL, patience: float) -> None:
         super().__init__(url, patience)
+        self._file = self._file.resolve()  # SQLite's other files lie beside it, not beside a link
         self._patience = patience
         self.engine = create_engine(
             "sqlite+pysqlite://", creator=self._connected, poolclass=NullPool, hide_parameters=True
