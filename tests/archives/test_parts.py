@@ -39,6 +39,22 @@ def test_blocks_in_any_order_become_one_file_and_leave_nothing(tmp_path: Path) -
     assert json.loads(notes[b"healer.run"]) == BINDING
 
 
+def test_an_output_whose_folder_is_no_utf_8_is_written_with_its_notes(tmp_path: Path) -> None:
+    (tmp_path / "M\udcfcller").mkdir()
+    output = tmp_path / "M\udcfcller" / "answers.parquet"
+    with Parts(output, 6) as parts:
+        parts.bind(BINDING)
+        save(parts, range(3))
+    with Parts(output, 6) as parts:
+        assert parts.bind(BINDING) == 3
+        save(parts, range(3, 6))
+        parts.merge({"left_out": '{"hidden": 2}'})
+    with output.open("rb") as stream:
+        table = pq.read_table(stream)
+    assert table["row"].to_pylist() == list(range(6))
+    assert table.schema.metadata[b"healer.left_out"] == b'{"hidden": 2}'
+
+
 def test_a_run_that_ended_early_goes_on_with_what_is_missing(tmp_path: Path) -> None:
     output = tmp_path / "answers.parquet"
     with Parts(output, 10) as parts:

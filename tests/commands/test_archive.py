@@ -51,10 +51,12 @@ def test_what_cannot_begin_is_said_before_ray_is_started(tmp_path: Path) -> None
 def test_the_summary_counts_everything() -> None:
     tally = Tally(Counter(no=900, yes=95), Counter(not_an_image=5))
     report = Report(1000, 400, workers=2, seconds=10, replaced={"a:1"}, tally=tally)
+    report.notes = ["Left out: 2 hidden files (.git)."]
     told = list(summary(Job(Settings(), Path("tiles"), Path("a.parquet")), report))
-    assert told[:4] == [
+    assert told[:5] == [
         "1,000 tiles in a.parquet: 900 no, 95 yes.",
         "5 without an answer: 5 not_an_image.",
+        "Left out: 2 hidden files (.git).",
         "400 were answered before and kept.",
         "600 looked at in 10.0 s by 2 workers (1 replaced): 60.0 tiles/s.",
     ]

@@ -151,8 +151,8 @@ def test_a_list_whose_paths_name_nothing_is_counted_or_stops(
     assert note in " ".join(capsys.readouterr().out.split())
     index.write_text("path,label\nelsewhere/0.png,normal\nelsewhere/1.png,adenocarcinoma\n")
     stopped = run(app, ["eval", str(tiles), "--engine", "builtin"])
-    assert stopped.exit_code == 42
-    assert "2 of 2 listed paths name no file there (elsewhere/0.png, elsewhere/1.png)" in (
+    assert stopped.exit_code == 51
+    assert "2 of the 2 paths that tiles lists name no file there (elsewhere/0.png, else" in (
         stopped.stderr
     )
 

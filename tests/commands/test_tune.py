@@ -156,6 +156,27 @@ def test_commands_that_make_no_sense_are_refused(tune: Tune, arguments: str) -> 
     assert tune(arguments)[0] == 2
 
 
+def test_a_listed_tile_that_is_missing_stops_before_anything_is_learnt(
+    tune: Tune, place: Path
+) -> None:
+    tiles = write_tiles(place / "holed", cases=4)
+    (tiles / "cancer" / "0-0.png").unlink()
+    code, output = tune("holed --out none --yes cancer")
+    assert code == 51
+    assert "1 of the 24 paths that holed lists name no file there (cancer/0-0.png)" in output
+    assert not (place / "none").exists()
+
+
+def test_what_was_left_out_is_said_and_recorded(tune: Tune, place: Path) -> None:
+    tiles = write_tiles(place / "littered", cases=6)
+    (tiles / "index.csv").unlink()
+    (tiles / ".Trash-1000").mkdir()
+    (tiles / ".Trash-1000" / "old.png").touch()
+    code, output = tune("littered --out dry2 --dry-run 1 --train-tiles 16 --yes cancer")
+    assert code == 0, output
+    assert "Left out: 1 hidden file, a picture (.Trash-1000)." in output
+
+
 def test_too_few_cases(tune: Tune, place: Path) -> None:
     write_tiles(place / "few", cases=1)
     code, output = tune("few --out none --yes cancer")

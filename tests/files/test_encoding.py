@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healer.files.encoding import escaped, from_bytes, json_safe, to_bytes
@@ -14,6 +14,7 @@ def test_a_name_that_is_no_utf_8_is_written_escaped_and_others_as_they_are() -> 
     assert escaped("\ud800") == r"\ud800"
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=20))
 def test_names_come_back_as_they_were(name: bytes) -> None:
     text = from_bytes(name)

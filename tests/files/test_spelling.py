@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from healer.files.spelling import Resolver, Spellings
 
@@ -36,6 +40,8 @@ def put(folder: Path, *names: str) -> Resolver:
         (NFD, NFC.replace("/", "\\")),
         ("M\udcfcller/\udcff.png", "M\udcfcller/\udcff.png"),
         ("M\udcfcller/\udcff.png", r"M\xfcller/\xff.png"),
+        ("M\udcfcller/\udce9.png", "Müller/é.png"),
+        ("Müller/é.png", "M\udcfcller/\udce9.png"),
     ],
 )
 def test_a_listed_path_is_found_however_it_is_spelt(
@@ -60,6 +66,26 @@ def test_what_is_not_there_or_could_be_two_is_not_found(tmp_path: Path, listed: 
     resolver = put(tmp_path, "tiles/a.png", "a.PNG", "a.Png")
     assert resolver.find(listed) is None or (tmp_path / listed).exists()
     assert resolver.find("A.png") is None
+
+
+PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=6)
+
+
+@settings(deadline=None)
+@given(st.lists(PARTS, min_size=1, max_size=3), st.sampled_from(["NFC", "NFD"]), st.booleans())
+def test_any_path_is_found_in_any_spelling(
+    parts: list[str], form: Literal["NFC", "NFD"], windows: bool
+) -> None:
+    """`..` and names at the limit of 255 bytes aside."""
+    path = "/".join(parts)
+    if {".", ".."} & set(parts) or path != path.strip():
+        return
+    with tempfile.TemporaryDirectory() as place:
+        resolver = put(Path(place), path)
+        listed = unicodedata.normalize(form, path)
+        assert resolver.find(path) == path
+        assert resolver.find(f"./{listed}") == path
+        assert resolver.find(listed.replace("/", "\\") if windows else listed) == path
 
 
 def test_each_folder_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

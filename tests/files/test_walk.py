@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healer.files import LeftOut, Reason, walk, walk_all
@@ -165,6 +165,7 @@ NAMES = st.binary(min_size=1, max_size=12).filter(
 ENDINGS = st.sampled_from([b"", b".png", b".TIF", b".txt"])
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.lists(NAMES, max_size=2), NAMES, ENDINGS), max_size=8))
 def test_every_file_is_a_tile_or_is_counted(
     files: list[tuple[list[bytes], bytes, bytes]],

@@ -20,6 +20,7 @@ from healer.tuning.data import Lessons, order, split, write
 from healer.tuning.recipe import Recipe
 from tests.gemma import MODEL_ID, make_checkpoint
 from tests.tuning.conftest import LIMITS
+from tests.tuning.tiles import write_tiles
 
 
 def dataset_of(rows: list[tuple[int, bool]]) -> Dataset:
@@ -92,6 +93,18 @@ def test_a_written_part_is_a_dataset_again(tiles: Dataset, tmp_path: Path) -> No
         )
         there, here = (d.source.tile(i.path, LIMITS) for d, i in ((part, one), (again, other)))
         assert (there.pixels == here.pixels).all()
+
+
+def test_a_written_part_keeps_names_that_are_no_utf_8(tmp_path: Path) -> None:
+    folder = write_tiles(tmp_path / "M\udcfcller", cases=2)
+    (folder / "index.csv").unlink()
+    (folder / "cancer" / "0-0.png").rename(folder / "cancer" / "\udcff.png")
+    (folder / "cancer" / ".0-0.png").touch()
+    whole = datasets.read(folder, Mapping.of(["cancer"], []))
+    write(whole, tmp_path / "part.csv")
+    again = datasets.read(tmp_path / "part.csv", Mapping.of(["cancer"], []))
+    assert [item.path for item in again.items] == [str(folder / item.path) for item in whole.items]
+    assert not again.absent
 
 
 def test_tiles_without_cases_stay_without(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from healer.commands.evaluation_tables import show, show_comparison
 from healer.config import Settings
 from healer.engines.base import EngineInfo
 from healer.engines.choice import choose
-from healer.errors import DatasetUnreadable, ResultsMismatch
+from healer.errors import ResultsMismatch
 from healer.evaluation import plots, report
 from healer.evaluation.answers import BINDING, Journal, Row, ask, binding_of, read_csv, write_csv
 from healer.evaluation.assess import Baseline, assess, colour_baseline
@@ -26,7 +26,7 @@ from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.labels import Mapping
 from healer.evaluation.locate import FOLDER, locate
 from healer.evaluation.results import NAME as RESULTS
-from healer.evaluation.results import curves, missing_words, shifts_in
+from healer.evaluation.results import curves, shifts_in
 from healer.evaluation.shifts import NONE, SHIFTS
 from healer.names import examples
 from healer.screening.calibration import Calibration
@@ -146,8 +146,7 @@ def answers_of(
     """From a file of answers, or by asking the engine; goes on where an unfinished run stopped."""
     if request.answers is not None:
         return _given(settings, request, request.answers, dataset, screener)
-    if len(dataset.absent) == len(dataset.items):
-        raise DatasetUnreadable(dataset.name, missing_words(dataset))
+    dataset.require(all_tiles=False)
     screener = screener or open_screener(choose(settings), settings)
     try:
         shifts = list(SHIFTS) if request.shifts else [NONE]

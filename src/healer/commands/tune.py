@@ -28,10 +28,10 @@ from healer.commands.evaluation_tables import cell
 from healer.config import Settings
 from healer.engines.choice import Choice, open_engine
 from healer.engines.medgemma.loading import Plan, pick_device
-from healer.errors import DatasetUnreadable, NotCalibratable
+from healer.errors import NotCalibratable
 from healer.evaluation.datasets import Limits
 from healer.evaluation.metrics import TITLES, Figure, as_json, measure
-from healer.evaluation.results import missing_words, scored_of
+from healer.evaluation.results import scored_of
 from healer.notice import NOTICE
 from healer.screening.calibration import NAME as CALIBRATION
 from healer.screening.question import COLORECTAL_CANCER
@@ -66,8 +66,7 @@ def tune(settings: Settings, order: Order) -> Path:
     errors = Console(stderr=True, highlight=False)
     with bars(errors) as progress:
         dataset = found(order.request, progress)
-    if dataset.absent:
-        raise DatasetUnreadable(dataset.name, missing_words(dataset))
+    dataset.require(all_tiles=True)  # learning would stop at the first that is missing
     parts = data.split(dataset, order.recipe)
     job = _job(settings, order, parts)
     claim(job, resume=order.resume)

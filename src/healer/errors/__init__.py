@@ -71,6 +71,7 @@ HealerError
 │   ├── ArchiveUnsafe        an archive would write where it must not
 │   ├── ResultsMismatch      results of something else
 │   ├── NotCalibratable      no calibration can be fitted
+│   ├── TilesMissing         listed paths name no file
 │   └── EvalNotInstalled     the eval extra is missing
 ├── TuningError              fine-tuning
 │   ├── TooFewCases          no split that parts no case
@@ -217,6 +218,7 @@ from healer.errors.dataset import (
     LabelUnknown,
     NotCalibratable,
     ResultsMismatch,
+    TilesMissing,
 )
 from healer.errors.download import (
     DiskFull,
@@ -422,6 +424,7 @@ __all__ = [
     "ShuttingDown",
     "TileNotAnswered",
     "TileUnusable",
+    "TilesMissing",
     "TokenMissing",
     "TokenRejected",
     "TooFewCases",

@@ -123,6 +123,22 @@ class NotCalibratable(DatasetError):
 
 
 @dataclass(eq=False)
+class TilesMissing(DatasetError):
+    dataset: str
+    missing: int
+    listed: int
+    examples: str
+    code = "tiles_missing"
+    title = "Listed tiles are not there"
+    message = (
+        "{missing:,} of the {listed:,} paths that {dataset} lists name no file there ({examples}). "
+        "A path is absolute, or relative to the folder of the list: mend the list, or put the "
+        "files there."
+    )
+    exit_code = 51
+
+
+@dataclass(eq=False)
 class EvalNotInstalled(DatasetError):
     reason: str
     code = "eval_not_installed"

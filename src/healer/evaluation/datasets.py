@@ -18,7 +18,13 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.errors import DatasetNotFound, DatasetUnreadable, FileNotReadable, TooManyBytes
+from healer.errors import (
+    DatasetNotFound,
+    DatasetUnreadable,
+    FileNotReadable,
+    TilesMissing,
+    TooManyBytes,
+)
 from healer.evaluation.known import KNOWN, PATHMNIST_CLASSES, Known
 from healer.evaluation.labels import Mapping, plain
 from healer.files import LeftOut, Reason, walk
@@ -26,7 +32,7 @@ from healer.files.encoding import escaped
 from healer.files.spelling import Resolver
 from healer.files.table import column_of, columns, lines
 from healer.imaging import Tile, decode
-from healer.names import printable
+from healer.names import examples, printable
 
 MASKS = frozenset({"label", "labels", "mask", "masks"})
 INDEX = "index.csv"
@@ -104,6 +110,12 @@ class Dataset:
     def absent(self) -> list[str]:
         """Paths of tiles that are not there."""
         return [item.path for item in self.items if item.path in self.missing]
+
+    def require(self, *, all_tiles: bool) -> None:
+        """Raises TilesMissing where no tile, or not every tile, is there."""
+        absent, listed = self.absent, len(self.items)
+        if absent and (all_tiles or len(absent) == listed):
+            raise TilesMissing(self.name, len(absent), listed, examples(absent))
 
     def limited(self, count: int | None) -> Dataset:
         """At most `count` tiles, evenly spread, so that no class or case is cut off."""

@@ -163,8 +163,11 @@ def notes_on_files(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
     notes = []
     if dataset.files_left_out:
         notes.append(str(dataset.files_left_out))
-    if dataset.absent:
-        notes.append(f"{missing_words(dataset)}.")
+    if absent := dataset.absent:
+        notes.append(
+            f"{len(absent):,} of {len(dataset.items):,} listed paths name no file there "
+            f"({examples(absent)})."
+        )
     refusals = Counter(row.refusal for row in under(rows, NONE) if row.refusal)
     if refusals:
         codes = ", ".join(f"{count:,} {code}" for code, count in refusals.most_common())
@@ -173,11 +176,6 @@ def notes_on_files(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
             f"part in the figures: {codes}."
         )
     return notes
-
-
-def missing_words(dataset: Dataset) -> str:
-    absent, total = dataset.absent, len(dataset.items)
-    return f"{len(absent):,} of {total:,} listed paths name no file there ({examples(absent)})"
 
 
 def _trained_on(dataset: Dataset, info: dict[str, Any]) -> bool:

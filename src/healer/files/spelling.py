@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import cached_property
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from healer.files.encoding import escaped
+from healer.files.encoding import escaped, to_bytes
 
 
 def canonical(name: str) -> str:
@@ -23,6 +22,16 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", escaped(name))
 
 
+def _from_windows(name: str) -> str:
+    """A name of bytes that are no UTF-8 as an older Windows means them; else as it is."""
+    if name.isascii() or escaped(name) == name:
+        return name
+    try:
+        return unicodedata.normalize("NFC", to_bytes(name).decode("cp1252"))
+    except UnicodeError:
+        return name
+
+
 def _caseless(name: str) -> str:
     return unicodedata.normalize("NFC", _composed(name).casefold())
 
@@ -30,34 +39,30 @@ def _caseless(name: str) -> str:
 class Spellings:
     """Names, and which of them another spelling means.
 
-    A name is found as it is; else in the other form of Unicode, or escaped; else whatever its case,
-    where only one is meant.
+    A name is found as it is; else in the other form of Unicode, or escaped; else between Unicode
+    and the bytes of an older Windows; else whatever its case. It must mean one name only.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.names = frozenset(names)
+        self._tables: dict[Callable[[str], str], dict[str, list[str]]] = {}
 
     def find(self, name: str) -> str | None:
         if name in self.names:
             return name
-        for found in (self._by_form.get(_composed(name)), self._by_case.get(_caseless(name))):
-            if found and len(found) == 1:
+        for key in (_composed, _from_windows, _caseless):
+            found = self._by(key).get(key(name), ())
+            if len(found) == 1:
                 return found[0]
         return None
 
-    @cached_property
-    def _by_form(self) -> dict[str, list[str]]:
-        table = defaultdict(list)
-        for name in self.names:
-            table[_composed(name)].append(name)
-        return dict(table)
-
-    @cached_property
-    def _by_case(self) -> dict[str, list[str]]:
-        table = defaultdict(list)
-        for name in self.names:
-            table[_caseless(name)].append(name)
-        return dict(table)
+    def _by(self, key: Callable[[str], str]) -> dict[str, list[str]]:
+        if key not in self._tables:
+            table = defaultdict(list)
+            for name in self.names:
+                table[key(name)].append(name)
+            self._tables[key] = dict(table)
+        return self._tables[key]
 
 
 def spellings_of(path: str) -> list[str]:
