@@ -38,7 +38,7 @@ def with_steps(args: list[str]) -> list[str]:
     told = args[: end + 1]
     numbered = [
         f"{DRY_RUN}={DRY_STEPS}" if each == DRY_RUN and not NUMBER.fullmatch(after) else each
-        for each, after in zip(told, [*told[1:], ""], strict=True)
+        for each, after in zip(told, [*told, ""][1:], strict=True)
     ]
     return [*numbered, *args[end + 1 :]]
 
