@@ -60,6 +60,54 @@ def test_a_vocabularys_own_space_is_one(spelt: str) -> None:
     assert reading((spelt, 0.6), ("No", 0.3)) == reading((" Yes", 0.6), ("No", 0.3))
 
 
+@pytest.mark.parametrize("spelt", ["Yes", "▁Yes", "ĠYes", " Yes"])
+def test_tokens_that_are_spelt_alike_add_up(spelt: str) -> None:
+    """Where only the last counted, this was a probability of 0.002."""
+    found = reading((spelt, 0.47), ("No", 0.5), (spelt, 0.001), ("The", 0.0001))
+    assert found.margin == pytest.approx(math.log(0.471 / 0.5))
+    assert found.mass == pytest.approx(0.971)
+    turned = reading(("The", 0.0001), (spelt, 0.001), ("No", 0.5), (spelt, 0.47))
+    assert turned == found
+
+
+def test_all_that_are_the_same_answer_add_up_on_both_sides() -> None:
+    yes, no = ("Yes", "▁Yes", " Yes", "yes", "YES"), ("No", "No", "▁no", "Ġno", " NO")
+    listed = [*((each, 0.08) for each in yes), *((each, 0.11) for each in no)]
+    found = reading(*listed, ("The", 0.001))
+    assert found.margin == pytest.approx(math.log(0.40 / 0.55))
+    assert found.mass == pytest.approx(0.95)
+
+
+def test_a_token_that_is_spelt_like_another_is_one_less_that_may_be_missing() -> None:
+    found = reading(("Yes", 0.5), ("Yes", 0.1), ("No", 0.3), ("The", 0.001))
+    assert found.bounds[1] == pytest.approx(math.log(0.604 / 0.3))
+
+
+def test_more_spellings_than_there_are_forms_leave_nothing_in_doubt() -> None:
+    listed = [(word, 0.06) for word in ("Yes", "No") for _ in range(8)]
+    found = reading(*listed)
+    assert found.margin == pytest.approx(0)
+    assert found.bounds == pytest.approx((0, 0))
+
+
+def test_a_list_that_adds_up_to_more_than_one_is_refused() -> None:
+    with pytest.raises(UpstreamUnsuited, match=r"add up to 1\.70"):
+        reading(("Yes", 0.7), ("Yes", 0.7), ("No", 0.3))
+
+
+def test_a_token_without_its_probability_could_have_all_that_is_left() -> None:
+    told = Reply.model_validate(
+        {"choices": [{"logprobs": {"content": [{"top_logprobs": [
+            {"token": "No", "logprob": math.log(0.6)},
+            {"token": "Yes", "logprob": None},
+            {"token": "The", "logprob": math.log(0.01)},
+        ]}]}}]}
+    )  # fmt: skip
+    found = read("http://there", told, 20)
+    assert found.mass == pytest.approx(0.6)
+    assert found.bounds[1] == pytest.approx(math.log(0.39 / 0.6))
+
+
 @pytest.mark.parametrize("other", ["yEs", "Yesterday", "Yes,", "Not", "  no"])
 def test_other_words_are_neither(other: str) -> None:
     assert reading((other, 0.5), ("No", 0.3)).mass == pytest.approx(0.3)

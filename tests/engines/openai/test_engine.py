@@ -211,7 +211,7 @@ def test_a_server_that_keeps_failing_is_left_alone_and_tried_again(
     with pytest.raises(errors.UpstreamUnreachable, match="status 500"):
         engine.score([PINK])
     asked = len(upstream.asked)
-    assert "kept failing (status 500)" in str(engine.trouble())
+    assert "kept failing (status 500: sorry)" in str(engine.trouble())
     with pytest.raises(errors.UpstreamUnreachable, match="kept failing"):
         engine.score([PINK])
     assert len(upstream.asked) == asked
@@ -275,7 +275,7 @@ def test_a_stream_that_is_cut_is_an_error_and_no_half_sentence(
 def test_an_error_within_a_stream_is_one(upstream: Upstream, engine: OpenAIEngine) -> None:
     (evidence,) = engine.score([PINK])
     upstream.faults.append(answered(200))
-    with pytest.raises(errors.UpstreamUnsuited, match="does not stream"):
+    with pytest.raises(errors.UpstreamError, match="answered 200 with an error: sorry"):
         list(engine.explain(evidence, Answer.YES))
 
 

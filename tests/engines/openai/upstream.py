@@ -62,6 +62,13 @@ def pinkness(url: str) -> Listed:
     return sorted(spread, key=lambda each: -each[1])
 
 
+def openai_list(cards: object) -> object:
+    return {"object": "list", "data": cards}
+
+
+THOUGHT = "The user asks whether cancer is present."
+
+
 @dataclass
 class Upstream:
     """Started as a context; what it does may be changed while it runs."""
@@ -72,6 +79,11 @@ class Upstream:
     words: str = ""  # what it writes where nothing forces it; empty: what it is asked for
     listed: Callable[[str], Listed] = pinkness
     most_listed: int = 20
+    too_many: int = 400  # the status for more than that
+    listing: Callable[[Any], object] = openai_list  # the body of /models, of `cards`
+    thinks: str = ""  # how the thoughts begin that it writes before every answer
+    thinks_apart: bool = False  # in a field of their own, as with a reasoning parser
+    stopped_by: frozenset[str] = frozenset()  # what keeps it from it: a field, or "opening"
     fingerprint: str | None = "build-1"
     cards: list[dict[str, object]] | None = field(
         default_factory=lambda: [{"id": MODEL, "owned_by": "us", "created": 1}]
@@ -109,7 +121,7 @@ class Upstream:
         self.keys.append(request.headers.get("authorization"))
         if self.cards is None:
             return JSONResponse({"detail": "Not Found"}, 404)
-        return JSONResponse({"object": "list", "data": self.cards})
+        return JSONResponse(self.listing(self.cards))
 
     async def _chat(self, request: Request) -> Response:
         self.keys.append(request.headers.get("authorization"))
@@ -118,22 +130,42 @@ class Upstream:
         if self.faults:
             return await asyncio.to_thread(self.faults.popleft())
         if body.get("top_logprobs", 0) > self.most_listed:
-            return JSONResponse({"error": {"message": f"at most {self.most_listed}"}}, 400)
+            words = f"at most {self.most_listed}"
+            return JSONResponse({"error": {"message": words}}, self.too_many)
         if body.get("stream"):
             return StreamingResponse(self._stream(body), media_type="text/event-stream")
         return JSONResponse(self._whole(body))
 
     def _whole(self, body: dict[str, Any]) -> dict[str, object]:
         url = body["messages"][0]["content"][0]["image_url"]["url"]
-        top = [{"token": token, "logprob": math.log(p)} for token, p in self.listed(url)]
+        thinking = self._is_thinking(body)
+        listed = (
+            [(self.thinks.split("\n")[0], 0.98), ("Yes", 0.01)] if thinking else self.listed(url)
+        )
+        top = [{"token": token, "logprob": math.log(p)} for token, p in listed]
+        if thinking and self.thinks_apart:
+            top = []
         content = [{"token": top[0]["token"], "logprob": 0, "top_logprobs": top}] if top else None
         choice = {
-            "message": {"role": "assistant", "content": self._text(body)},
+            "message": {"role": "assistant", **self._said(body)},
             "logprobs": {"content": content} if body.get("logprobs") else None,
             "finish_reason": "stop",
         }
         usage = {"prompt_tokens": self._prompt_tokens(body)}
         return {"choices": [choice], "usage": usage, "system_fingerprint": self.fingerprint}
+
+    def _is_thinking(self, body: dict[str, Any]) -> bool:
+        if not self.thinks:
+            return False
+        fields = {*body, *body.get("chat_template_kwargs", {})}
+        if body["messages"][-1]["role"] == "assistant" and self.continues:
+            fields.add("opening")
+        return not self.stopped_by & fields
+
+    def _said(self, body: dict[str, Any]) -> dict[str, object]:
+        if self._is_thinking(body) and self.thinks_apart:
+            return {"content": None, "reasoning_content": THOUGHT}
+        return {"content": self._text(body)}
 
     def _prompt_tokens(self, body: dict[str, Any]) -> int:
         *_, last = body["messages"]
@@ -143,6 +175,8 @@ class Upstream:
 
     def _text(self, body: dict[str, Any]) -> str:
         *_, last = body["messages"]
+        if self._is_thinking(body):
+            return f"{self.thinks}{THOUGHT}"
         if last["role"] == "assistant" and self.continues:
             return REASON
         if "grammar" in body and self.obeys_grammar:

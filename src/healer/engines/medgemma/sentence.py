@@ -1,13 +1,15 @@
 """Raw generated text, piece by piece, into one plain sentence, piece by piece.
 
 Nothing that was yielded is taken back: words wait while they may be the start of a loop, and a
-trailing comma or "and the" waits until something follows it.
+trailing comma or "and the" waits until something follows it. A thought is no part of a sentence.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+
+from healer.engines.medgemma.thinking import without_thoughts
 
 NO_EXPLANATION = "The model gave no explanation."
 LINE_BREAK = "\n"
@@ -30,7 +32,7 @@ def one_sentence(opening: str, pieces: Iterable[str]) -> Iterator[str]:
     words: list[str] = []
     shown = ""
     looped = False
-    for word in sentence_words(pieces):
+    for word in sentence_words(without_thoughts(pieces)):
         words.append(word)
         repeated, looped = repetition(words)
         if looped:

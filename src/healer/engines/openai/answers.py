@@ -2,13 +2,14 @@
 
 A server lists only some tokens. One that is not listed is no likelier than the last that is, and
 all of them together no likelier than what the listed ones leave over. So a class with unlisted
-spellings has a probability in an interval, and the margin too.
+spellings has a probability in an interval, and the margin too. Several tokens may be spelt alike
+(`▁Yes` and `Yes`, where the server drops what marks a space): their probabilities add up.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from healer.engines.openai.replies import Likely, Reply
@@ -22,6 +23,15 @@ SPACES = str.maketrans("▁Ġ", "  ")  # as vocabularies spell them
 NOTHING = -math.inf
 # Probabilities come from float32 sums: less than this cannot be told from nothing.
 ROUNDING = 1e-6
+EXCESS = 0.01  # of a sum of probabilities over 1: more is no rounding
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A listed token, spelt with plain spaces, and the natural logarithm of its probability."""
+
+    spelling: str
+    logprob: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +47,44 @@ def read(url: str, reply: Reply, asked: int) -> Reading:
     """Of a reply that was to list the `asked` likeliest tokens. Raises UpstreamUnsuited."""
     if not reply.likeliest:
         raise UpstreamUnsuited(url, "it gives no top_logprobs")
-    if any(math.isnan(each.logprob) or each.logprob > ROUNDING for each in reply.likeliest):
+    told = [Told(spelt(each), each.logprob) for each in reply.likeliest if each.logprob is not None]
+    if not told:
+        raise UpstreamUnsuited(url, "it lists tokens without a logprob")
+    if any(math.isnan(each.logprob) or each.logprob > ROUNDING for each in told):
         raise UpstreamUnsuited(url, "a token's log-probability is not a number, or above 0")
-    ranked = sorted(reply.likeliest, key=lambda each: -each.logprob)
+    ranked = sorted(told, key=lambda each: -each.logprob)
     ranked = [each for each in ranked if each.logprob > NOTHING]
     if not ranked:
         raise UpstreamUnsuited(url, "no token has a probability")
-    return reading(ranked, asked)
+    total = sum(math.exp(each.logprob) for each in ranked)
+    if total > 1 + EXCESS:
+        raise UpstreamUnsuited(url, f"the probabilities of its tokens add up to {total:.2f}")
+    hidden = {spelt(each) for each in reply.likeliest if each.logprob is None}
+    return reading(ranked, asked, hidden)
 
 
-def reading(ranked: Sequence[Likely], asked: int) -> Reading:
+def spelt(token: Likely) -> str:
+    return token.token.translate(SPACES)
+
+
+def reading(ranked: Sequence[Told], asked: int, hidden: Collection[str] = ()) -> Reading:
+    """`hidden` are spellings whose probability was not told."""
     # What was drawn may be listed besides the likeliest, and be less likely than any unlisted.
     least = ranked[min(asked, len(ranked)) - 1].logprob
     left = math.log(max(1 - sum(math.exp(each.logprob) for each in ranked), ROUNDING))
-    yes, most_yes = known(ranked, "yes", least, left)
-    no, most_no = known(ranked, "no", least, left)
+    yes, most_yes = known(ranked, "yes", left if FORMS["yes"] & set(hidden) else least, left)
+    no, most_no = known(ranked, "no", left if FORMS["no"] & set(hidden) else least, left)
     bounds = (yes - most_no, most_yes - no)
     mass = min(math.exp(yes) + math.exp(no), 1.0)
     return Reading(nearest(yes, no, bounds), mass, bounds)
 
 
-def known(ranked: Sequence[Likely], word: str, least: float, left: float) -> tuple[float, float]:
+def known(ranked: Sequence[Told], word: str, least: float, left: float) -> tuple[float, float]:
     """Logarithms of the least and the most probability of all spellings of `word`."""
-    spelt = {each.token.translate(SPACES): each.logprob for each in ranked}
-    found = [spelt[form] for form in FORMS[word] if form in spelt]
-    missing = len(FORMS[word]) - len(found)
+    found = [each.logprob for each in ranked if each.spelling in FORMS[word]]
+    missing = len(FORMS[word]) - len(found)  # tokens, of which several may be spelt alike
     low = together(found)
-    if not missing:
+    if missing <= 0:
         return low, low
     return low, together([low, min(least + math.log(missing), left)])
 

@@ -14,19 +14,21 @@ CONTRADICTIONS = {
     Answer.NO: {"yes"},
     Answer.INDETERMINATE: {"yes", "no"},
 }
+MUSINGS = {"alright", "hmm", "let", "ok", "okay", "so", "wait"}  # a thought without a mark
 FIRST_WORD = re.compile(r"\W*(\w+)\W+")
 
 
 def begun(
     manner: Manner, answer: Answer, start: str, pieces: Iterator[str]
 ) -> tuple[str, Iterator[str]]:
-    """An opening and the text after it; no text where the server contradicts `answer`."""
+    """An opening and the text after it; no text where the server contradicts
+    `answer`, or thinks aloud."""
     head, matches = opening_of(start, pieces)
     rest = chain([head], pieces)
     if matches or manner is Manner.PREFILL:  # some servers repeat what they continue
         return start, rest
     head, first = first_word(head, pieces)
-    if manner is Manner.GRAMMAR or first in CONTRADICTIONS[answer]:
+    if manner is Manner.GRAMMAR or first in CONTRADICTIONS[answer] | MUSINGS:
         return start, iter(())
     own = FIRST_WORD.sub("", head, count=1) if first == answer else head
     return STATED[answer].replace(".", ":"), chain([own], pieces)

@@ -12,10 +12,20 @@ from typing import TYPE_CHECKING
 from healer.engines.base import Answer, EngineInfo, Evidence, Question
 from healer.engines.medgemma.prompt import opening
 from healer.engines.medgemma.sentence import one_sentence
+from healer.engines.medgemma.thinking import without_thoughts
 from healer.engines.openai import answers
 from healer.engines.openai.beginning import begun
 from healer.engines.openai.patience import Patience
-from healer.engines.openai.prompt import UNCHANGED, Manner, explaining, looking, png, prompt_id
+from healer.engines.openai.prompt import (
+    AS_IT_IS,
+    UNCHANGED,
+    Manner,
+    explaining,
+    looking,
+    png,
+    prompt_id,
+)
+from healer.engines.openai.thinking import KEPT_FROM_IT, NOT_KEPT
 from healer.errors import (
     ExtraNotInstalled,
     HealerError,
@@ -99,8 +109,8 @@ class OpenAIEngine:
     def _look(self, tile: Tile) -> Evidence:
         server, known = self._ready(), self._known
         image = png(tile)
-        asked = looking(self._question, image, known.likeliest) | {"model": known.model}
-        reply = server.ask(asked)
+        asked = looking(self._question, image, known.likeliest, known.direct)
+        reply = server.ask(asked | {"model": known.model})
         read = answers.read(server.url, reply, known.likeliest)
         if reply.system_fingerprint != known.fingerprint:
             raise UpstreamChanged(server.url, "its fingerprint changed")
@@ -115,8 +125,9 @@ class OpenAIEngine:
     def _written(self, image: str, answer: Answer) -> Iterator[str]:
         manner, start = self._known.manner, opening(self._question, answer)
         asked = explaining(manner, self._question, image, answer, start)
-        with closing(self._ready().stream(asked | {"model": self._known.model})) as pieces:
-            start, rest = begun(manner, answer, start, pieces)
+        asked |= {"model": self._known.model, **self._known.direct.fields}
+        with closing(self._ready().stream(asked)) as pieces:
+            start, rest = begun(manner, answer, start, without_thoughts(pieces))
             yield from one_sentence(start, rest)
 
     def _recognise(self) -> None:
@@ -165,7 +176,14 @@ def info_of(known: Known, question: Question) -> EngineInfo:
         device="remote",
         dtype=THE_SERVERS,
         quantization=THE_SERVERS,
-        prompt_id=prompt_id(question),
+        prompt_id=prompt_id(question, known.direct),
         preprocessing_id=UNCHANGED,
-        warnings=(NOT_FORCED,) if known.manner is Manner.ASKED else (),
+        warnings=tuple(warnings_of(known)),
     )
+
+
+def warnings_of(known: Known) -> Iterator[str]:
+    if known.thinks:
+        yield NOT_KEPT if known.direct == AS_IT_IS else KEPT_FROM_IT
+    if known.manner is Manner.ASKED:
+        yield NOT_FORCED

@@ -1,14 +1,15 @@
-"""A server's refusals and silences as errors of ours. No body, key or image is ever quoted."""
+"""A server's refusals and silences as errors of ours, with what it says of them."""
 
 from __future__ import annotations
 
 import time
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import NoReturn
 
 import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
 
+from healer.engines.openai.words import complaint_in, quotable, words_in
 from healer.errors import (
     UpstreamBusy,
     UpstreamError,
@@ -18,16 +19,17 @@ from healer.errors import (
     UpstreamUnsuited,
 )
 
-LONGEST_QUOTE = 200  # of a server's own words: more may be our request, sent back
 KEYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Failed(Exception):
-    """Worth asking again; `wait` is what the server asks for, in seconds."""
+    """Worth asking again; `wait` is what the server asks for, in seconds, `status` what it sent."""
 
-    def __init__(self, error: UpstreamError, wait: float | None = None) -> None:
+    def __init__(
+        self, error: UpstreamError, wait: float | None = None, status: int | None = None
+    ) -> None:
         super().__init__(error.reason)
-        self.error, self.wait = error, wait
+        self.error, self.wait, self.status = error, wait, status
 
 
 class Down(Failed):
@@ -36,22 +38,41 @@ class Down(Failed):
 
 def check(url: str, response: httpx.Response) -> None:
     """Raises Failed or an UpstreamError for any status but success; the body must be read."""
-    status = response.status_code
     if response.is_success:
         return
-    words = f"status {status}"
+    status = response.status_code
+    said = words_in(response.content, key_of(response.request))
+    refuse(url, status, f"status {status}: {said}" if said else f"status {status}", response)
+
+
+def check_body(url: str, response: httpx.Response, body: bytes | str) -> None:
+    """The same for a body that came as a success, or a piece of it, and tells of an error."""
+    complaint = complaint_in(body)
+    if complaint is None:
+        return
+    said = quotable(complaint.words, key_of(response.request)) or "without a word about it"
+    words = f"it answered {response.status_code} with an error: {said}"
+    if complaint.code is not None:
+        refuse(url, complaint.code, words, response)
+    raise Down(UpstreamError(url, words), status=HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def refuse(url: str, status: int, words: str, response: httpx.Response) -> NoReturn:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise Failed(UpstreamBusy(url, words), retry_after(response))
-    if response.is_server_error:
-        raise Down(UpstreamUnreachable(url, words), retry_after(response))
+        raise Failed(UpstreamBusy(url, words), retry_after(response), status)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise Down(UpstreamUnreachable(url, words), retry_after(response), status)
     if status in KEYS:
         raise UpstreamKeyRejected(url, words)
-    words += quoted(response)
     raise (
         UpstreamModelUnknown(url, words)
         if status == HTTPStatus.NOT_FOUND
         else UpstreamUnsuited(url, words)
     )
+
+
+def key_of(request: httpx.Request) -> str:
+    return str(request.headers.get("authorization", "")).removeprefix("Bearer ")
 
 
 def silent(url: str, error: httpx.RequestError) -> Down:
@@ -71,27 +92,3 @@ def retry_after(response: httpx.Response) -> float | None:
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     except ValueError:
         return None
-
-
-class _Words(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    message: str
-
-
-class _Refusal(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    error: _Words | None = None
-    message: str = ""
-
-
-def quoted(response: httpx.Response) -> str:
-    """The server's own sentence where it gives a short one."""
-    try:
-        told = _Refusal.model_validate_json(response.content)
-    except ValidationError:
-        return ""
-    words = told.error.message if told.error else told.message
-    key = response.request.headers.get("authorization", "").removeprefix("Bearer ")
-    if not words or len(words) > LONGEST_QUOTE or "data:" in words or (key and key in words):
-        return ""
-    return f" ({words})"

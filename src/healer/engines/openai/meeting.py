@@ -2,52 +2,99 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
 
 from healer.engines.base import Answer, Question
-from healer.engines.medgemma.prompt import short_hash
 from healer.engines.openai import answers
-from healer.engines.openai.prompt import GREEDY, Body, Manner, explaining, looking, messages, png
-from healer.engines.openai.replies import Card, Reply
+from healer.engines.openai.identity import Identity, identity, revision, same
+from healer.engines.openai.prompt import (
+    AS_IT_IS,
+    Body,
+    Direct,
+    Manner,
+    explaining,
+    looking,
+    png,
+    writing,
+)
+from healer.engines.openai.replies import Card
 from healer.engines.openai.server import Server
+from healer.engines.openai.thinking import Look, kept_from, mark_in
 from healer.errors import UpstreamModelUnknown, UpstreamUnsuited
 from healer.imaging.tile import Tile
 
 FEWER = (20, 10, 5)  # likeliest tokens: what OpenAI allows, and what stricter servers do
-CHANGING = {"created", "permission", "permissions"}  # of a card, though the model is the same
 WORD = "Yes"  # one token in every vocabulary that can be asked yes or no
 PINK = (226, 158, 194)
 ONLY = "because"  # no model says this alone unless it must
+BEGINNING = 8  # tokens, enough to see a thought begin
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """`likeliest` is how many tokens it lists, `fingerprint` what it says of itself in answers."""
+    """`likeliest` is how many tokens it lists, `fingerprint` what it says of itself in answers,
+    `thinks` whether it would think before it answers, `direct` how it is asked not to."""
 
     model: str
-    owner: str
+    identity: Identity
     revision: str
     likeliest: int
     fingerprint: str | None
     manner: Manner
+    thinks: bool = False
+    direct: Direct = AS_IT_IS
 
 
 def meet(server: Server, wanted: str | None, question: Question) -> Known:
     """A few small questions about a plain tile. Raises UpstreamError."""
     card = choose(server, wanted)
     image = png(Tile(np.full((64, 64, 3), PINK, np.uint8)))
-    reply, likeliest = first_look(server, looking(question, image) | {"model": card.id})
+    thinks, direct, look = first_answer(server, card.id, question, image)
+    met = identity(described(server, card))
     return Known(
         model=card.id,
-        owner=card.owned_by,
-        revision=revision(server.url, card, reply.system_fingerprint),
-        likeliest=likeliest,
-        fingerprint=reply.system_fingerprint,
-        manner=manner(server, card.id, question, image),
+        identity=met,
+        revision=revision(server.url, met, look.reply.system_fingerprint),
+        likeliest=look.likeliest,
+        fingerprint=look.reply.system_fingerprint,
+        manner=manner(server, question, image, {"model": card.id, **direct.fields}),
+        thinks=thinks,
+        direct=direct,
     )
+
+
+def first_answer(
+    server: Server, model: str, question: Question, image: str
+) -> tuple[bool, Direct, Look]:
+    """Whether it thinks first, how it is kept from it, and what it then answers."""
+    named = {"model": model}
+    mark = mark_in(server.ask(writing(question, image, BEGINNING) | named))
+    refusal = plain = None
+    try:
+        plain = first_look(server, looking(question, image) | named)
+        mark = mark or mark_in(plain.reply)
+    except UpstreamUnsuited as error:
+        if mark is None:
+            raise
+        refusal = error
+    if mark is not None:
+        found = kept_from(
+            mark, lambda way: first_look(server, looking(question, image, direct=way) | named)
+        )
+        if found is not None:
+            return True, *found
+    if plain is None:
+        why = refusal.reason if refusal else ""
+        raise UpstreamUnsuited(server.url, f"its model thinks before it answers, and so {why}")
+    return mark is not None, AS_IT_IS, plain
+
+
+def described(server: Server, card: Card) -> Card:
+    """The card again: some servers describe a model only once it has been asked."""
+    cards = server.cards() or []
+    return next((each for each in cards if each.id == card.id), card)
 
 
 def choose(server: Server, wanted: str | None) -> Card:
@@ -66,54 +113,45 @@ def choose(server: Server, wanted: str | None) -> Card:
     raise UpstreamModelUnknown(server.url, f"it lists {names}, not {wanted}")
 
 
-def first_look(server: Server, body: Body) -> tuple[Reply, int]:
-    """With as many likeliest tokens as the server allows, and their number."""
+def first_look(server: Server, body: Body) -> Look:
+    """With as many likeliest tokens as the server allows."""
     for likeliest in FEWER:
+        last = likeliest == FEWER[-1]
+        ask = server.ask if last else server.probe
         try:
-            reply = server.ask(body | {"top_logprobs": likeliest})
+            reply = ask(body | {"top_logprobs": likeliest})
         except UpstreamUnsuited:
-            if likeliest == FEWER[-1]:
+            if last:
                 raise
         else:
-            answers.read(server.url, reply, likeliest)
-            return reply, likeliest
+            return Look(reply, answers.read(server.url, reply, likeliest), likeliest)
     raise AssertionError("one of them returned or raised")
 
 
-def revision(url: str, card: Card, fingerprint: str | None) -> str:
-    """Who serves, and all that could tell one model there from another."""
-    said = {name: value for name, value in card.model_dump().items() if name not in CHANGING}
-    told = json.dumps([url, said, fingerprint], sort_keys=True, default=str)
-    return f"{card.owned_by or 'unnamed'}-{short_hash(told)}"
-
-
-def manner(server: Server, model: str, question: Question, image: str) -> Manner:
+def manner(server: Server, question: Question, image: str, named: Body) -> Manner:
     """The surest way this server has been seen to keep to."""
-    if continues(server, model, question, image):
+    if continues(server, question, image, named):
         return Manner.PREFILL
-    return Manner.GRAMMAR if obeys_grammar(server, model, question, image) else Manner.ASKED
+    return Manner.GRAMMAR if obeys_grammar(server, question, image, named) else Manner.ASKED
 
 
-def continues(server: Server, model: str, question: Question, image: str) -> bool:
+def continues(server: Server, question: Question, image: str, named: Body) -> bool:
     """Told by the prompt's length: a turn that goes on is longer by WORD alone, one that was
     closed, or opened anew, by more."""
-    named = {"model": model}
     begun = explaining(Manner.PREFILL, question, image, Answer.YES, WORD)
-    plain = {"messages": messages(question, image), **GREEDY}
+    plain = writing(question, image, 1)
     try:
-        lengths = [server.ask(each | named | {"max_tokens": 1}) for each in (begun, plain)]
+        lengths = [server.probe(each | named | {"max_tokens": 1}) for each in (begun, plain)]
     except UpstreamUnsuited:
         return False
     longer, shorter = (reply.prompt_tokens for reply in lengths)
     return longer is not None and shorter is not None and longer - shorter == 1
 
 
-def obeys_grammar(server: Server, model: str, question: Question, image: str) -> bool:
+def obeys_grammar(server: Server, question: Question, image: str, named: Body) -> bool:
     only = {"grammar": f'root ::= "{ONLY}"', "max_tokens": len(ONLY)}
     try:
-        reply = server.ask(
-            {"messages": messages(question, image), "model": model, **only, **GREEDY}
-        )
+        reply = server.probe(writing(question, image, 1) | named | only)
     except UpstreamUnsuited:
         return False
     return reply.text.strip() == ONLY
@@ -127,6 +165,4 @@ def changed(server: Server, known: Known) -> str | None:
     card = next((card for card in cards if card.id == known.model), None)
     if card is None:
         return f"it no longer lists {known.model}"
-    if revision(server.url, card, known.fingerprint) != known.revision:
-        return f"it describes {known.model} otherwise"
-    return None
+    return None if same(known.identity, identity(card)) else f"it describes {known.model} otherwise"

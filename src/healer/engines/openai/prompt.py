@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -18,6 +19,7 @@ from healer.imaging.tile import Tile
 Body = dict[str, Any]
 LIKELIEST = 20  # the most that OpenAI's own interface allows
 GREEDY = {"temperature": 0.0}
+CONTINUED = {"continue_final_message": True, "add_generation_prompt": False}
 OPENING_TOKENS = 40  # more than any opening takes, where the server writes it too
 UNCHANGED = "png-unchanged"  # preprocessing is the server's
 STATED = {
@@ -52,19 +54,40 @@ def turn(role: str, content: object) -> Body:
     return {"role": role, "content": content}
 
 
-def looking(question: Question, image: str, likeliest: int = LIKELIEST) -> Body:
+@dataclass(frozen=True, slots=True)
+class Direct:
+    """How a model is kept from thinking first: fields that its server or its template knows, and
+    an opening of its turn that leaves only the answer to write."""
+
+    fields: Body = field(default_factory=dict)
+    opening: str = ""
+
+
+AS_IT_IS = Direct()
+
+
+def looking(
+    question: Question, image: str, likeliest: int = LIKELIEST, direct: Direct = AS_IT_IS
+) -> Body:
     """Asks for the first answer token alone, and what else it could have been."""
     asked = {"max_tokens": 1, "logprobs": True, "top_logprobs": likeliest}
-    return {"messages": messages(question, image), **asked, **GREEDY}
+    body = {"messages": messages(question, image), **asked, **GREEDY, **direct.fields}
+    if not direct.opening:
+        return body
+    return body | {"messages": [*body["messages"], turn("assistant", direct.opening)], **CONTINUED}
+
+
+def writing(question: Question, image: str, tokens: int) -> Body:
+    """Asks for the answer as the model begins it by itself."""
+    return {"messages": messages(question, image), "max_tokens": tokens, **GREEDY}
 
 
 def explaining(manner: Manner, question: Question, image: str, answer: Answer, start: str) -> Body:
     """Asks for a sentence that begins with `start`, or for the rest of it."""
     asked = messages(question, image)
     if manner is Manner.PREFILL:
-        continued = {"continue_final_message": True, "add_generation_prompt": False}
         asked = [*asked, turn("assistant", start)]
-        return {"messages": asked, "max_tokens": MAX_NEW_TOKENS, **continued, **GREEDY}
+        return {"messages": asked, "max_tokens": MAX_NEW_TOKENS, **CONTINUED, **GREEDY}
     longest = MAX_NEW_TOKENS + OPENING_TOKENS
     if manner is Manner.GRAMMAR:
         grammar = f"root ::= {json.dumps(start)} [^\\n]+"
@@ -74,6 +97,6 @@ def explaining(manner: Manner, question: Question, image: str, answer: Answer, s
     return {"messages": asked, "max_tokens": longest, **GREEDY}
 
 
-def prompt_id(question: Question) -> str:
+def prompt_id(question: Question, direct: Direct = AS_IT_IS) -> str:
     """Changes with anything the server is asked, but for the image."""
-    return short_hash(json.dumps(looking(question, "")))
+    return short_hash(json.dumps(looking(question, "", direct=direct)))

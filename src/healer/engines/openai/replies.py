@@ -1,19 +1,34 @@
-"""What of an OpenAI-compatible server's answers is read; whatever else they hold is passed over."""
+"""What of an OpenAI-compatible server's answers is read; whatever else they hold is passed over.
+
+A field that is null counts as one that is not there.
+"""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # where servers keep them apart
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        return {name: value for name, value in data.items() if value is not None}
+
 
 class Likely(_Part):
-    """A token that was likely, and the natural logarithm of its probability."""
+    """A token that was likely, and the natural logarithm of its probability if it is told."""
 
     token: str
-    logprob: float
+    logprob: float | None = None
 
 
 class Position(_Part):
@@ -21,11 +36,25 @@ class Position(_Part):
 
 
 class Logprobs(_Part):
-    content: list[Position] | None = None
+    content: list[Position] = Field(default_factory=list)
 
 
 class Said(_Part):
-    content: str | None = None
+    """`content` may come in parts; `thought` says whether the server set thoughts apart from it."""
+
+    content: str = ""
+    thought: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _joined(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        content, thought = data.get("content"), any(data.get(name) for name in THOUGHTS)
+        if isinstance(content, list):
+            thought = thought or any(_kind(part) in THOUGHTS for part in content)
+            content = "".join(_texts(content))
+        return {"content": content, "thought": thought}
 
 
 class Choice(_Part):
@@ -33,7 +62,7 @@ class Choice(_Part):
 
     message: Said = Said()
     delta: Said = Said()
-    logprobs: Logprobs | None = None
+    logprobs: Logprobs = Logprobs()
     finish_reason: str | None = None
 
 
@@ -45,11 +74,14 @@ class Reply(_Part):
     choices: list[Choice] = Field(default_factory=list)
     usage: Usage | None = None
     system_fingerprint: str | None = None
-    error: object = None
+
+    @property
+    def said(self) -> Said:
+        return self.choices[0].message if self.choices else Said()
 
     @property
     def text(self) -> str:
-        return self.choices[0].message.content or "" if self.choices else ""
+        return self.said.content
 
     @property
     def prompt_tokens(self) -> int | None:
@@ -58,19 +90,51 @@ class Reply(_Part):
     @property
     def likeliest(self) -> list[Likely]:
         """For the first token; empty where the server does not tell."""
-        if not self.choices or not (told := self.choices[0].logprobs) or not told.content:
-            return []
-        return told.content[0].top_logprobs
+        positions = self.choices[0].logprobs.content if self.choices else []
+        return positions[0].top_logprobs if positions else []
 
 
 class Card(BaseModel):
-    """A model in the server's list. All that it says is kept: it is what tells models apart."""
+    """A model in the server's list, with all that is said of it."""
 
     model_config = ConfigDict(frozen=True, extra="allow", hide_input_in_errors=True)
 
     id: str
     owned_by: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, data: object) -> object:
+        if isinstance(data, str):
+            return {"id": data}
+        if not isinstance(data, Mapping):
+            return data
+        told = {name: value for name, value in data.items() if value is not None}
+        return {"id": told.get("model") or told.get("name"), **told}
+
 
 class Cards(_Part):
+    """`data` as OpenAI has it; a bare list, or `models`, where a server has that."""
+
     data: list[Card]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed(cls, data: object) -> object:
+        if isinstance(data, list):
+            return {"data": data}
+        if isinstance(data, Mapping) and "data" not in data and "models" in data:
+            return {"data": data["models"]}
+        return data
+
+
+def _kind(part: JsonValue) -> object:
+    return part.get("type") if isinstance(part, Mapping) else None
+
+
+def _texts(parts: list[Any]) -> Iterator[str]:
+    for part in parts:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, Mapping) and isinstance(text := part.get("text"), str):
+            yield text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from http import HTTPStatus
 from typing import TypeVar
 
 import httpx
@@ -16,8 +17,8 @@ from healer.engines.openai.failures import Down, Failed
 from healer.engines.openai.patience import Patience
 from healer.engines.openai.prompt import Body
 from healer.engines.openai.replies import Card, Cards, Reply
+from healer.engines.openai.words import words_in
 from healer.errors import (
-    UpstreamError,
     UpstreamModelUnknown,
     UpstreamUnreachable,
     UpstreamUnsuited,
@@ -28,6 +29,7 @@ Read = TypeVar("Read", bound=BaseModel)
 CONNECTING, ASKING_HOW_IT_IS = 5.0, 3.0  # seconds
 END = "[DONE]"
 STREAMED = {"stream": True}
+EVENTS = "text/event-stream"
 
 
 class Server:
@@ -45,16 +47,38 @@ class Server:
         """The models it lists, None where it has no list. Asked once, with little patience."""
         request = self._http.build_request("GET", "models", timeout=ASKING_HOW_IT_IS)
         try:
-            return self._read(Cards, self._sent(request).content).data
+            response = self._sent(request)
         except UpstreamModelUnknown:
             return None
         except Failed as failed:
             raise failed.error from None
+        try:
+            failures.check_body(self.url, response, response.content)
+        except Failed as failed:
+            raise failed.error from None
+        return self._read(Cards, response).data
 
     def ask(self, body: Body) -> Reply:
         """Raises UpstreamError."""
-        response = self._patiently(lambda: self._sent(self._post(body)))
-        return self._read(Reply, response.content)
+        return self._patiently(lambda: self._answer(body))
+
+    def probe(self, body: Body) -> Reply:
+        """As `ask`, where a server may not know what it is asked for: UpstreamUnsuited is raised
+        for a 500 too, which some send then, if it comes twice."""
+        words = ""
+        for _ in range(2):
+            try:
+                return self._answer(body)
+            except Failed as failed:
+                if failed.status != HTTPStatus.INTERNAL_SERVER_ERROR:
+                    return self.ask(body)
+                words = failed.error.reason
+        raise UpstreamUnsuited(self.url, words)
+
+    def _answer(self, body: Body) -> Reply:
+        response = self._sent(self._post(body))
+        failures.check_body(self.url, response, response.content)
+        return self._read(Reply, response)
 
     def stream(self, body: Body) -> Generator[str, None, None]:
         """Text as it is written; closing the iterator stops the server. Raises UpstreamError."""
@@ -118,13 +142,15 @@ class Server:
         return response
 
     def _pieces(self, response: httpx.Response) -> Iterator[str]:
+        if not response.headers.get("content-type", "").startswith(EVENTS):
+            yield self._unstreamed(response)
+            return
         finished = False
         for data in self._events(response):
             if data == END:
                 return
-            reply = self._read(Reply, data)
-            if reply.error is not None:
-                raise UpstreamError(self.url, "it reported an error while it wrote")
+            self._check_piece(response, data)
+            reply = self._read(Reply, response, data)
             for choice in reply.choices[:1]:
                 finished = finished or choice.finish_reason is not None
                 if choice.delta.content:
@@ -132,20 +158,43 @@ class Server:
         if not finished:
             raise UpstreamUnreachable(self.url, "its answer broke off")
 
+    def _unstreamed(self, response: httpx.Response) -> str:
+        """What a server that does not stream says all at once."""
+        response.read()
+        self._check_piece(response, response.content)
+        reply = self._read(Reply, response)
+        if not reply.choices:
+            raise UpstreamUnsuited(self.url, "it does not stream, and says nothing")
+        return reply.text
+
+    def _check_piece(self, response: httpx.Response, data: bytes | str) -> None:
+        try:
+            failures.check_body(self.url, response, data)
+        except Failed as failed:
+            raise failed.error from None
+
     def _events(self, response: httpx.Response) -> Iterator[str]:
         try:
             for event in EventSource(response).iter_sse():
-                yield event.data.strip()
+                if data := event.data.strip():
+                    yield data
         except SSEError:
             raise UpstreamUnsuited(self.url, "it does not stream") from None
 
-    def _read(self, kind: type[Read], data: str | bytes) -> Read:
+    def _read(
+        self, kind: type[Read], response: httpx.Response, data: bytes | str | None = None
+    ) -> Read:
+        """The whole body, or `data` of it."""
+        body = response.content if data is None else data
         try:
-            return kind.model_validate_json(data)
+            return kind.model_validate_json(body)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             where = ".".join(map(str, first["loc"])) or "the body"
-            raise UpstreamUnsuited(self.url, f"{where}: {first['msg']}") from None
+            raw = body.encode() if isinstance(body, str) else body
+            said = words_in(raw, failures.key_of(response.request)) or "nothing"
+            why = f"{where}: {first['msg']} (it says: {said})"
+            raise UpstreamUnsuited(self.url, why) from None
 
     def _left_alone(self, resting: Resting) -> UpstreamUnreachable:
         again = f"it kept failing ({resting.cause}) and is {resting}"
