@@ -37,6 +37,49 @@ def test_ours_against_plain_transformers(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(saved["runs"][0]["stages"]["done"]["answers"][0]) == 4
     assert saved["missing"].keys() == {"llama.cpp"}
     assert "Floor" in done.output
+    assert "Second question: another one about the tile before" in done.output
+    assert "in 64 MB, the default." in done.output
+    assert ours["second"]["count"] == 1
+
+
+def test_the_second_question_is_asked_with_the_default_cache_and_skips_the_image(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("openvino")
+    from healer.bench import checkpoint, healer_openvino
+    from healer.bench.contender import Order, tile
+    from healer.bench.shapes import SHAPES
+    from healer.commands.bench import SECOND_QUESTION, convert
+    from healer.config import Settings
+    from healer.engines.openvino.folder import FOLDER
+
+    checkpoint.make(tmp_path, checkpoint.Recipe(SHAPES["tiny"]))
+    convert(tmp_path)
+    order = Order(
+        checkpoint=tmp_path,
+        folder=tmp_path / FOLDER,
+        question="Is there cancer? Answer yes or no.",
+        second_question=SECOND_QUESTION,
+        tokens=1,
+        repeats=1,
+        threads=1,
+    )
+    contender = healer_openvino.load(order)
+    cache, vision = contender._gemma.cache, contender._gemma.vision
+    assert cache.budget == Settings.model_fields["image_cache_mb"].default * 1024 * 1024
+    looks, request = [], vision.request
+
+    class Counting:
+        def infer(self, *given: object) -> object:
+            looks.append(given)
+            return request.infer(*given)
+
+    vision.request = Counting()
+    contender.answer(tile(1), order.question, 1, lambda: None)
+    contender.answer(tile(1), order.second_question, 0, lambda: None)
+    assert len(looks) == 1
+    contender.answer(tile(2), order.second_question, 0, lambda: None)
+    assert len(looks) == 2
 
 
 def test_inside_too_little_memory(tmp_path: Path) -> None:

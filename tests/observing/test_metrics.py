@@ -2,22 +2,30 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
-from healer.engines.base import Answer, Evidence
+from healer.config import Settings
+from healer.engines.base import Answer, EngineInfo, Evidence
+from healer.engines.choice import choose
 from healer.engines.fake import FakeEngine
 from healer.observing.codes import outcome
+from healer.observing.drift import LEAST
 from healer.observing.metrics import Metrics
 from healer.observing.observer import Observer
 from healer.observing.trail import Trail
+from healer.screening.opening import find_reference, open_screener
+from healer.screening.reference import MARGIN, Reference
 from healer.screening.screener import Look, Screener
 from healer.screening.verdict import Verdict
-from tests.observing.seen import SECRET, scraped
+from tests.observing.seen import SECRET, reference, scraped
 
 SCREENER = Screener(FakeEngine())
 
@@ -133,3 +141,56 @@ def test_many_requests_make_no_more_series_than_few(scrape: str, tmp_path: Path)
 
     few = names(scraped(tmp_path, answers=1))
     assert {name for name, _ in names(scrape) - few} == {"healer_drift_psi", "healer_drift_ks"}
+
+
+@pytest.fixture(scope="module")
+def copies() -> Iterator[list[Screener]]:
+    """Two of the model that is served, each loaded by itself, as replicas are."""
+    settings = Settings(engine="builtin", _env_file=None)
+    opened = [open_screener(choose(settings), settings) for _ in range(2)]
+    yield opened
+    for each in opened:
+        each.engine.close()
+
+
+def margins_seen(metrics: Metrics) -> int:
+    """How many answers the window of margins holds."""
+    drift = metrics._drift
+    assert drift is not None
+    (seen,) = (shift.answers for shift in drift.shifts() if shift.figure == MARGIN)
+    return seen
+
+
+def test_replicas_that_answer_in_turn_fill_one_window(copies: list[Screener]) -> None:
+    one, other = (screener.info for screener in copies)
+    assert one == other
+    assert one is not other
+    asked: list[EngineInfo] = []
+    settings = Settings(engine="builtin", _env_file=None)
+
+    def find(info: EngineInfo) -> Reference | None:
+        asked.append(info)
+        return find_reference(settings, info)
+
+    metrics = Metrics(find)
+    for number in range(LEAST):
+        metrics.looked(copies[number % 2], look())
+    assert margins_seen(metrics) == LEAST
+    assert asked == [one]
+    psi = value(metrics.registry, "drift_psi", figure=MARGIN)
+    assert psi is not None
+    assert psi > 1  # they all said the same
+
+
+def test_where_it_runs_and_what_it_warns_of_make_no_other_model() -> None:
+    def screener(**more: Any) -> Screener:  # noqa: ANN401
+        engine = FakeEngine()
+        engine.info = replace(FakeEngine.info, **more)
+        return Screener(engine)
+
+    metrics = Metrics(lambda _: reference())
+    for each in (screener(device="cuda:0"), screener(device="cuda:1", warnings=("slow",))):
+        metrics.looked(each, look())
+    assert margins_seen(metrics) == 2
+    metrics.looked(screener(revision="another"), look())
+    assert margins_seen(metrics) == 1

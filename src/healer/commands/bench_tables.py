@@ -18,8 +18,13 @@ from healer.bench.idle import ALLOWED
 from healer.bench.result import Result
 from healer.bench.rounds import Run
 from healer.bench.summary import Figures, Spread, ratios
+from healer.config import Settings
 
 GIB, GIGA = 1024**3, 1e9
+SECOND = (
+    "Second question: another one about the tile before; Healer, OpenVINO keeps images in "
+    f"{Settings.model_fields['image_cache_mb'].default} MB, the default."
+)
 WIDTH = 120  # the tables' own, in a file as well; a narrow terminal wraps lines
 
 
@@ -31,6 +36,7 @@ def show(result: Result, limit: int | None, console: Console | None = None) -> N
         return
     if found := result.found:
         console.print(answer_table(result, found))
+        console.print(SECOND)
         console.print(start_table(found))
     if len(found) > 1:
         console.print(ratio_table(found))

@@ -20,6 +20,7 @@ from healer.observing.codes import known_codes, outcome
 from healer.observing.drift import Drift
 from healer.observing.gauges import DriftGauges, EngineGauge
 from healer.observing.trail import Trail
+from healer.screening.calibration import Binding
 from healer.screening.gate.checks import DETAIL, FRAME, HISTOLOGY, STAIN, TISSUE
 from healer.screening.reference import MARGIN, Reference
 from healer.screening.screener import Look, Screener
@@ -57,7 +58,7 @@ class Metrics:
         self._codes = known_codes()
         self._find_reference = find_reference
         self._drift: Drift | None = None
-        self._info: EngineInfo | None = None
+        self._binding: Binding | None = None
         self._lock = threading.Lock()
         self._of_requests()
         self._of_the_model()
@@ -165,11 +166,12 @@ class Metrics:
             self._drift.add(trail.figures)
 
     def _drift_of(self, info: EngineInfo) -> Drift | None:
-        """Begun anew where another model answers."""
+        """Begun anew where another model answers; copies of one model say the same of it."""
+        binding = Binding.of(info)
         with self._lock:
-            if info is not self._info:
+            if binding != self._binding:
                 reference = self._find_reference(info)
-                self._info, self._drift = info, Drift(reference) if reference else None
+                self._binding, self._drift = binding, Drift(reference) if reference else None
             return self._drift
 
     def _known(self, code: str) -> str:

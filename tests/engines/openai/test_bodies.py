@@ -224,7 +224,7 @@ def test_a_passing_500_does_not_make_it_fewer(
     upstream: Upstream, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ask = upstream._whole
-    failed = []
+    failed: list[dict[str, Any]] = []
 
     def once(asked: dict[str, Any]) -> dict[str, object]:
         if asked.get("top_logprobs") and not failed:

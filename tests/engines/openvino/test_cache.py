@@ -3,17 +3,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from healer.engines.openvino.cache import Floats, ImageCache, Snapshot, key_of
+from healer.engines.openvino.cache import Floats, ImageCache, key_of
+from healer.engines.openvino.packing import Packed, Snapshot
 
-FEATURES, PREFIX = 400, 4000  # bytes
+FEATURES, PREFIX = 400, 1800  # bytes; 100 rows of 10 values, a byte each and two floats a row
 
 
 def features(value: float = 0.0) -> Floats:
     return np.full((10, 10), value, np.float32)
 
 
-def prefix(value: float = 0.0) -> Snapshot:
-    return Snapshot({"key.0": np.full((1, 2, 50, 10), value, np.float32)}, 50)
+def prefix(value: float = 0.0) -> Packed:
+    return Packed.of(Snapshot({"key.0": np.full((1, 2, 50, 10), value, np.float32)}, 50))
 
 
 def filled(budget: int, images: str) -> ImageCache:
@@ -38,7 +39,7 @@ def test_what_was_kept_comes_back() -> None:
     assert found is not None
     assert seen is not None
     assert found[0, 0] == 1
-    assert seen.states["key.0"][0, 0, 0, 0] == 1
+    assert seen.unpacked().states["key.0"][0, 0, 0, 0] == 1
     assert seen.length == 50
     assert cache.features("c") is None
     assert cache.prefix("c") is None
@@ -63,7 +64,7 @@ def test_large_and_old_goes_first(budget: int, there: tuple[str, str]) -> None:
 
 
 def test_what_is_asked_for_stays() -> None:
-    cache = filled(2 * PREFIX + 9 * FEATURES, "ab")
+    cache = filled(2 * PREFIX + 3 * FEATURES, "ab")
     assert cache.prefix("a") is not None
     cache.keep("c", features(), prefix())
     assert kept(cache, "abc") == ("abc", "ac")

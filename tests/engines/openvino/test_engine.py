@@ -12,11 +12,13 @@ import pytest
 pytest.importorskip("openvino")
 pytest.importorskip("torch")
 
+from healer.config import Settings
 from healer.engines.base import Answer, Evidence
 from healer.engines.medgemma import MedGemmaEngine
 from healer.engines.medgemma import adapter as adapters
 from healer.engines.medgemma.adapter import AdapterManifest
 from healer.engines.openvino import OpenVINOEngine, folder, graphs
+from healer.engines.openvino.packing import Packed
 from healer.engines.openvino.preprocess import squared
 from healer.errors import (
     AdapterNotMerged,
@@ -145,10 +147,49 @@ def test_a_second_question_does_not_look_again(engine: OpenVINOEngine) -> None:
     assert prompted.length == len(second.ids)
 
 
+def test_with_the_default_settings_a_second_question_reads_itself_alone(
+    shared: Path, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No look at the image, and of the language model one step: the question's own tokens."""
+    engine = load(shared, cache_mb=Settings.model_fields["image_cache_mb"].default)
+    vision, gemma, steps = counted(engine), gemma_of(engine), []
+    step = graphs.Run.step
+
+    def counting(run: Any, tokens: Any, *given: Any) -> Any:  # noqa: ANN401
+        steps.append(len(tokens))
+        return step(run, tokens, *given)
+
+    monkeypatch.setattr(graphs.Run, "step", counting)
+    first, second = gemma.prompt(COLORECTAL_CANCER.text), gemma.prompt("Is there mucus?")
+    gemma.prefill(PINK, first)
+    assert steps == [len(first.prefix), len(first.question)]
+    steps.clear()
+    gemma.prefill(PINK, second)
+    assert steps == [len(second.question)]
+    assert vision.runs == 1
+
+
+def test_what_is_packed_is_what_the_runtime_holds(engine: OpenVINOEngine) -> None:
+    """It rounds to the same steps: nothing is lost by packing but the last bits of a float, and
+    the next token's logits do not move by more."""
+    gemma = gemma_of(engine)
+    prompt, image = gemma.prompt(COLORECTAL_CANCER.text), gemma.record.image
+    run = gemma.language.run()
+    run.step(prompt.prefix, gemma.vision.features(squared(PINK, image.size, image.resample)))
+    saved = run.save()
+    unpacked = Packed.of(saved).unpacked()
+    assert saved.states
+    for name, state in saved.states.items():
+        reach = state.max(-1, keepdims=True) - state.min(-1, keepdims=True)
+        assert (np.abs(unpacked.states[name] - state) <= reach * 1e-5).all()
+    logits = [gemma.language.run(each).step(prompt.question) for each in (saved, unpacked)]
+    assert np.abs(logits[0] - logits[1]).max() < 1e-2
+
+
 def test_features_alone_spare_the_look_where_memory_is_short(shared: Path, load: Load) -> None:
     engine = load(shared, cache_mb=1)
     gemma = gemma_of(engine)
-    gemma.cache.budget = 10_000  # of features about 4 kB, of keys and values about 50 kB
+    gemma.cache.budget = 10_000  # of features about 4 kB, of keys and values about 13 kB
     vision = counted(engine)
     first = engine.score([PINK])[0]
     assert 0 < gemma.cache.nbytes <= gemma.cache.budget

@@ -8,26 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from healer.engines.openvino.packing import Packed
+
 Floats = NDArray[np.float32]
 Kept = TypeVar("Kept")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Snapshot:
-    """A language graph's state after `length` tokens: arrays by the names of its variables."""
-
-    states: dict[str, NDArray[Any]]
-    length: int
-
-    @property
-    def nbytes(self) -> int:
-        return sum(state.nbytes for state in self.states.values())
 
 
 class ImageCache:
@@ -36,7 +25,7 @@ class ImageCache:
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self._features: OrderedDict[str, Floats] = OrderedDict()
-        self._prefixes: OrderedDict[str, Snapshot] = OrderedDict()
+        self._prefixes: OrderedDict[str, Packed] = OrderedDict()
 
     @property
     def nbytes(self) -> int:
@@ -46,12 +35,12 @@ class ImageCache:
     def features(self, key: str) -> Floats | None:
         return _latest(self._features, key)
 
-    def prefix(self, key: str) -> Snapshot | None:
+    def prefix(self, key: str) -> Packed | None:
         # Used together, so that neither grows old while the other is asked for.
         _latest(self._features, key)
         return _latest(self._prefixes, key)
 
-    def keep(self, key: str, features: Floats, prefix: Snapshot) -> None:
+    def keep(self, key: str, features: Floats, prefix: Packed) -> None:
         self._features[key] = features
         self._prefixes[key] = prefix
         while self.nbytes > self.budget:

@@ -15,8 +15,8 @@ from healer.engines.medgemma.sentence import one_sentence
 from healer.engines.medgemma.writing import MAX_NEW_TOKENS
 from healer.engines.openvino import folder as folders
 from healer.engines.openvino.answers import answer_tokens, margin, mass
-from healer.engines.openvino.cache import Snapshot
 from healer.engines.openvino.folder import Described
+from healer.engines.openvino.packing import Snapshot
 from healer.engines.openvino.prompt import chat_text
 from healer.engines.stages import Stages
 from healer.errors import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import openvino
 
-from healer.engines.openvino.cache import Floats, Snapshot
+from healer.engines.openvino.cache import Floats
+from healer.engines.openvino.packing import Snapshot
 from healer.engines.openvino.preprocess import Pixels
 
 ARITHMETIC = {"f32": "float32", "bf16": "bfloat16"}

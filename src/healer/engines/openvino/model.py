@@ -1,7 +1,7 @@
 """One converted Gemma 3: a tile's first answer token, then greedy tokens from where it was asked.
 
 A tile is always read in two steps, the prompt up to the end of the image and then the question,
-and the second always starts from what was saved after the first. So an image that is in the cache
+and the second always starts from what was kept after the first. So an image that is in the cache
 is answered exactly as one that is not.
 """
 
@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from healer.engines.medgemma.writing import MAX_NEW_TOKENS, pieces
-from healer.engines.openvino.cache import Floats, ImageCache, Snapshot, key_of
+from healer.engines.openvino.cache import Floats, ImageCache, key_of
 from healer.engines.openvino.graphs import Language, Vision
+from healer.engines.openvino.packing import Packed, Snapshot
 from healer.engines.openvino.preprocess import squared
 from healer.engines.openvino.prompt import Prompt, encode
 from healer.engines.stages import Ended, unheard
@@ -57,16 +58,16 @@ class Gemma:
         key = key_of(pixels)
         ended("preprocess")
         if (known := self.cache.prefix(key)) is not None:
-            return known
+            return known.unpacked()
         features = self.cache.features(key)
         if features is None:
             features = self.vision.features(pixels)
             ended("vision")
         run = self.language.run()
         run.step(prefix, features)
-        seen = run.save()
+        seen = Packed.of(run.save())
         self.cache.keep(key, features, seen)
-        return seen
+        return seen.unpacked()
 
     def _continue_tokens(self, prompted: Snapshot, given: Sequence[int]) -> Iterator[int]:
         """Greedy tokens after `given`, up to a stop or MAX_NEW_TOKENS."""
