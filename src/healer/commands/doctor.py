@@ -206,7 +206,8 @@ def engine_answers(settings: Settings, choice: Choice) -> Finding:
         screening = self_test(screener)
     finally:
         screener.engine.close()
-    return ok(
-        f"{choice.engine} ({choice.reason}) loads and answers its known tile "
-        f"in {sum(screening.timings.values()):.2f} s"
-    )
+    seconds = sum(screening.timings.values())
+    found = f"{choice.engine} ({choice.reason}) loads and answers its known tile in {seconds:.2f} s"
+    if screener.warnings:
+        return note("; ".join((found, *screener.warnings)))
+    return ok(found)

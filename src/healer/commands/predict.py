@@ -36,6 +36,8 @@ def predict(settings: Settings, paths: Iterable[Path], *, as_json: bool) -> bool
     if not files:
         raise FileNotReadable("no image was found there")
     screener = open_screener(choose(settings), settings)
+    for warning in screener.warnings:
+        complaints().print(f"The model: {warning}.")
     found = outcomes(screener, files, settings)
     try:
         shown = print_lines(found) if as_json else print_table(_tracked(found, len(files)))

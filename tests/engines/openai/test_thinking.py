@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
+from typer.testing import CliRunner
 
 from healer import errors
+from healer.cli import app
 from healer.engines.base import Answer
 from healer.engines.openai import OpenAIEngine
 from healer.imaging.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
 from healer.screening.screener import Screener
+from healer.screening.selftest import known_tile
 from tests.engines.openai.conftest import BRIEF, Open
 from tests.engines.openai.upstream import Upstream
 
@@ -100,3 +106,15 @@ def test_a_thought_is_never_the_explanation(
         (evidence,) = engine.score([PINK])
         monkeypatch.setattr(upstream, "_text", lambda _: words)
         assert "".join(engine.explain(evidence, Answer.YES)) == NOTHING
+
+
+@pytest.mark.parametrize("command", [["predict", "tile.png"], ["doctor"]])
+def test_the_command_line_says_so_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(known_tile().pixels).save("tile.png")
+    with Upstream(thinks="<think>", continues=False) as upstream:
+        told = {"HEALER_ENGINE": "openai", "HEALER_ENGINE_URL": upstream.url, "HEALER_GATE": "off"}
+        done = CliRunner().invoke(app, command, env=told)
+    assert "this model thinks before it answers" in " ".join(done.output.split()), done.output
