@@ -62,6 +62,7 @@ TO_BE_SENT_AGAIN = {
     errors.DeadlineExceeded,
     errors.EngineHung,
     errors.IdentityUnavailable,
+    errors.ImageReaderLost,
     errors.ModelNotReady,
     errors.QueueFull,
     errors.RateLimited,

@@ -58,11 +58,12 @@ def test_there_is_no_memory_left(shown: Shown, tmp_path: Path) -> None:
     Fault(
         "The process that reads an image is killed",
         "SIGKILL in the middle of a picture, as by the kernel when memory runs out",
-        status=422,
-        code="image_too_costly",
+        status=503,
+        code="image_reader_lost",
+        retry_after=5,
         recovery="nothing needs to; another process is in its place",
-        also="So it is where a picture makes its decoder crash. One that dies between two pictures "
-        "costs none.",
+        also="One that dies between two pictures costs none. Where a picture makes its decoder "
+        "crash it is 422 `image_too_costly`.",
     )
 )
 def test_a_decoder_is_killed(shown: Shown) -> None:

@@ -19,6 +19,7 @@ REPORT = GateReport((Reason("too_small", 3.0, 64.0, "Too small."),), {"shorter_s
         Read(3, 4, None, None, {}),
         Refused.of(errors.TooManyPixels(9, 9, 80)),
         Failed("Traceback"),
+        Failed("Traceback", errno=24),
     ],
 )
 def test_a_reply_arrives_as_it_was_sent(reply: Reply) -> None:

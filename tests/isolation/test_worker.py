@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -15,7 +16,10 @@ import psutil
 import pytest
 
 from healer import errors
+from healer.isolation import child
 from healer.isolation.limits import Limits
+from healer.isolation.slate import Slate
+from healer.isolation.wire import Failed, Order
 from healer.isolation.worker import Worker
 from healer.processor import NICENESS
 from healer.screening.admission import admit
@@ -81,15 +85,69 @@ def test_its_memory_is_bound() -> None:
         assert not worker.alive
 
 
-def test_its_death_is_said_to_whoever_waits(endless: bytes) -> None:
+CRASHED = (errors.ImageTooCostly, "stopped the process")
+ENDED_BY_THE_KERNEL = (errors.ImageTooCostly, "more than 60 s")
+KILLED = (errors.ImageReaderLost, "ended by SIG")
+
+
+@pytest.mark.parametrize(
+    ("ended_by", "expected"),
+    [
+        (signal.SIGSEGV, CRASHED),
+        (signal.SIGABRT, CRASHED),
+        (signal.SIGBUS, CRASHED),
+        (signal.SIGALRM, ENDED_BY_THE_KERNEL),
+        (signal.SIGKILL, KILLED),
+        (signal.SIGHUP, KILLED),
+    ],
+)
+def test_its_death_is_said_to_whoever_waits(
+    endless: bytes, ended_by: signal.Signals, expected: tuple[type[errors.HealerError], str]
+) -> None:
+    kind, words = expected
     with closing(Worker(LIMITS)) as worker:
         worker.admit(good("PNG"), "off")
         with (
-            when_busy(worker, lambda: os.kill(worker.pid, signal.SIGSEGV)),
-            pytest.raises(errors.ImageTooCostly, match="stopped the process"),
+            when_busy(worker, lambda: os.kill(worker.pid, ended_by)),
+            pytest.raises(kind, match=words),
         ):
             worker.admit(endless, "off")
         assert not worker.alive
+
+
+@pytest.mark.parametrize("failing", ["write", "pixels"])
+def test_what_the_system_does_not_give_is_no_fault_of_the_picture(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    worker.admit(good("PNG"), "off")
+    with monkeypatch.context() as broken:
+        broken.setattr(Slate, failing, refuse)
+        with pytest.raises(errors.ImageReaderLost, match="No space left on device"):
+            worker.admit(good("PNG"), "off")
+    assert not worker.alive
+
+
+def test_nor_is_it_where_the_system_fails_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(child, "read", refuse)
+    reply = child.reply_to(Order(1, "off"), Slate(-1), LIMITS)
+    assert isinstance(reply, Failed)
+    assert reply.errno == errno.EMFILE
+
+
+def test_a_reader_that_says_nonsense_was_brought_to_it_by_the_picture(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.admit(good("PNG"), "off")
+    monkeypatch.setattr("healer.isolation.worker.LONGEST_REPLY", 3)
+    with pytest.raises(errors.ImageTooCostly, match="stopped the process"):
+        worker.admit(good("PNG"), "off")
+    assert not worker.alive
 
 
 @contextmanager

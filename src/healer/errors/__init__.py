@@ -11,6 +11,7 @@ HealerError
 │   └── RateLimited          one caller, too often
 ├── DeadlineExceeded         no answer in time
 ├── OutOfMemory              in this process, outside the model
+├── ImageReaderLost          killed from outside, or the system failed it
 ├── IdentityUnavailable      the issuer's keys cannot be fetched
 ├── OidcLibrariesMissing     the oidc extra is missing
 ├── TracingLibrariesMissing  the otel extra is missing
@@ -264,6 +265,7 @@ from healer.errors.queueing import (
     EngineFailed,
     EngineHung,
     EngineOutOfMemory,
+    ImageReaderLost,
     InvalidTimeout,
     OutOfMemory,
     QueueFull,
@@ -375,6 +377,7 @@ __all__ = [
     "ImageError",
     "ImageNotAssessable",
     "ImageNotRecorded",
+    "ImageReaderLost",
     "ImageTooCostly",
     "InternalError",
     "InvalidField",

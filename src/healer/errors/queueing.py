@@ -65,6 +65,21 @@ class OutOfMemory(HealerError):
 
 
 @dataclass(eq=False)
+class ImageReaderLost(HealerError):
+    """Not for what a picture does to its decoder: that is ImageTooCostly."""
+
+    reason: str
+    code = "image_reader_lost"
+    title = "The process that reads images was lost"
+    message = (
+        "The process that reads images was lost ({reason}) before it had read this one, and another "
+        "is in its place. The picture is not to blame: send it again in a moment. If that goes on, "
+        "the operator should see the log, and whether memory or open files run out."
+    )
+    retryable = True
+
+
+@dataclass(eq=False)
 class InvalidTimeout(RequestError):
     code = "invalid_timeout"
     title = "The time-out cannot be read"

@@ -12,7 +12,7 @@ import structlog
 
 from healer import memory
 from healer.config import GateMode, Settings
-from healer.errors import ImageTooCostly, ModelNotReady
+from healer.errors import ImageReaderLost, ImageTooCostly, ModelNotReady, ShuttingDown
 from healer.isolation.limits import Limits
 from healer.isolation.worker import Worker
 from healer.screening.admission import Admitted, admit
@@ -60,7 +60,8 @@ class Isolated:
             self._idle.put(self._new())
 
     async def admit(self, data: bytes, mode: GateMode) -> Admitted:
-        """Raises ImageTooCostly too, and ModelNotReady where no process can be started."""
+        """Raises ImageTooCostly and ImageReaderLost too, ModelNotReady where no process can be
+        started, and ShuttingDown."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._admit, data, mode)
 
@@ -81,11 +82,13 @@ class Isolated:
         try:
             worker = self._living(worker)
             return worker.admit(data, mode)
-        except ImageTooCostly as error:
+        except (ImageTooCostly, ImageReaderLost) as error:
+            if self._stopping:
+                raise ShuttingDown from None
             log.warning("image reader ended", reason=error.reason)
             raise
         finally:
-            with suppress(ModelNotReady):  # said to whoever comes next
+            with suppress(ModelNotReady, ShuttingDown):  # said to whoever comes next
                 worker = self._living(worker)
             self._idle.put(worker)
 
@@ -94,7 +97,7 @@ class Isolated:
         if worker.alive:
             return worker
         if self._stopping:
-            raise ModelNotReady("Healer is shutting down")
+            raise ShuttingDown
         try:
             new = self._new()
         except OSError as error:

@@ -50,8 +50,8 @@ def reply_to(order: Order, slate: Slate, limits: Limits) -> Reply:
         return Refused.of(error)
     except MemoryError:
         return Refused.of(errors.ImageTooCostly(limits.memory_reason))
-    except Exception:
-        return Failed(traceback.format_exc())
+    except Exception as error:  # an OSError of Pillow's, about a picture, has no errno
+        return Failed(traceback.format_exc(), getattr(error, "errno", None))
 
 
 def read(order: Order, slate: Slate, limits: Limits) -> Read:

@@ -56,9 +56,10 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A mistake of ours."""
+    """A mistake of ours; or the system failed us, with `errno`, as where files run out."""
 
     trace: str
+    errno: int | None = None
 
 
 Reply = Read | Refused | Failed

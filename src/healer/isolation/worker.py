@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -15,7 +16,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from healer.config import GateMode
-from healer.errors import ImageTooCostly, ModelNotReady
+from healer.errors import ImageReaderLost, ImageTooCostly, ModelNotReady
 from healer.imaging import Tile
 from healer.isolation.child import READY
 from healer.isolation.limits import Limits
@@ -25,6 +26,12 @@ from healer.screening.admission import Admitted
 
 START_SECONDS = 120.0
 LONGEST_REPLY = 1024 * 1024
+DYING_SECONDS = 5.0  # from closing its connection to being gone
+# How a decoder ends that a picture brought down. SIGKILL and the rest come from outside.
+CRASHES = frozenset(
+    {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
+)
+STOPPED = "stopped the process that reads images"
 # A decoder needs none of the service's settings, and least of all its secrets.
 INHERITED = ("LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONUTF8")
 
@@ -55,19 +62,41 @@ class Worker:
         return self._process.poll() is None
 
     def admit(self, data: bytes, mode: GateMode) -> Admitted:
-        """Raises what `screening.admission.admit` does, ImageTooCostly, after which the worker is
-        dead, and ModelNotReady."""
+        """Raises what `screening.admission.admit` does and ModelNotReady; and ImageTooCostly and
+        ImageReaderLost, after which the worker is dead."""
         self._wait_until_ready()
         try:
             return self._admitted(self._ask(data, mode))
-        except (EOFError, OSError, ValidationError):
+        except (EOFError, ConnectionError):
+            raise self._lost() from None
+        except OSError as error:
             self.kill()
-            raise ImageTooCostly("stopped the process that reads images") from None
-        except ImageTooCostly:
+            # Without an errno: a reply without end.
+            if error.errno is None:
+                raise ImageTooCostly(STOPPED) from None
+            raise ImageReaderLost(os.strerror(error.errno)) from None
+        except ValidationError:  # no decoder in its right mind says that
+            self.kill()
+            raise ImageTooCostly(STOPPED) from None
+        except (ImageTooCostly, ImageReaderLost):
             self.kill()
             raise
         finally:
             self._slate.wipe()
+
+    def _lost(self) -> ImageTooCostly | ImageReaderLost:
+        """Its end of the connection closed: whose doing that was."""
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(DYING_SECONDS)
+        status = self._process.poll()
+        self.kill()
+        if status is None:
+            return ImageTooCostly(STOPPED)  # it lives, and speaks no more
+        if -status == signal.SIGALRM:
+            return ImageTooCostly(self._limits.time_reason)
+        if -status in CRASHES:
+            return ImageTooCostly(STOPPED)
+        return ImageReaderLost(ended(status))
 
     def kill(self) -> None:
         """Does no harm twice, nor in another thread."""
@@ -102,13 +131,28 @@ class Worker:
         if isinstance(reply, Refused):
             raise reply.error()
         if isinstance(reply, Failed):
+            if reply.errno is not None:
+                raise ImageReaderLost(os.strerror(reply.errno))
             raise RuntimeError(reply.trace)
         return Admitted(self._tile(reply), reply.gate, reply.timings)
 
     def _tile(self, read: Read) -> Tile:
         if read.height * read.width > self._limits.max_pixels:
-            raise EOFError
-        return Tile(self._slate.pixels(read.height, read.width), read.mpp)
+            raise ImageTooCostly(STOPPED)
+        try:
+            return Tile(self._slate.pixels(read.height, read.width), read.mpp)
+        except EOFError:  # fewer pixels than it said
+            raise ImageTooCostly(STOPPED) from None
+
+
+def ended(status: int) -> str:
+    """A process's exit status in words."""
+    if status >= 0:
+        return f"it ended with status {status}"
+    try:
+        return f"it was ended by {signal.Signals(-status).name}"
+    except ValueError:
+        return f"it was ended by signal {-status}"
 
 
 def command(socket: int, slate: int, limits: Limits) -> list[str]:

@@ -60,7 +60,7 @@ def install(app: FastAPI) -> None:
 
 def _complete(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
-    schemas["Problem"] = Problem.model_json_schema()
+    schemas["Problem"] = Problem.model_json_schema(mode="serialization")
     document["components"]["securitySchemes"] = SCHEMES
     for path in ("/predict", "/reviews"):
         document["paths"][path]["post"]["security"] = SECURITY

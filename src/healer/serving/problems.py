@@ -35,6 +35,7 @@ STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.Busy: HTTPStatus.TOO_MANY_REQUESTS,
     errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
     errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ImageReaderLost: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AuditUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.AuditOff: HTTPStatus.NOT_FOUND,
     errors.RequestError: HTTPStatus.BAD_REQUEST,

@@ -144,6 +144,7 @@ _REFUSALS = documented(
     errors.EngineOutOfMemory,
     errors.EngineHung,
     errors.OutOfMemory,
+    errors.ImageReaderLost,
     errors.AuditUnavailable,
     errors.AuditOutdated,
     errors.ShuttingDown,
