@@ -27,10 +27,20 @@ from healer.observing.tracing import Tracing, open_tracing
 from healer.queueing.batching import threads_of
 from healer.screening.opening import Opener, find_reference
 from healer.screening.screener import Screener
-from healer.serving import browser, metrics, openapi, origins, problems, reviews, watching
+from healer.serving import (
+    browser,
+    documentation,
+    metrics,
+    openapi,
+    origins,
+    problems,
+    reviews,
+    watching,
+)
 from healer.serving.access import Access
 from healer.serving.draining import Draining
 from healer.serving.hardening import Hardening
+from healer.serving.head_method import HeadMethod
 from healer.serving.heads import Heads
 from healer.serving.identity import RequestIdentity
 from healer.serving.patience import Patience
@@ -48,7 +58,7 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
         version=__version__,
         description=NOTICE,
         license_info={"name": "Apache-2.0"},
-        docs_url=None,  # both load scripts from another origin
+        docs_url=None,  # both load scripts from another origin; ours is serving/documentation.py
         redoc_url=None,
         lifespan=_lifespan,
         # FastAPI's own would tell paths and exceptions, which can hold names: ours is in observing.
@@ -69,6 +79,7 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
     app.include_router(router)
     app.include_router(reviews.router)
     app.include_router(metrics.router)
+    app.include_router(documentation.router)
     browser.install(app)
     openapi.install(app)
     return app
@@ -77,14 +88,15 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost."""
     app.add_middleware(problems.Unforeseen)
+    app.add_middleware(HeadMethod)
     app.add_middleware(Draining, service=app.state.service)
     rates = Rates(settings.rate_limit) if settings.rate_limit else None
     app.add_middleware(Access, door=app.state.door, rates=rates)
     app.add_middleware(Patience, seconds=settings.client_timeout)
     hosts = settings.trusted_hosts.lower().split(",") if settings.trusted_hosts else ()
     app.add_middleware(Heads, hosts=hosts)
-    app.add_middleware(RequestIdentity)
     origins.install(app, settings)
+    app.add_middleware(RequestIdentity)
     app.add_middleware(Hardening)
     watching.install(app)
 

@@ -166,12 +166,14 @@ FORM: Header = ("Content-Type", f"multipart/form-data; boundary={BOUNDARY}")
 EVENTS: Header = ("Accept", "text/event-stream")
 
 
-def form(picture: bytes, *, name: str = "image_file", gate: str = "off") -> bytes:
+def form(
+    picture: bytes, *, name: str = "image_file", gate: str = "off", more_fields: bytes = b""
+) -> bytes:
     file = f'form-data; name="{name}"; filename="{canary("file")}.png"'
     more = f"Content-Type: image/{CANARY}\r\nX-Part: {canary('part')}"
     return b"".join(
         (
-            part(f'Content-Disposition: form-data; name="{CANARY}"', canary("value").encode()),
+            more_fields,
             part('Content-Disposition: form-data; name="gate"', gate.encode()),
             part(f"Content-Disposition: {file}\r\n{more}", picture),
             f"--{BOUNDARY}--\r\n".encode(),
@@ -187,9 +189,11 @@ def predictions() -> Iterator[Asked]:
         for part_of in (picture[: len(picture) // 2], picture[: len(picture) // 50]):
             yield Asked(422, headers=(FORM,), body=form(part_of))
     picture = as_png()
-    yield Asked(
-        200, path=f"/predict?patient={canary('query')}", headers=(FORM,), body=form(picture)
-    )
+    for query in (f"patient={canary('query')}", f"{CANARY}=1"):
+        yield Asked(422, path=f"/predict?{query}", headers=(FORM,), body=form(picture))
+    another = part(f'Content-Disposition: form-data; name="{CANARY}"', canary("value").encode())
+    yield Asked(422, headers=(FORM,), body=form(picture, more_fields=another))
+    yield Asked(415, headers=(FORM, ("Content-Encoding", CANARY)), body=form(picture))
     yield Asked(415, headers=(FORM,), body=form(as_dicom()))
     yield Asked(415, headers=(FORM,), body=form(canary("text").encode()))
     yield Asked(422, headers=(FORM,), body=form(b""))

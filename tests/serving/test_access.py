@@ -84,7 +84,9 @@ def test_what_is_not_named_as_open_is_closed(client: TestClient, method: str, pa
     assert client.request(method, path).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/health", "/ready", "/openapi.json"])
+@pytest.mark.parametrize(
+    "path", ["/", "/health", "/ready", "/openapi.json", "/docs", "/docs/start.js"]
+)
 def test_what_says_nothing_of_an_image_is_open(client: TestClient, path: str) -> None:
     assert client.get(path).status_code == 200
 

@@ -146,8 +146,8 @@ def test_one_that_rests_between_requests_is_kept(patient: Address) -> None:
 
 
 def form(padding: int = 0) -> tuple[bytes, bytes]:
-    more = {"padding": "a" * padding}
-    request = httpx.Request("POST", "http://healer/predict", data=more, files={"image_file": png()})
+    picture = png() + b"\0" * padding  # behind its end
+    request = httpx.Request("POST", "http://healer/predict", files={"image_file": picture})
     body = request.read()
     lines = [f"{name}: {value}" for name, value in request.headers.items()]
     return "\r\n".join(["POST /predict HTTP/1.1", *lines, "", ""]).encode(), body

@@ -17,8 +17,10 @@ from healer.errors import (
     HealerError,
     ModelIncomplete,
     ModelNotReady,
+    ModelUnavailable,
     ShuttingDown,
     UpstreamChanged,
+    UpstreamKeyRejected,
     UpstreamUnreachable,
 )
 from healer.imaging import Tile
@@ -187,6 +189,43 @@ async def test_what_fails_its_first_question_is_closed_before_another_is_opened(
     assert not opening.opened[-1].closed
     await service.stop()
     assert opening.opened[-1].closed
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("found", "kind"),
+    [
+        (UpstreamKeyRejected("http://model", "status 401"), ModelUnavailable),
+        (UpstreamUnreachable("http://model", "status 500"), ModelNotReady),
+    ],
+)
+async def test_what_nobody_mends_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch, found: HealerError, kind: type[ModelNotReady]
+) -> None:
+    """Neither once it serves, nor before: the model's server is called on all the same."""
+    monkeypatch.setattr(model_module, "ABSENT_SECONDS", 0.001)
+    service, opening = elsewhere()
+    opening.well.set()
+    await service.start()
+    while service.status.reason:
+        await asyncio.sleep(0.001)
+    monkeypatch.setattr(Elsewhere, "trouble", lambda _: found)
+    trouble = await service.trouble()
+    assert type(trouble) is kind
+    assert trouble.reason == str(found)
+    await service.stop()
+
+    def fail() -> Screener:
+        raise found
+
+    service = Service(Choice("openai", "a test"), fail, Settings(_env_file=None))
+    await service.start()
+    while service.status.reason == "the model is loading":
+        await asyncio.sleep(0.001)
+    with pytest.raises(ModelNotReady) as refused:
+        service.draw(Deadline.after(60))
+    assert type(refused.value) is kind
+    await service.stop()
 
 
 @pytest.mark.anyio

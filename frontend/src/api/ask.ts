@@ -109,7 +109,8 @@ function problemIn(body: string): Problem | undefined {
 
 function unworded(status: number): Problem {
   const code = `http_${status}`;
-  return { type: "about:blank", title: "", detail: "", status, code, request_id: "" };
+  const retryable = status === 429 || status === 503; // a proxy's, without our document
+  return { type: "about:blank", title: "", detail: "", status, code, request_id: "", retryable, retry_after: null };
 }
 
 /** Retry-After is seconds or a date (RFC 9110, 10.2.3). */

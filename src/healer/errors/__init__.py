@@ -111,6 +111,13 @@ HealerError
     ├── MalformedForm        multipart that does not parse
     ├── MissingField
     ├── InvalidField
+    ├── RepeatedField        two pictures, or two wishes
+    ├── UnknownField
+    ├── UnknownParameter     in the address
+    ├── BodyEncoded          Content-Encoding
+    ├── AddressUnknown       404
+    ├── MethodNotAllowed     405
+    ├── PreflightRefused     CORS
     ├── InvalidTimeout       X-Request-Timeout
     ├── EmptyFile
     ├── TooManyBytes
@@ -273,6 +280,8 @@ from healer.errors.queueing import (
 )
 from healer.errors.request import (
     AddressNotFile,
+    AddressUnknown,
+    BodyEncoded,
     EmptyFile,
     FileNotReadable,
     FolderWithoutImages,
@@ -281,13 +290,18 @@ from healer.errors.request import (
     ImageTooCostly,
     InvalidField,
     MalformedForm,
+    MethodNotAllowed,
     MissingField,
     NotAnImage,
     OutputNotWritable,
+    PreflightRefused,
+    RepeatedField,
     RequestError,
     TooManyBytes,
     TooManyPixels,
     TruncatedImage,
+    UnknownField,
+    UnknownParameter,
     UnsupportedFormat,
     UploadNotMultipart,
 )
@@ -317,6 +331,7 @@ __all__ = [
     "AdapterMismatch",
     "AdapterNotMerged",
     "AddressNotFile",
+    "AddressUnknown",
     "AnchorMissing",
     "AnswerUnknown",
     "AnswersNotWritable",
@@ -332,6 +347,7 @@ __all__ = [
     "AuditUnreadable",
     "BenchDiskFull",
     "BenchError",
+    "BodyEncoded",
     "Busy",
     "CalibrationMismatch",
     "CalibrationUnreadable",
@@ -397,6 +413,7 @@ __all__ = [
     "MachineBusy",
     "MalformedForm",
     "MemoryTooSmall",
+    "MethodNotAllowed",
     "MissingField",
     "ModelAltered",
     "ModelError",
@@ -415,9 +432,11 @@ __all__ = [
     "OutOfMemory",
     "OutputNotWritable",
     "OutputTaken",
+    "PreflightRefused",
     "QueueFull",
     "RateLimited",
     "RayUnavailable",
+    "RepeatedField",
     "RequestError",
     "ResultsMismatch",
     "ReviewUnreadable",
@@ -439,6 +458,8 @@ __all__ = [
     "TuningDiverged",
     "TuningError",
     "UnknownContender",
+    "UnknownField",
+    "UnknownParameter",
     "UnsupportedFormat",
     "UploadNotMultipart",
     "UploadsFull",

@@ -72,9 +72,9 @@ class ImageReaderLost(HealerError):
     code = "image_reader_lost"
     title = "The process that reads images was lost"
     message = (
-        "The process that reads images was lost ({reason}) before it had read this one, and another "
-        "is in its place. The picture is not to blame: send it again in a moment. If that goes on, "
-        "the operator should see the log, and whether memory or open files run out."
+        "The process that reads images was lost ({reason}) before it had read this one, and "
+        "another is in its place. The picture is not to blame: send it again in a moment. If that "
+        "goes on, the operator should see the log, and whether memory or open files run out."
     )
     retryable = True
 

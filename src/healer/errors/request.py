@@ -52,6 +52,86 @@ class InvalidField(RequestError):
 
 
 @dataclass(eq=False)
+class RepeatedField(RequestError):
+    field: str
+    count: int
+    code = "repeated_field"
+    title = "A form field stands there more than once"
+    message = (
+        "The form has {count} fields named {field}, and Healer does not choose among them. Send "
+        "each field once, and each picture in a request of its own."
+    )
+
+
+@dataclass(eq=False)
+class UnknownField(RequestError):
+    """Unnamed, for a name that a client chose may be a patient's."""
+
+    known: str
+    code = "unknown_field"
+    title = "A form field is not known"
+    message = (
+        "The form has a field that Healer does not know. It takes: {known}. Leave out all others."
+    )
+
+
+@dataclass(eq=False)
+class UnknownParameter(RequestError):
+    known: str
+    code = "unknown_parameter"
+    title = "The address carries what is not read from there"
+    message = (
+        "The address carries parameters, behind its question mark, and nothing is read from there. "
+        "Send what is meant in the body, whose fields are: {known}."
+    )
+
+
+@dataclass(eq=False)
+class BodyEncoded(RequestError):
+    code = "body_encoded"
+    title = "The body is compressed"
+    message = (
+        "The body has a Content-Encoding, such as gzip, and Healer reads bodies as they are. Send "
+        "it without; pictures are compressed already."
+    )
+
+
+@dataclass(eq=False)
+class AddressUnknown(RequestError):
+    code = "not_found"
+    title = "There is nothing at this address"
+    message = (
+        "There is nothing at this address. Pictures go to POST /predict; /docs shows every "
+        "address, and /openapi.json is the contract."
+    )
+
+
+@dataclass(eq=False)
+class MethodNotAllowed(RequestError):
+    allowed: str
+    code = "method_not_allowed"
+    title = "The address does not take this method"
+    message = (
+        "This address takes {allowed} alone. Pictures go to POST /predict; /docs shows what each "
+        "address takes."
+    )
+
+
+@dataclass(eq=False)
+class PreflightRefused(RequestError):
+    part: str
+    methods: str
+    headers: str
+    code = "preflight_refused"
+    title = "A page from elsewhere may not ask this"
+    message = (
+        "A page from elsewhere may not ask this; not allowed: {part}. The operator names origins "
+        "in HEALER_CORS_ORIGINS, as scheme://host:port. Methods may be {methods}, headers "
+        "{headers}."
+    )
+
+
+@dataclass(eq=False)
 class EmptyFile(RequestError):
     code = "empty_file"
     title = "The file is empty"

@@ -27,8 +27,8 @@ from healer.serving.recording import CALLER
 # /health and /ready say nothing of any image; the page and the contract are as public as Healer's
 # source, and a browser opens the page before it can send a key. Whatever is not named here is
 # closed: /metrics too, for whoever reads it before and after an answer knows the verdict.
-OPEN = frozenset({"/", "/health", "/ready", "/openapi.json"})
-OPEN_BELOW = "/page/"
+OPEN = frozenset({"/", "/health", "/ready", "/openapi.json", "/docs"})
+OPEN_BELOW = ("/page/", "/docs/")
 RATED = frozenset({"/predict"})  # what asks the model
 REALM = 'Bearer realm="healer"'
 

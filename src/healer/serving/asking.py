@@ -19,12 +19,12 @@ from healer.queueing.budget import Overdrawn
 from healer.queueing.deadline import Deadline
 from healer.queueing.ticket import Ticket
 from healer.screening.admission import Admitted
+from healer.serving.form import FIELDS
 from healer.serving.identity import request_id_of
 from healer.serving.recording import Recording, caller_of
 from healer.serving.service import Service
-from healer.serving.upload import drain, read_upload
+from healer.serving.upload import as_it_is, drain, read_upload
 
-FIELD = "image_file"
 TIMEOUT = "X-Request-Timeout"
 
 Result = TypeVar("Result")
@@ -53,7 +53,8 @@ async def receive(request: Request, service: Service, settings: Settings, held: 
     try:
         async with deadline.limit():
             await refuse_early(request, service)
-            upload = await read_upload(request, FIELD, settings.max_bytes, hold.add)
+            as_it_is(request, FIELDS)
+            upload = await read_upload(request, settings.max_bytes, hold.add)
         mode = gate_mode(upload.fields.get("gate"), settings)
         receiving = time.perf_counter() - began
         trail.current().reached("receive")
@@ -99,11 +100,11 @@ async def refuse_early(request: Request, service: Service) -> None:
 
 def deadline_of(request: Request, settings: Settings) -> Deadline:
     """The caller's, and never later than the operator's."""
-    asked = request.headers.get(TIMEOUT)
-    if asked is None:
+    asked = request.headers.getlist(TIMEOUT)
+    if not asked:
         return Deadline.after(settings.request_timeout)
     try:
-        seconds = float(asked)
+        (seconds,) = map(float, asked)
     except ValueError:
         raise errors.InvalidTimeout from None
     if not (math.isfinite(seconds) and seconds > 0):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -44,6 +45,12 @@ STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.UploadNotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.MissingField: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.InvalidField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RepeatedField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnknownField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnknownParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.BodyEncoded: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.AddressUnknown: HTTPStatus.NOT_FOUND,
+    errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
     errors.EmptyFile: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -133,15 +140,32 @@ def refusal(request: Request, error: errors.HealerError) -> Response:
     if isinstance(error, errors.ImageNotAssessable):
         trail.current().refused = [str(reason["code"]) for reason in error.reasons]
     problem = Problem.of(error, status, request_id_of(request))
-    return _document(problem, retry_headers(error))
+    return _document(problem, retry_headers(error) | _hints(error))
+
+
+def _hints(error: errors.HealerError) -> dict[str, str]:
+    """Headers that RFC 9110 asks for beside a status."""
+    if isinstance(error, errors.MethodNotAllowed):
+        return {"Allow": error.allowed}
+    return {"Accept-Encoding": "identity"} if isinstance(error, errors.BodyEncoded) else {}
 
 
 async def _routing(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = HTTPStatus(error.status_code)
+    if status == HTTPStatus.NOT_FOUND:
+        return refusal(request, errors.AddressUnknown())
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return refusal(request, errors.MethodNotAllowed(_allowed(error.headers or {})))
     code = status.phrase.lower().replace(" ", "_")
     return _document(_plain(request, status, code, str(error.detail)), error.headers)
+
+
+def _allowed(headers: Mapping[str, str]) -> str:
+    """With HEAD beside GET, which serving/head_method.py answers."""
+    methods = {each.strip() for each in headers.get("Allow", "GET").split(",")}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -15,6 +17,7 @@ from healer.audit.records import Opinion
 from healer.serving import access
 from healer.serving.problems import documented
 from healer.serving.recording import caller_of
+from healer.serving.upload import as_it_is
 
 LIMIT_BYTES = 16 * 1024
 
@@ -42,6 +45,8 @@ _BODY: dict[str, Any] = {
     openapi_extra=_BODY,
     responses=documented(
         errors.ReviewUnreadable,
+        errors.UnknownParameter,
+        errors.BodyEncoded,
         errors.TooManyBytes,
         errors.AnswerUnknown,
         errors.AuditOff,
@@ -54,6 +59,7 @@ _BODY: dict[str, Any] = {
 async def review(request: Request) -> ReviewOut:
     """Keep whether a reviewer agrees with an answer. Nothing is ever altered: a second review of
     the same answer stands beside the first."""
+    as_it_is(request, Opinion.model_fields)
     opinion = opinion_in(request.headers.get("content-type", ""), await _body(request))
     journal: Journal = request.app.state.journal
     record = await run_in_threadpool(journal.review, opinion, caller_of(request))
@@ -66,12 +72,26 @@ def opinion_in(content_type: str, body: bytes) -> Opinion:
     if content_type.split(";")[0].strip().lower() != "application/json":
         raise errors.ReviewUnreadable("its content type is not application/json")
     try:
+        refuse_repeated(body)
         return Opinion.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = str(first["loc"][0]) if first["loc"] else "the body"
         known = where if where in (*Opinion.model_fields, "the body") else "a field"
         raise errors.ReviewUnreadable(f"{known}: {first['msg']}") from None
+
+
+def refuse_repeated(body: bytes) -> None:
+    """Raises ReviewUnreadable where a field stands there twice: JSON's readers take the last."""
+
+    def unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        named = dict(pairs)
+        if len(named) < len(pairs):
+            raise errors.ReviewUnreadable("a field stands there more than once")
+        return named
+
+    with suppress(ValueError, RecursionError):  # what is no JSON is told of by its own reader
+        json.loads(body, object_pairs_hook=unrepeated)
 
 
 async def _body(request: Request) -> bytes:

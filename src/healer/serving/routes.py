@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from healer import __version__, errors
-from healer.config import GateMode, Settings
+from healer.config import Settings
 from healer.imaging.decode import FORMATS
-from healer.serving import access, browser
-from healer.serving.asking import FIELD, TIMEOUT, Asked, receive, unless_gone
+from healer.serving import access, browser, form
+from healer.serving.asking import TIMEOUT, Asked, receive, unless_gone
 from healer.serving.events import EVENTS, Events, answer_in_events
+from healer.serving.negotiation import prefers
 from healer.serving.problems import documented
 from healer.serving.schemas import Health, Limits, ModelOut, Prediction, Readiness, Welcome
 from healer.serving.service import Service
@@ -44,7 +45,7 @@ TheSettings = Annotated[Settings, Depends(settings_of)]
 )
 async def root(request: Request) -> Response:
     """The page for browsers; a short description otherwise."""
-    if "text/html" in request.headers.get("accept", ""):
+    if prefers(request, "text/html"):
         return browser.page()
     return JSONResponse(Welcome(version=__version__).model_dump(), headers={"Vary": "Accept"})
 
@@ -84,25 +85,8 @@ async def ready(service: TheService) -> Readiness:
     return Readiness()
 
 
-_FORM: dict[str, Any] = {
-    "type": "object",
-    "required": [FIELD],
-    "properties": {
-        FIELD: {
-            "type": "string",
-            "format": "binary",
-            "description": "One H&E tile: PNG, JPEG, TIFF, WebP or BMP.",
-        },
-        "gate": {
-            "type": "string",
-            "enum": list(get_args(GateMode)),
-            "description": "What to do with a picture that is no assessable H&E field; the "
-            "default is the operator's (HEALER_GATE).",
-        },
-    },
-}
 _UPLOAD: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}},
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": form.SCHEMA}}},
     "parameters": [
         {
             "name": TIMEOUT,
@@ -120,6 +104,10 @@ _REFUSALS = documented(
     errors.UnsupportedFormat,
     errors.MissingField,
     errors.InvalidField,
+    errors.RepeatedField,
+    errors.UnknownField,
+    errors.UnknownParameter,
+    errors.BodyEncoded,
     errors.EmptyFile,
     errors.TruncatedImage,
     errors.TooManyBytes,
@@ -162,12 +150,12 @@ _REFUSALS = documented(
 async def predict(request: Request, service: TheService, settings: TheSettings) -> Response:
     """Is colorectal cancer present in this tile?
 
-    With `Accept: text/event-stream` the verdict is sent as soon as it is known, and the
+    Where `Accept` prefers `text/event-stream` the verdict is sent as soon as it is known, and the
     explanation after it, piece by piece. A full queue is a 429 that says when to come again.
     """
     with ExitStack() as held:
         asked = await receive(request, service, settings, held)
-        if "text/event-stream" in request.headers.get("accept", ""):
+        if prefers(request, "text/event-stream"):
             return Events(answer_in_events(service, asked), held.pop_all())
         told = await answer(request, service, asked)
         return Response(told.model_dump_json(), media_type="application/json")

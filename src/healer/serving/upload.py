@@ -2,24 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass
+from email.message import Message
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from healer.errors import MalformedForm, MissingField, TooManyBytes, UploadNotMultipart
+from healer.errors import (
+    BodyEncoded,
+    MalformedForm,
+    MissingField,
+    RepeatedField,
+    TooManyBytes,
+    UnknownField,
+    UnknownParameter,
+    UploadNotMultipart,
+)
 from healer.queueing.budget import Overdrawn
+from healer.serving.form import FIELD, FIELDS
 
 # Boundaries, part headers and small fields beside the file itself.
 FORM_OVERHEAD = 64 * 1024
 # A client that is still sending reads our refusal only once it is done: this much is thrown away.
 DRAINED = 64 * 1024 * 1024
+PLAIN = (b"7bit", b"8bit", b"binary")  # transfer encodings that change nothing
 
 
-class _InMemoryParser(MultiPartParser):
+class _Parser(MultiPartParser):
     spool_max_size = 0  # Starlette's word for "never roll over to disk"
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        for name, value in part.item_headers:
+            if name == b"content-transfer-encoding" and value.strip().lower() not in PLAIN:
+                raise MultiPartException("a part has a Content-Transfer-Encoding; send it as it is")
+        if part.content_disposition and names_a_file(part.content_disposition):
+            part.content_disposition += b'; filename="named"'
+        super().on_headers_finished()
+
+
+def names_a_file(disposition: bytes) -> bool:
+    """Whether it has a filename* alone: RFC 7578 does not want it, and some clients send it."""
+    header = Message()
+    header["Content-Disposition"] = disposition.decode("latin-1")
+    _, options = parse_options_header(disposition)
+    return b"filename" not in options and header.get_filename() is not None
 
 
 class _TooLong(MultiPartException):
@@ -38,10 +68,17 @@ class Upload:
     fields: dict[str, str]
 
 
-async def read_upload(
-    request: Request, field: str, limit_bytes: int, count: Callable[[int], None]
-) -> Upload:
-    """The form whose file is in `field`; `count` is told of bytes as they arrive.
+def as_it_is(request: Request, known: Iterable[str]) -> None:
+    """Raises UnknownParameter for what stands in the address, and BodyEncoded."""
+    if request.url.query:
+        raise UnknownParameter(", ".join(known))
+    encoding = request.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise BodyEncoded
+
+
+async def read_upload(request: Request, limit_bytes: int, count: Callable[[int], None]) -> Upload:
+    """`count` is told of bytes as they arrive.
 
     Raises `healer.errors.RequestError`, and Overdrawn where `count` does.
     """
@@ -49,20 +86,37 @@ async def read_upload(
         raise UploadNotMultipart
     form = await _parse(request, limit_bytes, count)
     try:
-        file = form.get(field)
-        if not isinstance(file, UploadFile):
-            raise MissingField(field)
+        file, texts = parts_of(form)
         data = await file.read()
     finally:
         await form.close()
     if len(data) > limit_bytes:
         raise TooManyBytes(limit_bytes)
-    return Upload(data, {name: value for name, value in form.items() if isinstance(value, str)})
+    return Upload(data, texts)
+
+
+def parts_of(form: FormData) -> tuple[UploadFile, dict[str, str]]:
+    """The file, and the fields beside it. Raises where one of them would have to be guessed at."""
+    for name in FIELDS:
+        if (count := len(form.getlist(name))) > 1:
+            raise RepeatedField(name, count)
+    file = form.get(FIELD)
+    if not isinstance(file, UploadFile):
+        raise MissingField(FIELD)
+    texts: dict[str, str] = {}
+    for name, value in form.items():
+        if name not in FIELDS:
+            raise UnknownField(", ".join(FIELDS))
+        if isinstance(value, str):
+            texts[name] = value
+        elif name != FIELD:
+            raise MalformedForm(f"its field {name} is a file, and must be text")
+    return file, texts
 
 
 async def _parse(request: Request, limit_bytes: int, count: Callable[[int], None]) -> FormData:
-    parser = _InMemoryParser(
-        request.headers, _limited(request, limit_bytes, count), max_files=8, max_fields=32
+    parser = _Parser(
+        request.headers, _limited(request, limit_bytes, count), max_files=32, max_fields=32
     )
     try:
         return await parser.parse()

@@ -20,6 +20,7 @@ from healer.screening.question import COLORECTAL_CANCER
 from healer.serving import model
 from healer.serving import upstream as probing
 from tests.engines.openai.upstream import KEY, MODEL, Upstream
+from tests.engines.openai.upstream import answered as refusing
 from tests.screening.test_calibration import SAMPLE, saved
 from tests.serving.conftest import png, wait_until_ready
 
@@ -160,3 +161,13 @@ def test_an_upstream_that_starts_later_is_waited_for(
             assert "loading" in reason or "started" in reason
         upstream.cards = [{"id": MODEL}]
         wait_until_ready(client)
+
+
+def test_a_key_that_is_rejected_while_it_serves_is_not_waited_for(
+    upstream: Upstream, client: TestClient
+) -> None:
+    upstream.faults.append(refusing(401))
+    refused = client.post("/predict", files={"image_file": png()})
+    assert (refused.status_code, refused.json()["code"]) == (502, "upstream_key_rejected")
+    assert "retry-after" not in refused.headers
+    assert refused.json()["retryable"] is False

@@ -1,0 +1,29 @@
+"""The form of `POST /predict`: every field is listed here, and no other is taken."""
+
+from __future__ import annotations
+
+from typing import Any, get_args
+
+from healer.config import GateMode
+
+FIELD = "image_file"
+# OpenAPI schemas by name. All but FIELD are text.
+FIELDS: dict[str, dict[str, Any]] = {
+    FIELD: {
+        "type": "string",
+        "format": "binary",
+        "description": "One H&E tile: PNG, JPEG, TIFF, WebP or BMP.",
+    },
+    "gate": {
+        "type": "string",
+        "enum": list(get_args(GateMode)),
+        "description": "What to do with a picture that is no assessable H&E field; the default is "
+        "the operator's (HEALER_GATE).",
+    },
+}
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": [FIELD],
+    "properties": FIELDS,
+    "additionalProperties": False,
+}

@@ -1,0 +1,27 @@
+"""`/docs` in a browser: Swagger UI draws the contract and asks nobody else."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from healer.config import Settings
+from healer.engines.fake import FakeEngine
+from healer.main import create_app
+from tests.e2e.conftest import OpenPage
+from tests.serving.conftest import live
+
+
+def test_the_contract_is_drawn_under_its_own_policy(open_page: OpenPage) -> None:
+    with live(create_app(Settings(_env_file=None), engine=FakeEngine())) as url:
+        page = open_page(f"{url}/")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"{url}/docs")
+        predict = page.locator("#operations-default-predict_predict_post")
+        expect(predict).to_contain_text("/predict")
+        predict.locator("button").first.click()
+        expect(predict).to_contain_text("image_file")
+        page.get_by_role("button", name="Try it out").click()
+        expect(page.get_by_role("button", name="Execute")).to_be_visible()
+    assert asked
+    assert all(each.startswith((f"{url}/", "data:")) for each in asked)
