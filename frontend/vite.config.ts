@@ -1,6 +1,7 @@
 import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 import { licences } from "./licences";
+import { PATHS } from "./src/api/paths";
 
 const service = process.env.HEALER_URL ?? "http://127.0.0.1:8080";
 
@@ -18,6 +19,6 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
   },
-  server: { proxy: Object.fromEntries(["/predict", "/health", "/ready"].map((path) => [path, service])) },
+  server: { proxy: Object.fromEntries(Object.values(PATHS).map((path) => [path, service])) },
   test: { include: ["src/**/*.test.ts"], environment: "node", pool: "threads", poolOptions: { threads: { singleThread: true } } },
 });

@@ -18,7 +18,7 @@ export function App(): ReactElement {
   const dropping = useDropping();
   useKeyboard();
   return (
-    <div className="flex min-h-dvh flex-col lg:h-dvh">
+    <div className="relative flex min-h-dvh flex-col lg:h-dvh">
       <Header />
       {empty ? (
         <Empty />
@@ -27,7 +27,7 @@ export function App(): ReactElement {
           <section aria-label={texts.worklist.title} className={`${reading ? "hidden lg:flex" : "flex"} min-h-0 min-w-0 flex-col border-line lg:border-r`}>
             <Worklist />
           </section>
-          <section id="result" tabIndex={-1} className={`${reading ? "block" : "hidden lg:block"} min-w-0 outline-none lg:min-h-0 lg:overflow-y-auto`}>
+          <section id="result" tabIndex={-1} className={`${reading ? "block" : "hidden lg:block"} min-w-0 relative outline-none lg:min-h-0 lg:overflow-y-auto`}>
             <Reader />
           </section>
         </main>

@@ -1,11 +1,14 @@
-import type { Answer } from "./api/types";
+import type { Answer, Mark } from "./api/types";
 import type { Trouble } from "./session/item";
-import { duration, megabytes, megapixels, percent } from "./view/numbers";
+import type { Category, Sorting } from "./session/list";
+import { duration, megabytes, megapixels, ordinal, percent } from "./view/numbers";
 
 const many = (count: number, one: string, more: string): string => `${count} ${count === 1 ? one : more}`;
 const tiles = (count: number): string => many(count, "tile", "tiles");
 const list = new Intl.ListFormat("en", { type: "disjunction" });
-const trouble = (code: string, title: string, detail: string): Trouble => ({ code, title, detail });
+const trouble = (code: string, title: string, detail: string): Trouble => ({ code, title, detail, canRetry: true });
+/** What a picture is refused for stays with the picture. */
+const unfit = (code: string, title: string, detail: string): Trouble => ({ code, title, detail, canRetry: false });
 const FORMAT_NAMES: Partial<Record<string, string>> = { WEBP: "WebP" };
 const formats = (names: readonly string[]): string => list.format(names.map((name) => FORMAT_NAMES[name] ?? name));
 
@@ -60,22 +63,43 @@ export const texts = {
         : `${percent(probability)}. No below ${percent(upper)}, yes from there.`,
     zones: { no: "No", indeterminate: "Indeterminate", yes: "Yes" },
     explanation: "Explanation",
-    findings: "What the model saw",
+    findings: "Class probabilities",
     gate: "What the input gate found",
-    gateAsked: "You asked for an answer all the same.",
+    gateAsked: "You asked for an answer anyway.",
+    againstAdvice: "Answered against the input gate's advice",
+    againstAdviceShort: "Against the gate's advice",
+    likely: {
+      "high-grade": "High-grade neoplasia likely",
+      "low-grade": "Low-grade neoplasia likely",
+      "serrated": "Serrated adenoma likely",
+    } satisfies Record<Mark, string>,
+    likelyShort: { "high-grade": "High-grade likely", "low-grade": "Low-grade likely", "serrated": "Serrated likely" } satisfies Record<Mark, string>,
+    second: "Dysplasia or cancer",
+    warnings: "About this picture",
+    sameAs: (name: string) => `The same file, byte for byte, as ${name}.`,
+  },
+
+  windows: {
+    title: "Window by window",
+    show: "Show windows",
+    summary: (yes: number, indeterminate: number, no: number, highest: number) =>
+      `${many(yes + indeterminate + no, "window", "windows")}: ${yes} yes, ${indeterminate} indeterminate, ${no} no. The highest probability is ${percent(highest)}.`,
+    all: "All windows, the highest first",
+    one: (x: number, y: number, width: number, height: number) => `${width} × ${height} px at ${x}, ${y}`,
   },
 
   phase: {
     checking: "Checking",
-    waiting: (place: number) => (place === 1 ? "Next in line" : `Waiting, ${place}. in line`),
+    waiting: (place: number) => (place === 1 ? "Next in line" : `Waiting, ${ordinal(place)} in line`),
     paused: "Waiting for the service",
     uploading: (share: number) => `Uploading, ${Math.round(share * 100)} %`,
-    queued: (position: number) => `At the service, ${position}. in line`,
-    looking: "Looking",
-    lookingFor: (seconds: number) => `Looking for ${seconds} s`,
-    explaining: "Explaining",
+    queued: (position: number) => `At the service, ${ordinal(position)} in line`,
+    looking: "Reading the tile",
+    lookingFor: (seconds: number) => `Reading the tile, ${seconds} s`,
+    explaining: "Writing the explanation",
     cancelled: "Cancelled",
     cancelledMeans: "This tile was not answered. Nothing of it is left at the service.",
+    cancelledLate: "The verdict stands. Its explanation was not waited for.",
     wait: "The verdict appears here as soon as it is known; the explanation follows.",
   },
 
@@ -119,26 +143,32 @@ export const texts = {
   worklist: {
     title: "Worklist",
     progress: (answered: number, all: number) => `${answered} of ${tiles(all)} finished`,
-    filters: { all: "All", yes: "Yes", indeterminate: "Indeterminate", no: "No", failed: "Not answered", open: "Under way" },
+    filters: {
+      "all": "All", "yes": "Yes", "indeterminate": "Indeterminate", "no": "No", "failed": "Not answered", "open": "In progress",
+      "high-grade": "High-grade likely", "low-grade": "Low-grade likely", "serrated": "Serrated likely",
+      "against_advice": "Against advice", "duplicate": "Duplicates",
+    } satisfies Record<Category, string>,
     sort: "Sort",
-    sortings: { added: "As added", name: "Name", likeliest: "Most likely first", unlikeliest: "Least likely first" },
+    sortings: { added: "As added", name: "Name", likeliest: "Most likely first", unlikeliest: "Least likely first" } satisfies Record<Sorting, string>,
     range: "Probability in %",
     least: "From",
     most: "to",
     nothingFits: "No tile fits this filter.",
     showAll: "Show all",
     cancelAll: "Cancel all",
+    retryAll: "Try all again",
     csv: "CSV",
     json: "JSON",
     exportAs: "Export as",
     clear: "Clear all",
     clearSure: (count: number) => `Clear ${tiles(count)}, their answers and your notes?`,
-    clearMeans: "They cannot be brought back. Export them first if you need them.",
+    clearMeans: "Undo brings them back until you close its message or this tab.",
     clearYes: "Clear all",
     clearNo: "Go back",
     marked: { agree: "you agree", disagree: "you disagree" },
-    answered: (name: string, verdict: Answer, probability: number): string =>
-      `${name}: ${texts.verdict.words[verdict]}, ${percent(probability)}`,
+    duplicate: "Duplicate",
+    answered: (name: string, verdict: Answer, probability: number, further: readonly string[]): string =>
+      [`${name}: ${texts.verdict.words[verdict]}, ${percent(probability)}`, ...further].join(". "),
     finished: (yes: number, indeterminate: number, no: number, failed: number) =>
       `Finished: ${yes} yes, ${indeterminate} indeterminate, ${no} no, ${failed} not answered.`,
   },
@@ -146,8 +176,10 @@ export const texts = {
   action: {
     cancel: "Cancel",
     retry: "Try again",
-    warn: "Answer all the same",
+    warn: "Answer anyway",
     remove: "Remove",
+    removed: (names: readonly string[]) => (names.length === 1 ? `${names[0]} was removed.` : `${tiles(names.length)} were removed.`),
+    undo: "Undo",
     report: "PDF report",
     compare: "Compare",
     stopComparing: "Stop comparing",
@@ -214,7 +246,9 @@ export const texts = {
       ["R", "Try again"],
       ["P", "PDF report"],
       ["F", "Full screen"],
+      ["W", "Show or hide windows"],
       ["Delete", "Remove the tile, or cancel it"],
+      ["Ctrl+Z", "Bring back what was removed"],
       ["Ctrl+V", "Paste a picture"],
       ["?", "This list"],
     ],
@@ -231,20 +265,24 @@ export const texts = {
     made: (when: string) => `Made ${when}`,
     reading: "Reader",
     unread: "not marked",
+    second: (verdict: Answer, probability: number, calibrated: boolean): string =>
+      `${texts.verdict.second}: ${texts.verdict.words[verdict]}, ${percent(probability)} (${calibrated ? texts.verdict.calibrated : texts.verdict.uncalibrated})`,
     failed: "The report could not be made. Check that Healer is running, then try again.",
   },
 
   trouble: {
-    empty: trouble("empty_file", "The file is empty", "The file holds no bytes. Choose the picture again."),
+    empty: unfit("empty_file", "The file is empty", "The file holds no bytes. Choose the picture again."),
     tooManyBytes: (size: number, limit: number) =>
-      trouble("too_many_bytes", "The file is too large",
+      unfit("too_many_bytes", "The file is too large",
         `The file has ${megabytes(size)}; at most ${megabytes(limit)} are read. Choose a smaller field of view, or ask the operator to raise HEALER_MAX_BYTES.`),
     tooManyPixels: (width: number, height: number, limit: number) =>
-      trouble("too_many_pixels", "The image has too many pixels",
+      unfit("too_many_pixels", "The image has too many pixels",
         `The image is ${width} × ${height} pixels; at most ${megapixels(limit)} are read. Choose one field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS.`),
     otherFormat: (names: readonly string[]) =>
-      trouble("not_an_image", "Not a picture that Healer reads", `Choose ${formats(names)}. Other formats can be exported as one of these.`),
+      unfit("not_an_image", "Not a picture that Healer reads", `Choose ${formats(names)}. Other formats can be exported as one of these.`),
     lostTwice: trouble("lost", "The connection was lost twice", "Healer went away twice while this tile was with it. Try again, or look into its log."),
+    stillRefused: (code: string, why: string, times: number) =>
+      trouble(code, `Not answered after ${times} tries`, `${why} The other tiles go on without this one. Try it again later, or tell the operator.`),
     explanationLost: trouble("lost", "The explanation did not arrive", "The connection was lost after the verdict. Try again for the explanation."),
     unworded: (status: number) =>
       trouble(`http_${status}`, "The service did not answer as Healer does",

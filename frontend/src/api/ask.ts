@@ -1,9 +1,10 @@
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 
 import { keyHeaders } from "./key";
+import { PATHS } from "./paths";
 import type { Prediction, Problem, Verdict } from "./types";
 
-/** Why there is no answer. `retryAfter` is in seconds, where the service said when to come back. */
+/** Why there is no answer. `retryAfter` is in seconds, where the same picture can be answered later. */
 export type Ending =
   | { is: "answered"; answer: Prediction }
   | { is: "refused"; problem: Problem; retryAfter?: number }
@@ -30,7 +31,7 @@ const ASSUMED_WAIT_SECONDS = 5;
 export function ask(picture: Blob, gate: "warn" | undefined, hearing: Hearing): () => void {
   const request = new XMLHttpRequest();
   const listener = new Listener(request, hearing);
-  request.open("POST", "/predict");
+  request.open("POST", PATHS.predict);
   request.setRequestHeader("Accept", "text/event-stream");
   for (const [name, value] of Object.entries(keyHeaders())) request.setRequestHeader(name, value);
   request.upload.onprogress = (event) => {
@@ -87,21 +88,26 @@ class Listener {
     if (event === "verdict") this.hearing.verdict(JSON.parse(data) as Verdict);
     if (event === "explanation") this.hearing.explanation((JSON.parse(data) as { text: string }).text);
     if (event === "answer") this.end({ is: "answered", answer: JSON.parse(data) as Prediction });
-    if (event === "problem") this.end({ is: "refused", problem: JSON.parse(data) as Problem });
+    if (event === "problem") this.end(refusedMidway(JSON.parse(data) as Problem));
   }
 }
 
 /** A refusal as the service worded it, or as plainly as can be said of something else's. */
 export function refusal(status: number, body: string, retryAfter: string | null): Ending {
-  const problem = problemIn(body) ?? unworded(status);
-  if (status !== 429 && status !== 503) return { is: "refused", problem };
-  return { is: "refused", problem, retryAfter: secondsOf(retryAfter) };
+  const problem = problemIn(body, status) ?? unworded(status);
+  return problem.retryable ? { is: "refused", problem, retryAfter: secondsOf(retryAfter) } : { is: "refused", problem };
 }
 
-function problemIn(body: string): Problem | undefined {
+/** In the midst of a stream there is no header left to say when to come back. */
+function refusedMidway(problem: Problem): Ending {
+  return problem.retryable ? { is: "refused", problem, retryAfter: problem.retry_after ?? ASSUMED_WAIT_SECONDS } : { is: "refused", problem };
+}
+
+function problemIn(body: string, status: number): Problem | undefined {
   try {
     const parsed = JSON.parse(body) as Partial<Problem> | null;
-    return parsed?.code !== undefined && parsed.detail !== undefined ? (parsed as Problem) : undefined;
+    if (parsed?.code === undefined || parsed.detail === undefined) return undefined;
+    return { ...parsed, retryable: parsed.retryable ?? passes(status) } as Problem;
   } catch {
     return undefined; // a proxy's page, not the service's document
   }
@@ -109,8 +115,12 @@ function problemIn(body: string): Problem | undefined {
 
 function unworded(status: number): Problem {
   const code = `http_${status}`;
-  const retryable = status === 429 || status === 503; // a proxy's, without our document
-  return { type: "about:blank", title: "", detail: "", status, code, request_id: "", retryable, retry_after: null };
+  return { type: "about:blank", title: "", detail: "", status, code, request_id: "", retryable: passes(status), retry_after: null };
+}
+
+/** Where the service itself does not say whether the same picture can be answered later. */
+function passes(status: number): boolean {
+  return status === 429 || status === 503;
 }
 
 /** Retry-After is seconds or a date (RFC 9110, 10.2.3). */

@@ -1,10 +1,11 @@
 import { refusal, type Ending } from "./ask";
 import { keyHeaders } from "./key";
+import { PATHS } from "./paths";
 
 /** A reviewer's word on an answer, for the service's audit log; undefined once the log holds it. */
 export async function sendReview(request_id: string, agrees: boolean): Promise<Ending | undefined> {
   try {
-    const response = await fetch("/reviews", {
+    const response = await fetch(PATHS.reviews, {
       method: "POST",
       headers: { ...keyHeaders(), "Content-Type": "application/json" },
       body: JSON.stringify({ request_id, agrees }),

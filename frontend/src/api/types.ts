@@ -11,5 +11,9 @@ export type GateReason = Schemas["GateReason"];
 export type Finding = Schemas["FindingOut"];
 export type Thresholds = Schemas["Thresholds"];
 export type Answer = Schemas["Answer"];
-/** What the `verdict` event carries: an answer before it is put in words. */
-export type Verdict = Omit<Prediction, "prediction" | "explanation" | "timings_ms" | "notice">;
+export type SecondAnswer = Schemas["SecondAnswerOut"];
+/** The precursor that is likely where no cancer was read. */
+export type Mark = NonNullable<SecondAnswer["mark"]>;
+export type Window = Schemas["WindowOut"];
+/** What the `verdict` event carries: an answer before it is put in words. One kept by an older page has no `warnings`. */
+export type Verdict = Omit<Prediction, "prediction" | "explanation" | "timings_ms" | "notice" | "warnings"> & Partial<Pick<Prediction, "warnings">>;

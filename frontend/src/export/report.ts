@@ -1,6 +1,8 @@
 import type { Answer, Verdict } from "../api/types";
 import { context } from "../intake/preview";
 import type { Item } from "../session/item";
+import { isAgainstAdvice, isCalibrated } from "../session/trust";
+import { countWindows } from "../session/windows";
 import { texts } from "../texts";
 import { percent } from "../view/numbers";
 import { factsOf } from "../view/origins";
@@ -8,6 +10,8 @@ import { Sheet } from "./sheet";
 
 const QUIET = "#5a5162";
 const COLOURS: Record<Answer, string> = { yes: "#a5321b", no: "#0d5f6c", indeterminate: "#7b5200" };
+const PRECURSOR = "#5b2aa6";
+const WARNING = "#7b5200";
 const { margin } = Sheet;
 const WIDTH = Sheet.width - 2 * margin;
 const PICTURE_SIDE = 78;
@@ -30,8 +34,7 @@ export async function reportOf(item: Answered): Promise<Blob> {
   const beside = verdict(sheet, item.verdict, right, top, WIDTH - PICTURE_SIDE - GAP);
   top = Math.max(beside, top + PICTURE_SIDE) + GAP;
   top = section(sheet, texts.verdict.explanation, item.explanation, top, 8);
-  const warnings = item.verdict.gate?.warnings ?? [];
-  top = section(sheet, texts.verdict.gate, warnings.map((warning) => warning.sentence).join(" "), top, 4);
+  top = cautions(sheet, item.verdict, top);
   top = findings(sheet, item.verdict, top);
   const mark = item.review.mark ? texts.review[item.review.mark] : texts.report.unread;
   top = section(sheet, texts.report.reading, [mark, item.review.note].filter(Boolean).join(". "), top, 6);
@@ -40,13 +43,14 @@ export async function reportOf(item: Answered): Promise<Blob> {
   return sheet.blob;
 }
 
-async function picture(sheet: Sheet, item: Item, top: number): Promise<void> {
+async function picture(sheet: Sheet, item: Answered, top: number): Promise<void> {
   if (!item.drawable) return;
   const bitmap = await createImageBitmap(item.drawable);
   const scale = Math.min(1, PICTURE_PIXELS / Math.max(bitmap.width, bitmap.height));
   const canvas = new OffscreenCanvas(Math.max(1, bitmap.width * scale), Math.max(1, bitmap.height * scale));
   context(canvas).drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
+  drawWindows(canvas, item.verdict);
   const jpeg = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
   const fit = PICTURE_SIDE / Math.max(canvas.width, canvas.height);
   const bytes = new Uint8Array(await jpeg.arrayBuffer());
@@ -54,15 +58,54 @@ async function picture(sheet: Sheet, item: Item, top: number): Promise<void> {
 }
 
 function verdict(sheet: Sheet, told: Verdict, left: number, start: number, width: number): number {
-  const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because } = texts.verdict;
-  let top = sheet.text(words[told.verdict], left, start, width, { size: 22, bold: true, colour: COLOURS[told.verdict] });
+  const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because, againstAdvice } = texts.verdict;
+  const trusted = isCalibrated(told);
+  let top = start;
+  if (isAgainstAdvice(told)) top = sheet.text(againstAdvice, left, top, width, { size: 11, bold: true, colour: WARNING }) + 1;
+  top = sheet.text(words[told.verdict], left, top, width, { size: 22, bold: true, colour: COLOURS[told.verdict] });
   top = sheet.text(sentences[told.verdict], left, top, width);
   if (told.reason) top = sheet.text(because(told.reason), left, top + 1, width, { size: 9 });
-  const sort = told.calibrated ? calibrated : uncalibrated;
+  top = second(sheet, told, left, top, width);
+  const sort = trusted ? calibrated : uncalibrated;
   top = sheet.text(`${probability} (${sort})`, left, top + 4, width, { size: 9, colour: QUIET });
   top = sheet.text(percent(told.probability), left, top, width, { size: 16, bold: true });
   top = scale(sheet, told, left, top + 3, width);
-  return told.calibrated ? top : sheet.text(uncalibratedMeans, left, top + 1, width, { size: 9 });
+  return trusted ? top : sheet.text(uncalibratedMeans, left, top + 1, width, { size: 9 });
+}
+
+function second(sheet: Sheet, told: Verdict, left: number, start: number, width: number): number {
+  const answer = told.second_answer;
+  if (!answer) return start;
+  let top = start + 2;
+  if (answer.mark) top = sheet.text(texts.verdict.likely[answer.mark], left, top, width, { size: 13, bold: true, colour: PRECURSOR });
+  top = sheet.text(answer.sentence, left, top, width, { size: 9 });
+  return sheet.text(texts.report.second(answer.verdict, answer.probability, answer.calibrated), left, top, width, { size: 9, colour: QUIET });
+}
+
+/** What speaks against taking the answer as it stands. */
+function cautions(sheet: Sheet, told: Verdict, start: number): number {
+  const joined = (warnings: readonly { sentence: string }[] = []): string => warnings.map(({ sentence }) => sentence).join(" ");
+  let top = section(sheet, texts.verdict.gate, joined(told.gate?.warnings), start, 4);
+  top = section(sheet, texts.verdict.warnings, joined(told.warnings), top, 4);
+  if (!told.windows?.length) return top;
+  const { yes, indeterminate, no, highest } = countWindows(told.windows);
+  return section(sheet, texts.windows.title, texts.windows.summary(yes, indeterminate, no, highest), top, 2);
+}
+
+function drawWindows(canvas: OffscreenCanvas, { windows, tile }: Verdict): void {
+  const drawing = context(canvas);
+  drawing.font = "bold 22px sans-serif";
+  drawing.textBaseline = "top";
+  const [across, down] = [canvas.width / tile.width, canvas.height / tile.height];
+  for (const { x, y, width, height, probability, verdict } of windows ?? []) {
+    drawing.lineWidth = verdict === "yes" ? 6 : 3;
+    drawing.strokeStyle = drawing.fillStyle = COLOURS[verdict];
+    drawing.strokeRect(x * across, y * down, width * across, height * down);
+    const label = percent(probability);
+    drawing.fillRect(x * across, y * down, drawing.measureText(label).width + 10, 28);
+    drawing.fillStyle = "#fff";
+    drawing.fillText(label, x * across + 5, y * down + 3);
+  }
 }
 
 function scale(sheet: Sheet, told: Verdict, left: number, top: number, width: number): number {
@@ -89,6 +132,7 @@ function findings(sheet: Sheet, told: Verdict, start: number): number {
     sheet.text(percent(probability), margin + 154, top, 20, { size: 9 });
     top = sheet.text(name, margin, top, 92, { size: 9, most: 1 }) + 0.6;
   }
+  if (told.headline_rule) top = sheet.text(told.headline_rule, margin, top, WIDTH, { size: 8, colour: QUIET, most: 2 });
   return top + 3;
 }
 

@@ -1,4 +1,4 @@
-/** Give a file to the person, under a name that tells nothing of what is in it. */
+/** Give a file to the person. */
 export function save(content: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
@@ -7,9 +7,38 @@ export function save(content: Blob, name: string): void {
   setTimeout(() => { URL.revokeObjectURL(link.href); }, 10_000);
 }
 
-/** For example healer-worklist-2026-01-31-1605.csv, in the person's own time. */
+/** For example healer-worklist-2026-01-31-160507.csv, in the person's own time; never the same name twice. */
 export function nameFor(kind: string, extension: string, now: Date = new Date()): string {
+  return unused(`healer-${kind}-${stampOf(now)}`, extension);
+}
+
+/** The tile's name stands first, so that reports sort by tile; the request tells two of one name apart. */
+export function reportName(tile: string, request: string, now: Date = new Date()): string {
+  const parts = ["healer-report", forFiles(tile), stampOf(now), forFiles(request).slice(0, SHOWN_OF_REQUEST)];
+  return unused(parts.filter((part) => part !== "").join("-"), "pdf");
+}
+
+const MAX_NAME = 80;
+const SHOWN_OF_REQUEST = 8;
+const given = new Set<string>();
+
+function unused(stem: string, extension: string): string {
+  const nth = (count: number): string => (count === 1 ? `${stem}.${extension}` : `${stem}-${count}.${extension}`);
+  let count = 1;
+  while (given.has(nth(count))) count += 1;
+  given.add(nth(count));
+  return nth(count);
+}
+
+function stampOf(now: Date): string {
   const two = (number: number): string => String(number).padStart(2, "0");
   const day = `${now.getFullYear()}-${two(now.getMonth() + 1)}-${two(now.getDate())}`;
-  return `healer-${kind}-${day}-${two(now.getHours())}${two(now.getMinutes())}.${extension}`;
+  return `${day}-${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+}
+
+/** What every file system takes; of a long name, its end, where scanners put what differs. */
+function forFiles(name: string): string {
+  const stem = name.replace(/\.[A-Za-z0-9]{1,5}$/, "");
+  const plain = stem.normalize("NFC").replace(/[\p{C}\s<>:"/\\|?*]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "");
+  return Array.from(plain).slice(-MAX_NAME).join("");
 }

@@ -5,7 +5,7 @@ import { nameFor } from "./save";
 import { toCsv, toJson } from "./tables";
 
 const item = (name: string, note = ""): Item => ({
-  id: "1", name, file: new Blob(), phase: { is: "cancelled" }, explanation: "", losses: 0, review: { mark: "agree", note },
+  id: "1", name, file: new Blob(), phase: { is: "cancelled" }, explanation: "", losses: 0, resends: 0, review: { mark: "agree", note },
 });
 
 describe("CSV", () => {

@@ -1,15 +1,30 @@
+import { originals } from "../session/duplicates";
 import { isOpen, type Item } from "../session/item";
+import { isAgainstAdvice, isCalibrated } from "../session/trust";
+import { countWindows } from "../session/windows";
 import { texts } from "../texts";
 
-const COLUMNS: Record<string, (item: Item) => string | number | boolean | null | undefined> = {
+type Cell = string | number | boolean | null | undefined;
+
+const COLUMNS: Record<string, (item: Item, original: Item | undefined) => Cell> = {
   name: (item) => item.name,
   verdict: ({ verdict }) => verdict?.verdict,
   probability: ({ verdict }) => verdict?.probability,
-  calibrated: ({ verdict }) => verdict?.calibrated,
+  calibrated: ({ verdict }) => verdict && isCalibrated(verdict),
+  against_advice: ({ verdict }) => verdict && isAgainstAdvice(verdict),
+  second_verdict: ({ verdict }) => verdict?.second_answer?.verdict,
+  second_probability: ({ verdict }) => verdict?.second_answer?.probability,
+  second_mark: ({ verdict }) => verdict?.second_answer?.mark,
+  second_sentence: ({ verdict }) => verdict?.second_answer?.sentence,
   no_up_to: ({ verdict }) => verdict?.model.thresholds.lower,
   yes_from: ({ verdict }) => verdict?.model.thresholds.upper,
   explanation: ({ explanation }) => explanation,
-  gate: ({ verdict }) => verdict?.gate?.warnings.map((warning) => warning.sentence).join(" "),
+  gate: ({ verdict }) => sentences(verdict?.gate?.warnings),
+  warnings: ({ verdict }) => sentences(verdict?.warnings),
+  windows: ({ verdict }) => verdict?.windows?.length,
+  windows_yes: ({ verdict }) => verdict?.windows && countWindows(verdict.windows).yes,
+  windows_highest: ({ verdict }) => verdict?.windows && countWindows(verdict.windows).highest,
+  same_file_as: (_, original) => original?.name,
   not_answered: problemOf,
   reader: ({ review }) => review.mark,
   note: ({ review }) => review.note,
@@ -21,6 +36,10 @@ const COLUMNS: Record<string, (item: Item) => string | number | boolean | null |
   request_id: ({ verdict }) => verdict?.request_id,
 };
 
+function sentences(warnings: readonly { sentence: string }[] | undefined): string | undefined {
+  return warnings?.map((warning) => warning.sentence).join(" ");
+}
+
 function problemOf({ phase, verdict }: Item): string | undefined {
   if (phase.is === "failed") return `${phase.trouble.title}. ${phase.trouble.detail}`;
   return verdict ? undefined : phase.is;
@@ -28,13 +47,14 @@ function problemOf({ phase, verdict }: Item): string | undefined {
 
 /** RFC 4180, with the mark that tells spreadsheets it is UTF-8. */
 export function toCsv(items: readonly Item[]): Blob {
-  const rows = items.map((item) => Object.values(COLUMNS).map((column) => cell(column(item))));
+  const same = originals(items);
+  const rows = items.map((item) => Object.values(COLUMNS).map((column) => cell(column(item, same.get(item.id)))));
   const lines = [Object.keys(COLUMNS), ...rows].map((row) => row.join(","));
   return new Blob(["\ufeff", lines.map((line) => `${line}\r\n`).join("")], { type: "text/csv" });
 }
 
 /** A text that begins like a formula would be run by a spreadsheet: it is quoted for it too. */
-function cell(value: string | number | boolean | null | undefined): string {
+function cell(value: Cell): string {
   if (typeof value !== "string") return String(value ?? "");
   const text = /^[=+\-@\t\r]/.test(value) ? `'${value}` : value;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;

@@ -1,7 +1,8 @@
 import { check } from "../intake/check";
 import type { Found } from "../intake/found";
 import { draw } from "../intake/preview";
-import { isOpen, type Item } from "./item";
+import { digestOf } from "./duplicates";
+import type { Item } from "./item";
 import { pump } from "./queue";
 import { change, getState, itemOf, setState } from "./store";
 
@@ -20,13 +21,23 @@ export function take(found: Found): void {
     reading: session.reading || (added.length === 1 && session.items.length === 0),
     leftOut: found.leftOut,
   }));
-  unchecked.push(...added.map((item) => item.id));
+  prepareAgain(added.map((item) => item.id));
+}
+
+/** Check and draw these, also where that was broken off before. */
+export function prepareAgain(ids: readonly string[]): void {
+  unchecked.push(...ids);
   work();
 }
 
 function itemFor(file: Blob, name: string): Item {
-  const id = crypto.randomUUID();
-  return { id, file, name, phase: { is: "checking" }, explanation: "", review: { mark: null, note: "" }, losses: 0 };
+  const review = { mark: null, note: "" };
+  return { id: newId(), file, name, phase: { is: "checking" }, explanation: "", review, losses: 0, resends: 0 };
+}
+
+/** Random, and not `randomUUID`, which a page served over plain HTTP from another machine has not. */
+function newId(): string {
+  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16).padStart(8, "0")).join("");
 }
 
 function work(): void {
@@ -45,10 +56,11 @@ async function prepare(id: string): Promise<void> {
   const item = itemOf(id);
   if (!item) return;
   const trouble = await check(item.file, getState().health?.limits ?? null);
-  if (trouble && isOpen(item)) {
-    change(id, { phase: { is: "failed", trouble } });
+  if (trouble) {
+    if (itemOf(id)?.phase.is === "checking") change(id, { phase: { is: "failed", trouble } });
     return;
   }
+  change(id, { digest: await digestOf(item.file) });
   if (itemOf(id)?.phase.is === "checking") change(id, { phase: { is: "waiting" } });
   pump();
   await illustrate(id, item.file);
@@ -58,4 +70,5 @@ async function prepare(id: string): Promise<void> {
 export async function illustrate(id: string, file: Blob): Promise<void> {
   const drawn = await draw(file);
   if (itemOf(id)) change(id, drawn ?? { drawable: null });
+  else if (drawn) URL.revokeObjectURL(drawn.thumbnail);
 }

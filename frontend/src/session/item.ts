@@ -5,6 +5,8 @@ export interface Trouble {
   code: string;
   title: string;
   detail: string;
+  /** Whether asking again can end otherwise: not where the picture itself is at fault. */
+  canRetry: boolean;
   reasons?: GateReason[];
 }
 
@@ -42,6 +44,12 @@ export interface Item {
   review: Review;
   /** How often the connection was lost while this one was under way. */
   losses: number;
+  /** How often it was sent again because the service could not answer just then. */
+  resends: number;
+  /** SHA-256 of the file's bytes, by which duplicates are known. */
+  digest?: string;
+  /** The review as it last left the page in an export; one that differs from it would be lost. */
+  exported?: Review;
 }
 
 export type Outcome = Answer | "failed" | "open";
@@ -59,4 +67,14 @@ export function isOpen(item: Item): boolean {
 export function outcomeOf(item: Item): Outcome {
   if (item.verdict) return item.verdict.verdict;
   return isOpen(item) ? "open" : "failed";
+}
+
+/** Whether a person is offered to ask again: a finished answer is not thrown away for another. */
+export function canRetry({ phase }: Item): boolean {
+  return phase.is === "cancelled" || (phase.is === "failed" && phase.trouble.canRetry);
+}
+
+/** The waiting tiles in the order in which they are sent: one that was sent back does not hold up the rest. */
+export function waitingLine(items: readonly Item[]): Item[] {
+  return items.filter((item) => item.phase.is === "waiting").sort((one, other) => one.resends - other.resends);
 }

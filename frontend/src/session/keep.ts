@@ -1,6 +1,6 @@
 import { clear, entries, set, setMany, del } from "idb-keyval";
 
-import { isOpen, type Item, type Phase } from "./item";
+import { isOpen, type Item } from "./item";
 import { illustrate } from "./intake";
 import { getState, setState, useSession } from "./store";
 
@@ -28,7 +28,7 @@ export async function restore(): Promise<void> {
     const file = kept.get(item.id);
     if (!(file instanceof Blob)) return [];
     filed.add(item.id);
-    return [{ ...item, file } satisfies Item];
+    return [{ ...item, resends: 0, file } satisfies Item];
   });
   setState(({ items: added, selected }) => ({ items: [...items, ...added], selected: selected ?? items[0]?.id ?? null }));
   for (const item of items) await illustrate(item.id, item.file);
@@ -42,6 +42,7 @@ export function keepOrNot(keep: boolean): void {
   } else {
     localStorage.removeItem(CHOICE);
     clearTimeout(pending);
+    pending = undefined;
     filed.clear();
     void clear();
   }
@@ -52,7 +53,13 @@ function later(): void {
   pending = setTimeout(() => void write(), PAUSE_MS);
 }
 
+/** Whether something changed that the database does not hold yet. */
+export function isUnwritten(): boolean {
+  return getState().keep && pending !== undefined;
+}
+
 async function write(): Promise<void> {
+  const writing = pending;
   const { items, keep } = getState();
   if (!keep) return;
   const present = new Set(items.map((item) => item.id));
@@ -65,11 +72,13 @@ async function write(): Promise<void> {
     filed.delete(id);
     await del(id);
   }
+  if (pending === writing) pending = undefined; // else it changed meanwhile, and is written once more
 }
 
 /** What was under way when the tab closed is asked again. */
 function withoutFile(item: Item): Kept {
-  const { id, name, gate, verdict, explanation, answer, review, losses } = item;
-  const phase: Phase = isOpen(item) ? { is: "waiting" } : item.phase;
-  return { id, name, phase, explanation, review, losses, ...(gate && { gate }), ...(verdict && { verdict }), ...(answer && { answer }) };
+  const { id, name, gate, verdict, explanation, answer, review, losses, resends, digest, exported } = item;
+  const always = { id, name, review, losses, resends, ...(gate && { gate }), ...(digest && { digest }), ...(exported && { exported }) };
+  if (isOpen(item)) return { ...always, phase: { is: "waiting" }, explanation: "" };
+  return { ...always, phase: item.phase, explanation, ...(verdict && { verdict }), ...(answer && { answer }) };
 }

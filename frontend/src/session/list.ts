@@ -1,31 +1,64 @@
+import type { Mark } from "../api/types";
+import { originals } from "./duplicates";
 import { type Item, type Outcome, outcomeOf } from "./item";
+import { isAgainstAdvice, markOf } from "./trust";
 
 export type Sorting = "added" | "name" | "likeliest" | "unlikeliest";
 
+/** What the worklist can be narrowed to. A tile has one outcome, and any of the others. */
+export type Category = "all" | Outcome | Mark | "against_advice" | "duplicate";
+
 /** What of the worklist is shown, and in which order. Probabilities in [0, 1]. */
 export interface View {
-  outcome: Outcome | "all";
+  category: Category;
   sorting: Sorting;
   least: number;
   most: number;
 }
 
-export const EVERYTHING: View = { outcome: "all", sorting: "added", least: 0, most: 1 };
+export const EVERYTHING: View = { category: "all", sorting: "added", least: 0, most: 1 };
 
-export type Totals = Record<Outcome | "all", number>;
+export type Totals = Record<Category, number>;
 
 export function totals(items: readonly Item[]): Totals {
-  const counts: Totals = { all: items.length, yes: 0, indeterminate: 0, no: 0, failed: 0, open: 0 };
-  for (const item of items) counts[outcomeOf(item)] += 1;
+  const counts: Totals = {
+    "all": items.length, "yes": 0, "indeterminate": 0, "no": 0, "failed": 0, "open": 0,
+    "high-grade": 0, "low-grade": 0, "serrated": 0, "against_advice": 0, "duplicate": originals(items).size,
+  };
+  for (const item of items) {
+    const mark = markOf(item);
+    counts[outcomeOf(item)] += 1;
+    if (mark) counts[mark] += 1;
+    if (isAgainstAdvice(item.verdict)) counts.against_advice += 1;
+  }
   return counts;
 }
 
 export function shown(items: readonly Item[], view: View): Item[] {
-  return items.filter((item) => fits(item, view)).sort(ORDERS[view.sorting]);
+  const belongs = membership(items, view.category);
+  return items.filter((item) => belongs(item) && inRange(item, view)).sort(ORDERS[view.sorting]);
 }
 
-function fits(item: Item, { outcome, least, most }: View): boolean {
-  if (outcome !== "all" && outcomeOf(item) !== outcome) return false;
+function membership(items: readonly Item[], category: Category): (item: Item) => boolean {
+  switch (category) {
+    case "all":
+      return () => true;
+    case "high-grade":
+    case "low-grade":
+    case "serrated":
+      return (item) => markOf(item) === category;
+    case "against_advice":
+      return (item) => isAgainstAdvice(item.verdict);
+    case "duplicate": {
+      const found = originals(items);
+      return (item) => found.has(item.id);
+    }
+    default:
+      return (item) => outcomeOf(item) === category;
+  }
+}
+
+function inRange(item: Item, { least, most }: View): boolean {
   if (least <= 0 && most >= 1) return true;
   const probability = item.verdict?.probability;
   return probability !== undefined && probability >= least && probability <= most;

@@ -1,16 +1,12 @@
 import { ask, type Ending } from "../api/ask";
 import { setKey } from "../api/key";
-import type { Problem } from "../api/types";
-import { texts } from "../texts";
-import { isOpen, isUnderWay, type Item, type Trouble } from "./item";
+import { canRetry, isOpen, isUnderWay, type Item, waitingLine } from "./item";
 import { heartbeat } from "./service";
-import { change, getState, itemOf, remove, setState } from "./store";
+import { change, getState, itemOf, setState } from "./store";
+import { transitionAt } from "./transition";
 
 /** The service looks at one tile at a time: a second one is sent while it does. */
 const AT_ONCE = 2;
-/** A tile that takes the service down with it is not sent for ever. */
-const MOST_LOSSES = 2;
-const KEY_WANTED: ReadonlySet<string> = new Set(["credentials_missing", "key_rejected", "key_expired"]);
 
 const stops = new Map<string, () => void>();
 let wake: ReturnType<typeof setTimeout> | undefined;
@@ -26,7 +22,7 @@ export function pump(): void {
   }
   if (pause) setState({ pause: null });
   const free = AT_ONCE - items.filter(isUnderWay).length;
-  items.filter((item) => item.phase.is === "waiting").slice(0, Math.max(0, free)).forEach(send);
+  waitingLine(items).slice(0, Math.max(0, free)).forEach(send);
 }
 
 function send(item: Item): void {
@@ -50,21 +46,22 @@ function send(item: Item): void {
 }
 
 function settle(id: string, ending: Ending): void {
-  if (ending.is === "answered") {
-    const { answer } = ending;
-    change(id, { answer, verdict: answer, explanation: answer.explanation, phase: { is: "done" } });
-  } else if (ending.is === "lost") {
-    lose(id);
-  } else if (ending.retryAfter !== undefined) {
-    const why = sentenceOf(ending.problem);
-    setState({ pause: { until: Date.now() + ending.retryAfter * 1000, why } });
-    change(id, { phase: { is: "waiting" } });
-  } else if (KEY_WANTED.has(ending.problem.code)) {
-    setState({ locked: ending.problem.code === "credentials_missing" ? texts.key.wanted : sentenceOf(ending.problem) });
-    change(id, { phase: { is: "waiting" } });
-  } else {
-    change(id, { phase: { is: "failed", trouble: troubleOf(ending.problem) } });
+  const item = itemOf(id);
+  if (!item) return;
+  const next = transitionAt(item, ending);
+  change(id, next.item);
+  if (next.pause) pauseFor(next.pause);
+  if (next.locked !== undefined) setState({ locked: next.locked });
+  if (next.connectionLost) {
+    setState({ reach: "lost" });
+    heartbeat();
   }
+}
+
+/** Two tiles can be sent back at once: the longer wait counts. */
+function pauseFor({ seconds, why }: { seconds: number; why: string }): void {
+  const until = Date.now() + seconds * 1000;
+  if (until >= (getState().pause?.until ?? 0)) setState({ pause: { until, why } });
 }
 
 /** Go on with an API key that was typed. */
@@ -74,63 +71,46 @@ export function unlock(typed: string): void {
   pump();
 }
 
-function lose(id: string): void {
-  const item = itemOf(id);
-  if (!item) return;
-  const losses = item.losses + 1;
-  const trouble = item.verdict ? texts.trouble.explanationLost : texts.trouble.lostTwice;
-  const again = !item.verdict && losses < MOST_LOSSES;
-  change(id, { losses, phase: again ? { is: "waiting" } : { is: "failed", trouble } });
-  setState({ reach: "lost" });
-  heartbeat();
-}
-
-function troubleOf(problem: Problem): Trouble {
-  const { code, title } = problem;
-  const reasons = problem.reasons as Trouble["reasons"];
-  if (!problem.detail) return texts.trouble.unworded(problem.status);
-  return { code, title, detail: sentenceOf(problem), ...(reasons && { reasons }) };
-}
-
-function sentenceOf(problem: Problem): string {
-  return problem.detail || texts.trouble.unworded(problem.status).detail;
-}
-
 export function cancel(id: string): void {
-  stops.get(id)?.();
-  stops.delete(id);
+  stop([id]);
   change(id, { phase: { is: "cancelled" } });
   pump();
 }
 
 export function cancelAll(): void {
-  for (const item of getState().items.filter(isOpen)) {
-    stops.get(item.id)?.();
-    stops.delete(item.id);
-    change(item.id, { phase: { is: "cancelled" } });
-  }
+  const open = getState().items.filter(isOpen).map((item) => item.id);
+  stop(open);
+  for (const id of open) change(id, { phase: { is: "cancelled" } });
 }
 
 /** Ask again, `warn` to have a picture answered that the gate refused. */
 export function retry(id: string, gate?: "warn"): void {
+  stop([id]);
   setState(({ items }) => ({
     items: items.map((item) => (item.id === id ? fresh(item, gate) : item)),
   }));
   pump();
 }
 
+/** Ask again about every tile that went without an answer for no fault of its own. */
+export function retryAll(): void {
+  setState(({ items }) => ({ items: items.map((item) => (canRetry(item) ? fresh(item, item.gate) : item)) }));
+  pump();
+}
+
+/** A mark is about one answer: it does not pass to the next. */
 function fresh(item: Item, gate: "warn" | undefined): Item {
-  const again: Item = { ...item, explanation: "", losses: 0, phase: { is: "waiting" }, ...(gate && { gate }) };
+  const review = { note: item.review.note, mark: item.verdict ? null : item.review.mark };
+  const again: Item = { ...item, review, explanation: "", losses: 0, resends: 0, phase: { is: "waiting" }, ...(gate && { gate }) };
   delete again.verdict;
   delete again.answer;
   return again;
 }
 
-export function forget(ids: readonly string[]): void {
+/** Nothing more is heard of these. */
+export function stop(ids: Iterable<string>): void {
   for (const id of ids) {
     stops.get(id)?.();
     stops.delete(id);
   }
-  remove(new Set(ids));
-  pump();
 }

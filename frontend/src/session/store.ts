@@ -1,8 +1,9 @@
 import { create } from "zustand";
 
 import type { Health } from "../api/types";
-import { type Item, isOpen } from "./item";
+import { type Item, isOpen, waitingLine } from "./item";
 import { EVERYTHING, type View } from "./list";
+import type { Removal } from "./removal";
 
 export interface Pause {
   /** When to go on, in milliseconds since the epoch. */
@@ -28,6 +29,10 @@ export interface Session {
   notice: string | null;
   /** Files of a folder that were no pictures, and so were left out. */
   leftOut: number;
+  /** What was removed last, for as long as it can be brought back. */
+  removal: Removal | null;
+  /** Whether the windows of a wide field are drawn over its picture. */
+  windowsShown: boolean;
 }
 
 export const useSession = create<Session>()(() => ({
@@ -43,6 +48,8 @@ export const useSession = create<Session>()(() => ({
   reach: "unknown",
   notice: null,
   leftOut: 0,
+  removal: null,
+  windowsShown: true,
 }));
 
 export const { getState, setState } = useSession;
@@ -62,7 +69,6 @@ export function select(id: string | null): void {
 export function remove(ids: ReadonlySet<string>): void {
   setState(({ items, selected, pinned }) => {
     const kept = items.filter((item) => !ids.has(item.id));
-    for (const item of items) if (ids.has(item.id) && item.thumbnail) URL.revokeObjectURL(item.thumbnail);
     const gone = selected !== null && ids.has(selected);
     const next = gone ? neighbour(items, kept, selected) : selected;
     return {
@@ -83,7 +89,7 @@ function neighbour(items: Item[], kept: Item[], removed: string): string | null 
 }
 
 export function place(id: string): number {
-  return getState().items.filter((item) => item.phase.is === "waiting").findIndex((item) => item.id === id) + 1;
+  return waitingLine(getState().items).findIndex((item) => item.id === id) + 1;
 }
 
 export const someOpen = (session: Session): boolean => session.items.some(isOpen);

@@ -2,6 +2,7 @@ import { type ReactElement, type ReactNode, useEffect, useState } from "react";
 
 import { heartbeat } from "../session/service";
 import { pump } from "../session/queue";
+import { release, undoRemoval } from "../session/removal";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 import { Icon, type IconName } from "./icons";
@@ -16,12 +17,33 @@ export function Alerts(): ReactElement {
   const notice = useSession((session) => session.notice);
   const reason = useSession((session) => session.health?.reason ?? "");
   return (
-    <div role="alert" className="pointer-events-none fixed inset-x-0 bottom-0 z-30 flex flex-col items-center gap-2 p-3">
-      {notice && <Alert act={() => { setState({ notice: null }); }} icon="close" name={texts.action.close}>{notice}</Alert>}
-      {state === "lost" && <Alert act={heartbeat}>{texts.service.lostDetail}</Alert>}
-      {state === "loading" && <Alert act={heartbeat}>{texts.service.loadingDetail(reason)}</Alert>}
-      {state === "ready" && pause && <Paused key={pause.until} {...pause} />}
-      {state === "ready" && locked && <KeyForm why={locked} />}
+    <div className="pointer-events-none fixed inset-x-0 bottom-0 z-30 p-3">
+      <div role="status" className="flex flex-col items-center"><Removed /></div>
+      <div role="alert" className="flex flex-col items-center gap-2">
+        {notice && <Alert act={() => { setState({ notice: null }); }} icon="close" name={texts.action.close}>{notice}</Alert>}
+        {state === "lost" && <Alert act={heartbeat}>{texts.service.lostDetail}</Alert>}
+        {state === "loading" && <Alert act={heartbeat}>{texts.service.loadingDetail(reason)}</Alert>}
+        {state === "ready" && pause && <Paused key={pause.until} {...pause} />}
+        {state === "ready" && locked && <KeyForm why={locked} />}
+      </div>
+    </div>
+  );
+}
+
+/** Stays until it is closed: nobody has to be quick to undo. */
+function Removed(): ReactElement | null {
+  const removal = useSession((session) => session.removal);
+  if (!removal) return null;
+  return (
+    <div className="pointer-events-auto mb-2 flex w-full max-w-md items-center gap-3 rounded-xl border border-edge bg-surface py-2 pl-4 pr-2 text-sm shadow-lg">
+      <p className="line-clamp-2 min-w-0 flex-1 wrap-anywhere">{texts.action.removed(removal.taken.map(({ item }) => item.name))}</p>
+      <button type="button" className="button" onClick={undoRemoval}>
+        <Icon name="undo" className="size-4" />
+        {texts.action.undo}
+      </button>
+      <button type="button" className="button button-icon" aria-label={texts.action.close} onClick={release}>
+        <Icon name="close" className="size-4" />
+      </button>
     </div>
   );
 }

@@ -2,13 +2,17 @@ import type { ReactElement } from "react";
 
 import { itemOf, someOpen, useSession } from "../session/store";
 import { totals } from "../session/list";
+import { isAgainstAdvice, markOf } from "../session/trust";
 import { texts } from "../texts";
 
 /** For screen readers: the selected tile's verdict, and the total once the queue is done. */
 export function Announcer(): ReactElement {
   const said = useSession((session) => {
     const item = itemOf(session.selected);
-    return item?.verdict ? texts.worklist.answered(item.name, item.verdict.verdict, item.verdict.probability) : "";
+    if (!item?.verdict) return "";
+    const mark = markOf(item);
+    const further = [mark && texts.verdict.likely[mark], isAgainstAdvice(item.verdict) && texts.verdict.againstAdvice].filter((said) => typeof said === "string");
+    return texts.worklist.answered(item.name, item.verdict.verdict, item.verdict.probability, further);
   });
   const finished = useSession((session) => {
     if (session.items.length < 2 || someOpen(session)) return "";

@@ -15,7 +15,7 @@ export function Comparison({ reference, other }: { reference: Item; other: Item 
     setLinked(value);
   };
   return (
-    <div className="flex flex-1 flex-col lg:min-h-0 lg:overflow-y-auto">
+    <div className="relative flex flex-1 flex-col lg:min-h-0 lg:overflow-y-auto">
       <label className="flex items-center gap-2 border-b border-line px-4 py-2 text-sm">
         <input type="checkbox" className="size-4 accent-accent" checked={linked} onChange={(event) => { together(event.target.checked); }} />
         {texts.compare.link}

@@ -8,7 +8,7 @@ import { KeepSwitch } from "./KeepSwitch";
 
 export function Empty(): ReactElement {
   return (
-    <main className="flex flex-1 flex-col items-center justify-center gap-8 p-4 py-8 lg:overflow-y-auto" id="result" tabIndex={-1}>
+    <main className="relative flex flex-1 flex-col items-center justify-center gap-8 p-4 py-8 lg:overflow-y-auto" id="result" tabIndex={-1}>
       <div className="w-full max-w-4xl rounded-2xl border-2 border-dashed border-edge bg-surface px-6 py-10 text-center sm:py-14">
         <Icon name="upload" className="mx-auto mb-4 size-10 text-accent" />
         <h2 className="text-2xl font-semibold">{texts.intake.invite}</h2>

@@ -1,10 +1,10 @@
 import { type ReactElement, useId } from "react";
 
-import { type Sorting, totals, type View } from "../session/list";
+import { type Category, type Sorting, totals, type View } from "../session/list";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 
-const CHIPS = ["all", "yes", "indeterminate", "no", "failed", "open"] as const;
+const CHIPS: readonly Category[] = ["all", "yes", "indeterminate", "no", "high-grade", "low-grade", "serrated", "against_advice", "duplicate", "failed", "open"];
 const SORTINGS = Object.keys(texts.worklist.sortings) as Sorting[];
 
 function see(change: Partial<View>): void {
@@ -18,9 +18,9 @@ export function Filters(): ReactElement {
   return (
     <>
       <div className="mt-3 flex flex-wrap gap-1.5">
-        {CHIPS.filter((chip) => chip === "all" || chip === view.outcome || counts[chip] > 0).map((chip) => (
-          <button key={chip} type="button" className="button min-h-7 rounded-full px-2.5 text-xs" aria-pressed={view.outcome === chip}
-            onClick={() => { see({ outcome: chip }); }}>
+        {CHIPS.filter((chip) => chip === "all" || chip === view.category || counts[chip] > 0).map((chip) => (
+          <button key={chip} type="button" className="button min-h-7 rounded-full px-2.5 text-xs" aria-pressed={view.category === chip}
+            onClick={() => { see({ category: chip }); }}>
             {texts.worklist.filters[chip]}
             <span className="tabular-nums opacity-80">{counts[chip]}</span>
           </button>

@@ -4,7 +4,14 @@ import type { Finding } from "../api/types";
 import { texts } from "../texts";
 import { percent } from "./numbers";
 
-export function Findings({ findings }: { findings: readonly Finding[] }): ReactElement {
+interface Props {
+  findings: readonly Finding[];
+  /** How the verdict follows from them, in a sentence; null where it does not. */
+  rule: string | null;
+}
+
+export function Findings({ findings, rule }: Props): ReactElement | null {
+  if (findings.length === 0) return null;
   return (
     <section>
       <h3 className="heading mb-2">{texts.verdict.findings}</h3>
@@ -21,6 +28,7 @@ export function Findings({ findings }: { findings: readonly Finding[] }): ReactE
           </li>
         ))}
       </ul>
+      {rule && <p className="mt-2 text-sm text-quiet">{rule}</p>}
     </section>
   );
 }

@@ -1,8 +1,9 @@
-import { type ComponentType, createElement, type ReactElement, useEffect, useRef, useState } from "react";
+import { type ComponentType, createElement, type ReactElement, useEffect, useMemo, useRef, useState } from "react";
 
 import type { Item } from "../session/item";
 import { texts } from "../texts";
 import type { Link } from "../viewer/link";
+import type { WindowedPicture } from "../viewer/overlay";
 import type { ViewerProps } from "../viewer/Viewer";
 
 type Viewer = ComponentType<ViewerProps>;
@@ -10,15 +11,23 @@ type Viewer = ComponentType<ViewerProps>;
 /** The tile in the viewer, which is fetched with the first one; the bare picture until it is there. */
 export function Picture({ item, link }: { item: Item; link?: Link }): ReactElement {
   const Viewer = useViewer();
+  const windowed = useWindowed(item);
   if (!item.drawable) {
     return <Blank>{texts.viewer[blankFor(item)]}</Blank>;
   }
   const mpp = item.verdict?.tile.mpp ?? null;
   return Viewer ? (
-    createElement(Viewer, { key: item.id, picture: item.drawable, name: item.name, mpp, ...(link && { link }) })
+    createElement(Viewer, { key: item.id, picture: item.drawable, name: item.name, mpp, ...(link && { link }), ...(windowed && { windowed }) })
   ) : (
     <Bare key={item.id} picture={item.drawable} name={item.name} />
   );
+}
+
+/** The windows of a wide field; the same object for as long as they are the same. */
+function useWindowed({ verdict }: Item): WindowedPicture | undefined {
+  const windows = verdict?.windows;
+  const { width = 0, height = 0 } = verdict?.tile ?? {};
+  return useMemo(() => (windows && windows.length > 0 && width > 0 ? { windows, width, height } : undefined), [windows, width, height]);
 }
 
 function blankFor({ phase, drawable }: Item): "loading" | "none" | "cannotDraw" {

@@ -2,7 +2,7 @@ import { type ReactElement, useMemo } from "react";
 
 import { type Item } from "../session/item";
 import { shown } from "../session/list";
-import { forget } from "../session/queue";
+import { forget } from "../session/removal";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 import { report, togglePin } from "./actions";
@@ -23,9 +23,9 @@ export function Reader(): ReactElement | null {
       {pinned ? (
         <Comparison reference={pinned} other={item.id === pinned.id ? undefined : item} />
       ) : (
-        <div className="grid flex-1 content-start lg:min-h-0 lg:overflow-y-auto wide:grid-cols-[minmax(0,1fr)_26rem] wide:content-stretch wide:overflow-hidden">
+        <div className="relative grid flex-1 content-start lg:min-h-0 lg:overflow-y-auto wide:grid-cols-[minmax(0,1fr)_26rem] wide:content-stretch wide:overflow-hidden">
           <div className="h-[min(60vh,110vw)] min-h-64 lg:h-[45vh] wide:h-auto"><Picture item={item} /></div>
-          <div className="p-4 wide:overflow-y-auto wide:border-l wide:border-line"><Result item={item} /></div>
+          <div className="relative p-4 wide:overflow-y-auto wide:border-l wide:border-line"><Result item={item} /></div>
         </div>
       )}
     </div>

@@ -1,8 +1,10 @@
 import { type ReactElement, useEffect, useState } from "react";
 
 import type { GateReason } from "../api/types";
-import { type Item, type Trouble } from "../session/item";
+import { originals } from "../session/duplicates";
+import { canRetry, type Item, type Trouble } from "../session/item";
 import { retry } from "../session/queue";
+import { useSession } from "../session/store";
 import { texts } from "../texts";
 import { Findings } from "./Findings";
 import { Icon } from "./icons";
@@ -10,6 +12,7 @@ import { Provenance } from "./Provenance";
 import { Reading } from "./Reading";
 import { Happening } from "./Row";
 import { VerdictCard } from "./VerdictCard";
+import { Windows } from "./Windows";
 
 const NOT_ASSESSABLE = "image_not_assessable";
 
@@ -19,6 +22,7 @@ export function Result({ item }: { item: Item }): ReactElement {
     <div className="mx-auto grid max-w-3xl grid-cols-1 gap-5 wide:max-w-none">
       {phase.is === "failed" && <Failed item={item} trouble={phase.trouble} />}
       {phase.is === "cancelled" && <Cancelled item={item} />}
+      <Duplicate item={item} />
       {verdict ? <Answered key={item.id} item={{ ...item, verdict }} /> : phase.is !== "failed" && phase.is !== "cancelled" && <Awaited item={item} />}
     </div>
   );
@@ -26,7 +30,6 @@ export function Result({ item }: { item: Item }): ReactElement {
 
 function Answered({ item }: { item: Item & { verdict: NonNullable<Item["verdict"]> } }): ReactElement {
   const { verdict } = item;
-  const warnings = verdict.gate?.warnings ?? [];
   return (
     <>
       <VerdictCard verdict={verdict} />
@@ -36,23 +39,26 @@ function Answered({ item }: { item: Item & { verdict: NonNullable<Item["verdict"
           {item.explanation || (item.phase.is === "explaining" && <span className="text-quiet">{texts.phase.explaining}</span>)}
         </p>
       </section>
-      {warnings.length > 0 && <GateWarnings warnings={warnings} />}
-      {verdict.findings.length > 0 && <Findings findings={verdict.findings} />}
+      <Warnings title={texts.verdict.gate} warnings={verdict.gate?.warnings} after={texts.verdict.gateAsked} />
+      <Warnings title={texts.verdict.warnings} warnings={verdict.warnings} />
+      <Windows windows={verdict.windows ?? []} />
+      <Findings findings={verdict.findings} rule={verdict.headline_rule ?? null} />
       <Reading item={item} />
       <Provenance verdict={verdict} answer={item.answer} />
     </>
   );
 }
 
-function GateWarnings({ warnings }: { warnings: GateReason[] }): ReactElement {
+function Warnings({ title, warnings = [], after }: { title: string; warnings: GateReason[] | undefined; after?: string }): ReactElement | null {
+  if (warnings.length === 0) return null;
   return (
     <section className="rounded-lg bg-unsure-soft p-3 text-sm">
       <h3 className="flex items-center gap-2 font-semibold">
         <Icon name="warning" className="text-unsure" />
-        {texts.verdict.gate}
+        {title}
       </h3>
       <Sentences reasons={warnings} />
-      <p className="mt-1 text-quiet">{texts.verdict.gateAsked}</p>
+      {after && <p className="mt-1 text-quiet">{after}</p>}
     </section>
   );
 }
@@ -74,14 +80,34 @@ function Failed({ item, trouble }: { item: Item; trouble: Trouble }): ReactEleme
         {trouble.title}
       </h3>
       <div className="mt-2">{gate && trouble.reasons ? <Sentences reasons={trouble.reasons} /> : <p>{trouble.detail}</p>}</div>
-      <div className="mt-4 flex flex-wrap gap-2">
-        {gate && <button type="button" className="button" onClick={() => { retry(item.id, "warn"); }}>{texts.action.warn}</button>}
-        <button type="button" className="button" onClick={() => { retry(item.id, item.gate); }}>
-          <Icon name="retry" className="size-4" />
-          {texts.action.retry}
-        </button>
+      <div className="mt-4 flex flex-wrap gap-2 empty:hidden">
+        {gate && item.gate !== "warn" && (
+          <button type="button" className="button" onClick={() => { retry(item.id, "warn"); }}>{texts.action.warn}</button>
+        )}
+        {canRetry(item) && <Retry item={item} />}
       </div>
     </section>
+  );
+}
+
+function Retry({ item }: { item: Item }): ReactElement {
+  return (
+    <button type="button" className="button" onClick={() => { retry(item.id, item.gate); }}>
+      <Icon name="retry" className="size-4" />
+      {texts.action.retry}
+    </button>
+  );
+}
+
+/** Says of which other tile this is the same file. */
+function Duplicate({ item }: { item: Item }): ReactElement | null {
+  const name = useSession(({ items }) => originals(items).get(item.id)?.name);
+  if (name === undefined) return null;
+  return (
+    <p className="flex items-start gap-2 rounded-lg bg-sunken p-3 text-sm">
+      <Icon name="duplicate" className="text-quiet" />
+      <span className="min-w-0 wrap-anywhere">{texts.verdict.sameAs(name)}</span>
+    </p>
   );
 }
 
@@ -89,11 +115,8 @@ function Cancelled({ item }: { item: Item }): ReactElement {
   return (
     <section className="rounded-xl border border-line bg-surface p-4">
       <h3 className="text-lg font-semibold">{texts.phase.cancelled}</h3>
-      <p className="mt-1">{texts.phase.cancelledMeans}</p>
-      <button type="button" className="button mt-4" onClick={() => { retry(item.id, item.gate); }}>
-        <Icon name="retry" className="size-4" />
-        {texts.action.retry}
-      </button>
+      <p className="mt-1 mb-4">{item.verdict ? texts.phase.cancelledLate : texts.phase.cancelledMeans}</p>
+      <Retry item={item} />
     </section>
   );
 }

@@ -1,10 +1,11 @@
 import { memo, type ReactElement } from "react";
 
-import { isOpen, type Item, outcomeOf } from "../session/item";
+import { canRetry, isOpen, type Item } from "../session/item";
 import { cancel, retry } from "../session/queue";
 import { place, select, useSession } from "../session/store";
+import { isAgainstAdvice, markOf } from "../session/trust";
 import { texts } from "../texts";
-import { Icon } from "./icons";
+import { Icon, type IconName } from "./icons";
 import { percent } from "./numbers";
 import { TONES } from "./tones";
 
@@ -12,11 +13,13 @@ interface Props {
   item: Item;
   selected: boolean;
   pinned: boolean;
+  /** Whether a tile further up is the same file. */
+  duplicate: boolean;
   /** Whether Tab stops here: at one row of the list, the arrow keys go on from it. */
   reachable: boolean;
 }
 
-export const Row = memo(function Row({ item, selected, pinned, reachable }: Props): ReactElement {
+export const Row = memo(function Row({ item, selected, pinned, duplicate, reachable }: Props): ReactElement {
   const lit = selected ? "bg-accent-soft" : "hover:bg-sunken";
   return (
     <li data-row={item.id} className={`flex items-center rounded-lg [content-visibility:auto] [contain-intrinsic-size:auto_3.5rem] ${lit}`}>
@@ -25,8 +28,9 @@ export const Row = memo(function Row({ item, selected, pinned, reachable }: Prop
         <Thumbnail item={item} />
         <span className="min-w-0 flex-1">
           <span className="block truncate text-sm font-medium" title={item.name}>{item.name}</span>
-          <span className="flex min-h-5 items-center gap-1.5 text-xs text-quiet">
+          <span className="flex min-h-5 flex-wrap items-center gap-x-1.5 text-xs text-quiet">
             <Standing item={item} />
+            <Marks item={item} duplicate={duplicate} />
             {item.review.mark && <span className="truncate">· {texts.worklist.marked[item.review.mark]}</span>}
             {pinned && <Icon name="compare" className="size-4 text-accent" />}
           </span>
@@ -41,6 +45,27 @@ function Thumbnail({ item }: { item: Item }): ReactElement {
   return (
     <span className="grid size-12 shrink-0 place-items-center overflow-hidden rounded-md bg-sunken text-quiet">
       {item.thumbnail ? <img src={item.thumbnail} alt="" className="size-full object-cover" /> : <Icon name={item.phase.is === "failed" ? "failed" : "open"} />}
+    </span>
+  );
+}
+
+/** What the verdict and its probability alone would hide. */
+function Marks({ item, duplicate }: { item: Item; duplicate: boolean }): ReactElement {
+  const mark = markOf(item);
+  return (
+    <>
+      {mark && <Mark icon="precursor" tone="text-precursor">{texts.verdict.likelyShort[mark]}</Mark>}
+      {isAgainstAdvice(item.verdict) && <Mark icon="warning" tone="text-unsure">{texts.verdict.againstAdviceShort}</Mark>}
+      {duplicate && <Mark icon="duplicate" tone="">{texts.worklist.duplicate}</Mark>}
+    </>
+  );
+}
+
+function Mark({ icon, tone, children }: { icon: IconName; tone: string; children: string }): ReactElement {
+  return (
+    <span className={`flex items-center gap-1 font-semibold ${tone}`}>
+      <Icon name={icon} className="size-4" />
+      {children}
     </span>
   );
 }
@@ -84,7 +109,7 @@ export function Happening({ item: { id, phase } }: { item: Item }): ReactElement
 
 function Act({ item, reachable }: { item: Item; reachable: boolean }): ReactElement | null {
   const open = isOpen(item);
-  if (!open && outcomeOf(item) !== "failed") return null;
+  if (!open && !canRetry(item)) return null;
   const name = open ? texts.action.cancel : texts.action.retry;
   return (
     <button type="button" tabIndex={reachable ? 0 : -1} className="button button-icon mr-1.5 border-transparent bg-transparent" title={name}

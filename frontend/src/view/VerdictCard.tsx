@@ -1,30 +1,60 @@
 import type { ReactElement } from "react";
 
-import type { Verdict } from "../api/types";
+import type { SecondAnswer, Verdict } from "../api/types";
+import { isAgainstAdvice, isCalibrated } from "../session/trust";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 import { percent } from "./numbers";
 import { Scale } from "./Scale";
-import { TONES } from "./tones";
+import { groundOf, TONES } from "./tones";
 
 /** The verdict in words, colour and shape, and where its probability lies. */
 export function VerdictCard({ verdict }: { verdict: Verdict }): ReactElement {
-  const tone = TONES[verdict.verdict];
   const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because } = texts.verdict;
+  const second = verdict.second_answer;
+  const trusted = isCalibrated(verdict);
   return (
-    <section className={`rounded-xl p-4 ${tone.soft}`}>
-      <h3 className={`flex items-center gap-2.5 text-2xl font-semibold ${tone.text}`}>
+    <section className={`rounded-xl p-4 ${groundOf(verdict)}`}>
+      {isAgainstAdvice(verdict) && <AgainstAdvice />}
+      <h3 className={`flex items-center gap-2.5 text-2xl font-semibold ${TONES[verdict.verdict].text}`}>
         <Icon name={verdict.verdict} className="size-8" />
         {words[verdict.verdict]}
       </h3>
       <p className="mt-1">{sentences[verdict.verdict]}</p>
       {verdict.reason && <p className="mt-1 text-sm">{because(verdict.reason)}</p>}
+      {second && <Second answer={second} />}
       <p className="mt-4 flex flex-wrap items-baseline justify-between gap-x-3 text-sm">
-        <span>{probability} ({verdict.calibrated ? calibrated : uncalibrated})</span>
+        <span>{probability} ({trusted ? calibrated : uncalibrated})</span>
         <strong className="text-lg tabular-nums">{percent(verdict.probability)}</strong>
       </p>
       <Scale probability={verdict.probability} thresholds={verdict.model.thresholds} />
-      {!verdict.calibrated && <p className="mt-3 text-sm">{uncalibratedMeans}</p>}
+      {!trusted && <p className="mt-3 text-sm">{uncalibratedMeans}</p>}
     </section>
+  );
+}
+
+function AgainstAdvice(): ReactElement {
+  return (
+    <p className="mb-3 flex items-center gap-2 font-semibold text-unsure">
+      <Icon name="warning" />
+      {texts.verdict.againstAdvice}
+    </p>
+  );
+}
+
+/** What the headline alone would hide: a likely precursor stands out, anything else is one quiet line. */
+function Second({ answer }: { answer: SecondAnswer }): ReactElement {
+  const { second, words, likely, calibrated, uncalibrated } = texts.verdict;
+  const figures = `${second}: ${words[answer.verdict]}, ${percent(answer.probability)} (${answer.calibrated ? calibrated : uncalibrated})`;
+  if (!answer.mark) return <p className="mt-3 text-sm">{answer.sentence} {figures}.</p>;
+  return (
+    <div className="mt-3 rounded-lg border-2 border-precursor bg-surface p-3">
+      <h4 className="flex items-center gap-2 text-lg/6 font-semibold text-precursor">
+        <Icon name="precursor" className="size-6" />
+        {likely[answer.mark]}
+      </h4>
+      <p className="mt-1">{answer.sentence}</p>
+      <p className="mt-1 text-sm text-quiet">{figures}.</p>
+    </div>
   );
 }

@@ -1,7 +1,9 @@
 import { type ReactElement, useMemo } from "react";
 
+import { originals } from "../session/duplicates";
+import { canRetry } from "../session/item";
 import { EVERYTHING, shown, totals } from "../session/list";
-import { cancelAll } from "../session/queue";
+import { cancelAll, retryAll } from "../session/queue";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 import { choose } from "./choosers";
@@ -16,6 +18,7 @@ export function Worklist(): ReactElement {
   const selected = useSession((session) => session.selected);
   const pinned = useSession((session) => session.pinned);
   const rows = useMemo(() => shown(items, view), [items, view]);
+  const duplicates = useMemo(() => originals(items), [items]);
   const reachable = rows.some((item) => item.id === selected) ? selected : rows[0]?.id;
   return (
     <>
@@ -24,9 +27,9 @@ export function Worklist(): ReactElement {
         <Filters />
       </div>
       {rows.length === 0 && <NothingFits />}
-      <ol className="min-h-0 flex-1 p-2 lg:overflow-y-auto" aria-label={texts.worklist.title}>
+      <ol className="relative min-h-0 flex-1 p-2 lg:overflow-y-auto" aria-label={texts.worklist.title}>
         {rows.map((item) => (
-          <Row key={item.id} item={item} selected={item.id === selected} pinned={item.id === pinned} reachable={item.id === reachable} />
+          <Row key={item.id} item={item} selected={item.id === selected} pinned={item.id === pinned} duplicate={duplicates.has(item.id)} reachable={item.id === reachable} />
         ))}
       </ol>
       <WorklistFoot />
@@ -47,11 +50,13 @@ function Progress(): ReactElement {
   const items = useSession((session) => session.items);
   const leftOut = useSession((session) => session.leftOut);
   const { all, open } = totals(items);
+  const again = items.filter(canRetry).length;
   return (
     <>
       <div className="flex min-h-9 items-center gap-2">
         <h2 className="min-w-0 flex-1 text-sm font-medium tabular-nums">{texts.worklist.progress(all - open, all)}</h2>
         {open > 0 && <button type="button" className="button" onClick={cancelAll}>{texts.worklist.cancelAll}</button>}
+        {open === 0 && again > 1 && <button type="button" className="button" onClick={retryAll}>{texts.worklist.retryAll}</button>}
         <button type="button" className="button" onClick={() => { choose("files"); }}>
           <Icon name="add" className="size-4" />
           {texts.intake.more}

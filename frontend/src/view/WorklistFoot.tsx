@@ -2,22 +2,29 @@ import { type ReactElement, useRef } from "react";
 
 import { toCsv, toJson } from "../export/tables";
 import { nameFor, save } from "../export/save";
-import { forget } from "../session/queue";
+import { forget } from "../session/removal";
 import { getState, useSession } from "../session/store";
+import { markExported } from "../session/unsaved";
 import { texts } from "../texts";
 import { Dialog } from "./Dialog";
 import { Icon } from "./icons";
 import { KeepSwitch } from "./KeepSwitch";
+
+function exportAs(kind: "csv" | "json"): void {
+  const { items } = getState();
+  save(kind === "csv" ? toCsv(items) : toJson(items), nameFor("worklist", kind));
+  markExported(items);
+}
 
 export function WorklistFoot(): ReactElement {
   return (
     <footer className="border-t border-line bg-surface p-3">
       <div className="mb-3 flex flex-wrap items-center gap-2">
         <span className="text-xs text-quiet">{texts.worklist.exportAs}</span>
-        <button type="button" className="button min-h-8" onClick={() => { save(toCsv(getState().items), nameFor("worklist", "csv")); }}>
+        <button type="button" className="button min-h-8" onClick={() => { exportAs("csv"); }}>
           {texts.worklist.csv}
         </button>
-        <button type="button" className="button min-h-8" onClick={() => { save(toJson(getState().items), nameFor("worklist", "json")); }}>
+        <button type="button" className="button min-h-8" onClick={() => { exportAs("json"); }}>
           {texts.worklist.json}
         </button>
         <span className="flex-1" />

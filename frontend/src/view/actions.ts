@@ -1,6 +1,7 @@
-import { nameFor, save } from "../export/save";
+import { reportName, save } from "../export/save";
 import type { Item } from "../session/item";
 import { getState, setState } from "../session/store";
+import { markExported } from "../session/unsaved";
 import { texts } from "../texts";
 
 export function togglePin(id: string): void {
@@ -13,7 +14,8 @@ export async function report(item: Item): Promise<void> {
   if (!verdict) return;
   try {
     const { reportOf } = await import("../export/report");
-    save(await reportOf({ ...item, verdict }), nameFor("report", "pdf"));
+    save(await reportOf({ ...item, verdict }), reportName(item.name, verdict.request_id));
+    markExported([item]);
   } catch {
     setState({ notice: texts.report.failed });
   }

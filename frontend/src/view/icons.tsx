@@ -26,13 +26,18 @@ const PATHS = {
   theme: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 3v18M12 7l6-1.5M12 11h8.8M12 15h8.4M12 19h5",
   warning: "M12 3.5 21 20H3zM12 10v4.5M12 17.2v.1",
   trash: "M5 7h14M10 7V4h4v3M7 7l1 13h8l1-13",
+  undo: "M9 14l-5-5 5-5M4 9h10a5.5 5.5 0 0 1 0 11h-3",
+  duplicate: "M8 8h12v12H8zM16 8V4H4v12h4",
+  precursor: "M6 21V4M6 4h12l-3 4.5L18 13H6",
+  windows: "M4 4h16v16H4zM4 12h16M12 4v16",
 } as const;
 
 export type IconName = keyof typeof PATHS;
 
-export function Icon({ name, className = "size-5" }: { name: IconName; className?: string }): ReactElement {
+/** 20 pixels wide, unless a class says otherwise: a drawing without a size fills what it stands in. */
+export function Icon({ name, className = "" }: { name: IconName; className?: string }): ReactElement {
   return (
-    <svg viewBox="0 0 24 24" className={`${className} shrink-0`} fill="none" stroke="currentColor" strokeWidth="1.8"
+    <svg viewBox="0 0 24 24" width="20" height="20" className={`${className} shrink-0`} fill="none" stroke="currentColor" strokeWidth="1.8"
       strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
       <path d={PATHS[name]} />
     </svg>

@@ -1,8 +1,9 @@
 import { useEffect } from "react";
 
-import { isOpen, type Item } from "../session/item";
+import { canRetry, isOpen, type Item } from "../session/item";
 import { shown } from "../session/list";
-import { cancel, forget, retry } from "../session/queue";
+import { cancel, retry } from "../session/queue";
+import { forget, undoRemoval } from "../session/removal";
 import { mark } from "../session/review";
 import { getState, itemOf, select, setState } from "../session/store";
 import { report, togglePin } from "./actions";
@@ -20,9 +21,10 @@ const KEYS: Record<string, (item: Item | undefined) => void> = {
   d: (item) => { if (item) mark(item, "disagree"); },
   n: (item) => { if (item) document.querySelector<HTMLElement>(`[data-note="${CSS.escape(item.id)}"]`)?.focus(); },
   c: (item) => { if (item) togglePin(item.id); },
-  r: (item) => { if (item && !isOpen(item)) retry(item.id, item.gate); },
+  r: (item) => { if (item && canRetry(item)) retry(item.id, item.gate); },
   p: (item) => { if (item) void report(item); },
   f: () => { document.getElementById("full-screen")?.click(); },
+  w: () => { setState(({ windowsShown }) => ({ windowsShown: !windowsShown })); },
   Delete: (item) => { if (item) drop(item); },
   "?": () => { document.getElementById(HELP)?.click(); },
   Escape: () => { setState({ reading: false }); },
@@ -32,6 +34,11 @@ const KEYS: Record<string, (item: Item | undefined) => void> = {
 export function useKeyboard(): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
+      if (isUndo(event) && getState().removal) {
+        event.preventDefault();
+        undoRemoval();
+        return;
+      }
       const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
       if (!action || wantsKeys(event) || (event.key.length === 1 && !singleKeys())) return;
       event.preventDefault();
@@ -40,6 +47,12 @@ export function useKeyboard(): void {
     window.addEventListener("keydown", pressed);
     return () => { window.removeEventListener("keydown", pressed); };
   }, []);
+}
+
+/** In a field, the browser undoes what was typed there. */
+function isUndo({ key, ctrlKey, metaKey, shiftKey, altKey, target }: KeyboardEvent): boolean {
+  const command = (ctrlKey || metaKey) && !shiftKey && !altKey && key.toLowerCase() === "z";
+  return command && !(target instanceof HTMLElement && target.matches("input, textarea, select"));
 }
 
 function wantsKeys(event: KeyboardEvent): boolean {

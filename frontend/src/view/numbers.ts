@@ -9,6 +9,14 @@ export function percent(share: number): string {
   return `${exact.format(share * 100)}${SPACE}%`;
 }
 
+const ordinals = new Intl.PluralRules("en", { type: "ordinal" });
+const ENDINGS: Partial<Record<Intl.LDMLPluralRule, string>> = { one: "st", two: "nd", few: "rd" };
+
+/** 1st, 2nd, 3rd, 4th, 11th, 21st. */
+export function ordinal(place: number): string {
+  return `${place}${ENDINGS[ordinals.select(place)] ?? "th"}`;
+}
+
 export function megabytes(bytes: number): string {
   return bytes < 100_000 ? `${plain.format(bytes / 1000)}${SPACE}kB` : `${plain.format(bytes / 1e6)}${SPACE}MB`;
 }

@@ -1,7 +1,14 @@
-import type { Answer } from "../api/types";
+import type { Answer, Verdict } from "../api/types";
+import { isAgainstAdvice } from "../session/trust";
 
 export const TONES: Record<Answer, { text: string; soft: string; solid: string }> = {
   yes: { text: "text-yes", soft: "bg-yes-soft", solid: "bg-yes" },
   no: { text: "text-no", soft: "bg-no-soft", solid: "bg-no" },
   indeterminate: { text: "text-unsure", soft: "bg-unsure-soft", solid: "bg-unsure" },
 };
+
+/** A card's ground: what a reader must not overlook speaks louder than the verdict. */
+export function groundOf(verdict: Verdict): string {
+  if (isAgainstAdvice(verdict)) return TONES.indeterminate.soft;
+  return verdict.second_answer?.mark ? "bg-precursor-soft" : TONES[verdict.verdict].soft;
+}

@@ -1,9 +1,11 @@
 import OpenSeadragon from "openseadragon";
 import { type ReactElement, useEffect, useRef, useState } from "react";
 
+import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 import { Icon, type IconName } from "../view/icons";
 import type { Link } from "./link";
+import { drawWindows, type WindowedPicture } from "./overlay";
 import { scaleBar } from "./scalebar";
 
 export interface ViewerProps {
@@ -12,15 +14,18 @@ export interface ViewerProps {
   /** Micrometres per pixel of the picture, where known. */
   mpp: number | null;
   link?: Link;
+  /** What was read where, in a wide field. */
+  windowed?: WindowedPicture;
 }
 
 const BAR_ROOM = 140;
 const STEP = 1.4;
 
 /** One picture to zoom into. */
-export function Viewer({ picture, name, mpp, link }: ViewerProps): ReactElement {
+export function Viewer({ picture, name, mpp, link, windowed }: ViewerProps): ReactElement {
   const frame = useRef<HTMLDivElement>(null);
   const { place, viewer, magnification } = useOpenSeadragon(picture, name, link);
+  useWindows(viewer, picture, windowed);
   const zoom = (by: number): void => { viewer.current?.viewport.zoomBy(by).applyConstraints(); };
   return (
     <div ref={frame} data-viewer className="relative h-full bg-sunken">
@@ -30,6 +35,7 @@ export function Viewer({ picture, name, mpp, link }: ViewerProps): ReactElement 
         <Control icon="minus" name={texts.viewer.zoomOut} act={() => { zoom(1 / STEP); }} />
         <Control icon="home" name={texts.viewer.home} act={() => { viewer.current?.viewport.goHome(); }} />
         <FullScreen frame={frame} />
+        {windowed && <WindowsToggle />}
       </div>
       {mpp !== null && magnification > 0 && <ScaleBar {...scaleBar(mpp / magnification, BAR_ROOM)} />}
     </div>
@@ -57,6 +63,24 @@ function useOpenSeadragon(picture: Blob, name: string, link: Link | undefined) {
     };
   }, [picture, name, link]);
   return { place, viewer, magnification };
+}
+
+function useWindows(viewer: React.RefObject<OpenSeadragon.Viewer | null>, picture: Blob, windowed: WindowedPicture | undefined): void {
+  const visible = useSession((session) => session.windowsShown);
+  useEffect(() => {
+    if (!viewer.current || !windowed || !visible) return undefined;
+    return drawWindows(viewer.current, windowed);
+  }, [viewer, picture, windowed, visible]); // another picture is another viewer
+}
+
+function WindowsToggle(): ReactElement {
+  const visible = useSession((session) => session.windowsShown);
+  return (
+    <button type="button" className="button button-icon shadow-sm" aria-pressed={visible} aria-label={texts.windows.show} title={texts.windows.show}
+      onClick={() => { setState({ windowsShown: !visible }); }}>
+      <Icon name="windows" className="size-4" />
+    </button>
+  );
 }
 
 /** OpenSeadragon writes one rule into the page, which our policy forbids, unless this stands there. */

@@ -1,0 +1,22 @@
+import { sha256 } from "@noble/hashes/sha2.js";
+import { bytesToHex } from "@noble/hashes/utils.js";
+
+import type { Item } from "./item";
+
+/** Not the browser's own SHA-256, which a page served over plain HTTP from another machine has not. */
+export async function digestOf(file: Blob): Promise<string> {
+  return bytesToHex(sha256(new Uint8Array(await file.arrayBuffer())));
+}
+
+/** For each tile whose bytes stand in the list before it: the first that has them. By id. */
+export function originals(items: readonly Item[]): Map<string, Item> {
+  const first = new Map<string, Item>();
+  const found = new Map<string, Item>();
+  for (const item of items) {
+    if (item.digest === undefined) continue;
+    const original = first.get(item.digest);
+    if (original) found.set(item.id, original);
+    else first.set(item.digest, item);
+  }
+  return found;
+}

@@ -1,0 +1,62 @@
+import type { Ending } from "../api/ask";
+import { texts } from "../texts";
+import type { Item, Trouble } from "./item";
+import { sentenceOf, troubleOf } from "./trouble";
+
+/** A tile that takes the service down with it is not sent for ever. */
+export const MAX_LOSSES = 2;
+/** Nor is one that is sent back again and again, whatever the service says of it. */
+export const MAX_RESENDS = 8;
+const MAX_BACKOFF_SECONDS = 60;
+const KEY_WANTED: ReadonlySet<string> = new Set(["credentials_missing", "key_rejected", "key_expired"]);
+
+type Refusal = Extract<Ending, { is: "refused" }>;
+
+/** What an ending makes of its tile, and of the queue behind it. */
+export interface Transition {
+  item: Partial<Item>;
+  pause?: { seconds: number; why: string };
+  locked?: string;
+  connectionLost?: true;
+}
+
+export function transitionAt(item: Item, ending: Ending): Transition {
+  switch (ending.is) {
+    case "answered": {
+      const { answer } = ending;
+      return { item: { answer, verdict: answer, explanation: answer.explanation, phase: { is: "done" } } };
+    }
+    case "lost":
+      return lost(item);
+    case "refused":
+      return refused(item, ending);
+  }
+}
+
+function refused(item: Item, { problem, retryAfter }: Refusal): Transition {
+  if (KEY_WANTED.has(problem.code)) {
+    const locked = problem.code === "credentials_missing" ? texts.key.wanted : sentenceOf(problem);
+    return { item: { phase: { is: "waiting" } }, locked };
+  }
+  // A verdict that is known is not asked for anew by itself: only its explanation is missing.
+  if (retryAfter === undefined || item.verdict) return failed(troubleOf(problem));
+  const why = sentenceOf(problem);
+  const pause = { seconds: Math.max(retryAfter, backoff(item.resends)), why };
+  if (item.resends >= MAX_RESENDS) return { ...failed(texts.trouble.stillRefused(problem.code, why, item.resends + 1)), pause };
+  return { item: { resends: item.resends + 1, phase: { is: "waiting" } }, pause };
+}
+
+function backoff(resends: number): number {
+  return Math.min(MAX_BACKOFF_SECONDS, 2 ** resends);
+}
+
+function lost(item: Item): Transition {
+  const losses = item.losses + 1;
+  if (!item.verdict && losses < MAX_LOSSES) return { item: { losses, phase: { is: "waiting" } }, connectionLost: true };
+  const { explanationLost, lostTwice } = texts.trouble;
+  return { item: { losses, ...failed(item.verdict ? explanationLost : lostTwice).item }, connectionLost: true };
+}
+
+function failed(trouble: Trouble): Transition {
+  return { item: { phase: { is: "failed", trouble } } };
+}

@@ -1,0 +1,26 @@
+import type { Problem } from "../api/types";
+import { texts } from "../texts";
+import type { Trouble } from "./item";
+
+const TOO_SLOW = 408;
+const BUSY = 429;
+const SERVER_FAULT = 500;
+/** Refused for who asks, or from where, and not for the picture. */
+const NOT_LET_IN: ReadonlySet<number> = new Set([401, 403]);
+
+/** A refusal in sentences a person reads. */
+export function troubleOf(problem: Problem): Trouble {
+  if (!problem.detail) return texts.trouble.unworded(problem.status);
+  const { code, title, detail } = problem;
+  const reasons = problem.reasons as Trouble["reasons"];
+  return { code, title, detail, canRetry: canChange(problem), ...(reasons && { reasons }) };
+}
+
+export function sentenceOf(problem: Problem): string {
+  return problem.detail || texts.trouble.unworded(problem.status).detail;
+}
+
+/** The service's own faults can be mended meanwhile; what a picture was refused for stays with it. */
+function canChange({ status, retryable }: Problem): boolean {
+  return retryable || status >= SERVER_FAULT || status === TOO_SLOW || status === BUSY || NOT_LET_IN.has(status);
+}
