@@ -60,9 +60,9 @@ def test_a_slow_server(open_page: OpenPage, tmp_path: Path) -> None:
     with live(create_app(Settings(_env_file=None, gate="off"), engine=engine)) as url:
         page = open_page(url)
         desk.choose(page, *tiles(tmp_path, 4))
-        expect(desk.result(page)).to_contain_text("Looking")
+        expect(desk.result(page)).to_contain_text("Reading the tile")
         expect(desk.row(page, "tile-3")).to_contain_text("Next in line")
-        expect(desk.row(page, "tile-4")).to_contain_text("Waiting, 2. in line")
+        expect(desk.row(page, "tile-4")).to_contain_text("Waiting, 2nd in line")
         page.get_by_role("button", name="Cancel: tile-3.png").click()
         expect(desk.row(page, "tile-3")).to_contain_text("Cancelled")
         expect(desk.row(page, "tile-4")).to_contain_text("Next in line")
@@ -84,7 +84,7 @@ def test_its_place_in_the_services_queue_is_told(open_page: OpenPage, tmp_path: 
     with live(stand_in.app()) as url:
         page = open_page(url)
         desk.choose(page, *tiles(tmp_path, 1))
-        expect(desk.result(page)).to_contain_text("At the service, 3. in line")
+        expect(desk.result(page)).to_contain_text("At the service, 3rd in line")
         stand_in.go_on.set()
         desk.verdict(page, "Yes")
 

@@ -62,12 +62,14 @@ function cell(value: Cell): string {
 
 /** The answers as the service gave them, and what the reader made of them. */
 export function toJson(items: readonly Item[]): Blob {
+  const same = originals(items);
   const tiles = items.map((item) => ({
     name: item.name,
     answer: item.answer ?? item.verdict ?? null,
     problem: item.phase.is === "failed" ? item.phase.trouble : null,
     unfinished: isOpen(item) || item.phase.is === "cancelled",
     review: item.review,
+    same_file_as: same.get(item.id)?.name ?? null,
   }));
   return new Blob([JSON.stringify({ notice: texts.notice, tiles }, null, 2), "\n"], { type: "application/json" });
 }

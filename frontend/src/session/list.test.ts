@@ -1,40 +1,58 @@
 import { describe, expect, it } from "vitest";
 
-import type { Answer, Verdict } from "../api/types";
-import type { Item, Phase } from "./item";
-import { EVERYTHING, shown, totals } from "./list";
+import { originals } from "./duplicates";
+import { prediction, tile } from "./fixtures";
+import type { Item } from "./item";
+import { type Category, EVERYTHING, shown, totals } from "./list";
 
-const item = (name: string, phase: Phase, verdict?: { verdict: Answer; probability: number }): Item => ({
-  id: name, name, phase, file: new Blob(), explanation: "", losses: 0, resends: 0, review: { mark: null, note: "" },
-  ...(verdict && { verdict: verdict as Verdict }),
-});
+const second = { question: "dysplasia-or-cancer-1", verdict: "yes", probability: 0.9, calibrated: false, sentence: "" } as const;
+const warning = { code: "blurred", measured: 1, threshold: 2, sentence: "Blurred." };
 
-const items = [
-  item("tile 10", { is: "done" }, { verdict: "no", probability: 0.1 }),
-  item("tile 9", { is: "done" }, { verdict: "yes", probability: 0.9 }),
-  item("tile 2", { is: "waiting" }),
-  item("tile 1", { is: "failed", trouble: { code: "x", title: "x", detail: "x", canRetry: true } }),
-  item("tile 3", { is: "explaining" }, { verdict: "indeterminate", probability: 0.4 }),
+const items: Item[] = [
+  tile("tile 10", { phase: { is: "done" }, verdict: prediction({ probability: 0.1, second_answer: { ...second, mark: "high-grade" } }) }),
+  tile("tile 9", { phase: { is: "done" }, verdict: prediction({ verdict: "yes", probability: 0.9, second_answer: { ...second, mark: null } }), digest: "1" }),
+  tile("tile 2"),
+  tile("tile 1", { phase: { is: "failed", trouble: { code: "x", title: "x", detail: "x", canRetry: false } } }),
+  tile("tile 3", { phase: { is: "explaining" }, verdict: prediction({ verdict: "indeterminate", probability: 0.4, gate: { passed: false, warnings: [warning] } }) }),
+  tile("tile 4", { phase: { is: "done" }, verdict: prediction({ verdict: "yes", probability: 0.9 }), digest: "1" }),
 ];
-const names = (view: Partial<typeof EVERYTHING>): string[] => shown(items, { ...EVERYTHING, ...view }).map(({ name }) => name);
+const ids = (view: Partial<typeof EVERYTHING>): string[] => shown(items, { ...EVERYTHING, ...view }).map(({ id }) => id);
 
 describe("the worklist", () => {
-  it("counts a verdict as soon as it is known", () => {
-    expect(totals(items)).toMatchObject({ all: 5, yes: 1, no: 1, indeterminate: 1, open: 1, failed: 1 });
+  it("counts a verdict as soon as it is known, and what it alone would hide", () => {
+    expect(totals(items)).toEqual({
+      "all": 6, "yes": 2, "no": 1, "indeterminate": 1, "open": 1, "failed": 1,
+      "high-grade": 1, "low-grade": 0, "serrated": 0, "against_advice": 1, "duplicate": 1,
+    });
   });
 
   it("sorts names as people do", () => {
-    expect(names({ sorting: "name" })).toEqual(["tile 1", "tile 2", "tile 3", "tile 9", "tile 10"]);
+    expect(ids({ sorting: "name" })).toEqual(["tile 1", "tile 2", "tile 3", "tile 4", "tile 9", "tile 10"]);
   });
 
   it("puts tiles without a probability last, both ways", () => {
-    expect(names({ sorting: "likeliest" }).slice(0, 3)).toEqual(["tile 9", "tile 3", "tile 10"]);
-    expect(names({ sorting: "unlikeliest" }).slice(0, 3)).toEqual(["tile 10", "tile 3", "tile 9"]);
+    expect(ids({ sorting: "likeliest" }).slice(0, 4)).toEqual(["tile 9", "tile 4", "tile 3", "tile 10"]);
+    expect(ids({ sorting: "unlikeliest" }).slice(0, 4)).toEqual(["tile 10", "tile 3", "tile 9", "tile 4"]);
   });
 
-  it("filters by verdict and by probability, ends included", () => {
-    expect(names({ category: "yes" })).toEqual(["tile 9"]);
-    expect(names({ category: "failed" })).toEqual(["tile 1"]);
-    expect(names({ least: 0.4, most: 0.9 })).toEqual(["tile 9", "tile 3"]);
+  it.each<[Category, string[]]>([
+    ["yes", ["tile 9", "tile 4"]],
+    ["failed", ["tile 1"]],
+    ["open", ["tile 2"]],
+    ["high-grade", ["tile 10"]],
+    ["serrated", []],
+    ["against_advice", ["tile 3"]],
+    ["duplicate", ["tile 4"]],
+  ])("narrows to %s", (category, found) => {
+    expect(ids({ category })).toEqual(found);
+    expect(totals(items)[category]).toBe(found.length);
   });
+
+  it("narrows by probability, ends included", () => {
+    expect(ids({ least: 0.4, most: 0.9 })).toEqual(["tile 9", "tile 3", "tile 4"]);
+  });
+});
+
+it("names the first tile of the same bytes", () => {
+  expect([...originals(items)].map(([id, original]) => [id, original.name])).toEqual([["tile 4", "tile 9.png"]]);
 });
