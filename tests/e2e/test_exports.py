@@ -50,7 +50,8 @@ def test_csv_json_and_pdf(
     assert tiles[1]["problem"]["code"] == "image_not_assessable"
 
     report = saved(page, "PDF report", tmp_path)
-    assert re.fullmatch(r"healer-report-\d{4}-\d\d-\d\d-\d{4}\.pdf", report.name)
+    named = r"healer-report-.*Ψηφίδα-\d{4}-\d\d-\d\d-\d{6}-[0-9a-f]{8}\.pdf"
+    assert re.fullmatch(named, report.name)
     content = report.read_bytes()
     assert content.startswith(b"%PDF-")
     assert len(re.findall(rb"/Type\s*/Page\b(?!s)", content)) == 1

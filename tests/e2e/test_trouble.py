@@ -120,3 +120,59 @@ def test_a_proxys_own_page_is_not_shown(open_page: OpenPage, tmp_path: Path) -> 
         page = open_page(url)
         desk.choose(page, *tiles(tmp_path, 1))
         expect(desk.result(page)).to_contain_text("answered with status 502")
+
+
+def test_a_failure_that_stays_is_not_sent_again_and_the_others_go_on(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    unsound = {**BUSY, "status": 503, "code": "model_unsound", "detail": "The model is unsound."}
+    stand_in = StandIn([(503, {}, {**unsound, "retryable": False})])
+    with live(stand_in.app()) as url:
+        page = open_page(url)
+        desk.choose(page, *tiles(tmp_path, 3))
+        desk.finished(page, 3, 3)
+        expect(page.get_by_role("alert")).to_have_text("")
+        expect(page.get_by_role("button", name="Not answered 1")).to_be_visible()
+        assert stand_in.asked == 3
+        page.get_by_role("button", name="Not answered 1").click()
+        page.locator("[data-row]").get_by_role("button").first.click()
+        expect(desk.result(page)).to_contain_text("The model is unsound.")
+        desk.result(page).get_by_role("button", name="Try again").click()
+        desk.verdict(page, "Yes")
+
+
+def test_a_tile_that_is_sent_back_again_and_again_is_given_up_in_the_end(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    stalled = {**BUSY, "status": 503, "code": "model_stalled", "detail": "It has stalled."}
+    refusal = (503, {"Retry-After": "1"}, {**stalled, "retryable": True})
+    stand_in = StandIn([refusal] * 9)
+    with live(stand_in.app()) as url:
+        page = open_page(url)
+        page.clock.install()
+        desk.ready(page)
+        desk.choose(page, *tiles(tmp_path, 1))
+        for asked in range(1, 9):
+            expect(page.get_by_role("alert")).to_contain_text("It has stalled. Trying again in")
+            assert stand_in.asked == asked
+            page.get_by_role("button", name="Try now").click()
+        expect(desk.result(page)).to_contain_text("Not answered after 9 tries")
+        page.clock.run_for(3_600_000)
+        assert stand_in.asked == 9
+
+
+def test_what_a_picture_was_refused_for_is_not_offered_to_be_tried_again(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    damaged = {**BUSY, "status": 422, "code": "truncated_image", "detail": "It is truncated."}
+    with live(StandIn([(422, {}, {**damaged, "retryable": False})]).app()) as url:
+        page = open_page(url)
+        (tmp_path / "letter.png").write_text("dear colleague")
+        desk.choose(page, *tiles(tmp_path, 1))
+        expect(desk.result(page)).to_contain_text("It is truncated.")
+        desk.choose(page, tmp_path / "letter.png")
+        desk.finished(page, 2, 2)
+        expect(page.get_by_role("button", name="Try again")).to_have_count(0)
+        page.keyboard.press("r")
+        desk.finished(page, 2, 2)
+        expect(desk.result(page)).to_contain_text("It is truncated.")
