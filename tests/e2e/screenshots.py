@@ -22,6 +22,7 @@ from healer.config import Settings
 from healer.main import create_app
 from tests.conftest import REPO
 from tests.e2e import desk
+from tests.e2e.answers import HIGH_GRADE, WIDE
 from tests.e2e.conftest import NARROW, PATIENCE_MS, find_chromium
 from tests.e2e.drawings import epithelium, other_tissue
 from tests.e2e.servers import ANSWER, Serving, SlowEngine, StandIn, live
@@ -113,6 +114,36 @@ def states(camera: Camera, serving: Serving, samples: Path, scratch: Path) -> No
         page.close()
 
 
+def warned(camera: Camera, serving: Serving, scratch: Path, samples: Path) -> None:
+    """A likely precursor, a wide field, an answer against the gate's advice, a removed tile."""
+    photograph = scratch / "photograph.jpg"
+    tile = next(samples.glob("kather*.png"))
+    wide = scratch / "wide.png"
+    picture = Image.open(tile).convert("RGB")
+    picture.resize((WIDE["tile"]["width"], WIDE["tile"]["height"])).save(wide)
+    for look in ("light", "dark", "phone"):
+        for name, path, answer in (("high-grade", tile, HIGH_GRADE), ("wide", wide, WIDE)):
+            stand_in = StandIn([[("verdict", answer), ("answer", answer)]] * 2)
+            with live(stand_in.app()) as url:
+                page = camera.open(url, **LOOKS[look])
+                desk.choose(page, path, path)
+                desk.finished(page, 2, 2)
+                camera.take(page, f"{look}-{name}-worklist")
+                page.locator("[data-row]").get_by_role("button").last.click()
+                camera.take(page, f"{look}-{name}")
+                page.mouse.wheel(0, 500)
+                camera.take(page, f"{look}-{name}-below")
+                page.keyboard.press("Delete")
+                camera.take(page, f"{look}-{name}-removed")
+                page.close()
+        page = camera.open(serving.url, **LOOKS[look])
+        desk.choose(page, photograph)
+        page.get_by_role("button", name="Answer anyway").click()
+        expect(desk.result(page)).to_contain_text("What the input gate found")
+        camera.take(page, f"{look}-against-advice")
+        page.close()
+
+
 def troubles(camera: Camera, scratch: Path, samples: Path) -> None:
     tiles = sorted(samples.glob("kather*.png"))[:6]
     engine = SlowEngine()
@@ -174,6 +205,7 @@ def main() -> None:
                 readme(camera, serving, scratch)
             else:
                 states(camera, serving, data / "samples", scratch)
+                warned(camera, serving, scratch, data / "samples")
                 troubles(camera, scratch, data / "samples")
         finally:
             serving.kill()

@@ -55,7 +55,7 @@ def test_a_removed_tile_comes_back_where_it_was(
         desk.read(page, "tile-2")
         page.keyboard.press("a")
         page.keyboard.press("Delete")
-        expect(page.get_by_role("status").filter(has_text="tile-2.png was removed.")).to_be_visible()
+        expect(page.get_by_role("status").filter(has_text="Removed: tile-2.png")).to_be_visible()
         assert names(page) == ["tile-1.png", "tile-3.png"]
         assert desk.faults(page, axe) == []
         page.get_by_role("button", name="Undo").click()
@@ -64,7 +64,7 @@ def test_a_removed_tile_comes_back_where_it_was(
         expect(page.get_by_role("button", name="Undo")).to_have_count(0)
         page.get_by_role("button", name="Clear all").click()
         page.get_by_role("dialog").get_by_role("button", name="Clear all").click()
-        expect(page.get_by_text("3 tiles were removed.")).to_be_visible()
+        expect(page.get_by_text("Removed: 3 tiles")).to_be_visible()
         page.keyboard.press("Control+z")
         assert names(page) == ["tile-1.png", "tile-2.png", "tile-3.png"]
 

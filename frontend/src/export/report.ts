@@ -1,7 +1,7 @@
 import type { Answer, Verdict } from "../api/types";
 import { context } from "../intake/preview";
 import type { Item } from "../session/item";
-import { isAgainstAdvice, isCalibrated } from "../session/trust";
+import { hiddenWindows, isAgainstAdvice, isCalibrated } from "../session/trust";
 import { countWindows } from "../session/windows";
 import { texts } from "../texts";
 import { percent } from "../view/numbers";
@@ -58,13 +58,17 @@ async function picture(sheet: Sheet, item: Answered, top: number): Promise<void>
 }
 
 function verdict(sheet: Sheet, told: Verdict, left: number, start: number, width: number): number {
-  const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because, againstAdvice } = texts.verdict;
+  const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because } = texts.verdict;
   const trusted = isCalibrated(told);
   let top = start;
-  if (isAgainstAdvice(told)) top = sheet.text(againstAdvice, left, top, width, { size: 11, bold: true, colour: WARNING }) + 1;
+  const { againstAdvice, warned, warnedOtherwise } = texts.verdict;
+  const cautioned = [...(isAgainstAdvice(told) ? [againstAdvice] : []), ...(told.warnings ?? []).map(({ code }) => warned[code] ?? warnedOtherwise)];
+  for (const caution of cautioned) top = sheet.text(caution, left, top, width, { size: 11, bold: true, colour: WARNING }) + 1;
   top = sheet.text(words[told.verdict], left, top, width, { size: 22, bold: true, colour: COLOURS[told.verdict] });
   top = sheet.text(sentences[told.verdict], left, top, width);
   if (told.reason) top = sheet.text(because(told.reason), left, top + 1, width, { size: 9 });
+  const hidden = hiddenWindows(told);
+  if (hidden) top = sheet.text(texts.verdict.hiddenWindows(hidden), left, top + 2, width, { size: 11, bold: true, colour: COLOURS.yes });
   top = second(sheet, told, left, top, width);
   const sort = trusted ? calibrated : uncalibrated;
   top = sheet.text(`${probability} (${sort})`, left, top + 4, width, { size: 9, colour: QUIET });

@@ -8,8 +8,11 @@ import { type Category, EVERYTHING, shown, totals } from "./list";
 const second = { question: "dysplasia-or-cancer-1", verdict: "yes", probability: 0.9, calibrated: false, sentence: "" } as const;
 const warning = { code: "blurred", measured: 1, threshold: 2, sentence: "Blurred." };
 
+const wide = { code: "wide_field", measured: 3100, threshold: 1120, sentence: "It is wide." };
+const window = { x: 0, y: 0, width: 9, height: 9, probability: 0.9, verdict: "yes" } as const;
+
 const items: Item[] = [
-  tile("tile 10", { phase: { is: "done" }, verdict: prediction({ probability: 0.1, second_answer: { ...second, mark: "high-grade" } }) }),
+  tile("tile 10", { phase: { is: "done" }, verdict: prediction({ probability: 0.1, second_answer: { ...second, mark: "high-grade" }, warnings: [wide], windows: [window] }) }),
   tile("tile 9", { phase: { is: "done" }, verdict: prediction({ verdict: "yes", probability: 0.9, second_answer: { ...second, mark: null } }), digest: "1" }),
   tile("tile 2"),
   tile("tile 1", { phase: { is: "failed", trouble: { code: "x", title: "x", detail: "x", canRetry: false } } }),
@@ -22,7 +25,7 @@ describe("the worklist", () => {
   it("counts a verdict as soon as it is known, and what it alone would hide", () => {
     expect(totals(items)).toEqual({
       "all": 6, "yes": 2, "no": 1, "indeterminate": 1, "open": 1, "failed": 1,
-      "high-grade": 1, "low-grade": 0, "serrated": 0, "against_advice": 1, "duplicate": 1,
+      "high-grade": 1, "low-grade": 0, "serrated": 0, "against_advice": 1, "warned": 1, "hidden_windows": 1, "duplicate": 1,
     });
   });
 
@@ -42,6 +45,8 @@ describe("the worklist", () => {
     ["high-grade", ["tile 10"]],
     ["serrated", []],
     ["against_advice", ["tile 3"]],
+    ["warned", ["tile 10"]],
+    ["hidden_windows", ["tile 10"]],
     ["duplicate", ["tile 4"]],
   ])("narrows to %s", (category, found) => {
     expect(ids({ category })).toEqual(found);

@@ -1,12 +1,12 @@
 import type { Mark } from "../api/types";
 import { originals } from "./duplicates";
 import { type Item, type Outcome, outcomeOf } from "./item";
-import { isAgainstAdvice, markOf } from "./trust";
+import { hiddenWindows, isAgainstAdvice, isWarned, markOf } from "./trust";
 
 export type Sorting = "added" | "name" | "likeliest" | "unlikeliest";
 
 /** What the worklist can be narrowed to. A tile has one outcome, and any of the others. */
-export type Category = "all" | Outcome | Mark | "against_advice" | "duplicate";
+export type Category = "all" | Outcome | Mark | "against_advice" | "warned" | "hidden_windows" | "duplicate";
 
 /** What of the worklist is shown, and in which order. Probabilities in [0, 1]. */
 export interface View {
@@ -23,13 +23,15 @@ export type Totals = Record<Category, number>;
 export function totals(items: readonly Item[]): Totals {
   const counts: Totals = {
     "all": items.length, "yes": 0, "indeterminate": 0, "no": 0, "failed": 0, "open": 0,
-    "high-grade": 0, "low-grade": 0, "serrated": 0, "against_advice": 0, "duplicate": originals(items).size,
+    "high-grade": 0, "low-grade": 0, "serrated": 0, "against_advice": 0, "warned": 0, "hidden_windows": 0, "duplicate": originals(items).size,
   };
   for (const item of items) {
     const mark = markOf(item);
     counts[outcomeOf(item)] += 1;
     if (mark) counts[mark] += 1;
     if (isAgainstAdvice(item.verdict)) counts.against_advice += 1;
+    if (isWarned(item.verdict)) counts.warned += 1;
+    if (hiddenWindows(item.verdict)) counts.hidden_windows += 1;
   }
   return counts;
 }
@@ -49,6 +51,10 @@ function membership(items: readonly Item[], category: Category): (item: Item) =>
       return (item) => markOf(item) === category;
     case "against_advice":
       return (item) => isAgainstAdvice(item.verdict);
+    case "warned":
+      return (item) => isWarned(item.verdict);
+    case "hidden_windows":
+      return (item) => hiddenWindows(item.verdict) !== null;
     case "duplicate": {
       const found = originals(items);
       return (item) => found.has(item.id);

@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 
 import { itemOf, someOpen, useSession } from "../session/store";
 import { totals } from "../session/list";
-import { isAgainstAdvice, markOf } from "../session/trust";
+import { hiddenWindows, isAgainstAdvice, markOf } from "../session/trust";
 import { texts } from "../texts";
 
 /** For screen readers: the selected tile's verdict, and the total once the queue is done. */
@@ -11,7 +11,12 @@ export function Announcer(): ReactElement {
     const item = itemOf(session.selected);
     if (!item?.verdict) return "";
     const mark = markOf(item);
-    const further = [mark && texts.verdict.likely[mark], isAgainstAdvice(item.verdict) && texts.verdict.againstAdvice].filter((said) => typeof said === "string");
+    const hidden = hiddenWindows(item.verdict);
+    const further = [
+      mark && texts.verdict.likely[mark],
+      hidden && texts.verdict.hiddenWindows(hidden),
+      isAgainstAdvice(item.verdict) && texts.verdict.againstAdvice,
+    ].filter((said) => typeof said === "string");
     return texts.worklist.answered(item.name, item.verdict.verdict, item.verdict.probability, further);
   });
   const finished = useSession((session) => {

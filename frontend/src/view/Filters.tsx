@@ -4,7 +4,7 @@ import { type Category, type Sorting, totals, type View } from "../session/list"
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 
-const CHIPS: readonly Category[] = ["all", "yes", "indeterminate", "no", "high-grade", "low-grade", "serrated", "against_advice", "duplicate", "failed", "open"];
+const CHIPS: readonly Category[] = ["all", "yes", "indeterminate", "no", "high-grade", "low-grade", "serrated", "hidden_windows", "against_advice", "warned", "duplicate", "failed", "open"];
 const SORTINGS = Object.keys(texts.worklist.sortings) as Sorting[];
 
 function see(change: Partial<View>): void {

@@ -3,9 +3,9 @@ import { memo, type ReactElement } from "react";
 import { canRetry, isOpen, type Item } from "../session/item";
 import { cancel, retry } from "../session/queue";
 import { place, select, useSession } from "../session/store";
-import { isAgainstAdvice, markOf } from "../session/trust";
 import { texts } from "../texts";
-import { Icon, type IconName } from "./icons";
+import { Icon } from "./icons";
+import { Marks } from "./Marks";
 import { percent } from "./numbers";
 import { TONES } from "./tones";
 
@@ -45,27 +45,6 @@ function Thumbnail({ item }: { item: Item }): ReactElement {
   return (
     <span className="grid size-12 shrink-0 place-items-center overflow-hidden rounded-md bg-sunken text-quiet">
       {item.thumbnail ? <img src={item.thumbnail} alt="" className="size-full object-cover" /> : <Icon name={item.phase.is === "failed" ? "failed" : "open"} />}
-    </span>
-  );
-}
-
-/** What the verdict and its probability alone would hide. */
-function Marks({ item, duplicate }: { item: Item; duplicate: boolean }): ReactElement {
-  const mark = markOf(item);
-  return (
-    <>
-      {mark && <Mark icon="precursor" tone="text-precursor">{texts.verdict.likelyShort[mark]}</Mark>}
-      {isAgainstAdvice(item.verdict) && <Mark icon="warning" tone="text-unsure">{texts.verdict.againstAdviceShort}</Mark>}
-      {duplicate && <Mark icon="duplicate" tone="">{texts.worklist.duplicate}</Mark>}
-    </>
-  );
-}
-
-function Mark({ icon, tone, children }: { icon: IconName; tone: string; children: string }): ReactElement {
-  return (
-    <span className={`flex items-center gap-1 font-semibold ${tone}`}>
-      <Icon name={icon} className="size-4" />
-      {children}
     </span>
   );
 }

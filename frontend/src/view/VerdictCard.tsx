@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 
 import type { SecondAnswer, Verdict } from "../api/types";
-import { isAgainstAdvice, isCalibrated } from "../session/trust";
+import { hiddenWindows, isAgainstAdvice, isCalibrated } from "../session/trust";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 import { percent } from "./numbers";
@@ -12,16 +12,19 @@ import { groundOf, TONES } from "./tones";
 export function VerdictCard({ verdict }: { verdict: Verdict }): ReactElement {
   const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because } = texts.verdict;
   const second = verdict.second_answer;
+  const hidden = hiddenWindows(verdict);
   const trusted = isCalibrated(verdict);
   return (
     <section className={`rounded-xl p-4 ${groundOf(verdict)}`}>
-      {isAgainstAdvice(verdict) && <AgainstAdvice />}
+      {isAgainstAdvice(verdict) && <Caution>{texts.verdict.againstAdvice}</Caution>}
+      {verdict.warnings?.map(({ code }) => <Caution key={code}>{texts.verdict.warned[code] ?? texts.verdict.warnedOtherwise}</Caution>)}
       <h3 className={`flex items-center gap-2.5 text-2xl font-semibold ${TONES[verdict.verdict].text}`}>
         <Icon name={verdict.verdict} className="size-8" />
         {words[verdict.verdict]}
       </h3>
       <p className="mt-1">{sentences[verdict.verdict]}</p>
       {verdict.reason && <p className="mt-1 text-sm">{because(verdict.reason)}</p>}
+      {hidden && <HiddenWindows {...hidden} />}
       {second && <Second answer={second} />}
       <p className="mt-4 flex flex-wrap items-baseline justify-between gap-x-3 text-sm">
         <span>{probability} ({trusted ? calibrated : uncalibrated})</span>
@@ -33,11 +36,20 @@ export function VerdictCard({ verdict }: { verdict: Verdict }): ReactElement {
   );
 }
 
-function AgainstAdvice(): ReactElement {
+function Caution({ children }: { children: string }): ReactElement {
   return (
     <p className="mb-3 flex items-center gap-2 font-semibold text-unsure">
       <Icon name="warning" />
-      {texts.verdict.againstAdvice}
+      {children}
+    </p>
+  );
+}
+
+function HiddenWindows(windows: { yes: number; of: number }): ReactElement {
+  return (
+    <p className="mt-3 flex items-center gap-2 rounded-lg border-2 border-yes bg-surface p-3 font-semibold text-yes">
+      <Icon name="windows" className="size-6" />
+      {texts.verdict.hiddenWindows(windows)}
     </p>
   );
 }

@@ -1,5 +1,5 @@
 import type { Answer, Verdict } from "../api/types";
-import { isAgainstAdvice } from "../session/trust";
+import { isAgainstAdvice, isWarned } from "../session/trust";
 
 export const TONES: Record<Answer, { text: string; soft: string; solid: string }> = {
   yes: { text: "text-yes", soft: "bg-yes-soft", solid: "bg-yes" },
@@ -9,6 +9,6 @@ export const TONES: Record<Answer, { text: string; soft: string; solid: string }
 
 /** A card's ground: what a reader must not overlook speaks louder than the verdict. */
 export function groundOf(verdict: Verdict): string {
-  if (isAgainstAdvice(verdict)) return TONES.indeterminate.soft;
+  if (isAgainstAdvice(verdict) || isWarned(verdict)) return TONES.indeterminate.soft;
   return verdict.second_answer?.mark ? "bg-precursor-soft" : TONES[verdict.verdict].soft;
 }

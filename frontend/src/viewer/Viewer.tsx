@@ -29,7 +29,7 @@ export function Viewer({ picture, name, mpp, link, windowed }: ViewerProps): Rea
   const zoom = (by: number): void => { viewer.current?.viewport.zoomBy(by).applyConstraints(); };
   return (
     <div ref={frame} data-viewer className="relative h-full bg-sunken">
-      <div ref={place} className="absolute inset-0" />
+      <div ref={place} className="absolute inset-0 isolate" />
       <div className="absolute right-2 top-2 flex flex-col gap-1.5">
         <Control icon="add" name={texts.viewer.zoomIn} act={() => { zoom(STEP); }} />
         <Control icon="minus" name={texts.viewer.zoomOut} act={() => { zoom(1 / STEP); }} />
