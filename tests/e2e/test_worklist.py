@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.e2e import desk
 from tests.e2e.conftest import OpenPage
@@ -22,9 +22,10 @@ def tiles(folder: Path, count: int) -> list[Path]:
 
 
 def names(page: Page) -> list[str]:
-    return page.locator("[data-row] [title]").evaluate_all(
-        "found => found.map(each => each.title).filter(title => title.endsWith('.png'))"
+    titles: list[str] = page.locator("[data-row] [title$='.png']").evaluate_all(
+        "found => found.map(each => each.title)"
     )
+    return titles
 
 
 @pytest.mark.parametrize("size", [(1024, 600), (1440, 900), (1280, 500), (2560, 1440)])
@@ -75,7 +76,12 @@ def test_a_reload_asks_first_while_a_reading_would_be_lost(
     with live(StandIn().app()) as url:
         page = open_page(url)
         asked: list[str] = []
-        page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+        def go_on(dialog: Dialog) -> None:
+            asked.append(dialog.type)
+            dialog.accept()
+
+        page.on("dialog", go_on)
         desk.choose(page, *tiles(tmp_path, 1))
         desk.finished(page, 1, 1)
         page.keyboard.press("a")

@@ -59,7 +59,9 @@ function wantsKeys(event: KeyboardEvent): boolean {
   const { target } = event;
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return true;
   if (!(target instanceof HTMLElement)) return false;
-  if (target.matches("input, textarea, select") || target.closest("dialog")) return true;
+  const dialog = target.closest("dialog");
+  if (dialog) return dialog.open; // one that has just closed can hold the focus until the next frame
+  if (target.matches("input, textarea, select")) return true;
   return event.key.startsWith("Arrow") && target.closest("[data-viewer]") !== null;
 }
 
