@@ -6,12 +6,7 @@ export type Health = Schemas["Health"];
 export type Limits = Schemas["Limits"];
 export type Model = Schemas["ModelOut"];
 export type Prediction = Schemas["Prediction"];
-export type Problem = Schemas["Problem"] & {
-  /** Whether the same picture, sent again later, may be answered without anyone changing anything. */
-  retryable: boolean;
-  /** In seconds; null where it is not retryable. */
-  retry_after: number | null;
-};
+export type Problem = Schemas["Problem"];
 export type GateReason = Schemas["GateReason"];
 export type Finding = Schemas["FindingOut"];
 export type Thresholds = Schemas["Thresholds"];
