@@ -231,4 +231,4 @@ def test_what_is_ready_is_looked_at_together_and_nothing_is_prepared_far_ahead()
         stream = outcomes.ready(pool, step, range(100), size=2)
         assert next(stream) == [0, 1]  # though more is ready
         assert max(started) < 2 + 2 * 2
-        stream.close()  # type: ignore[attr-defined]
+        stream.close()

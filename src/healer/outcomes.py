@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -41,6 +41,7 @@ log = structlog.get_logger(__name__)
 # How many tiles an engine is shown at once, where that is more than a service would show it.
 BATCHES = {"builtin": 16, "openai": 8}
 ADMITTING = 2  # threads that read, decode and ask the gate; all three let other threads run
+READERS = "healer-files"  # what their names begin with
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -86,11 +87,13 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
     yield from walk_all(paths).files
 
 
-def outcomes(screener: Screener, tiles: Iterable[Source], settings: Settings) -> Iterator[Outcome]:
+def outcomes(
+    screener: Screener, tiles: Iterable[Source], settings: Settings
+) -> Generator[Outcome, None, None]:
     """One outcome a tile, in order; a bad file gets its problem in its place. Raises only what
     `tiles` does."""
     size = BATCHES.get(screener.info.engine) or natural(screener.info).tiles
-    pool = ThreadPoolExecutor(ADMITTING)
+    pool = ThreadPoolExecutor(ADMITTING, READERS)
     try:
         for group in ready(pool, lambda tile: prepare(tile, settings), tiles, size):
             yield from answered(screener, group)
@@ -100,7 +103,7 @@ def outcomes(screener: Screener, tiles: Iterable[Source], settings: Settings) ->
 
 def ready(
     pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[Item], size: int
-) -> Iterator[list[Result]]:
+) -> Generator[list[Result], None, None]:
     """`step` of each item in order, computed a little ahead of who asks: at least one, and up to
     `size` where as many are done, so that none waits for one that takes long."""
     source = iter(items)

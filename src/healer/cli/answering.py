@@ -7,7 +7,14 @@ from typing import Annotated
 
 import typer
 
-from healer.cli.options import EngineOption
+from healer.cli.options import (
+    CsvOption,
+    EngineOption,
+    ExplainOption,
+    JsonOption,
+    Pictures,
+    QuietOption,
+)
 from healer.cli.speech import complaints, settings_with, spoken_errors
 from healer.config import Settings
 from healer.errors import ArchivesNotInstalled
@@ -26,10 +33,11 @@ def serve(
 
 
 def predict(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(metavar="IMAGE...", help="Tiles, or folders.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    paths: Pictures = None,
+    json: JsonOption = False,
+    explain: ExplainOption = False,
+    csv: CsvOption = None,
+    quiet: QuietOption = False,
     engine: EngineOption = None,
     gate: Annotated[
         str | None, typer.Option(help="refuse, warn or off: pictures that are no H&E field.")
@@ -45,43 +53,57 @@ def predict(
         str | None, typer.Option(help="With --input: a Ray cluster's HOST:PORT, or auto.")
     ] = None,
 ) -> None:
-    """Answer for image files (folders are walked), or for a whole archive into one file."""
+    """Answer for image files (folders are walked), or for a whole archive into one file.
+
+    A line a tile: verdict, probability, what must not be overlooked, name. Exits with 0 where every
+    tile was answered, with 1 where one was not.
+    """
     if (source is None) == (not paths):
         raise typer.BadParameter("give either IMAGE..., or --input and --output")
     with spoken_errors():
         settings = settings_with(engine=engine, gate=gate)
-        if settings.audit:
+        if settings.audit and not quiet:
             complaints.print("HEALER_AUDIT keeps what `healer serve` answers; these are not kept.")
         if source is None:
-            _archive_only(output=output, ray_address=ray_address)
-            all_answered = _files(settings, paths or [], as_json=json)
+            _goes_with("--input", output=output, ray_address=ray_address)
+            all_answered = _files(settings, paths or [], json, explain, csv, quiet)
         else:
-            all_answered = _archive(settings, source, output, ray_address, as_json=json)
+            _goes_with("IMAGE...", json=json, explain=explain, csv=csv)
+            all_answered = _archive(settings, source, output, ray_address, quiet=quiet)
     raise typer.Exit(0 if all_answered else 1)
 
 
-def _files(settings: Settings, paths: list[Path], *, as_json: bool) -> bool:
+def _files(
+    settings: Settings, paths: list[str], json: bool, explain: bool, csv: str | None, quiet: bool
+) -> bool:
+    if paths.count("-") > 1:
+        raise typer.BadParameter("- is standard input, which can be read once")
+    if json and csv == "-":
+        raise typer.BadParameter("--json and --csv - would both write to standard output")
+    if csv not in (None, "-") and Path(csv).suffix.lower() != ".csv":
+        raise typer.BadParameter(f"--csv takes a file that ends in .csv, or -; not {csv}")
+    from healer.commands.predict import Output
     from healer.commands.predict import predict as run
 
-    return run(settings, paths, as_json=as_json)
+    return run(settings, paths, Output(as_json=json, csv=csv, explain=explain, quiet=quiet))
 
 
-def _archive_only(**options: object) -> None:
-    if given := [name for name, value in options.items() if value is not None]:
-        raise typer.BadParameter(f"--{given[0].replace('_', '-')} goes with --input")
+def _goes_with(what: str, **options: object) -> None:
+    if given := [name for name, value in options.items() if value]:
+        raise typer.BadParameter(f"--{given[0].replace('_', '-')} goes with {what}")
 
 
 def _archive(
-    settings: Settings, source: Path, output: Path | None, address: str | None, *, as_json: bool
+    settings: Settings, source: Path, output: Path | None, address: str | None, *, quiet: bool
 ) -> bool:
-    if as_json or output is None or output.suffix != ".parquet":
-        raise typer.BadParameter("--input needs --output FILE.parquet, and takes no --json")
+    if output is None or output.suffix != ".parquet":
+        raise typer.BadParameter("--input needs --output FILE.parquet")
     try:
         from healer.archives.run import Job
         from healer.commands.archive import archive
     except ModuleNotFoundError as missing:
         raise ArchivesNotInstalled(str(missing)) from None
-    return archive(Job(settings, source, output, address))
+    return archive(Job(settings, source, output, address), quiet=quiet)
 
 
 def download() -> None:

@@ -37,3 +37,21 @@ InfoOption = Annotated[
 CalibrationOption = Annotated[
     str | None, typer.Option("--calibration", help="A file, auto or off (HEALER_CALIBRATION).")
 ]
+Pictures = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="IMAGE...", help="Tiles, or folders; - is one picture from standard input."
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")]
+ExplainOption = Annotated[
+    bool, typer.Option("--explain", help="Below each row, the sentences that belong to it.")
+]
+CsvOption = Annotated[
+    str | None,
+    typer.Option("--csv", metavar="FILE", help="Also write a CSV file; - prints it instead."),
+]
+QuietOption = Annotated[
+    bool,
+    typer.Option("--quiet", "-q", help="Only the answers; with --csv FILE, nothing is printed."),
+]

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from healer.config import Settings, load_settings
 from healer.errors import HealerError
-from healer.files.encoding import escaped
+from healer.names import printable
 
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -22,7 +22,7 @@ def spoken_errors() -> Iterator[None]:
         yield
     except HealerError as error:
         complaints.print(f"[bold red]{error.title}.[/] ", end="")
-        complaints.print(escaped(str(error)), markup=False)
+        complaints.print(printable(str(error)), markup=False)
         raise typer.Exit(error.exit_code) from None
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

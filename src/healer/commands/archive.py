@@ -33,23 +33,25 @@ class Rate(ProgressColumn):
         return Text(f"{looked / task.elapsed:.1f} tiles/s" if task.elapsed else "", "dim")
 
 
-def archive(job: Job) -> bool:
+def archive(job: Job, *, quiet: bool = False) -> bool:
     """Answer for every tile of the archive; True where all have an answer."""
     out, err = Console(), Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        with progress(err) as tell:
+        with progress(err, quiet=quiet) as tell:
             report = run(job, tell, lambda line: err.print(line, style="yellow", markup=False))
     except KeyboardInterrupt:
         err.print("Stopped. What was answered is kept: repeat the command to go on.")
         raise
-    for line in summary(job, report):
+    for line in () if quiet else summary(job, report):
         out.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     return not report.tally.errors
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Tell]:
-    if console.is_terminal:
+def progress(console: Console, *, quiet: bool = False) -> Iterator[Tell]:
+    if quiet:
+        yield lambda _done, _total: None
+    elif console.is_terminal:
         with _bar(console) as bar:
             yield Bar(bar).tell
     else:

@@ -1,83 +1,175 @@
-"""`healer predict`: the HTTP service's answers, for files."""
+"""`healer predict`: the HTTP service's answers, for files, each as soon as it is known."""
 
 from __future__ import annotations
 
-import json
+import os
+import re
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
-from rich.text import Text
 
+from healer import logs
+from healer.commands.predict_lines import Csv, JsonLines
+from healer.commands.predict_rows import Rows, summary, word_of
 from healer.config import Settings
-from healer.engines.base import Answer
 from healer.engines.choice import choose
-from healer.errors import FileNotReadable
-from healer.files import walk_all
-from healer.files.encoding import json_safe
+from healer.errors import AddressNotFile, FileNotReadable, FolderWithoutImages
+from healer.files import LeftOut, walk
 from healer.names import printable
-from healer.notice import NOTICE
-from healer.outcomes import Outcome, outcomes
+from healer.outcomes import READERS, Embedded, Outcome, Source, Unread, outcomes
 from healer.screening.opening import open_screener
-from healer.serving.schemas import Prediction, Problem
+from healer.serving.schemas import Prediction
 
-COLOURS = {Answer.YES: "bold red", Answer.NO: "green", Answer.INDETERMINATE: "yellow"}
+STANDARD_INPUT = "-"
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|data:", re.IGNORECASE)
+INTERRUPTED = 130
+STUCK_SECONDS = 1.0
+
+notes = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def predict(settings: Settings, paths: Iterable[Path], *, as_json: bool) -> bool:
+class Sink(Protocol):
+    def write(self, outcome: Outcome) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How answers are told. `csv` is a file, or `-` for standard output."""
+
+    as_json: bool = False
+    csv: str | None = None
+    explain: bool = False
+    quiet: bool = False
+
+    @property
+    def rows(self) -> bool:
+        """Whether people are shown a line a tile."""
+        return not (self.as_json or self.csv == "-" or (self.quiet and self.csv))
+
+
+def predict(settings: Settings, paths: Iterable[str], output: Output) -> bool:
     """Answer for every image at or below `paths`; True where all were answered."""
-    walked = walk_all(paths)
-    if walked.left_out:
-        complaints().print(str(walked.left_out))
-    files = walked.files
-    if not files:
-        raise FileNotReadable("no image was found there")
-    screener = open_screener(choose(settings), settings)
-    for warning in screener.warnings:
-        complaints().print(f"The model: {warning}.")
-    found = outcomes(screener, files, settings)
     try:
-        shown = print_lines(found) if as_json else print_table(_tracked(found, len(files)))
-    finally:
-        screener.engine.close()
-    return all(isinstance(outcome.answer, Prediction) for outcome in shown)
+        return answer(settings, paths, output)
+    except KeyboardInterrupt:
+        end_if_stuck()
+        raise
 
 
-def print_lines(found: Iterable[Outcome]) -> list[Outcome]:
-    shown = []
-    for outcome in found:
-        line = {"path": str(outcome.path), **outcome.answer.model_dump(mode="json")}
-        sys.stdout.write(json_safe(json.dumps(line, ensure_ascii=False)) + "\n")
-        sys.stdout.flush()
-        shown.append(outcome)
-    return shown
+def answer(settings: Settings, paths: Iterable[str], output: Output) -> bool:
+    log_to_stderr(settings)
+    tiles, left_out = found_at(paths, settings.max_bytes)
+    if left_out and not output.quiet:
+        notes.print(str(left_out), markup=False)
+    unread = [tile.error for tile in tiles if isinstance(tile, Unread)]
+    if len(unread) == len(tiles):
+        raise unread[0]
+    with ExitStack() as held:
+        sinks = list(opened(output, held))  # before the model, which takes long
+        screener = open_screener(choose(settings), settings)
+        held.callback(screener.engine.close)
+        if not output.quiet:
+            for warning in screener.warnings:
+                notes.print(f"The model: {printable(warning)}.", markup=False)
+        answers = held.enter_context(closing(outcomes(screener, tiles, settings)))
+        return tell(tracked(answers, len(tiles), output), len(tiles), sinks)
 
 
-def print_table(found: Iterable[Outcome], console: Console | None = None) -> list[Outcome]:
-    shown = list(found)
-    table = Table("Tile", "Verdict", "Probability", "Explanation", caption=NOTICE, show_lines=True)
-    for outcome in shown:
-        table.add_row(Text(printable(str(outcome.path)), overflow="fold"), *_cells(outcome.answer))
-    (console or Console()).print(table)
-    return shown
+def end_if_stuck() -> None:
+    """A thread that waits for a file which never comes (a pipe, a lost network drive) would keep
+    the process after Ctrl-C."""
+    deadline = time.monotonic() + STUCK_SECONDS
+    for thread in threading.enumerate():
+        if thread.name.startswith(READERS):
+            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.is_alive():
+                sys.stdout.flush()
+                os._exit(INTERRUPTED)
 
 
-def _cells(answer: Prediction | Problem) -> tuple[Text, Text, Text]:
-    if isinstance(answer, Problem):
-        return Text("refused", "dim"), Text("–"), Text(answer.detail)
-    verdict = Text(answer.verdict, COLOURS[answer.verdict])
-    return verdict, Text(f"{answer.probability:.1%}", justify="right"), Text(answer.explanation)
+def tell(answers: Iterable[Outcome], total: int, sinks: Sequence[Sink]) -> bool:
+    """Hand on each answer as it comes; True where none is a problem."""
+    told: Counter[str] = Counter()
+    all_answered = True
+    try:
+        for outcome in answers:
+            for sink in sinks:
+                sink.write(outcome)
+            told[word_of(outcome.answer)] += 1
+            all_answered = all_answered and isinstance(outcome.answer, Prediction)
+    except KeyboardInterrupt:
+        notes.print(f"Stopped after {told.total()} of {total} tiles: {summary(told)}.")
+        close(sinks, told)
+        raise
+    close(sinks, told)
+    return all_answered
 
 
-def complaints() -> Console:
-    return Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+def close(sinks: Iterable[Sink], told: Counter[str]) -> None:
+    for sink in sinks:
+        if isinstance(sink, Rows):
+            sink.close(told)
 
 
-def _tracked(found: Iterable[Outcome], total: int) -> Iterable[Outcome]:
-    if total == 1:
-        return found
-    console = Console(stderr=True)
-    return track(found, "Looking", total=total, console=console, disable=not console.is_terminal)
+def opened(output: Output, held: ExitStack) -> Iterator[Sink]:
+    if output.rows:
+        yield Rows(explain=output.explain, quiet=output.quiet)
+    if output.as_json:
+        yield JsonLines()
+    if output.csv == STANDARD_INPUT:
+        yield Csv.to_standard_output()
+    elif output.csv:
+        yield held.enter_context(Csv.to_file(Path(output.csv)))
+
+
+def found_at(paths: Iterable[str], limit_bytes: int) -> tuple[list[Source], LeftOut]:
+    """The tiles that `paths` name, or why one names none; and what was left out of folders."""
+    tiles: list[Source] = []
+    left_out = LeftOut()
+    for path in paths:
+        if path == STANDARD_INPUT:
+            tiles.append(standard_input(limit_bytes))
+        elif ADDRESS.match(path) and not os.path.exists(path):  # noqa: PTH110 - as below
+            tiles.append(Unread(path, AddressNotFile(path)))
+        elif os.path.isdir(path):  # noqa: PTH112 - pathlib's raises where a name is too long
+            walked = walk(Path(path))
+            left_out.update(walked.left_out)
+            tiles += walked.files or [Unread(path, FolderWithoutImages(path))]
+        else:
+            tiles.append(Path(path))
+    return tiles, left_out
+
+
+def standard_input(limit_bytes: int) -> Source:
+    """One picture, and no more of it than may be."""
+    if sys.stdin is None or sys.stdin.isatty():
+        reason = "standard input is a terminal, so send a picture through a pipe"
+        return Unread(STANDARD_INPUT, FileNotReadable(reason))
+    try:
+        return Embedded(Path(STANDARD_INPUT), sys.stdin.buffer.read(limit_bytes + 1))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return Unread(STANDARD_INPUT, FileNotReadable(reason))
+
+
+def tracked(answers: Iterable[Outcome], total: int, output: Output) -> Iterable[Outcome]:
+    """With a bar where a person waits who does not see the answers themselves."""
+    shown = output.rows and sys.stdout.isatty()
+    if total == 1 or output.quiet or shown or not notes.is_terminal:
+        return answers
+    return track(answers, "Looking", total=total, console=notes)
+
+
+def log_to_stderr(settings: Settings) -> None:
+    """Standard output is for answers. Of what goes well, only what was asked for is said."""
+    chosen = "log_level" in settings.model_fields_set
+    logs.configure(settings if chosen else settings.model_copy(update={"log_level": "warning"}))
