@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pydantic import BaseModel
 
 from healer.config import GROUPS, names_of
+from tests import exit_codes
 from tests.conftest import REPO
 
 README = REPO / "README.md"
@@ -43,7 +44,11 @@ def accuracy() -> str:
     return "\n".join(lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {"settings": settings, "accuracy": accuracy}
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings,
+    "exit codes": exit_codes.table,
+    "accuracy": accuracy,
+}
 
 
 def rewritten(readme: str) -> str:

@@ -81,3 +81,9 @@ def test_without_a_terminal_progress_is_a_line_now_and_then() -> None:
     assert told[0] == "0 of 1,000 tiles"
     assert told[-1] == "1,000 of 1,000 tiles"
     assert 15 < len(told) <= 22
+
+
+def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(Console(force_terminal=True), quiet=True) as tell:
+        tell(900, 1000)
+    assert capsys.readouterr().out == ""
