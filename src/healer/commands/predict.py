@@ -102,9 +102,9 @@ def tell(answers: Iterable[Outcome], total: int, sinks: Sequence[Sink]) -> bool:
     all_answered = True
     try:
         for outcome in answers:
+            told[word_of(outcome.answer)] += 1  # first, so that Ctrl-C leaves no row uncounted
             for sink in sinks:
                 sink.write(outcome)
-            told[word_of(outcome.answer)] += 1
             all_answered = all_answered and isinstance(outcome.answer, Prediction)
     except KeyboardInterrupt:
         notes.print(f"Stopped after {told.total()} of {total} tiles: {summary(told)}.")
