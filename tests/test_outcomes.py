@@ -15,11 +15,12 @@ from healer import outcomes
 from healer.config import GateMode, Settings
 from healer.engines.base import Answer, Evidence
 from healer.engines.fake import FakeEngine
-from healer.errors import AddressNotFile, ModelUnsound
+from healer.errors import AddressNotFile, ModelUnsound, OutOfMemory
 from healer.imaging.tile import Tile
 from healer.screening import admission
 from healer.screening.admission import Admitted
 from healer.screening.screener import Screener
+from healer.serving.problems import status_of
 from healer.serving.schemas import Prediction, Problem
 
 BLACK = 0
@@ -129,7 +130,7 @@ def test_a_failure_of_the_models_library_is_the_tiles_own(
         (ValueError("not enough values"), "internal_error", 500),
         (StopIteration(), "internal_error", 500),
         (RecursionError(), "internal_error", 500),
-        (MemoryError(), "out_of_memory", 503),
+        (MemoryError(), "out_of_memory", status_of(OutOfMemory)),
         (PermissionError(13, "Permission denied"), "internal_error", 500),
     ],
     ids=lambda value: type(value).__name__,

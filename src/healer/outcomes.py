@@ -82,21 +82,37 @@ class Prepared:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What a failure that nobody foresaw is called: of a library that reads, and of the model."""
+
+    reading: Callable[[Exception], HealerError]
+    model: Callable[[Exception], HealerError]
+
+
+def reading_failed(error: Exception) -> HealerError:
+    log.error("unforeseen error", exc_info=error)
+    return OutOfMemory() if isinstance(error, MemoryError) else InternalError(type(error).__name__)
+
+
+LOGGED = Naming(reading_failed, failures.named)
+
+
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:
     """Named files as they are; folders walked in name order, for the formats Healer reads."""
     yield from walk_all(paths).files
 
 
 def outcomes(
-    screener: Screener, tiles: Iterable[Source], settings: Settings
+    screener: Screener, tiles: Iterable[Source], settings: Settings, naming: Naming = LOGGED
 ) -> Generator[Outcome, None, None]:
     """One outcome a tile, in order; a bad file gets its problem in its place. Raises only what
     `tiles` does."""
     size = BATCHES.get(screener.info.engine) or natural(screener.info).tiles
     pool = ThreadPoolExecutor(ADMITTING, READERS)
     try:
-        for group in ready(pool, lambda tile: prepare(tile, settings), tiles, size):
-            yield from answered(screener, group)
+        for group in ready(pool, lambda tile: prepare(tile, settings, naming), tiles, size):
+            yield from answered(screener, group, naming)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
@@ -117,7 +133,7 @@ def ready(
         yield group
 
 
-def prepare(tile: Source, settings: Settings) -> Prepared:
+def prepare(tile: Source, settings: Settings, naming: Naming = LOGGED) -> Prepared:
     request_id = new_request_id()
     started = time.perf_counter()
     path = tile if isinstance(tile, Path) else tile.path
@@ -126,16 +142,17 @@ def prepare(tile: Source, settings: Settings) -> Prepared:
         data = read(tile, settings.max_bytes)
         admitted = admit(data, settings.gate, settings.max_pixels)
     except Exception as error:
-        admitted = unforeseen(error, request_id)
+        admitted = named(error, naming.reading, request_id)
     return Prepared(path, request_id, admitted, time.perf_counter() - started)
 
 
-def unforeseen(error: Exception, request_id: str) -> HealerError:
-    """An error of our tree as it is; anything else as one, its cause in the log."""
+def named(
+    error: Exception, name: Callable[[Exception], HealerError], request_id: str
+) -> HealerError:
     if isinstance(error, HealerError):
         return error
-    log.error("unforeseen error", request_id=request_id, exc_info=error)
-    return OutOfMemory() if isinstance(error, MemoryError) else InternalError(type(error).__name__)
+    with bound_contextvars(request_id=request_id):
+        return name(error)
 
 
 def read(tile: Source, limit_bytes: int) -> bytes:
@@ -161,21 +178,22 @@ def bounded(file: BinaryIO, limit_bytes: int) -> bytes:
     return file.read(size + 1 if 0 < size < limit_bytes else limit_bytes + 1)
 
 
-def answered(screener: Screener, group: Sequence[Prepared]) -> Iterator[Outcome]:
+def answered(
+    screener: Screener, group: Sequence[Prepared], naming: Naming = LOGGED
+) -> Iterator[Outcome]:
     tiles = [each.admitted.tile for each in group if isinstance(each.admitted, Admitted)]
     try:
         screenings = screened(screener, tiles)
     except Exception as error:
         if len(group) == 1:
-            with bound_contextvars(request_id=group[0].request_id):
-                yield refused(group[0], failures.named(error))
+            yield refused(group[0], named(error, naming.model, group[0].request_id))
             return
         # One tile must not cost its neighbours their answers.
         for each in group:
-            yield from answered(screener, [each])
+            yield from answered(screener, [each], naming)
         return
     for each in group:
-        yield outcome_of(screener, each, screenings)
+        yield outcome_of(screener, each, screenings, naming)
 
 
 def screened(screener: Screener, tiles: Sequence[Tile]) -> Iterator[Screening]:
@@ -186,14 +204,16 @@ def screened(screener: Screener, tiles: Sequence[Tile]) -> Iterator[Screening]:
     return iter(found)
 
 
-def outcome_of(screener: Screener, prepared: Prepared, screenings: Iterator[Screening]) -> Outcome:
+def outcome_of(
+    screener: Screener, prepared: Prepared, screenings: Iterator[Screening], naming: Naming
+) -> Outcome:
     if isinstance(prepared.admitted, HealerError):
         return refused(prepared, prepared.admitted)
     screening = next(screenings)
     try:
         return answer(screener, prepared, prepared.admitted, screening)
     except Exception as error:
-        return refused(prepared, unforeseen(error, prepared.request_id))
+        return refused(prepared, named(error, naming.reading, prepared.request_id))
 
 
 def refused(prepared: Prepared, error: HealerError) -> Outcome:

@@ -8,14 +8,17 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from healer import outcomes
 from healer.archives import listing
 from healer.archives.answers import SCHEMA, Row
 from healer.archives.cluster import received
 from healer.archives.looker import Block, Looked, Looker, Order, is_upstream, problem_of
 from healer.archives.run import portable
-from healer.config import Settings
+from healer.config import GateMode, Settings
 from healer.errors import CalibrationUnreadable, EmptyFile, UpstreamUnreachable
 from healer.outcomes import Embedded
+from healer.screening import admission
+from healer.screening.admission import Admitted
 from tests.archives.tiles import UNGATED, folder_of, index_of
 
 
@@ -101,3 +104,25 @@ def test_no_token_and_no_relative_path_is_sent(tmp_path: Path) -> None:
     assert sent.model_dir == tmp_path / "medgemma-model"
     assert sent.calibration == str(tmp_path / "mine.json")
     assert portable(Settings()).calibration == "auto"
+
+
+def test_a_library_that_fails_on_a_tile_costs_that_tile_only_and_logs_no_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder_of(tmp_path / "tiles", 3)
+    names = ["tiles/0000.png", "tiles/0001.png", "tiles/0002.png"]
+    bad = (tmp_path / names[1]).read_bytes()
+    admit = admission.admit
+
+    def failing(data: bytes, mode: GateMode, max_pixels: int) -> Admitted:
+        if data == bad:
+            raise KeyError("mrs-smith.png")
+        return admit(data, mode, max_pixels)
+
+    monkeypatch.setattr(outcomes, "admit", failing)
+    source = listing.read(index_of(tmp_path / "a.csv", names)).source
+    looked = received(Looker(Order(UNGATED, source))(Block(start=0, names=names))["sent"])
+    assert isinstance(looked, Looked)
+    codes = [row["error_code"] for row in rows_of(looked)]
+    assert codes == [None, "tile_not_answered", None]
+    assert "mrs-smith" not in "".join(capfd.readouterr())

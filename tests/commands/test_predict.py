@@ -120,7 +120,7 @@ def test_a_row_a_tile_otherwise_and_a_count_of_them(folder: Path) -> None:
     assert empty == ""
     assert count.endswith(", 1 refused")
     assert notice.startswith("Research use only")
-    assert result.stderr == ""
+    assert result.stderr == "Left out: 1 file in another format (.txt).\n"
 
 
 def test_the_samples_fit_eighty_columns_and_are_counted(samples: list[Path]) -> None:
@@ -156,6 +156,21 @@ def test_an_address_is_said_and_how_to_have_it_answered() -> None:
     assert result.exit_code == AddressNotFile.exit_code == 30
     assert "Healer fetches no pictures" in result.stderr
     assert "curl -fsSL https://example.org/a.png | healer predict -" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("HTTPS://example.org/" + "a" * 5000, "address_not_file"),
+        ("data:image/png;base64," + "A" * 9000, "address_not_file"),
+        ("s3://bucket/a.png", "address_not_file"),
+        ("a" * 5000 + ".png", "file_not_readable"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_path_that_none_can_be_is_said(folder: Path, path: str, code: str) -> None:
+    told = lines(run(app, ["predict", "--json", path, str(folder / "b.png")]).stdout)
+    assert [line.get("code") for line in told] == [code, None]
 
 
 def test_they_cost_the_others_nothing(folder: Path, tmp_path: Path) -> None:

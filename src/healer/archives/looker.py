@@ -14,13 +14,21 @@ from healer.archives.listing import Source
 from healer.config import Settings
 from healer.engines.choice import choose
 from healer.errors import HealerError, TileNotAnswered, UpstreamError, WorkersFailed
-from healer.outcomes import outcomes
+from healer.outcomes import Naming, outcomes
 from healer.screening.calibration import Binding
 from healer.screening.opening import open_screener
 from healer.screening.screener import Screener
 from healer.serving.identity import new_request_id
 from healer.serving.problems import status_of
 from healer.serving.schemas import Prediction, Problem
+
+
+def _not_answered(error: Exception) -> HealerError:
+    """Ray keeps what a worker logs, and that must name no tile: the failure's kind has to do."""
+    return TileNotAnswered(type(error).__name__)
+
+
+UNLOGGED = Naming(_not_answered, _not_answered)
 
 
 class Block(TypedDict):
@@ -87,7 +95,8 @@ class Looker:
     def _answers(self, screener: Screener, block: Block) -> list[Prediction | Problem]:
         try:
             tiles = self._order.source.tiles(block["start"], block["names"])
-            found = [each.answer for each in outcomes(screener, tiles, self._order.settings)]
+            told = outcomes(screener, tiles, self._order.settings, UNLOGGED)
+            found = [each.answer for each in told]
         except Exception as unforeseen:
             name = type(unforeseen).__name__
             if len(block["names"]) > 1:
