@@ -45,7 +45,7 @@ def main(tiles: int, seconds: float, engine: str) -> None:
         "rss": process.memory_info().rss,
     }
     sys.stdout.write(json.dumps(told) + "\n")
-    found.close()  # type: ignore[attr-defined]
+    found.close()
     screener.engine.close()
 
 
