@@ -139,7 +139,7 @@ def test_explain_adds_the_sentences(samples: list[Path]) -> None:
     (polyp,) = (path for path in samples if path.name == "kather2016-tumor-1AB.png")
     row, *told = run(app, ["predict", "--explain", str(polyp)]).stdout.splitlines()
     assert row.endswith(str(polyp))
-    assert told[0].startswith("    The built-in classifier's score is in the range read as no ")
+    assert told[0].startswith("    Read as no cancer. Most likely classes: high-grade neoplasia ")
     assert told[1] == "    No invasive cancer read; high-grade neoplasia likely."
 
 
@@ -228,7 +228,7 @@ def test_csv_goes_to_a_file_beside_the_rows(folder: Path, tmp_path: Path) -> Non
     assert 0 <= float(noise["probability"]) <= 1
     assert noise["calibrated"] == "true"
     assert noise["engine"] == "builtin"
-    assert noise["explanation"].startswith("The built-in classifier")
+    assert noise["explanation"].startswith("Read as ")
     assert noise["error_code"] == ""
     assert noise["second_sentence"]
     assert (absent["verdict"], absent["error_code"]) == ("", "file_not_readable")
