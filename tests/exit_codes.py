@@ -33,7 +33,7 @@ COMMANDS: dict[Kind, str] = {
 # What a service answers to those who ask it, or what stands in a tile's place.
 ENDS_NONE = (
     *(errors.Busy, errors.DeadlineExceeded, errors.ShuttingDown, errors.OutOfMemory),
-    *(errors.InternalError, errors.IdentityUnavailable),
+    *(errors.InternalError, errors.ImageReaderLost, errors.IdentityUnavailable),
 )
 MEANINGS: dict[Kind, str] = {
     errors.InvalidSettings: "An option or a setting cannot be used",
