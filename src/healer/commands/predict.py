@@ -20,6 +20,7 @@ from rich.progress import track
 from healer import logs
 from healer.commands.predict_lines import Csv, JsonLines
 from healer.commands.predict_rows import Rows, summary, word_of
+from healer.commands.writing import uninterrupted
 from healer.config import Settings
 from healer.engines.choice import choose
 from healer.errors import AddressNotFile, FileNotReadable, FolderWithoutImages
@@ -102,9 +103,10 @@ def tell(answers: Iterable[Outcome], total: int, sinks: Sequence[Sink]) -> bool:
     all_answered = True
     try:
         for outcome in answers:
-            told[word_of(outcome.answer)] += 1  # first, so that Ctrl-C leaves no row uncounted
-            for sink in sinks:
-                sink.write(outcome)
+            with uninterrupted():
+                for sink in sinks:
+                    sink.write(outcome)
+                told[word_of(outcome.answer)] += 1
             all_answered = all_answered and isinstance(outcome.answer, Prediction)
     except KeyboardInterrupt:
         notes.print(f"Stopped after {told.total()} of {total} tiles: {summary(told)}.")
