@@ -131,7 +131,7 @@ def warned(camera: Camera, serving: Serving, scratch: Path, samples: Path) -> No
                 camera.take(page, f"{look}-{name}-worklist")
                 page.locator("[data-row]").get_by_role("button").last.click()
                 camera.take(page, f"{look}-{name}")
-                page.mouse.wheel(0, 500)
+                page.evaluate("scrollBy(0, 500)")
                 camera.take(page, f"{look}-{name}-below")
                 page.keyboard.press("Delete")
                 camera.take(page, f"{look}-{name}-removed")
@@ -188,7 +188,7 @@ def readme(camera: Camera, serving: Serving, scratch: Path) -> None:
     desk.choose(page, *paths)
     desk.finished(page, len(paths), len(paths))
     desk.read(page, paths[0].name)
-    page.mouse.wheel(0, 430)
+    page.evaluate("scrollBy(0, 430)")
     camera.take_small(page, "page-phone")
 
 

@@ -17,12 +17,15 @@ const WIDTH = Sheet.width - 2 * margin;
 const PICTURE_SIDE = 78;
 const GAP = 8;
 const MOST_FINDINGS = 6;
+/** Millimetres that a section's heading takes, and a row of its list at the most. */
+const HEADING = 5;
+const ROW = 4.9;
 /** Longer side of the picture in the report: 250 dots an inch are enough for print. */
 const PICTURE_PIXELS = 1200;
 
 type Answered = Item & { verdict: Verdict };
 
-/** One page about one tile. */
+/** One page about one tile; a second where much speaks against its answer. */
 export async function reportOf(item: Answered): Promise<Blob> {
   const sheet = new Sheet();
   sheet.pdf.setProperties({ title: texts.report.title, creator: texts.name });
@@ -39,7 +42,7 @@ export async function reportOf(item: Answered): Promise<Blob> {
   const mark = item.review.mark ? texts.review[item.review.mark] : texts.report.unread;
   top = section(sheet, texts.report.reading, [mark, item.review.note].filter(Boolean).join(". "), top, 6);
   provenance(sheet, item, top);
-  sheet.text(texts.notice, margin, Sheet.height - margin, WIDTH, { size: 9, bold: true });
+  sheet.foot(texts.notice);
   return sheet.blob;
 }
 
@@ -123,13 +126,16 @@ function scale(sheet: Sheet, told: Verdict, left: number, top: number, width: nu
 
 function section(sheet: Sheet, title: string, words: string, top: number, most: number): number {
   if (!words) return top;
-  const below = sheet.text(title, margin, top, WIDTH, { size: 9, bold: true, colour: QUIET });
+  const start = sheet.roomFor(HEADING + sheet.heightOf(words, WIDTH, { most }), top);
+  const below = sheet.text(title, margin, start, WIDTH, { size: 9, bold: true, colour: QUIET });
   return sheet.text(words, margin, below + 0.5, WIDTH, { most }) + 4;
 }
 
 function findings(sheet: Sheet, told: Verdict, start: number): number {
   if (told.findings.length === 0) return start;
-  let top = sheet.text(texts.verdict.findings, margin, start, WIDTH, { size: 9, bold: true, colour: QUIET }) + 0.5;
+  const rows = Math.min(MOST_FINDINGS, told.findings.length);
+  let top = sheet.roomFor(HEADING + (rows + 2) * ROW, start);
+  top = sheet.text(texts.verdict.findings, margin, top, WIDTH, { size: 9, bold: true, colour: QUIET }) + 0.5;
   for (const { name, probability } of told.findings.slice(0, MOST_FINDINGS)) {
     sheet.bar(margin + 95, top + 0.8, 55, 2.4, "#ece8ef");
     sheet.bar(margin + 95, top + 0.8, 55 * probability, 2.4, "#6d2a58");
@@ -141,8 +147,10 @@ function findings(sheet: Sheet, told: Verdict, start: number): number {
 }
 
 function provenance(sheet: Sheet, item: Answered, start: number): void {
-  let top = sheet.text(texts.provenance.title, margin, start, WIDTH, { size: 9, bold: true, colour: QUIET }) + 0.5;
-  for (const [name, value] of factsOf(item.verdict, item.answer).filter(([, value]) => value !== "")) {
+  const facts = factsOf(item.verdict, item.answer).filter(([, value]) => value !== "");
+  let top = sheet.roomFor(HEADING + facts.length * ROW, start);
+  top = sheet.text(texts.provenance.title, margin, top, WIDTH, { size: 9, bold: true, colour: QUIET }) + 0.5;
+  for (const [name, value] of facts) {
     sheet.text(name, margin, top, 40, { size: 9, colour: QUIET });
     top = sheet.text(value, margin + 42, top, WIDTH - 42, { size: 9, most: 1 });
   }

@@ -7,6 +7,8 @@ const WRITABLE = /^[\x20-\x7e\xa0-\xff€‘’“”•–—…™\n]*$/;
 const MM_PER_POINT = 25.4 / 72;
 const LINE = 1.35;
 const DOTS_PER_MM = 12;
+/** Kept free above the foot. */
+const FOOT = 2;
 
 export interface Style {
   size?: number;
@@ -36,6 +38,27 @@ export class Sheet {
       else this.drawn(line, left, top + at * height, width, height, { size, bold, colour });
     });
     return top + lines.length * height;
+  }
+
+  /** How high `text` would be. */
+  heightOf(words: string, width: number, { size = 10, bold = false, most = 40 }: Style = {}): number {
+    const ruler = WRITABLE.test(words) ? this.ruler(size, bold) : drawnRuler(size, bold);
+    return cut(wrap(words, width, ruler), most).length * size * MM_PER_POINT * LINE;
+  }
+
+  /** Where to go on with what is `height` high: here, or at the top of a new page. */
+  roomFor(height: number, top: number): number {
+    if (top + height <= Sheet.height - Sheet.margin - FOOT) return top;
+    this.pdf.addPage();
+    return Sheet.margin;
+  }
+
+  /** One line at the foot of every page. */
+  foot(words: string): void {
+    for (let page = 1; page <= this.pdf.getNumberOfPages(); page += 1) {
+      this.pdf.setPage(page);
+      this.text(words, Sheet.margin, Sheet.height - Sheet.margin, Sheet.width - 2 * Sheet.margin, { size: 9, bold: true });
+    }
   }
 
   private ruler(size: number, bold: boolean): (text: string) => number {
