@@ -206,3 +206,26 @@ def test_a_folder_with_a_tiff_in_it(
             return canvas.getContext('2d').getImageData(...at).data[3] === 255;
         }"""
     )
+
+
+def test_a_tiff_that_lies_on_its_side_is_drawn_upright(
+    open_page: OpenPage, serving: Serving, tumour: Path, tmp_path: Path
+) -> None:
+    picture = Image.open(tumour).convert("RGB").crop((0, 0, 224, 112))
+    picture.save(tmp_path / "turned.tif", compression="tiff_lzw", tiffinfo={274: 6})
+    page = open_page(serving.url)
+    desk.choose(page, tmp_path / "turned.tif")
+    desk.finished(page, 1, 1)
+    expect(desk.result(page)).to_contain_text("112 × 224 px")
+    page.wait_for_function(
+        """() => {
+            const canvas = document.querySelector('[data-viewer] canvas');
+            const line = new OffscreenCanvas(canvas.width, 1);
+            const copy = line.getContext('2d', {willReadFrequently: true});
+            copy.drawImage(canvas, 0, -Math.floor(canvas.height / 2));
+            const row = copy.getImageData(0, 0, canvas.width, 1);
+            let drawn = 0;
+            for (let at = 3; at < row.data.length; at += 4) drawn += row.data[at] === 255;
+            return drawn > 0 && Math.abs(drawn / canvas.height - 0.5) < 0.05;
+        }"""
+    )

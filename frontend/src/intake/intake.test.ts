@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import type { Limits } from "../api/types";
 import { check } from "./check";
 import { chosen } from "./found";
-import { toRgba } from "./tiff";
+import { toRgba, uprightTransform } from "./tiff";
 
 const limits: Limits = { max_bytes: 1000, max_pixels: 100, formats: ["PNG", "JPEG", "TIFF"] };
 
@@ -50,4 +50,21 @@ it.each([
   [[1, 2, 3, 9], 8, [1, 2, 3, 255]],
 ])("colours of a TIFF: %j in %i bits", (rgb, bits, rgba) => {
   expect([...toRgba(rgb, 1, bits)]).toEqual(rgba);
+});
+
+/** Where TIFF 6.0 says that the first stored pixel's corner stands: [right, bottom] of the upright picture. */
+it.each([
+  [2, [30, 0]], [3, [30, 20]], [4, [0, 20]], [5, [0, 0]], [6, [20, 0]], [7, [20, 30]], [8, [0, 30]],
+])("orientation %i of 30 × 20 pixels puts the first stored corner at %j", (orientation, corner) => {
+  const transform = uprightTransform(orientation, 30, 20);
+  if (!transform) throw new Error("not turned");
+  const [a, b, c, d, e, f] = transform;
+  expect([e, f]).toEqual(corner);
+  const opposite = [30 * a + 20 * c + e, 30 * b + 20 * d + f];
+  const size = orientation > 4 ? [20, 30] : [30, 20];
+  expect(opposite.map((at, axis) => at + (corner[axis] ?? 0))).toEqual(size);
+});
+
+it("turns nothing where nothing is to be turned", () => {
+  expect([0, 1, 9].map((orientation) => uprightTransform(orientation, 30, 20))).toEqual([null, null, null]);
 });

@@ -10,7 +10,40 @@ export async function tiffToPng(file: Blob): Promise<Blob> {
   const canvas = new OffscreenCanvas(image.getWidth(), image.getHeight());
   const pixels = toRgba(rgb, canvas.width * canvas.height, depthOf(image));
   context(canvas).putImageData(new ImageData(pixels, canvas.width), 0, 0);
-  return canvas.convertToBlob({ type: "image/png" });
+  return upright(canvas, await orientationOf(image)).convertToBlob({ type: "image/png" });
+}
+
+async function orientationOf(image: GeoTIFFImage): Promise<number> {
+  const found: unknown = image.fileDirectory.hasTag("Orientation") ? await image.fileDirectory.loadValue("Orientation") : 1;
+  return typeof found === "number" ? found : 1;
+}
+
+/** As the service reads it, and other viewers show it: windows are told in pixels of the upright picture. */
+function upright(canvas: OffscreenCanvas, orientation: number): OffscreenCanvas {
+  const { width, height } = canvas;
+  const transform = uprightTransform(orientation, width, height);
+  if (!transform) return canvas;
+  const turned = orientation > 4 ? new OffscreenCanvas(height, width) : new OffscreenCanvas(width, height);
+  const drawing = context(turned);
+  drawing.setTransform(...transform);
+  drawing.drawImage(canvas, 0, 0);
+  return turned;
+}
+
+type Transform = [number, number, number, number, number, number];
+
+/** What TIFF's and EXIF's orientations 2 to 8 ask for, as a canvas takes it; null where nothing is turned. */
+export function uprightTransform(orientation: number, width: number, height: number): Transform | null {
+  const transforms: Partial<Record<number, Transform>> = {
+    2: [-1, 0, 0, 1, width, 0],
+    3: [-1, 0, 0, -1, width, height],
+    4: [1, 0, 0, -1, 0, height],
+    5: [0, 1, 1, 0, 0, 0],
+    6: [0, 1, -1, 0, height, 0],
+    7: [0, -1, -1, 0, height, width],
+    8: [0, -1, 1, 0, 0, width],
+  };
+  return transforms[orientation] ?? null;
 }
 
 /** Greys and palettes come as 8 bits already; true colours in their own depth. */
