@@ -104,14 +104,18 @@ def find_images(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def outcomes(
-    screener: Screener, tiles: Iterable[Source], settings: Settings, naming: Naming = LOGGED
+    screener: Screener,
+    tiles: Iterable[Source],
+    settings: Settings,
+    naming: Naming = LOGGED,
+    page: int | None = None,
 ) -> Generator[Outcome, None, None]:
     """One outcome a tile, in order; a bad file gets its problem in its place. Raises only what
-    `tiles` does."""
+    `tiles` does. `page` is the one to read of each file that holds several."""
     size = BATCHES.get(screener.info.engine) or natural(screener.info).tiles
     pool = ThreadPoolExecutor(ADMITTING, READERS)
     try:
-        for group in ready(pool, lambda tile: prepare(tile, settings, naming), tiles, size):
+        for group in ready(pool, lambda tile: prepare(tile, settings, naming, page), tiles, size):
             yield from answered(screener, group, naming)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -133,14 +137,16 @@ def ready(
         yield group
 
 
-def prepare(tile: Source, settings: Settings, naming: Naming = LOGGED) -> Prepared:
+def prepare(
+    tile: Source, settings: Settings, naming: Naming = LOGGED, page: int | None = None
+) -> Prepared:
     request_id = new_request_id()
     started = time.perf_counter()
     path = tile if isinstance(tile, Path) else tile.path
     admitted: Admitted | HealerError
     try:
         data = read(tile, settings.max_bytes)
-        admitted = admit(data, settings.gate, settings.max_pixels)
+        admitted = admit(data, settings.gate, settings.max_pixels, page)
     except Exception as error:
         admitted = named(error, naming.reading, request_id)
     return Prepared(path, request_id, admitted, time.perf_counter() - started)

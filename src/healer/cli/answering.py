@@ -42,6 +42,9 @@ def predict(
     gate: Annotated[
         str | None, typer.Option(help="refuse, warn or off: pictures that are no H&E field.")
     ] = None,
+    page: Annotated[
+        int | None, typer.Option(min=1, help="Which page of files that hold several, from 1.")
+    ] = None,
     source: Annotated[
         Path | None,
         typer.Option("--input", help="An archive instead: a folder, a CSV or a Parquet file."),
@@ -66,15 +69,21 @@ def predict(
             complaints.print("HEALER_AUDIT keeps what `healer serve` answers; these are not kept.")
         if source is None:
             _goes_with("--input", output=output, ray_address=ray_address)
-            all_answered = _files(settings, paths or [], json, explain, csv, quiet)
+            all_answered = _files(settings, paths or [], json, explain, csv, quiet, page)
         else:
-            _goes_with("IMAGE...", json=json, explain=explain, csv=csv)
+            _goes_with("IMAGE...", json=json, explain=explain, csv=csv, page=page)
             all_answered = _archive(settings, source, output, ray_address, quiet=quiet)
     raise typer.Exit(0 if all_answered else 1)
 
 
 def _files(
-    settings: Settings, paths: list[str], json: bool, explain: bool, csv: str | None, quiet: bool
+    settings: Settings,
+    paths: list[str],
+    json: bool,
+    explain: bool,
+    csv: str | None,
+    quiet: bool,
+    page: int | None,
 ) -> bool:
     if paths.count("-") > 1:
         raise typer.BadParameter("- is standard input, which can be read once")
@@ -85,7 +94,7 @@ def _files(
     from healer.commands.predict import Output
     from healer.commands.predict import predict as run
 
-    return run(settings, paths, Output(as_json=json, csv=csv, explain=explain, quiet=quiet))
+    return run(settings, paths, Output(as_json=json, csv=csv, explain=explain, quiet=quiet), page)
 
 
 def _goes_with(what: str, **options: object) -> None:

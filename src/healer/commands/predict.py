@@ -57,16 +57,19 @@ class Output:
         return not (self.as_json or self.csv == "-" or (self.quiet and self.csv))
 
 
-def predict(settings: Settings, paths: Iterable[str], output: Output) -> bool:
-    """Answer for every image at or below `paths`; True where all were answered."""
+def predict(
+    settings: Settings, paths: Iterable[str], output: Output, page: int | None = None
+) -> bool:
+    """Answer for every image at or below `paths`; True where all were answered. `page` is the one
+    to read of each file that holds several."""
     try:
-        return answer(settings, paths, output)
+        return answer(settings, paths, output, page)
     except KeyboardInterrupt:
         end_if_stuck()
         raise
 
 
-def answer(settings: Settings, paths: Iterable[str], output: Output) -> bool:
+def answer(settings: Settings, paths: Iterable[str], output: Output, page: int | None) -> bool:
     log_to_stderr(settings)
     tiles, left_out = found_at(paths, settings.max_bytes)
     if left_out and not output.quiet:
@@ -81,7 +84,7 @@ def answer(settings: Settings, paths: Iterable[str], output: Output) -> bool:
         if not output.quiet:
             for warning in screener.warnings:
                 notes.print(f"The model: {printable(warning)}.", markup=False)
-        answers = held.enter_context(closing(outcomes(screener, tiles, settings)))
+        answers = held.enter_context(closing(outcomes(screener, tiles, settings, page=page)))
         return tell(tracked(answers, len(tiles), output), len(tiles), sinks)
 
 

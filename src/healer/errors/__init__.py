@@ -140,7 +140,8 @@ HealerError
     │   └── ClientTooSlow
     └── ImageError
         ├── NotAnImage
-        ├── UnsupportedFormat
+        ├── UnsupportedFormat    a format or a coding that is not read, or several pages
+        ├── PageNotFound
         ├── TruncatedImage
         ├── TooManyPixels
         ├── ImageTooCostly       in seconds or memory, or it ended the decoder
@@ -294,6 +295,7 @@ from healer.errors.request import (
     MissingField,
     NotAnImage,
     OutputNotWritable,
+    PageNotFound,
     PreflightRefused,
     RepeatedField,
     RequestError,
@@ -432,6 +434,7 @@ __all__ = [
     "OutOfMemory",
     "OutputNotWritable",
     "OutputTaken",
+    "PageNotFound",
     "PreflightRefused",
     "QueueFull",
     "RateLimited",

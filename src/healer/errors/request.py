@@ -207,10 +207,22 @@ class NotAnImage(ImageError):
 
 @dataclass(eq=False)
 class UnsupportedFormat(ImageError):
+    """`format` names the coding, `advice` is what to send instead."""
+
     format: str
+    advice: str = "Send PNG, JPEG, TIFF, WebP or BMP."
     code = "unsupported_format"
     title = "The image format is not supported"
-    message = "The image is {format}. Send PNG, JPEG, TIFF, WebP or BMP."
+    message = "The image is {format}. {advice}"
+
+
+@dataclass(eq=False)
+class PageNotFound(ImageError):
+    page: int
+    pages: int
+    code = "page_not_found"
+    title = "The file has no such page"
+    message = "The file has no page {page}: it holds {pages:,}, counted from 1. Choose one of them."
 
 
 @dataclass(eq=False)

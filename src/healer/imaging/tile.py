@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 class Tile:
     """One field of view, decoded and upright.
 
-    `pixels` is RGB, uint8, shape (height, width, 3); `mpp` is micrometres per pixel where known.
+    `pixels` is RGB, uint8, shape (height, width, 3); `mpp` is micrometres per pixel where known;
+    `page` is the page it was read from, from 1, where the file holds several.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
     mpp: float | None = None
+    page: int | None = None
 
     @property
     def height(self) -> int:

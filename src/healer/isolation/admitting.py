@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 class Admitting(Protocol):
     async def start(self) -> None: ...
 
-    async def admit(self, data: bytes, mode: GateMode) -> Admitted:
+    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> Admitted:
         """Raises what `screening.admission.admit` does. A caller that is cancelled stops nothing:
         the work ends by itself, and its result is dropped."""
         ...
@@ -39,8 +39,8 @@ class Unguarded:
 
     async def start(self) -> None: ...
 
-    async def admit(self, data: bytes, mode: GateMode) -> Admitted:
-        return await asyncio.to_thread(admit, data, mode, self._max_pixels)
+    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> Admitted:
+        return await asyncio.to_thread(admit, data, mode, self._max_pixels, page)
 
     async def stop(self) -> None: ...
 
@@ -59,11 +59,11 @@ class Isolated:
         for _ in range(self._count):
             self._idle.put(self._new())
 
-    async def admit(self, data: bytes, mode: GateMode) -> Admitted:
+    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> Admitted:
         """Raises ImageTooCostly and ImageReaderLost too, ModelNotReady where no process can be
         started, and ShuttingDown."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._admit, data, mode)
+        return await loop.run_in_executor(self._threads, self._admit, data, mode, page)
 
     async def stop(self) -> None:
         self._stopping = True
@@ -77,11 +77,11 @@ class Isolated:
     def pids(self) -> set[int]:
         return {worker.pid for worker in self._workers}
 
-    def _admit(self, data: bytes, mode: GateMode) -> Admitted:
+    def _admit(self, data: bytes, mode: GateMode, page: int | None) -> Admitted:
         worker = self._idle.get()
         try:
             worker = self._living(worker)
-            return worker.admit(data, mode)
+            return worker.admit(data, mode, page)
         except (ImageTooCostly, ImageReaderLost) as error:
             if self._stopping:
                 raise ShuttingDown from None

@@ -55,10 +55,10 @@ def reply_to(order: Order, slate: Slate, limits: Limits) -> Reply:
 
 
 def read(order: Order, slate: Slate, limits: Limits) -> Read:
-    admitted = admit(slate.read(order.size), order.mode, limits.max_pixels)
+    admitted = admit(slate.read(order.size), order.mode, limits.max_pixels, order.page)
     tile = admitted.tile
     slate.write(tile.pixels.data)
-    return Read(tile.height, tile.width, tile.mpp, admitted.gate, admitted.timings)
+    return Read(tile.height, tile.width, tile.mpp, admitted.gate, admitted.timings, tile.page)
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`size` bytes of a file lie on the slate."""
+    """`size` bytes of a file lie on the slate; `page` is the one to read where it holds several."""
 
     size: int
     mode: GateMode
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Read:
     mpp: float | None
     gate: GateReport | None
     timings: dict[str, float]
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,12 +61,12 @@ class Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def admit(self, data: bytes, mode: GateMode) -> Admitted:
+    def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> Admitted:
         """Raises what `screening.admission.admit` does and ModelNotReady; and ImageTooCostly and
         ImageReaderLost, after which the worker is dead."""
         self._wait_until_ready()
         try:
-            return self._admitted(self._ask(data, mode))
+            return self._admitted(self._ask(data, mode, page))
         except (EOFError, ConnectionError):
             raise self._lost() from None
         except OSError as error:
@@ -119,9 +119,9 @@ class Worker:
             self.kill()
             raise ModelNotReady("the process that reads images does not start; see the log")
 
-    def _ask(self, data: bytes, mode: GateMode) -> Reply:
+    def _ask(self, data: bytes, mode: GateMode, page: int | None) -> Reply:
         self._slate.write(data)
-        self._connection.send_bytes(encoded(Order(len(data), mode)))
+        self._connection.send_bytes(encoded(Order(len(data), mode, page)))
         if not self._connection.poll(self._limits.seconds):
             raise ImageTooCostly(self._limits.time_reason)
         reply: Reply = _replies().validate_json(self._connection.recv_bytes(LONGEST_REPLY))
@@ -140,7 +140,7 @@ class Worker:
         if read.height * read.width > self._limits.max_pixels:
             raise ImageTooCostly(STOPPED)
         try:
-            return Tile(self._slate.pixels(read.height, read.width), read.mpp)
+            return Tile(self._slate.pixels(read.height, read.width), read.mpp, read.page)
         except EOFError:  # fewer pixels than it said
             raise ImageTooCostly(STOPPED) from None
 

@@ -30,10 +30,10 @@ class Admitted:
         return self.gate is None or self.gate.passed
 
 
-def admit(data: bytes, mode: GateMode, max_pixels: int) -> Admitted:
+def admit(data: bytes, mode: GateMode, max_pixels: int, page: int | None = None) -> Admitted:
     """Raises `healer.errors.ImageError`, and ImageNotAssessable where `mode` says refuse."""
     started = time.perf_counter()
-    tile = decode(data, max_pixels=max_pixels)
+    tile = decode(data, max_pixels=max_pixels, page=page)
     decoded = time.perf_counter()
     report = None if mode == "off" else GATE.assess(tile)
     if report is not None and report.reasons and mode == "refuse":

@@ -56,13 +56,14 @@ async def receive(request: Request, service: Service, settings: Settings, held: 
             as_it_is(request, FIELDS)
             upload = await read_upload(request, settings.max_bytes, hold.add)
         mode = gate_mode(upload.fields.get("gate"), settings)
+        page = page_number(upload.fields.get("page"))
         receiving = time.perf_counter() - began
         trail.current().reached("receive")
         ticket = service.draw(deadline)
         held.callback(service.leave, ticket)
         async with deadline.limit():
             admitted = await unless_gone(
-                request, request.app.state.admitting.admit(upload.data, mode)
+                request, request.app.state.admitting.admit(upload.data, mode, page)
             )
         note(admitted)
         hold.add(admitted.tile.pixels.nbytes)
@@ -120,6 +121,15 @@ def gate_mode(asked: str | None, settings: Settings) -> GateMode:
         if asked == mode:
             return cast(GateMode, mode)
     raise errors.InvalidField("gate", ", ".join(get_args(GateMode)))
+
+
+def page_number(asked: str | None) -> int | None:
+    """Which page of several, from 1."""
+    if asked is None:
+        return None
+    if asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked) > 0:
+        return int(asked)
+    raise errors.InvalidField("page", "a page's number, counted from 1")
 
 
 async def unless_gone(request: Request, work: Coroutine[Any, Any, Result]) -> Result:

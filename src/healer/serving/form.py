@@ -20,6 +20,12 @@ FIELDS: dict[str, dict[str, Any]] = {
         "description": "What to do with a picture that is no assessable H&E field; the default is "
         "the operator's (HEALER_GATE).",
     },
+    "page": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "Which page of a TIFF of several, counted from 1; without it, a file of "
+        "several pages of full size is refused.",
+    },
 }
 SCHEMA: dict[str, Any] = {
     "type": "object",

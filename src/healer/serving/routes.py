@@ -102,6 +102,7 @@ _REFUSALS = documented(
     errors.UploadNotMultipart,
     errors.NotAnImage,
     errors.UnsupportedFormat,
+    errors.PageNotFound,
     errors.MissingField,
     errors.InvalidField,
     errors.RepeatedField,

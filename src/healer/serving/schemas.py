@@ -106,6 +106,10 @@ class TileOut(BaseModel):
     width: int
     height: int
     mpp: float | None = Field(description="Micrometres per pixel; null where the file says none.")
+    page: int | None = Field(
+        default=None,
+        description="The page that was read, from 1; null where the file holds only one.",
+    )
 
 
 class ModelOut(BaseModel):
@@ -250,7 +254,7 @@ def _told(
         "warnings": [FieldWarningOut(**asdict(warning)) for warning in about.warnings],
         "windows": _windows(about.windows),
         "gate": GateOut.of(admitted.gate),
-        "tile": TileOut(width=tile.width, height=tile.height, mpp=tile.mpp),
+        "tile": TileOut(width=tile.width, height=tile.height, mpp=tile.mpp, page=tile.page),
         "model": ModelOut.of(screener),
     }
 
