@@ -23,6 +23,7 @@ from PIL import Image
 from healer.config import Settings
 from healer.isolation.admitting import Admitting, Isolated, Unguarded, limits_of
 from healer.isolation.worker import Worker
+from tests.imaging.codings import written
 from tests.imaging.hostile.parts import encode, flat, tissue
 
 SETTINGS = Settings(_env_file=None, decode_seconds=600)
@@ -54,8 +55,30 @@ def largest() -> Iterator[tuple[str, Callable[[], bytes]]]:
     yield "JPEG, turned", lambda: encode(plain, "JPEG", exif=EXIF)
     yield "JPEG, CMYK, progressive", lambda: encode(flat(WIDE, HIGH, "CMYK"), "JPEG", progressive=1)
     yield "TIFF, LZW", lambda: encode(plain, "TIFF", compression="tiff_lzw", strip_size=2**30)
+    for name, make in largest_tiffs().items():
+        yield f"TIFF, {name}", make
     yield "WebP", lambda: encode(plain, "WEBP", method=0)
     yield "WebP, alpha, lossless", lambda: encode(flat(WIDE, HIGH, "RGBA"), "WEBP", lossless=True)
+
+
+def largest_tiffs() -> dict[str, Callable[[], bytes]]:
+    rgb = np.zeros((HIGH, WIDE, 3), np.uint8)
+    rgba = np.zeros((4, HIGH, WIDE), np.uint16)
+    whole = {"rowsperstrip": HIGH}  # one strip: what takes most
+    planes: dict[str, object] = {"planarconfig": "separate", "extrasamples": ["unassalpha"]}
+    return {
+        "RGBA of 16 bits in planes, LZW": lambda: written(
+            rgba, compression="lzw", **planes, **whole
+        ),
+        "RGB of 16 bits, Deflate": lambda: written(
+            rgb.astype(np.uint16), compression="zlib", **whole
+        ),
+        "JPEG": lambda: written(rgb, compression="jpeg", **whole),
+        "JPEG 2000": lambda: written(rgb, compression="jpeg2000", **whole),
+        "JPEG 2000 in tiles": lambda: written(rgb, compression="jpeg2000", tile=(512, 512)),
+        "JPEG XL": lambda: written(rgb, compression="jpegxl", **whole),
+        "WebP": lambda: written(rgb, compression="webp", **whole),
+    }
 
 
 async def alone(admitting: Admitting, data: bytes) -> tuple[float, float]:

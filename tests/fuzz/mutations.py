@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from random import Random
 
+import numpy as np
 from PIL import Image
 
+from tests.imaging.codings import sixteen, written
 from tests.imaging.hostile.parts import FORMATS, LOSSLESS, encode, tissue
 
 # Where a length, a count or an offset goes wrong.
@@ -39,7 +41,20 @@ def seeds() -> tuple[bytes, ...]:
         encode(tile.convert("RGBA"), "WEBP"),
         encode(tile.quantize(16), "BMP"),
     ]
-    return (*plain, *told, *moving, *packed, *modes)
+    return (*plain, *told, *moving, *packed, *modes, *tiffs())
+
+
+def tiffs() -> Iterator[bytes]:
+    """As microscopes write them."""
+    pixels = np.asarray(tissue(32))
+    for compression in ("jpeg2000", "webp", "jpegxl", "lerc", "zstd", "png", "jpegxr"):
+        yield written(pixels, compression=compression)
+    planes = sixteen(pixels).transpose(2, 0, 1).copy()
+    for order, big in (("<", False), (">", False), ("<", True), (">", True)):
+        yield written(planes, byteorder=order, bigtiff=big, planarconfig="separate")
+    yield written(pixels, compression="lzw", predictor=True, tile=(16, 16))
+    yield encode(tissue(32).convert("YCbCr"), "TIFF", compression="tiff_lzw")
+    yield encode(tissue(32).quantize(16), "TIFF")
 
 
 def mutated(chance: Random, sources: Sequence[bytes]) -> bytes:

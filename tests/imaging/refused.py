@@ -93,4 +93,8 @@ def not_tiff() -> Iterator[Refused]:
     frames: dict[str, object] = {"save_all": True, "append_images": [tissue(seed=8)]}
     for format_ in ("PNG", "WEBP", "TIFF"):
         data = encode(tissue(), format_, **frames)
-        yield Refused(f"{format_} of two frames", data, ("2 pages or frames", "--page N"))
+        yield Refused(
+            f"{format_} of two frames",
+            data,
+            ("of 2 ", "of full size", "form field page", "--page N"),
+        )

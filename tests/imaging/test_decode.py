@@ -95,12 +95,6 @@ def test_broken_exif_does_not_lose_the_picture() -> None:
     assert read(data).pixels.shape == (17, 31, 3)
 
 
-def test_the_first_frame_of_many_is_read() -> None:
-    frames = [Image.new("RGB", (5, 5), colour) for colour in ("red", "blue")]
-    data = encode(frames[0], "TIFF", save_all=True, append_images=frames[1:])
-    assert read(data).pixels[0, 0].tolist() == [255, 0, 0]
-
-
 @pytest.mark.parametrize(("dpi", "mpp"), [(50_800, 0.5), (72, None)])
 def test_a_plausible_resolution_gives_the_scale(dpi: int, mpp: float | None) -> None:
     assert read(encode(picture(), "TIFF", dpi=(dpi, dpi))).mpp == mpp

@@ -39,9 +39,9 @@ class JpegFrame:
     def unusual(self) -> str | None:
         """The coding's name, where it is none that ordinary JPEG readers read."""
         if self.process in _PROCESSES:
-            return f"{self.precision}-bit {_PROCESSES[self.process]}"
+            return f"a {self.precision}-bit {_PROCESSES[self.process]}"
         if self.precision != 8:
-            return f"{self.precision}-bit JPEG"
+            return f"a {self.precision}-bit JPEG"
         if self.components == 2:
             return "a JPEG with 2 components"
         if self.height == 0:

@@ -11,4 +11,6 @@ ADVICE = (
 
 
 def several_pages(format_: str, count: int) -> UnsupportedFormat:
-    return UnsupportedFormat(f"a {format_} of {count:,} pages or frames of full size", ADVICE)
+    kind = {"TIFF": "pages", "JPEG": "pictures"}.get(format_, "frames")
+    name = {"WEBP": "WebP"}.get(format_, format_)
+    return UnsupportedFormat(f"a {name} of {count:,} {kind} of full size", ADVICE)

@@ -69,7 +69,8 @@ def read(data: bytes, *, max_pixels: int, page: int | None = None) -> Tile:
         chosen = candidates[0]
         tags, pixels = reader.pixels(chosen)
         if page is None:
-            _check_alone(reader, candidates, pixels, planes)
+            _check_directories(chain, planes)
+            _check_alone(reader, candidates, pixels)
     number = chosen.number if len(chain) > 1 else None
     return _tile(tags, pixels, number)
 
@@ -99,13 +100,19 @@ def _check_size(directory: Directory, max_pixels: int) -> None:
         raise TooManyPixels(width, height, max_pixels)
 
 
-def _check_alone(
-    reader: _Reader, candidates: Sequence[Directory], pixels: Pixels, planes: Planes | None
-) -> None:
+def _check_directories(chain: Sequence[Directory], planes: Planes | None) -> None:
+    """ImageJ and tifffile can leave all pictures but the first without a directory."""
+    if planes is not None and planes.images > len(chain):
+        raise UnsupportedFormat(
+            f"a TIFF of {planes.images:,} pictures, of which {len(chain):,} can be found "
+            f"({planes.writer})",
+            "Export the one that matters as a TIFF, or a PNG, of its own.",
+        )
+
+
+def _check_alone(reader: _Reader, candidates: Sequence[Directory], pixels: Pixels) -> None:
     """Raises UnsupportedFormat where the file holds other pictures too."""
     first, *others = candidates
-    if planes is not None and planes.images > len(candidates):
-        raise several_pages("TIFF", planes.images)
     smaller = [each for each in others if _may_be_reduced(each, first)]
     if len(smaller) < len(others) or len(smaller) > MOST_COMPARED:
         raise several_pages("TIFF", len(candidates))

@@ -61,9 +61,10 @@ def _ome(text: str, samples: int) -> Planes | None:
     if pixels is None:
         return None
     depth, times, channels = (_number(pixels.get(name)) for name in ("SizeZ", "SizeT", "SizeC"))
-    pages = max(1, channels // samples)
+    pages = max(1, channels // max(1, samples))
     rgb = _rgb(pixels.findall("{*}Channel")) if pages == 3 and samples == 1 else ()
-    return Planes("OME-TIFF", pages, pages * depth * times, rgb)
+    channels_a_picture = pages if samples == 1 else 1  # a page of several samples is a picture
+    return Planes("OME-TIFF", channels_a_picture, pages * depth * times, rgb)
 
 
 def _number(text: str | None) -> int:

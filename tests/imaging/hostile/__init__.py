@@ -2,7 +2,7 @@
 
 from itertools import chain
 
-from tests.imaging.hostile import bmp, jpeg, oddities, others, png, tiff, webp
+from tests.imaging.hostile import bmp, jpeg, oddities, others, png, tiff, tiff_codings, webp
 from tests.imaging.hostile.parts import ANSWERED, Corpus, Hostile
 
 __all__ = ["ANSWERED", "Corpus", "Hostile", "corpus"]
@@ -10,5 +10,5 @@ __all__ = ["ANSWERED", "Corpus", "Hostile", "corpus"]
 
 def corpus() -> Corpus:
     """All of them, each made only when it is asked for."""
-    parts = (png, jpeg, tiff, webp, bmp, others, oddities)
+    parts = (png, jpeg, tiff, tiff_codings, webp, bmp, others, oddities)
     return chain.from_iterable(part.corpus() for part in parts)

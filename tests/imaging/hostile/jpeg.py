@@ -96,20 +96,30 @@ def corpus() -> Corpus:
     yield case(FILLED_IN, "JPEG, no Huffman tables", ANSWERED, bytes, bare)
     yield case("never ends", "JPEG, thousands of scans", "image_too_costly", endless_scans)
     yield case("many parts", "JPEG, half a million comments", SLOW, many_comments)
+    for name, data in unread().items():
+        yield case("unread pixels", f"JPEG, {name}", "unsupported_format", bytes, data)
     for name, data in broken().items():
         yield case("broken structure", f"JPEG, {name}", DAMAGED, bytes, data)
     for name, data in metadata().items():
         yield case("huge metadata", f"JPEG, {name}", ANSWERED, bytes, data)
 
 
+def unread() -> dict[str, bytes]:
+    """Sound, for all that their headers say."""
+    return {
+        "height in a DNL segment": height_told_later(),
+        "lossless, so it says": marked(0xC3),
+        "JPEG-LS, so it says": marked(0xF7),
+        "12 bits": altered(4, 12),
+        "2 components": altered(9, 2),
+    }
+
+
 def broken() -> dict[str, bytes]:
     whole = good("JPEG")
     return {
-        "height in a DNL segment": height_told_later(),
         "sampling 4 × 4, 4 × 4, 4 × 4": sampled(0x44, 0x44, 0x44),
         "sampling 0": sampled(0, 0, 0),
-        "lossless, so it says": marked(0xC3),
-        "12 bits": altered(4, 12),
         "no components": altered(9, 0),
         "200 components": altered(9, 200),
         "nothing but its ends": b"\xff\xd8\xff\xd9",

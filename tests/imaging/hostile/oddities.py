@@ -117,13 +117,6 @@ def in_other_modes() -> Iterator[Oddity]:
     yield Oddity("JPEG, CMYK", encode(ink, "JPEG", **FINE["JPEG"]), np.asarray(shown), 4)
     data = encode(shown, "JPEG", progressive=True, **FINE["JPEG"])
     yield Oddity("JPEG, progressive", data, np.asarray(shown), 3)
-    frames: dict[str, object] = {
-        "save_all": True,
-        "append_images": [tissue(seed=8).crop((0, 0, 96, 80))],
-    }
-    for format_ in ("PNG", "TIFF", "WEBP"):
-        data = encode(shown, format_, **frames, **LOSSLESS.get(format_, {}))
-        yield Oddity(f"{format_}, the first of two frames", data, np.asarray(shown))
 
 
 def in_grey(levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
