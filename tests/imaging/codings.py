@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import product
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
+from PIL import Image
 
 from tests.imaging.hostile.parts import encode, tissue
 
@@ -76,6 +80,9 @@ def codings() -> Iterator[Coded]:
     yield from compressed()
     yield from containers()
     yield from depths()
+    yield from reversed_bits()
+    yield from subsampled()
+    yield from padded()
     yield from with_further_samples()
     yield from inks_and_palettes()
     yield from by_pillow()
@@ -106,6 +113,22 @@ def containers() -> Iterator[Coded]:
             size = "BigTIFF" if big else "TIFF"
             name = f"{size}{order}, {np.dtype(depth)}, {compression}, {plan}, {layout}"
             yield Coded(name, data, shown())
+
+
+def reversed_bits() -> Iterator[Coded]:
+    """FillOrder 2: bytes begin with their last bit."""
+    for compression, kind in product(("none", "lzw", "deflate"), ("uint8", "uint16")):
+        samples: NDArray[Any] = shown() if kind == "uint8" else sixteen(shown())
+        data = written(samples, **options_of(compression))
+        planar = struct.pack("<HHIHH", 284, 3, 1, 1, 0)  # as it is by default, so it can go
+        assert data.count(planar) == 1
+        data = data.replace(planar, struct.pack("<HHIHH", 266, 3, 1, 2, 0))
+        with tifffile.TiffFile(BytesIO(data)) as file:
+            page = file.pages.first
+            (start,), (size,) = page.dataoffsets, page.databytecounts
+        packed = bytes(imagecodecs.bitorder_encode(data[start : start + size]))
+        data = data[:start] + packed + data[start + size :]
+        yield Coded(f"{kind} with reversed bits, {compression}", data, shown())
 
 
 def depths() -> Iterator[Coded]:
@@ -212,3 +235,72 @@ def lossy() -> Iterator[Coded]:
 def jpeg() -> dict[str, Any]:
     """Anew each time: tifffile writes into it."""
     return {"compression": "jpeg", "compressionargs": {"level": 98}}
+
+
+def subsampled() -> Iterator[Coded]:
+    """YCbCr without JPEG, which tifffile does not read: a Cb and a Cr for a block of Ys."""
+    coarse = np.kron(shown()[::8, ::8], np.ones((8, 8, 1), np.uint8))[:HEIGHT, :WIDTH]
+    planes = np.asarray(Image.fromarray(coarse).convert("YCbCr"))
+    for (across, down), (layout, rows), compression, behind in product(
+        ((1, 1), (2, 1), (2, 2), (1, 2), (4, 2), (4, 4)),
+        (("one strip", HEIGHT), ("strips of 16 rows", 16)),
+        (1, 5, 8),
+        (b"", b"\xff" * 37),
+    ):
+        strips = [
+            units(planes[top : top + rows], across, down) + (behind if compression == 1 else b"")
+            for top in range(0, HEIGHT, rows)
+        ]
+        data = ycbcr_file([packed(strip, compression) + behind for strip in strips],
+                          rows, compression, (across, down))  # fmt: skip
+        end = ", bytes behind" if behind else ""
+        name = f"YCbCr {across}×{down}, compression {compression}, {layout}{end}"
+        yield Coded(name, data, coarse, 4)
+
+
+def units(planes: NDArray[np.uint8], across: int, down: int) -> bytes:
+    height, width = planes.shape[:2]
+    padding = ((0, -height % down), (0, -width % across), (0, 0))
+    whole = np.pad(planes, padding, mode="edge")
+    high, wide = whole.shape[0] // down, whole.shape[1] // across
+    luma = whole[..., 0].reshape(high, down, wide, across).transpose(0, 2, 1, 3)
+    colour = whole[::down, ::across, 1:]
+    return np.concatenate([luma.reshape(high, wide, -1), colour], axis=2).tobytes()
+
+
+def packed(strip: bytes, compression: int) -> bytes:
+    if compression == 1:
+        return strip
+    return bytes(imagecodecs.lzw_encode(strip)) if compression == 5 else zlib.compress(strip)
+
+
+def ycbcr_file(
+    strips: list[bytes], rows: int, compression: int, sampling: tuple[int, int]
+) -> bytes:
+    """Written by hand, big-endian; the tables lie behind the strips."""
+    starts = 8 + np.cumsum([0, *map(len, strips)])
+    tables = starts[:-1].astype(">u4").tobytes() + np.array([*map(len, strips)], ">u4").tobytes()
+    at, count = int(starts[-1]), len(strips)
+    first = (at, at + 4 * count) if count > 1 else (8, len(strips[0]))
+    depth = at + len(tables)
+    entries = [
+        (256, 4, 1, WIDTH), (257, 4, 1, HEIGHT), (258, 3, 3, depth), (259, 4, 1, compression),
+        (262, 4, 1, 6), (273, 4, count, first[0]), (277, 4, 1, 3), (278, 4, 1, rows),
+        (279, 4, count, first[1]), (530, 3, 2, sampling[0] << 16 | sampling[1]),
+    ]  # fmt: skip
+    directory = b"".join(struct.pack(">HHII", *entry) for entry in entries)
+    head = b"MM\0*" + struct.pack(">I", depth + 6)
+    counted = struct.pack(">H", len(entries)) + directory + bytes(4)
+    return head + b"".join(strips) + tables + struct.pack(">HHH", 8, 8, 8) + counted
+
+
+def padded() -> Iterator[Coded]:
+    """Writers that fill their last strip up with rows that the picture does not have."""
+    rows = 16
+    whole = np.pad(shown(), ((0, -HEIGHT % rows), (0, 0), (0, 0)), constant_values=9)
+    for compression in ("none", "lzw", "deflate", "packbits", "zstd", "lzma"):
+        data = written(whole, **options_of(compression), rowsperstrip=rows)
+        height = struct.pack("<HHII", 257, 4, 1, whole.shape[0])
+        assert data.count(height) == 1
+        cut = data.replace(height, struct.pack("<HHII", 257, 4, 1, HEIGHT))
+        yield Coded(f"a padded last strip, {compression}", cut, shown())

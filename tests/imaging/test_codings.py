@@ -20,6 +20,8 @@ from tests.imaging.refused import Refused, refused
 LIMIT = 1_000_000
 CODINGS = list(codings())
 REFUSED = list(refused())
+NOT_OF_TIFFFILE = "a padded last strip"  # which it refuses where it is compressed
+NOT_OF_LIBTIFF = "YCbCr 4×4"  # where the right edge cuts a block, it paints that another colour
 OF_LIBTIFF = {1, 2, 3, 4, 5, 7, 8, 32773, 34925, 50000}
 
 
@@ -36,10 +38,10 @@ def test_a_coding_shows_the_picture(coded: Coded) -> None:
     assert away.mean() < 8
 
 
-def of_tiffs(wanted: Callable[[tifffile.TiffPage], bool]) -> list[Coded]:
+def of_tiffs(wanted: Callable[[tifffile.TiffPage], bool], without: str) -> list[Coded]:
     found = []
     for coded in CODINGS:
-        if coded.data.startswith((b"II", b"MM")):
+        if coded.data.startswith((b"II", b"MM")) and without not in coded.name:
             with tifffile.TiffFile(BytesIO(coded.data)) as file:
                 if wanted(file.pages.first):
                     found.append(coded)
@@ -58,7 +60,9 @@ def is_of_libtiff(page: tifffile.TiffPage) -> bool:
     return page.compression in OF_LIBTIFF and page.samplesperpixel != 4 and not is_deep
 
 
-@pytest.mark.parametrize("coded", of_tiffs(is_as_sampled), ids=lambda coded: coded.name)
+@pytest.mark.parametrize(
+    "coded", of_tiffs(is_as_sampled, NOT_OF_TIFFFILE), ids=lambda coded: coded.name
+)
 def test_it_shows_what_tifffile_reads(coded: Coded) -> None:
     with tifffile.TiffFile(BytesIO(coded.data)) as file:
         page = file.pages.first
@@ -70,7 +74,9 @@ def test_it_shows_what_tifffile_reads(coded: Coded) -> None:
     assert np.abs(pixels - shown * 255).max() <= 1
 
 
-@pytest.mark.parametrize("coded", of_tiffs(is_of_libtiff), ids=lambda coded: coded.name)
+@pytest.mark.parametrize(
+    "coded", of_tiffs(is_of_libtiff, NOT_OF_LIBTIFF), ids=lambda coded: coded.name
+)
 def test_it_shows_what_libtiff_shows(coded: Coded) -> None:
     theirs = imagecodecs.tiff_decode(coded.data, asrgb=True)[..., :3]
     pixels = decode(coded.data, max_pixels=LIMIT).pixels

@@ -44,7 +44,10 @@ _FORMATS = {
     6: "complex floating-point",
 }  # fmt: skip
 _BYTES = (8, 16)
+_UNPREDICTED = {1, 32773}  # where libtiff leaves a predictor out and tifffile does not
+_SUBSAMPLINGS = {1, 2, 4}
 _CMYK_INKS = 1
+MOST_FURTHER_SAMPLES = 4
 
 
 def refusal(page: TiffPage, why: str) -> UnsupportedFormat:
@@ -90,8 +93,8 @@ def _of_compression(page: TiffPage) -> Iterator[str]:
     if compression not in PLAIN | PACKED | FAX | JPEG | EMBEDDED:
         yield _COMPRESSIONS.get(compression, f"compression {compression}")
     predictor = int(page.predictor) if compression in PLAIN | PACKED else 1
-    if predictor not in (1, 2):
-        yield f"predictor {predictor}"
+    if predictor not in (1, 2) or (predictor == 2 and compression in _UNPREDICTED):
+        yield f"predictor {predictor} with {_COMPRESSIONS[compression]}"
     if predictor == 2 and page.bitspersample not in _BYTES:
         yield f"a predictor over {page.bitspersample}-bit samples"
     if compression in FAX and page.bitspersample != 1:
@@ -112,23 +115,29 @@ def _of_samples(page: TiffPage) -> Iterator[str]:
 
 
 def _of_colours(page: TiffPage) -> Iterator[str]:
-    photometric, samples = int(page.photometric), page.samplesperpixel
+    photometric = int(page.photometric)
     if page.tags.get(262) is None:
         yield "no photometric interpretation"
     if photometric not in COLOURS:
         yield _PHOTOMETRICS.get(photometric, f"photometric interpretation {photometric}")
         return
-    colours = COLOURS[photometric]
-    if samples < colours or (photometric in (PALETTE, YCBCR) and samples != colours):
-        yield f"{samples} samples a pixel for {_PHOTOMETRICS[photometric]}"
-    if colours == 1 and samples > 1 and not {1, 2} & set(page.extrasamples):
-        yield f"{samples} channels that are no RGB"
+    yield from _of_counts(page, COLOURS[photometric])
     if photometric == PALETTE and page.tags.get(320) is None:
         yield "no colour map"
     if photometric == CMYK and page.tags.valueof(332, _CMYK_INKS) != _CMYK_INKS:
         yield "inks that are not cyan, magenta, yellow and black"
     if photometric == YCBCR:
         yield from _of_ycbcr(page)
+
+
+def _of_counts(page: TiffPage, colours: int) -> Iterator[str]:
+    photometric, samples = int(page.photometric), page.samplesperpixel
+    if samples < colours or (photometric in (PALETTE, YCBCR) and samples != colours):
+        yield f"{samples} samples a pixel for {_PHOTOMETRICS[photometric]}"
+    if samples > colours + MOST_FURTHER_SAMPLES:
+        yield f"{samples:,} samples a pixel"
+    if colours == 1 and samples > 1 and not {1, 2} & set(page.extrasamples):
+        yield f"{samples} channels that are no RGB"
 
 
 def _of_ycbcr(page: TiffPage) -> Iterator[str]:
@@ -140,6 +149,8 @@ def _of_ycbcr(page: TiffPage) -> Iterator[str]:
     if compression in PLAIN | PACKED:
         if page.bitspersample != 8 or int(page.predictor) != 1:
             yield "YCbCr of another depth than 8 bits, or with a predictor"
+        if page.tags.get(530) is None or not _SUBSAMPLINGS.issuperset(page.subsampling or ()):
+            yield "YCbCr that does not say how it is subsampled"
         if not _is_plain_ycbcr(page):
             yield "YCbCr of other coefficients or another range than ITU-R BT.601's"
 

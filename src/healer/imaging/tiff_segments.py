@@ -48,11 +48,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A checked page. `compression` is as in the file; the library is told of none where its
-    strips are unpacked here."""
+    """A checked page. `compression` and `reversed` (bits within a byte) are as in the file; the
+    library is told of neither where its strips are unpacked here."""
 
     tags: TiffPage
     compression: int
+    reversed: bool
 
     @property
     def channels(self) -> int:
@@ -62,9 +63,9 @@ class Page:
 
 def samples_of(page: TiffPage, data: bytes, max_pixels: int) -> Eight:
     """(height, width, samples), each sample from 0 to 255; a palette's are RGB already."""
-    taken = Page(page, int(page.compression))
+    taken = Page(page, int(page.compression), int(page.fillorder) == 2)
     if taken.compression in coding.PACKED:
-        page.compression = 1
+        page.compression, page.fillorder = 1, 1
     convert = _converter(taken)
     depth = 3 if int(page.photometric) == coding.PALETTE else page.samplesperpixel
     canvas = np.zeros((page.imagelength, page.imagewidth, depth), np.uint8)
@@ -157,8 +158,10 @@ def _unpack(taken: Page, segment: Segment, most: int) -> bytes:
     import imagecodecs
 
     packed = segment.data
-    if int(taken.tags.fillorder) == 2:
+    if taken.reversed:
         packed = bytes(imagecodecs.bitorder_decode(packed))
+    if taken.compression == 1:
+        return packed
     if taken.compression in (8, 32946):
         return zlib.decompressobj().decompress(packed, most)
     unpack: Callable[..., bytes | bytearray] = {
@@ -173,7 +176,7 @@ def _ycbcr(taken: Page, segment: Segment) -> Samples:
     across, down = taken.tags.subsampling or (2, 2)
     size = ycbcr.bytes_of(segment.area, across, down)
     largest = ycbcr.bytes_of(_segment_area(taken.tags), across, down)
-    content = segment.data if taken.compression == 1 else _unpack(taken, segment, largest)
+    content = _unpack(taken, segment, largest)
     if len(content) < size:
         raise TruncatedImage(f"its strip or tile {segment.index + 1} is cut short")
     return ycbcr.unpacked(content[:size], segment.area, across, down)

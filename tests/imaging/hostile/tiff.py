@@ -136,6 +136,7 @@ def directories() -> dict[str, bytes]:
 def unread() -> dict[str, bytes]:
     return {
         "65,535 samples": file({**GREY, SAMPLES: 65_535}, PIXELS),
+        "RGB of 65,535 samples": file({**GREY, COLOUR: 2, SAMPLES: 65_535}, PIXELS),
         "an unknown compression": file({**GREY, COMPRESSION: 54_321}, PIXELS),
         "old JPEG without a JPEG": file({**GREY, COMPRESSION: 6}, PIXELS),
     }
