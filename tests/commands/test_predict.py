@@ -330,3 +330,17 @@ def test_the_gate_can_be_told_to_warn(samples: list[Path]) -> None:
     (answer,) = lines(result.stdout)
     assert Prediction.model_validate(answer).gate is not None
     assert answer["gate"]["passed"] is False  # type: ignore[index]
+
+
+def test_one_page_of_several_is_chosen(samples: list[Path], tmp_path: Path) -> None:
+    first, second = (Image.open(path) for path in samples[:2])
+    both = tmp_path / "both.tif"
+    first.save(both, save_all=True, append_images=[second])
+    (refused,) = lines(run(app, ["predict", "--json", str(both)]).stdout)
+    assert "--page N" in str(refused["detail"])
+    result = run(app, ["predict", "--json", "--gate", "off", "--page", "2", str(both)])
+    (alone,) = lines(run(app, ["predict", "--json", "--gate", "off", str(samples[1])]).stdout)
+    (chosen,) = lines(result.stdout)
+    assert result.exit_code == 0
+    assert chosen["probability"] == alone["probability"]
+    assert chosen["tile"]["page"] == 2  # type: ignore[index]

@@ -6,6 +6,8 @@ import errno
 import os
 import resource
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -16,6 +18,7 @@ import psutil
 import pytest
 
 from healer import errors
+from healer.imaging import decode
 from healer.isolation import child
 from healer.isolation.limits import Limits
 from healer.isolation.slate import Slate
@@ -23,9 +26,13 @@ from healer.isolation.wire import Failed, Order
 from healer.isolation.worker import Worker
 from healer.processor import NICENESS
 from healer.screening.admission import admit
+from tests.imaging.codings import Coded, codings, written
 from tests.imaging.hostile.parts import encode, flat, good, tissue
 from tests.imaging.hostile.png import claiming
+from tests.imaging.hostile.tiff import pages
 from tests.isolation.conftest import HASTY, LIMITS
+
+CODINGS = [each for each in codings() if each.name.endswith("one strip")]
 
 
 @pytest.mark.parametrize("format_", ["PNG", "JPEG", "TIFF", "WEBP", "BMP"])
@@ -74,6 +81,34 @@ def test_a_picture_that_takes_too_long_ends_it(endless: bytes) -> None:
         with pytest.raises(errors.ImageTooCostly, match=r"more than 0\.5 s"):
             worker.admit(endless, "off")
         assert not worker.alive
+
+
+def test_a_page_of_several_is_chosen_there_too(worker: Worker) -> None:
+    data = pages()
+    with pytest.raises(errors.UnsupportedFormat, match="2 pages"):
+        worker.admit(data, "off")
+    tile = worker.admit(data, "off", 2).tile
+    assert tile.page == 2
+    assert np.array_equal(tile.pixels, np.asarray(tissue(seed=8)))
+
+
+@pytest.mark.parametrize("coded", CODINGS, ids=lambda coded: coded.name)
+def test_a_coding_is_read_within_the_bounds(worker: Worker, coded: Coded) -> None:
+    here = decode(coded.data, max_pixels=LIMITS.max_pixels)
+    assert np.array_equal(worker.admit(coded.data, "off").tile.pixels, here.pixels)
+
+
+def test_a_tiff_of_forty_megapixels_is_read_within_them(worker: Worker) -> None:
+    data = written(np.zeros((5000, 8000, 3), np.uint8), compression="jpeg2000", rowsperstrip=5000)
+    assert worker.admit(data, "off").tile.width == 8000
+
+
+def test_serving_starts_without_the_library_for_tiff() -> None:
+    loaded = "import sys, healer.main; print({'tifffile', 'imagecodecs'} & sys.modules.keys())"
+    told = subprocess.run(
+        [sys.executable, "-c", loaded], capture_output=True, check=True, text=True
+    )
+    assert told.stdout.strip() == "set()"
 
 
 def test_its_memory_is_bound() -> None:

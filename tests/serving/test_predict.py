@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any
 
 import httpx2 as httpx
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from healer.config import Settings
@@ -38,7 +40,7 @@ def test_a_pink_tile_gets_the_fake_engines_yes(client: TestClient) -> None:
     assert answer["findings"] == [{"name": "pinkness", "probability": 1.0}]
     assert answer["model"]["engine"] == "fake"
     assert answer["model"]["thresholds"] == {"lower": 0.5, "upper": 0.5}
-    assert answer["tile"] == {"width": 64, "height": 64, "mpp": None}
+    assert answer["tile"] == {"width": 64, "height": 64, "mpp": None, "page": None}
     assert answer["notice"] == NOTICE
     stages = {"receive", "decode", "gate", "queue", "score", "explain", "total"}
     assert set(answer["timings_ms"]) == stages
@@ -123,3 +125,39 @@ def test_too_many_bytes() -> None:
 def test_an_unknown_path_and_method_are_problems_too(client: TestClient) -> None:
     refusal(client.get("/nowhere"), 404, "not_found")
     assert refusal(client.get("/predict"), 405, "method_not_allowed")
+
+
+def two_pages() -> bytes:
+    buffer = BytesIO()
+    pages = [Image.new("RGB", (64, 64), colour) for colour in ("green", "red")]
+    pages[0].save(buffer, "TIFF", save_all=True, append_images=pages[1:])
+    return buffer.getvalue()
+
+
+def test_a_tiff_of_two_pages_is_refused_with_what_to_do(client: TestClient) -> None:
+    detail = refusal(post(client, two_pages()), 415, "unsupported_format")["detail"]
+    assert "a TIFF of 2 pages" in detail
+    assert "form field page" in detail
+
+
+@pytest.mark.parametrize(("page", "verdict"), [("1", "no"), ("2", "yes")])
+def test_the_form_field_page_chooses_one(client: TestClient, page: str, verdict: str) -> None:
+    files = {"image_file": ("tile.tif", two_pages())}
+    answer = client.post("/predict", files=files, data={"page": page}).json()
+    assert answer["verdict"] == verdict
+    assert answer["tile"]["page"] == int(page)
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "two", "1.0", "", "9" * 30])
+def test_a_page_that_is_no_number(client: TestClient, page: str) -> None:
+    files = {"image_file": ("tile.tif", two_pages())}
+    response = client.post("/predict", files=files, data={"page": page})
+    assert "counted from 1" in refusal(response, 422, "invalid_field")["detail"]
+
+
+def test_a_page_that_is_not_there(client: TestClient) -> None:
+    files = {"image_file": ("tile.tif", two_pages())}
+    problem = refusal(
+        client.post("/predict", files=files, data={"page": "3"}), 422, "page_not_found"
+    )
+    assert (problem["page"], problem["pages"]) == (3, 2)

@@ -49,12 +49,15 @@ def export(
 def replay(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The file that was sent.")],
     engine: EngineOption = None,
+    page: Annotated[
+        int | None, typer.Option(min=1, help="Which page, of a file that holds several.")
+    ] = None,
 ) -> None:
     """Look at a picture again, and compare with what was answered."""
     from healer.commands.audit import replay as run
 
     with spoken_errors():
-        agrees = run(settings_with(engine=engine), image)
+        agrees = run(settings_with(engine=engine), image, page)
     raise typer.Exit(0 if agrees else 1)
 
 

@@ -80,10 +80,10 @@ def _stream(out: Path | None) -> Iterator[TextIO]:
         yield stream
 
 
-def replay(settings: Settings, image: Path) -> bool:
+def replay(settings: Settings, image: Path, page: int | None = None) -> bool:
     """True where every answer that can be compared is as it was."""
     data = _bytes_of(image, settings.max_bytes)
-    tile = decode(data, max_pixels=settings.max_pixels)
+    tile = decode(data, max_pixels=settings.max_pixels, page=page)
     pixels = digests.of_pixels(tile)
     with store_of(settings) as store:
         answers = store.answers_for(digests.of_file(data), pixels)
