@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import imagecodecs
 import numpy as np
 import pytest
 
 from healer.imaging import decode
-from healer.imaging.claims import webp_canvas
+from healer.imaging.claims import CLAIMS, webp_canvas
 from tests.imaging.hostile import corpus
 from tests.imaging.hostile.oddities import Oddity, oddities
-from tests.imaging.hostile.parts import encode, good, tissue
+from tests.imaging.hostile.parts import encode, good, noise, tissue
 
 ODDITIES = list(oddities())
 
@@ -39,3 +42,25 @@ def test_a_webps_canvas_is_read_from_each_kind_of_header() -> None:
     assert {data[12:16] for data in (good("WEBP"), lossy, with_metadata)} == {
         b"VP8L", b"VP8 ", b"VP8X",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("compression", CLAIMS)
+@pytest.mark.parametrize("size", [(96, 64), (77, 513), (40, 30), (32, 32), (64, 128), (9000, 16)])
+def test_the_size_of_a_picture_in_a_tiff_is_known_before_it_is_decoded(
+    compression: int, size: tuple[int, int]
+) -> None:
+    width, height = size
+    pixels = np.zeros((height, width, 3), np.uint8)
+    encoders: dict[int, Callable[..., bytes | bytearray]] = {
+        34712: imagecodecs.jpeg2k_encode,
+        34887: imagecodecs.lerc_encode,
+        34933: imagecodecs.png_encode,
+        34934: imagecodecs.jpegxr_encode,
+        50001: imagecodecs.webp_encode,
+        50002: imagecodecs.jpegxl_encode,
+    }
+    claim = CLAIMS[compression]
+    encoder = next(each for code, each in encoders.items() if CLAIMS[code] is claim)
+    assert claim(bytes(encoder(pixels))) == size
+    assert claim(b"") is None
+    assert claim(noise(300)) is None

@@ -20,9 +20,10 @@ JPEG = {7}
 APERIO_YCBCR = 33003
 JPEG_2000 = {33003, 33004, 33005, 34712}
 WEBP = {34927, 50001}
+LERC = 34887
 # Each segment is a whole picture of another format.
-EMBEDDED = {*JPEG_2000, *WEBP, 34887, 34933, 34934, 22610, 50002, 52546}
-_COMPRESSIONS = {
+EMBEDDED = {*JPEG_2000, *WEBP, LERC, 34933, 34934, 22610, 50002, 52546}
+COMPRESSIONS = {
     1: "no compression", 2: "CCITT RLE", 3: "CCITT Group 3", 4: "CCITT Group 4", 5: "LZW",
     6: "old-style JPEG", 7: "JPEG", 8: "Deflate", 9: "JBIG", 10: "JBIG", 22610: "JPEG XR",
     32766: "NeXT", 32771: "CCITT RLE/W", 32773: "PackBits", 32809: "ThunderScan",
@@ -66,7 +67,7 @@ def coding(page: TiffPage) -> str:
         + (f" {sampling}" if photometric == YCBCR and sampling else ""),
         f"{page.samplesperpixel} × {page.bitspersample}-bit {_format(page)}",
         "planar" if int(page.planarconfig) == 2 else "interleaved",
-        _COMPRESSIONS.get(compression, f"compression {compression}"),
+        COMPRESSIONS.get(compression, f"compression {compression}"),
     ]
     return ", ".join(parts)
 
@@ -91,10 +92,10 @@ def _objections(page: TiffPage) -> Iterator[str]:
 def _of_compression(page: TiffPage) -> Iterator[str]:
     compression = int(page.compression)
     if compression not in PLAIN | PACKED | FAX | JPEG | EMBEDDED:
-        yield _COMPRESSIONS.get(compression, f"compression {compression}")
+        yield COMPRESSIONS.get(compression, f"compression {compression}")
     predictor = int(page.predictor) if compression in PLAIN | PACKED else 1
     if predictor not in (1, 2) or (predictor == 2 and compression in _UNPREDICTED):
-        yield f"predictor {predictor} with {_COMPRESSIONS[compression]}"
+        yield f"predictor {predictor} with {COMPRESSIONS[compression]}"
     if predictor == 2 and page.bitspersample not in _BYTES:
         yield f"a predictor over {page.bitspersample}-bit samples"
     if compression in FAX and page.bitspersample != 1:
@@ -145,7 +146,7 @@ def _of_ycbcr(page: TiffPage) -> Iterator[str]:
     if int(page.planarconfig) == 2:
         yield "YCbCr in planes"
     if compression in EMBEDDED - {APERIO_YCBCR} or compression in FAX:
-        yield f"YCbCr in {_COMPRESSIONS[compression]}"
+        yield f"YCbCr in {COMPRESSIONS[compression]}"
     if compression in PLAIN | PACKED:
         if page.bitspersample != 8 or int(page.predictor) != 1:
             yield "YCbCr of another depth than 8 bits, or with a predictor"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from healer.errors import TruncatedImage
 from healer.imaging import tiff_coding as coding
 from healer.imaging import ycbcr
-from healer.imaging.claims import webp_canvas
+from healer.imaging.claims import CLAIMS
 from healer.imaging.codestreams import jpeg2000_header, jpeg_frame
 
 if TYPE_CHECKING:
@@ -223,15 +223,15 @@ def _is_webp_with_alpha(taken: Page) -> bool:
 
 def _check_claims(taken: Page, segment: Segment) -> bool:
     """Before memory is taken for it; True where it decodes to YCbCr."""
-    if taken.compression in coding.WEBP:
-        width, height = webp_canvas(segment.data) or (0, 0)
-        _check_size((height, width), segment, taken)
-    if taken.compression not in coding.JPEG_2000:
-        return False
-    header = jpeg2000_header(segment.data)
+    size = CLAIMS[taken.compression](segment.data)
+    if size is None and taken.compression != coding.LERC:
+        name = coding.COMPRESSIONS[taken.compression]
+        raise TruncatedImage(f"its strip or tile {segment.index + 1} holds no {name}")
+    if size is not None:
+        _check_size(size[::-1], segment, taken)
+    header = jpeg2000_header(segment.data) if taken.compression in coding.JPEG_2000 else None
     if header is None:
-        raise TruncatedImage(f"its strip or tile {segment.index + 1} holds no JPEG 2000")
-    _check_size((header.height, header.width), segment, taken)
+        return False
     if not header.even:
         raise coding.refusal(taken.tags, "JPEG 2000 whose colours are subsampled")
     is_aperio = taken.compression == coding.APERIO_YCBCR

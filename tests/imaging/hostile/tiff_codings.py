@@ -98,8 +98,7 @@ def corpus() -> Corpus:
         ("LERC of 8000 × 8000", LERC, large_lerc),
     ]:
         data = holding(compression, make())
-        outcomes = (DAMAGED, "image_too_costly")  # as the machine is
-        yield case("bomb", f"TIFF of 64 × 64, {name} in it", outcomes, bytes, data)
+        yield case("bomb", f"TIFF of 64 × 64, {name} in it", DAMAGED, bytes, data)
     for side in (60_000, 2**31 - 1):
         data = holding(JPEG_2000, large_jpeg_2000(side))
         yield case("bomb", f"TIFF of 64 × 64, JPEG 2000 of {side} × {side}", DAMAGED, bytes, data)
