@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 # Address space: the interpreter with its libraries, a file and its copies, and a picture while it
 # is decoded, converted and turned. `python -m benchmarks.isolation memory` measures what legal
-# pictures take: 113 MB, and up to 16 bytes a pixel.
+# pictures take: 113 MB, and up to 19 bytes a pixel.
 BASE_BYTES = 192 * 1024 * 1024
 FILE_COPIES = 3
 BYTES_A_PIXEL = 20
