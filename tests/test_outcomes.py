@@ -141,10 +141,10 @@ def test_a_failure_of_a_library_that_reads_pictures_is_the_tiles_own(
     paths = tiles(tmp_path, [10, 99, 20])
     bad, admit = paths[1].read_bytes(), admission.admit
 
-    def failing(data: bytes, mode: GateMode, max_pixels: int) -> Admitted:
+    def failing(data: bytes, mode: GateMode, max_pixels: int, page: int | None) -> Admitted:
         if data == bad:
             raise failure
-        return admit(data, mode, max_pixels)
+        return admit(data, mode, max_pixels, page)
 
     monkeypatch.setattr(outcomes, "admit", failing)
     first, problem, last = answers(Picky(), paths)
