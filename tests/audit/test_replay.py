@@ -40,9 +40,7 @@ def recorded(**changes: object) -> Link:
     record = answered(
         screener,
         Admitted(TILE, None, {}),
-        look.verdict,
-        margin=look.evidence.margin,
-        mass=look.evidence.mass,
+        look,
         file_sha256="a" * 64,
         request_id="r1",
         caller=None,

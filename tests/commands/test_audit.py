@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -122,9 +123,7 @@ def record(log: str, image: Path, margin: float) -> None:
     told = answered(
         screener,
         Admitted(tile, None, {}),
-        look.verdict,
-        margin=look.evidence.margin + margin,
-        mass=look.evidence.mass,
+        replace(look, evidence=replace(look.evidence, margin=look.margin + margin)),
         file_sha256=digests.of_file(image.read_bytes()),
         request_id="r9",
         caller=None,

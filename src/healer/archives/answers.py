@@ -9,8 +9,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from healer.files.encoding import escaped, to_bytes
-from healer.serving.schemas import Prediction, Problem
+from healer.serving.schemas import Prediction, Problem, SecondAnswerOut
 
+WINDOW = pa.struct(
+    [
+        *((name, pa.int32()) for name in ("x", "y", "width", "height")),
+        ("probability", pa.float64()),
+        ("verdict", pa.string()),
+    ]
+)
 SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),
@@ -29,6 +36,14 @@ SCHEMA = pa.schema(
         ("error_code", pa.string()),
         ("error_message", pa.string()),
         ("path_bytes", pa.binary()),  # a path that is no UTF-8, as it is
+        ("second_question", pa.string()),
+        ("second_verdict", pa.string()),
+        ("second_probability", pa.float64()),
+        ("second_calibrated", pa.bool_()),
+        ("second_mark", pa.string()),
+        ("second_sentence", pa.string()),
+        ("warnings", pa.list_(pa.string())),
+        ("windows", pa.list_(WINDOW)),
     ]
 )
 Row = dict[str, Any]
@@ -64,7 +79,16 @@ def _answered(answer: Prediction) -> Row:
         "model_id": answer.model.id,
         "model_revision": answer.model.revision,
         "calibration": answer.model.calibration,
+        **_second(answer.second_answer),
+        "warnings": [warning.code for warning in answer.warnings],
+        "windows": answer.windows and [each.model_dump(mode="json") for each in answer.windows],
     }
+
+
+def _second(second: SecondAnswerOut | None) -> Row:
+    """Nothing where there is none."""
+    told = second.model_dump(mode="json") if second else {}
+    return {f"second_{name}": value for name, value in told.items()}
 
 
 def encoded(rows: Iterable[Row]) -> bytes:

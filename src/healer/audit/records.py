@@ -47,7 +47,9 @@ class Answered(_Record):
 
     `file_sha256` is of the bytes as they were sent, `pixels_sha256` of the decoded picture (see
     `digests.py`); `margin` is the natural log-odds of yes against no, `mass` the probability put
-    on either.
+    on either. `second_…` is the second answer, null where there was none; `warnings` are codes of
+    those beside the gate's; `windows` is how many a wide field was read in, null where it was
+    looked at whole. Records of earlier versions lack these.
     """
 
     kind: Literal["answer"] = "answer"
@@ -71,6 +73,12 @@ class Answered(_Record):
     preprocessing_id: str
     prompt_id: str
     calibration: str | None
+    second_question: str | None = None
+    second_verdict: Literal["yes", "no", "indeterminate"] | None = None
+    second_probability: float | None = Field(default=None, ge=0, le=1)
+    second_mark: Literal["high-grade", "low-grade", "serrated"] | None = None
+    warnings: tuple[str, ...] = ()
+    windows: int | None = None
 
 
 class Reviewed(_Record):

@@ -101,6 +101,23 @@ class SideBySide(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class FieldScale:
+    """Micrometres: `widest` is the longer side of the widest field that a model was trained for,
+    `window` the side of one that shows tissue at the scale of most of its training."""
+
+    widest: float
+    window: float
+
+
+@runtime_checkable
+class WindowByWindow(Protocol):
+    """An engine quick enough to read a wide field window by window, a hundred at a time."""
+
+    @property
+    def scale(self) -> FieldScale: ...
+
+
 @runtime_checkable
 class FromClasses(Protocol):
     """An engine whose margin follows from the class probabilities that are its findings."""

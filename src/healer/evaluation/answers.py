@@ -46,6 +46,10 @@ class Row:
     mass: float = 1.0
     seconds: float | None = None
     refusal: str | None = None
+    second_verdict: str | None = None
+    mark: str | None = None
+    warnings: str = ""  # codes, by spaces
+    windows: int | None = None
 
     def verdict(self, calibration: Calibration | None) -> Verdict | None:
         if self.margin is None:
@@ -153,12 +157,31 @@ def _row(item: Item, shift: str, found: Look | str) -> Row:
     if isinstance(found, str):
         return Row(*about, margin=None, refusal=found)
     seen = found.evidence
-    return Row(*about, margin=seen.margin, mass=seen.mass, seconds=found.seconds)
+    second = found.second
+    return Row(
+        *about,
+        margin=seen.margin,
+        mass=seen.mass,
+        seconds=found.seconds,
+        second_verdict=second.verdict.value if second else None,
+        mark=second.mark.value if second and second.mark else None,
+        warnings=" ".join(warning.code for warning in found.warnings),
+        windows=None if found.windows is None else len(found.windows),
+    )
 
 
 COLUMNS = (
     *("path", "label", "case_id", "truth", "shift", "margin", "mass"),
-    *("probability", "verdict", "seconds", "refusal"),
+    *(
+        "probability",
+        "verdict",
+        "seconds",
+        "refusal",
+        "second_verdict",
+        "mark",
+        "warnings",
+        "windows",
+    ),
 )
 
 

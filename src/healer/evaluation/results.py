@@ -152,6 +152,11 @@ def notes_on(dataset: Dataset, rows: Sequence[Row], info: dict[str, Any]) -> lis
         notes.append(dataset.known.note)
     if left := len(dataset.items) - len(under(rows, NONE)):
         notes.append(f"{left} of the dataset's {len(dataset.items)} tiles have no answer here.")
+    if wide := sum(bool(row.warnings) for row in under(rows, NONE)):
+        notes.append(
+            f"{wide} tiles are fields wider than the engine was trained for (`warnings` in "
+            "answers.csv): neither its calibration nor these figures say how well it reads such."
+        )
     if dataset.left_out:
         parts = ", ".join(f"{label} ({count})" for label, count in dataset.left_out.items())
         notes.append(f"Left out: {parts}.")

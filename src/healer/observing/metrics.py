@@ -132,7 +132,8 @@ class Metrics:
             self._seconds.labels(stage).observe(look.evidence.stages[stage])
         self._verdicts.labels(look.verdict.answer.value).inc()
         self._probability.observe(look.verdict.probability)
-        if drift := self._drift_of(screener.info):
+        drift = self._drift_of(screener.info)
+        if drift and look.windows is None:  # no calibration was fitted on windows of wide fields
             drift.add({MARGIN: look.evidence.margin})
 
     def explained(self, pieces: int, seconds: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 import structlog
 
 from healer.errors import EngineFailed, HealerError, UpstreamChanged
+from healer.imaging.tile import Tile
 from healer.observing.observer import Observer
 from healer.queueing.batching import Batching
 from healer.queueing.failures import named
@@ -42,7 +43,18 @@ class Writing:
     began: float = field(default_factory=time.monotonic)
 
 
+@dataclass(slots=True, eq=False)
+class Reading:
+    """A wide field under way."""
+
+    ticket: Ticket
+    steps: Generator[None, None, Look]
+    seconds: float = 0.0
+
+
 class Lane:
+    """While a wide field is read, others' tiles are looked at between its steps."""
+
     def __init__(
         self,
         screener: Screener,
@@ -63,20 +75,36 @@ class Lane:
         self._line, self._batching, self._pace, self._observer = line, batching, pace, observer
         self._on_change = on_change
         self._since: float | None = None
+        self._readings: deque[Reading] = deque()
         self._thread = ThreadPoolExecutor(1, "model")
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            batch = await self._line.take(self._batching.tiles, self._batching.seconds)
-            self.at_work = batch
-            self._observer.taken([ticket.waited for ticket in batch])
+            batch = await self._take()
+            self.at_work = [*batch, *self._being_read]
+            if batch:
+                self._observer.taken([ticket.waited for ticket in batch])
             await self._in_thread(partial(self._work, batch))
-            self.at_work = ()
+            self.at_work = self._being_read
             if isinstance(self.failure, UpstreamChanged):
                 self._on_change(self.failure)
             elif self._failures >= DOUBT_AFTER:
                 await self._recover()
+
+    async def _take(self) -> list[Ticket]:
+        """No second wide field while one is read, and then whoever is here at once."""
+        tiles, seconds = self._batching.tiles, self._batching.seconds
+        if self._readings:
+            return self._line.take_now(tiles, self._at_a_glance)
+        return await self._line.take(tiles, seconds)
+
+    def _at_a_glance(self, tile: Tile) -> bool:
+        return not self.screener.reads_in_steps(tile)
+
+    @property
+    def _being_read(self) -> list[Ticket]:
+        return [reading.ticket for reading in self._readings]
 
     def dismiss(self, error: HealerError) -> None:
         """Whoever is at work hears `error` in place of what would have come."""
@@ -105,11 +133,39 @@ class Lane:
 
     def _work(self, batch: Sequence[Ticket]) -> None:
         started = time.monotonic()
-        looked = self._look(batch)
+        glances = [each for each in batch if each.tile and self._at_a_glance(each.tile)]
+        looked = self._look(glances)
         for group in [looked] if self.screener.side_by_side else [[each] for each in looked]:
             self._write(self._begun(group))
         if looked:
             self._pace.took(time.monotonic() - started, len(looked))
+        wide = [(each, each.tile) for each in batch if each.tile and each not in glances]
+        self._readings.extend(
+            Reading(ticket, self.screener.look_in_steps(tile)) for ticket, tile in wide
+        )
+        if self._readings and not self._read_on(self._readings[0]):
+            self._readings.popleft()
+
+    def _read_on(self, reading: Reading) -> bool:
+        """A step of a wide field. Whether there is more to read."""
+        ticket, started = reading.ticket, time.monotonic()
+        if ticket.cancelled:
+            reading.steps.close()
+            return False
+        try:
+            with self._step():
+                next(reading.steps)
+            reading.seconds += time.monotonic() - started
+            return True
+        except StopIteration as ended:
+            looked = [(ticket, ended.value)]
+        except BaseException as error:  # as below
+            self._failed(ticket, error)
+            return False
+        self._told(looked)
+        self._write(self._begun(looked))
+        self._pace.took(reading.seconds + time.monotonic() - started, 1)
+        return False
 
     def _look(self, batch: Sequence[Ticket]) -> list[tuple[Ticket, Look]]:
         wanted = [(each, each.tile) for each in batch if each.tile and not each.cancelled]
@@ -124,10 +180,13 @@ class Lane:
                 return [found for ticket in tickets for found in self._look([ticket])]
             self._failed(tickets[0], error)
             return []
+        self._told(looked)
+        return looked
+
+    def _told(self, looked: Sequence[tuple[Ticket, Look]]) -> None:
         for ticket, look in looked:
             self._observer.looked(self.screener, look)
             ticket.tell_from_thread(look)
-        return looked
 
     def _begun(self, group: Sequence[tuple[Ticket, Look]]) -> list[Writing]:
         wanted = [(ticket, look) for ticket, look in group if not ticket.cancelled]

@@ -82,8 +82,16 @@ class Line:
             if self._waiting:
                 return self._taken(most)
 
+    def take_now(self, most: int, suits: Callable[[Tile], bool]) -> list[Ticket]:
+        """The next ones that suit, if any wait; the others keep their places."""
+        suiting = [ticket for ticket in self._waiting if ticket.tile and suits(ticket.tile)]
+        return self._handed(suiting[:most]) if suiting else []
+
     def _taken(self, most: int) -> list[Ticket]:
-        batch, self._waiting = self._waiting[:most], self._waiting[most:]
+        return self._handed(self._waiting[:most])
+
+    def _handed(self, batch: list[Ticket]) -> list[Ticket]:
+        self._waiting = [ticket for ticket in self._waiting if ticket not in batch]
         for ticket in batch:
             self._drawn.discard(ticket)
             ticket.taken()

@@ -1,10 +1,29 @@
-"""How wide a field is, and what was read in each part of a wide one."""
+"""How wide a field is, and the windows that a wide one is read in.
+
+A model looks at a whole picture scaled down to its own few pixels. Of a field far wider than it was
+trained for, it sees tissue at a scale it never learnt, and a small lesion is lost in it.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from healer.engines.base import Answer
+import numpy as np
+
+from healer.engines.base import Answer, Engine, FieldScale, WindowByWindow
+from healer.imaging.tile import Tile
+
+# Of a picture that states none: a scanner at its lower magnification, as most published tiles.
+ASSUMED_MPP = 0.5
+# Micrometres along the longer side. The built-in model was trained on fields of up to 2.4 times a
+# tile of 180 to 270 µm; what other models learnt from is not published.
+WIDEST = 650.0
+MOST_WINDOWS = 256  # bounds the work that one picture can ask for
+LEAST_SIDE = 64  # pixels; a tile must have as many
+OVERLAPS = (2.0, 1.5, 1.0)  # windows a window's length, as many as the bound leaves room for
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,12 +37,121 @@ class FieldWarning:
 
 
 @dataclass(frozen=True, slots=True)
-class WindowAnswer:
-    """One window of a wide field, in pixels of the upright tile."""
+class Box:
+    """In pixels of the upright tile."""
 
     x: int
     y: int
     width: int
     height: int
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAnswer(Box):
+    """What was read in one window of a wide field."""
+
     probability: float
     verdict: Answer
+
+
+def scale_of(engine: Engine) -> FieldScale | None:
+    """None for an engine that looks at wide fields whole."""
+    return engine.scale if isinstance(engine, WindowByWindow) else None
+
+
+def extent(tile: Tile) -> float:
+    """Micrometres along the longer side, by ASSUMED_MPP where the file states no scale."""
+    return max(tile.width, tile.height) * (tile.mpp or ASSUMED_MPP)
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """Windows that overlap, by row and column; `sampled` where they leave gaps."""
+
+    side: int
+    xs: tuple[int, ...]
+    ys: tuple[int, ...]
+
+    @classmethod
+    def over(cls, tile: Tile, scale: FieldScale) -> Grid:
+        """Evenly spaced from edge to edge, half over each other where MOST_WINDOWS allows."""
+        wanted = max(LEAST_SIDE, round(scale.window / (tile.mpp or ASSUMED_MPP)))
+        side = min(wanted, tile.width, tile.height)
+        columns, rows = _counts(tile.width, tile.height, side)
+        return cls(side, _starts(tile.width, side, columns), _starts(tile.height, side, rows))
+
+    @property
+    def cells(self) -> list[tuple[int, int]]:
+        """Row and column of each window, row by row."""
+        return [(row, column) for row in range(len(self.ys)) for column in range(len(self.xs))]
+
+    def box(self, cell: tuple[int, int]) -> Box:
+        row, column = cell
+        return Box(self.xs[column], self.ys[row], self.side, self.side)
+
+    @property
+    def sampled(self) -> bool:
+        return max(self._steps) > self.side
+
+    @property
+    def overlapping(self) -> bool:
+        """Whether neighbours share a third of their tissue, or more."""
+        return max(self._steps) <= self.side * 0.67
+
+    def neighbours(self, cell: tuple[int, int]) -> list[tuple[int, int]]:
+        """Those beside it, where they overlap; some may lie outside the grid."""
+        row, column = cell
+        beside = [(row, column - 1), (row, column + 1), (row - 1, column), (row + 1, column)]
+        return beside if self.overlapping else []
+
+    @property
+    def _steps(self) -> tuple[int, int]:
+        return _step(self.xs), _step(self.ys)
+
+
+def _counts(width: int, height: int, side: int) -> tuple[int, int]:
+    for overlap in OVERLAPS:
+        columns, rows = (
+            math.ceil((length - side) * overlap / side) + 1 for length in (width, height)
+        )
+        if columns * rows <= MOST_WINDOWS:
+            return columns, rows
+    shrink = math.sqrt(MOST_WINDOWS / (columns * rows))
+    fewer = min(columns, MOST_WINDOWS) if rows == 1 else max(1, int(columns * shrink))
+    return fewer, min(rows, MOST_WINDOWS // fewer)
+
+
+def _starts(length: int, side: int, count: int) -> tuple[int, ...]:
+    if count == 1:
+        return ((length - side) // 2,)
+    return tuple(int(start) for start in np.linspace(0, length - side, count).round())
+
+
+def _step(starts: Sequence[int]) -> int:
+    return max((after - before for before, after in pairwise(starts)), default=0)
+
+
+def crop(tile: Tile, box: Box) -> Tile:
+    """A view of the tile's pixels: nothing is copied."""
+    pixels = tile.pixels[box.y : box.y + box.height, box.x : box.x + box.width]
+    return Tile(pixels=pixels, mpp=tile.mpp)
+
+
+def is_wide(tile: Tile, engine: Engine) -> bool:
+    return extent(tile) > widest(engine)
+
+
+def widest(engine: Engine) -> float:
+    scale = scale_of(engine)
+    return scale.widest if scale else WIDEST
+
+
+def warning(tile: Tile, engine: Engine, rest: str) -> FieldWarning:
+    """Of a wide field; `rest` says how it was looked at."""
+    measured, most = extent(tile), widest(engine)
+    assumed = "" if tile.mpp else f", at {ASSUMED_MPP} µm a pixel (assumed: the file does not say)"
+    sentence = (
+        f"The field is {measured:.0f} µm long{assumed}, and the model looks at fields of up to "
+        f"{most:.0f} µm. {rest}"
+    )
+    return FieldWarning("wide_field", measured, most, sentence)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from healer.engines.base import Engine, EngineInfo, Evidence, Finding, FromClasses, SideBySide
 from healer.errors import ModelUnsound
 from healer.imaging.tile import Tile
+from healer.screening import field, wide
 from healer.screening.calibration import Calibration
-from healer.screening.field import FieldWarning, WindowAnswer
+from healer.screening.field import Box, FieldWarning, WindowAnswer, is_wide, scale_of
 from healer.screening.second_answer import SecondAnswer, second_answer
 from healer.screening.verdict import Verdict, decide
 
@@ -20,14 +21,28 @@ COMPOSED = "The explanation is composed from the same probabilities."
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one look at a tile came to, before it is put in words."""
+    """What one look at a tile came to, before it is put in words.
+
+    `headline_rule` says how the verdict follows from the findings. Of a wide field that was read
+    window by window, `windows` are those with tissue, and `place` the one that `evidence` is of.
+    """
 
     evidence: Evidence
     verdict: Verdict
     seconds: float
     second: SecondAnswer | None = None
+    headline_rule: str | None = None
     warnings: tuple[FieldWarning, ...] = ()
     windows: tuple[WindowAnswer, ...] | None = None
+    place: Box | None = None
+
+    @property
+    def margin(self) -> float:
+        return self.evidence.margin
+
+    @property
+    def mass(self) -> float:
+        return self.evidence.mass
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +56,7 @@ class Screening:
     findings: tuple[Finding, ...]
     timings: dict[str, float]
     second: SecondAnswer | None = None
+    headline_rule: str | None = None
     warnings: tuple[FieldWarning, ...] = ()
     windows: tuple[WindowAnswer, ...] | None = None
 
@@ -63,24 +79,44 @@ class Screener:
 
     def look(self, tiles: Sequence[Tile]) -> list[Look]:
         """One look per tile, in order; the verdict is known. Blocking."""
-        started = time.perf_counter()
-        evidences = self.engine.score(tiles)
-        seconds = (time.perf_counter() - started) / max(1, len(tiles))
-        for evidence in evidences:
-            self._check(evidence)
-        return [self._judged(evidence, seconds) for evidence in evidences]
+        wide = [tile for tile in tiles if self.reads_in_steps(tile)]
+        looks = iter(self._glances([tile for tile in tiles if not self.reads_in_steps(tile)]))
+        if not wide:
+            return list(looks)
+        return [
+            _last(self.look_in_steps(tile)) if self.reads_in_steps(tile) else next(looks)
+            for tile in tiles
+        ]
+
+    def reads_in_steps(self, tile: Tile) -> bool:
+        """Whether the tile is a wide field that the engine reads window by window."""
+        return scale_of(self.engine) is not None and is_wide(tile, self.engine)
+
+    def look_in_steps(self, tile: Tile) -> Generator[None, None, Look]:
+        """A look at a wide field, a few windows a step. Blocking between steps."""
+        scale = scale_of(self.engine)
+        if scale is None:
+            raise TypeError(f"{self.info.engine} looks at wide fields whole")
+        reading, seconds = wide.read(tile, scale, self._score), 0.0
+        while True:
+            started = time.perf_counter()
+            try:
+                next(reading)
+            except StopIteration as ended:
+                return self._of_windows(tile, ended.value, seconds)
+            seconds += time.perf_counter() - started
+            yield
 
     def explain(self, look: Look) -> Iterator[str]:
         """Pieces of the explanation of a verdict already given. Blocking between pieces."""
-        return self.engine.explain(look.evidence, look.verdict.answer)
+        return _placed(self.engine.explain(look.evidence, look.verdict.answer), look)
 
-    @property
-    def headline_rule(self) -> str | None:
+    def headline_rule(self, further: str = "") -> str | None:
         """How the verdict follows from the findings; None where it does not."""
         if not isinstance(self.engine, FromClasses):
             return None
         end = ", and the sum is calibrated on known cases" if self.calibration else ""
-        return f"{self.engine.margin_rule}{end}. {COMPOSED}"
+        return f"{self.engine.margin_rule}{end}.{further} {COMPOSED}"
 
     @property
     def side_by_side(self) -> bool:
@@ -90,7 +126,8 @@ class Screener:
     def explain_all(self, looks: Sequence[Look]) -> list[Iterator[str]]:
         """`explain` of each, in order."""
         if isinstance(self.engine, SideBySide):
-            return self.engine.explain_all([(look.evidence, look.verdict.answer) for look in looks])
+            asked = [(look.evidence, look.verdict.answer) for look in looks]
+            return list(map(_placed, self.engine.explain_all(asked), looks))
         return [self.explain(look) for look in looks]
 
     def screen(self, tiles: Sequence[Tile]) -> list[Screening]:
@@ -99,13 +136,81 @@ class Screener:
         explanations = self.explain_all(looks)
         return [told(*each) for each in zip(looks, explanations, strict=True)]
 
-    def _judged(self, evidence: Evidence, seconds: float) -> Look:
-        verdict = decide(evidence, self.calibration)
-        return Look(evidence, verdict, seconds, second_answer(verdict, evidence.findings))
+    def _glances(self, tiles: Sequence[Tile]) -> list[Look]:
+        """Each tile looked at whole."""
+        started = time.perf_counter()
+        evidences = self._score(tiles)
+        seconds = (time.perf_counter() - started) / max(1, len(tiles))
+        return [self._of_one(*each, seconds) for each in zip(tiles, evidences, strict=True)]
 
-    def _check(self, evidence: Evidence) -> None:
-        if not (math.isfinite(evidence.margin) and math.isfinite(evidence.mass)):
-            raise ModelUnsound(self.info.model_id, "it gave a score that is not a number")
+    def _of_one(self, tile: Tile, evidence: Evidence, seconds: float) -> Look:
+        verdict = decide(evidence, self.calibration)
+        look = Look(
+            evidence,
+            verdict,
+            seconds,
+            second=second_answer(verdict, evidence.findings),
+            headline_rule=self.headline_rule(),
+        )
+        return look if not is_wide(tile, self.engine) else _warned(look, tile, self.engine, WHOLE)
+
+    def _of_windows(self, tile: Tile, read: wide.WideReading, seconds: float) -> Look:
+        if not read.seen:  # bare glass, which the gate was told to let pass
+            look = self._of_one(tile, self._score([tile])[0], seconds)
+            return replace(_warned(look, tile, self.engine, read.in_words()), windows=())
+        evidence, place = read.headline()
+        verdict = decide(evidence, self.calibration)
+        verdicts = {cell: decide(seen, self.calibration) for cell, seen in read.seen.items()}
+        look = Look(
+            evidence,
+            verdict,
+            seconds,
+            second=read.second(verdict),
+            headline_rule=self.headline_rule(f" {read.rule}"),
+            windows=tuple(read.answers(verdicts)),
+            place=place,
+        )
+        return _warned(look, tile, self.engine, read.in_words())
+
+    def _score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        evidences = self.engine.score(tiles)
+        for evidence in evidences:
+            if not (math.isfinite(evidence.margin) and math.isfinite(evidence.mass)):
+                raise ModelUnsound(self.info.model_id, "it gave a score that is not a number")
+        return evidences
+
+
+WHOLE = (
+    "It was looked at whole, scaled down, and a small lesion can be missed: crop fields of view "
+    "out of it and send those."
+)
+
+
+def _warned(look: Look, tile: Tile, engine: Engine, rest: str) -> Look:
+    """Of a wide field: no calibration was fitted on such."""
+    warnings = (field.warning(tile, engine, rest),)
+    return replace(look, verdict=replace(look.verdict, calibrated=False), warnings=warnings)
+
+
+def _placed(pieces: Iterator[str], look: Look) -> Iterator[str]:
+    """The explanation of a window says which window it is of."""
+    if look.place is None:
+        return pieces
+    return _then(pieces, f" These are of the window at x {look.place.x}, y {look.place.y}.")
+
+
+def _then(pieces: Iterator[str], last: str) -> Iterator[str]:
+    yield from pieces
+    yield last
+
+
+def _last(steps: Generator[None, None, Look]) -> Look:
+    while True:
+        try:
+            next(steps)
+        except StopIteration as ended:
+            look: Look = ended.value
+            return look
 
 
 def told(look: Look, explanation: Iterator[str]) -> Screening:
@@ -127,6 +232,7 @@ def finish(
         findings=look.evidence.findings,
         timings={**queued, "score": look.seconds, "explain": seconds},
         second=look.second,
+        headline_rule=look.headline_rule,
         warnings=look.warnings,
         windows=look.windows,
     )

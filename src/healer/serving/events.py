@@ -69,8 +69,7 @@ async def _told(service: Service, asked: Asked) -> AsyncGenerator[ServerSentEven
                 yield _event("queued", Queued(position=heard.position))
             elif isinstance(heard, Look):
                 look = heard
-                seen = look.evidence
-                recorded = await recording.of(look.verdict, seen.margin, seen.mass)
+                recorded = await recording.of(look)
                 yield _event("verdict", _verdict(asked, look, recorded))
             elif isinstance(heard, str):
                 pieces.append(heard)

@@ -11,8 +11,7 @@ from healer.audit import digests
 from healer.audit.answering import answered
 from healer.audit.journal import Journal, NoJournal
 from healer.screening.admission import Admitted
-from healer.screening.screener import Screener
-from healer.screening.verdict import Verdict
+from healer.screening.screener import Look, Screener, Screening
 
 CALLER = "healer.caller"  # in a request's scope, where whoever checks access leaves a name
 
@@ -32,20 +31,18 @@ class Recording:
     request_id: str
     caller: str | None
 
-    async def of(self, verdict: Verdict, margin: float, mass: float) -> bool | None:
+    async def of(self, seen: Look | Screening) -> bool | None:
         """Whether the answer was recorded; None where no log is kept. Raises AuditError."""
         if isinstance(self.journal, NoJournal):
             return None
-        return await run_in_threadpool(self._record, verdict, margin, mass)
+        return await run_in_threadpool(self._record, seen)
 
-    def _record(self, verdict: Verdict, margin: float, mass: float) -> bool | None:
+    def _record(self, seen: Look | Screening) -> bool | None:
         return self.journal.record(
             answered(
                 self.screener,
                 self.admitted,
-                verdict,
-                margin=margin,
-                mass=mass,
+                seen,
                 file_sha256=digests.of_file(self.data),
                 request_id=self.request_id,
                 caller=self.caller,

@@ -165,7 +165,7 @@ async def predict(request: Request, service: TheService, settings: TheSettings) 
 async def answer(request: Request, service: Service, asked: Asked) -> Prediction:
     told = asked.recording
     screening = await unless_gone(request, service.screen(asked.ticket, asked.admitted.tile))
-    recorded = await told.of(screening.verdict, screening.margin, screening.mass)
+    recorded = await told.of(screening)
     timings = {**asked.timings, "total": time.perf_counter() - asked.began}
     return Prediction.finished(
         told.screener, screening, asked.admitted, told.request_id, timings, recorded

@@ -249,7 +249,7 @@ def _told(
         "calibrated": verdict.calibrated and admitted.unopposed,
         "reason": verdict.reason,
         "findings": [FindingOut(name=seen.name, probability=seen.probability) for seen in findings],
-        "headline_rule": screener.headline_rule,
+        "headline_rule": about.headline_rule,
         "second_answer": SecondAnswerOut.of(about.second),
         "warnings": [FieldWarningOut(**asdict(warning)) for warning in about.warnings],
         "windows": _windows(about.windows),

@@ -12,9 +12,9 @@ from healer.screening.gate.checks import DETAIL, FRAME, HISTOLOGY, STAIN, TISSUE
 from healer.screening.gate.head import Head
 from healer.screening.gate.planes import Figures
 from healer.screening.gate.sharpness import detail, native_detail, noise
-from healer.screening.gate.statistics import measure, view_of
+from healer.screening.gate.statistics import measure, tissue, view_of
 
-__all__ = ["Gate", "GateReport", "Reason", "look"]
+__all__ = ["Gate", "GateReport", "Reason", "look", "shows_tissue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,11 @@ def look(tile: Tile) -> Figures:
     figures |= {"detail": detail(view), "noise": noise(figures)}
     reduced = view is not tile.pixels
     return figures | {"native_detail": native_detail(tile.pixels) if reduced else figures["detail"]}
+
+
+def shows_tissue(tile: Tile) -> bool:
+    """Whether there is more than bare glass; a small part of the work of `look`."""
+    return not TISSUE.fails({TISSUE.figure: tissue(view_of(tile.pixels))})
 
 
 def _judged(figures: Figures) -> list[Reason]:

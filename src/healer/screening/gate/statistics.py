@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from healer.screening.gate.colour import colour
-from healer.screening.gate.planes import Figures, halved
+from healer.screening.gate.planes import Figures, Floats, halved
 from healer.screening.gate.texture import scales, structure
 
 VIEW = 224
@@ -36,9 +36,18 @@ def view_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
+def planes_of(view: NDArray[np.uint8]) -> Floats:
+    return np.ascontiguousarray(view.transpose(2, 0, 1), np.float32)
+
+
+def tissue(view: NDArray[np.uint8]) -> float:
+    """The figure of that name, by itself."""
+    return colour(halved(planes_of(view))[:, ::2, ::2])["tissue"]
+
+
 def measure(view: NDArray[np.uint8]) -> Figures:
     """Every figure of a view at least 32 pixels on each side; all are finite."""
-    planes = np.ascontiguousarray(view.transpose(2, 0, 1), np.float32)
+    planes = planes_of(view)
     half = halved(planes)
     figures = colour(half[:, ::2, ::2]) | structure(half[1]) | scales(planes)
     figures["alike"] = float((view[:, 1:, 1] == view[:, :-1, 1]).mean())
