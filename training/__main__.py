@@ -12,7 +12,7 @@ from rich.console import Console
 
 from healer.engines.builtin.files import FOLDER
 from training import card as model_card
-from training import clusters, crossval, data, evaluate, export, second, shipped, speed
+from training import clusters, crossval, data, evaluate, export, second, shipped, speed, wide
 from training.fit import Recipe
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -73,6 +73,13 @@ def export_(runs: Runs = RUNS, repeats: Repeats = 1) -> None:
 def classes_(folder: Data = DATA) -> None:
     """Write class probabilities out of fold (class-answers.csv) from the networks that ship."""
     shipped.write(data.load(folder))
+
+
+@app.command("wide")
+def wide_(folder: Data = DATA) -> None:
+    """Measure how the networks that ship read wide fields (minutes), and write the card."""
+    wide.write(wide.measure(data.load(folder)))
+    into_card(wide.table(), wide.BEGIN, wide.END)
 
 
 @app.command("speed")

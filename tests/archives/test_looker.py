@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from healer import outcomes
 from healer.archives import listing
@@ -19,6 +20,7 @@ from healer.errors import CalibrationUnreadable, EmptyFile, UpstreamUnreachable
 from healer.outcomes import Embedded
 from healer.screening import admission
 from healer.screening.admission import Admitted
+from healer.screening.selftest import known_tile
 from tests.archives.tiles import UNGATED, folder_of, index_of
 
 
@@ -55,6 +57,27 @@ def test_a_block_becomes_rows_and_a_bad_tile_its_error(tmp_path: Path) -> None:
         assert row["path_bytes"] is None
     assert looked.binding["gate"] == "off"
     assert not looked.replacement
+
+
+def test_rows_hold_the_second_answer_and_the_windows_of_wide_fields(tmp_path: Path) -> None:
+    folder_of(tmp_path / "tiles", 1)
+    wide = Image.fromarray(known_tile(1400).pixels[:500])
+    wide.save(tmp_path / "tiles" / "wide.png")
+    found = listing.read(tmp_path / "tiles")
+    looked = received(
+        Looker(Order(UNGATED, found.source))(Block(start=0, names=[*found.names]))["sent"]
+    )
+    narrow, row = rows_of(looked)
+    for each in (narrow, row):
+        assert each["second_question"] == "dysplasia-or-cancer-1"
+        assert each["second_verdict"] in ("yes", "no", "indeterminate")
+        assert each["second_probability"] >= each["probability"]
+        assert each["second_sentence"]
+        assert each["second_calibrated"] is False
+    assert (narrow["warnings"], narrow["windows"], narrow["calibrated"]) == ([], None, True)
+    assert (row["warnings"], row["calibrated"]) == (["wide_field"], False)
+    assert len(row["windows"]) > 1
+    assert set(row["windows"][0]) == {"x", "y", "width", "height", "probability", "verdict"}
 
 
 def test_a_name_that_is_no_utf_8_is_answered_and_comes_back_as_it_was(tmp_path: Path) -> None:

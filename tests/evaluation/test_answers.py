@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from healer.engines.builtin import BuiltinEngine
 from healer.engines.fake import FakeEngine
 from healer.errors import ResultsMismatch
 from healer.evaluation.answers import (
@@ -24,7 +26,10 @@ from healer.evaluation.answers import (
 )
 from healer.evaluation.datasets import Dataset, Limits, read
 from healer.evaluation.labels import Mapping
+from healer.evaluation.results import notes_on
+from healer.evaluation.shifts import NONE
 from healer.screening.screener import Screener
+from healer.screening.selftest import known_tile
 from tests.evaluation.tiles import foldered
 
 LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000)
@@ -68,6 +73,26 @@ def test_every_tile_is_asked_under_every_shift_in_order(dataset: Dataset, tmp_pa
         (shift, item.path) for shift in SHIFTS for item in dataset.items
     ]
     assert all(row.seconds is not None and row.seconds >= 0 for row in rows)
+
+
+def test_rows_hold_the_second_answer_and_what_was_warned_of(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    wide = Image.fromarray(known_tile(1400).pixels[:500])
+    wide.save(tmp_path / "tiles" / dataset.items[0].path, "JPEG")  # within LIMITS
+    engine = BuiltinEngine(threads=1)
+    journal = Journal(tmp_path / "run", binding_of(dataset, engine.info, (NONE,)))
+    rows = ask(Screener(engine), dataset, (NONE,), journal, LIMITS, lambda _: None)
+    engine.close()
+    assert (rows[0].warnings, rows[1].warnings) == ("wide_field", "")
+    assert (rows[0].windows or 0) > 1
+    assert rows[1].windows is None
+    assert all(row.second_verdict in ("yes", "no", "indeterminate") for row in rows)
+    write_csv(rows, tmp_path / "answers.csv", None)
+    head, first = (tmp_path / "answers.csv").read_text(encoding="utf-8").splitlines()[:2]
+    assert head.endswith("refusal,second_verdict,mark,warnings,windows")
+    assert first.endswith(f",wide_field,{rows[0].windows}")
+    assert "Of the tiles, 1 show a wider field" in " ".join(notes_on(dataset, rows, {}))
 
 
 def test_a_second_run_asks_nothing_again(dataset: Dataset, tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Any
 
 import pytest
+from PIL import Image
 from starlette.testclient import TestClient
 
 from healer.config import Settings
 from healer.main import create_app
 from healer.screening.opening import SHIPPED
+from healer.screening.selftest import known_tile
 from tests.serving.conftest import png, wait_until_ready
 
 
@@ -60,6 +63,22 @@ def test_an_engine_without_class_probabilities_has_none(client: TestClient) -> N
     answer = ask(client, png())
     assert answer["second_answer"] is None
     assert answer["headline_rule"] is None
+
+
+def test_a_wide_field_is_read_window_by_window(builtin: TestClient) -> None:
+    buffer = BytesIO()
+    Image.fromarray(known_tile(1400).pixels[:500]).save(buffer, "PNG")
+    answer = ask(builtin, buffer.getvalue(), gate="off")
+    (warning,) = answer["warnings"]
+    assert set(warning) == {"code", "measured", "threshold", "sentence"}
+    assert (warning["code"], warning["measured"], warning["threshold"]) == ("wide_field", 700, 650)
+    assert answer["calibrated"] is False
+    assert "two overlapping windows" in answer["headline_rule"]
+    for window in answer["windows"]:
+        assert set(window) == {"x", "y", "width", "height", "probability", "verdict"}
+        assert 0 <= window["x"] <= 1400 - window["width"]
+        assert 0 <= window["y"] <= 500 - window["height"]
+    assert max(each["probability"] for each in answer["windows"]) >= answer["probability"]
 
 
 def test_the_verdict_event_carries_it_too(builtin: TestClient, samples: list[Any]) -> None:

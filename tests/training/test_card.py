@@ -7,7 +7,7 @@ import numpy as np
 
 from healer.engines.builtin import files
 from healer.evaluation.shifts import NONE, SHIFTS
-from training import card, evaluate, second
+from training import card, evaluate, second, wide
 
 
 def test_the_card_shows_the_committed_results() -> None:
@@ -19,6 +19,21 @@ def test_the_card_shows_the_second_answers_figures() -> None:
     text = card.CARD.read_text(encoding="utf-8")
     shown = card.rendered(text, second.tables(), second.BEGIN, second.END)
     assert shown == text, "run: python -m training card"
+
+
+def test_the_card_shows_how_wide_fields_are_read() -> None:
+    text = card.CARD.read_text(encoding="utf-8")
+    shown = card.rendered(text, wide.table(), wide.BEGIN, wide.END)
+    assert shown == text, "run: python -m training wide"
+
+
+def test_wide_fields_hide_no_cancer() -> None:
+    reads = json.loads(wide.RESULTS.read_text(encoding="utf-8"))
+    cancer = [each for each in reads if each["kind"].endswith("adenocarcinoma")]
+    benign = [each for each in reads if each["kind"] == "normal and polyp"]
+    assert len(cancer) == len(benign) == 24
+    assert all(each["verdict"] != "no" and each["found"] for each in cancer)
+    assert not any(each["verdict"] == "yes" for each in benign)
 
 
 def test_the_shipped_network_is_the_measured_recipe() -> None:

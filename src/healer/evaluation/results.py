@@ -154,8 +154,8 @@ def notes_on(dataset: Dataset, rows: Sequence[Row], info: dict[str, Any]) -> lis
         notes.append(f"{left} of the dataset's {len(dataset.items)} tiles have no answer here.")
     if wide := sum(bool(row.warnings) for row in under(rows, NONE)):
         notes.append(
-            f"{wide} tiles are fields wider than the engine was trained for (`warnings` in "
-            "answers.csv): neither its calibration nor these figures say how well it reads such."
+            f"Of the tiles, {wide} show a wider field than the engine was trained for (`warnings` "
+            "in answers.csv): its calibration was not fitted on such."
         )
     if dataset.left_out:
         parts = ", ".join(f"{label} ({count})" for label, count in dataset.left_out.items())
