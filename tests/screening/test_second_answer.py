@@ -9,7 +9,7 @@ import pytest
 from healer.engines.base import Answer, Finding
 from healer.screening import question
 from healer.screening.question import DYSPLASIA_OR_CANCER
-from healer.screening.second_answer import HIGH_GRADE_CUT, Mark, SecondAnswer, second_answer
+from healer.screening.second_answer import OF_TILES, OF_WINDOWS, Mark, SecondAnswer, second_answer
 from healer.screening.verdict import Verdict
 
 NO, OPEN, YES = Answer.NO, Answer.INDETERMINATE, Answer.YES
@@ -140,7 +140,7 @@ def test_it_never_contradicts_the_headline(headline: Answer) -> None:
             assert found.verdict is not NO
         if found.mark is not None:
             assert found.verdict is YES
-        marked = headline is not YES and high >= HIGH_GRADE_CUT
+        marked = headline is not YES and high >= OF_TILES.high_grade
         assert (found.mark is Mark.HIGH_GRADE) == marked
 
 
@@ -156,3 +156,17 @@ def test_there_is_none_without_class_probabilities() -> None:
 def test_the_question_is_a_question_of_its_own() -> None:
     assert DYSPLASIA_OR_CANCER.id == "dysplasia-or-cancer-1"
     assert DYSPLASIA_OR_CANCER.probability(findings(0.1, 0.2, 0.3, 0.2)) == pytest.approx(0.8)
+
+
+def test_a_window_of_many_must_show_more() -> None:
+    headline = Verdict(NO, 0.1)
+    for shares, mark in (
+        ({"high": 0.4, "low": 0.3}, None),
+        ({"high": 0.5, "low": 0.3}, "high-grade"),
+    ):
+        found = second_answer(headline, findings(**shares), OF_WINDOWS)
+        assert found is not None
+        assert found.mark == mark
+    doubtful = second_answer(headline, findings(low=0.9), OF_WINDOWS)
+    assert doubtful is not None
+    assert doubtful.verdict is OPEN

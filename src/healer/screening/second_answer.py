@@ -15,9 +15,22 @@ from healer.screening import question
 from healer.screening.question import DYSPLASIA_OR_CANCER
 from healer.screening.verdict import Verdict
 
-# From what probability on high-grade neoplasia is called likely. Where it comes from:
-# docs/model-card.md, "The second answer".
-HIGH_GRADE_CUT = 0.2
+
+@dataclass(frozen=True, slots=True)
+class Cuts:
+    """No at or below `lower`, yes from `upper`; high-grade neoplasia is likely from `high_grade`.
+
+    Where they come from: docs/model-card.md, "The second answer" and "Wide fields".
+    """
+
+    lower: float
+    upper: float
+    high_grade: float
+
+
+OF_TILES = Cuts(DYSPLASIA_OR_CANCER.lower, DYSPLASIA_OR_CANCER.upper, high_grade=0.2)
+# Of the windows of a wide field: a hundred of them are a hundred chances to be wrong.
+OF_WINDOWS = Cuts(lower=0.75, upper=0.95, high_grade=0.5)
 
 
 class Mark(StrEnum):
@@ -41,33 +54,35 @@ class SecondAnswer:
     calibrated: bool = False
 
 
-def second_answer(headline: Verdict, findings: Sequence[Finding]) -> SecondAnswer | None:
+def second_answer(
+    headline: Verdict, findings: Sequence[Finding], cuts: Cuts = OF_TILES
+) -> SecondAnswer | None:
     """None where the engine gives no probabilities of these classes."""
     share = DYSPLASIA_OR_CANCER.probability(findings)
     if share is None:
         return None
     # Cancer is part of what is asked: this can be no less probable than the headline.
     probability = max(share, headline.probability)
-    verdict = _verdict(headline.answer, probability)
-    mark = None if headline.answer is Answer.YES else _mark(verdict, findings)
+    verdict = _verdict(headline.answer, probability, cuts)
+    mark = None if headline.answer is Answer.YES else _mark(verdict, findings, cuts)
     if mark is not None:
         verdict = Answer.YES
     sentence = _sentence(headline.answer, verdict, mark)
     return SecondAnswer(DYSPLASIA_OR_CANCER.id, verdict, probability, mark, sentence)
 
 
-def _verdict(headline: Answer, probability: float) -> Answer:
+def _verdict(headline: Answer, probability: float, cuts: Cuts) -> Answer:
     """Yes to cancer is yes to this too; where cancer is open this is no "no"."""
-    if headline is Answer.YES or probability >= DYSPLASIA_OR_CANCER.upper:
+    if headline is Answer.YES or probability >= cuts.upper:
         return Answer.YES
-    if headline is Answer.INDETERMINATE or probability > DYSPLASIA_OR_CANCER.lower:
+    if headline is Answer.INDETERMINATE or probability > cuts.lower:
         return Answer.INDETERMINATE
     return Answer.NO
 
 
-def _mark(verdict: Answer, findings: Sequence[Finding]) -> Mark | None:
+def _mark(verdict: Answer, findings: Sequence[Finding], cuts: Cuts) -> Mark | None:
     shares = {finding.name: finding.probability for finding in findings}
-    if verdict is not Answer.NO and shares[question.HIGH_GRADE] >= HIGH_GRADE_CUT:
+    if verdict is not Answer.NO and shares[question.HIGH_GRADE] >= cuts.high_grade:
         return Mark.HIGH_GRADE
     likeliest = max(_LESSER, key=lambda name: shares[name])
     if verdict is not Answer.YES or shares[likeliest] < shares[question.ADENOCARCINOMA]:

@@ -15,7 +15,7 @@ from healer.imaging.tile import Tile
 from healer.screening import field
 from healer.screening.field import Box, Grid, WindowAnswer
 from healer.screening.gate import shows_tissue
-from healer.screening.second_answer import Mark, SecondAnswer, second_answer
+from healer.screening.second_answer import OF_WINDOWS, Mark, SecondAnswer, second_answer
 from healer.screening.verdict import Verdict
 
 AT_ONCE = 8  # windows a step
@@ -61,7 +61,10 @@ class WideReading:
 
     def second(self, headline: Verdict) -> SecondAnswer | None:
         """As the answer: of the two neighbouring windows that say most, what the lower says."""
-        found = {cell: second_answer(headline, seen.findings) for cell, seen in self.seen.items()}
+        found = {
+            cell: second_answer(headline, seen.findings, OF_WINDOWS)
+            for cell, seen in self.seen.items()
+        }
         told = {cell: each for cell, each in found.items() if each is not None}
         if not told:
             return None
