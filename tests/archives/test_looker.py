@@ -137,10 +137,10 @@ def test_a_library_that_fails_on_a_tile_costs_that_tile_only_and_logs_no_name(
     bad = (tmp_path / names[1]).read_bytes()
     admit = admission.admit
 
-    def failing(data: bytes, mode: GateMode, max_pixels: int) -> Admitted:
+    def failing(data: bytes, mode: GateMode, max_pixels: int, page: int | None = None) -> Admitted:
         if data == bad:
             raise KeyError("mrs-smith.png")
-        return admit(data, mode, max_pixels)
+        return admit(data, mode, max_pixels, page)
 
     monkeypatch.setattr(outcomes, "admit", failing)
     source = listing.read(index_of(tmp_path / "a.csv", names)).source
