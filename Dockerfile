@@ -72,20 +72,20 @@ RUN --mount=type=cache,id=healer-pip,target=/root/.cache/pip \
     python3 -m venv --without-pip /opt/tools \
     && python3 -m pip --python /opt/tools/bin/python install --no-deps -r /pins/tools.txt
 WORKDIR /build
-COPY src/healer/__init__.py src/healer/download.py src/healer/hub.py \
-     src/healer/manifest.py src/healer/memory.py src/healer/processor.py healer/
+COPY src/healer/__init__.py src/healer/download.py src/healer/weights/hub.py \
+     src/healer/weights/manifest.py src/healer/hardware.py src/healer/hardware.py healer/
 COPY src/healer/config healer/config
 COPY src/healer/errors healer/errors
-COPY src/healer/imaging healer/imaging
-COPY src/healer/engines/__init__.py src/healer/engines/base.py src/healer/engines/stages.py \
+COPY src/healer/images healer/images
+COPY src/healer/engines/__init__.py src/healer/engines/base.py src/healer/engines/base.py \
      healer/engines/
-COPY src/healer/engines/medgemma healer/engines/medgemma
+COPY src/healer/engines/transformers healer/engines/transformers
 COPY src/healer/engines/openvino healer/engines/openvino
 COPY --from=compiler /build/src/healer/engines/openvino healer/engines/openvino
 COPY src/healer/screening/__init__.py src/healer/screening/calibration.py \
      src/healer/screening/question.py src/healer/screening/screener.py \
-     src/healer/screening/selftest.py src/healer/screening/verdict.py healer/screening/
-COPY src/healer/optimize healer/optimize
+     src/healer/screening/screener.py src/healer/screening/verdict.py healer/screening/
+COPY src/healer/conversion healer/conversion
 COPY scripts/image/acquire ./
 ARG WITH_MODEL
 ARG MODEL_ID
@@ -103,7 +103,7 @@ FROM compiler AS code
 RUN python3 -m venv --without-pip /opt/venv
 COPY LICENSE NOTICE README.md hatch_build.py pyproject.toml ./
 COPY src src
-COPY --from=page /build/src/healer/serving/page src/healer/serving/page
+COPY --from=page /build/src/healer/server/page src/healer/server/page
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
     && python3 -m pip --python /opt/venv/bin/python install --no-deps --prefix /staged /wheels/*.whl
 
@@ -135,7 +135,7 @@ COPY LICENSE NOTICE /usr/share/doc/healer/
 COPY --from=code /staged /opt/venv
 EXPOSE 8080
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10m \
-    CMD ["python3", "-m", "healer.serving.probe"]
+    CMD ["python3", "-m", "healer.server.healthcheck"]
 ARG VERSION=unreleased
 ARG REVISION=unknown
 ARG CREATED=unknown

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.engines.openvino import unreported  # noqa: F401 - before OpenVINO is imported
 from healer.engines.openvino.attention import Attention, Floats, why_not
 
 # isort: split

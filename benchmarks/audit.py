@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from statistics import median, quantiles
 
+from healer.audit.export import verify
 from healer.audit.store import Store
-from healer.audit.verify import verify
 from tests.audit.answers import answer
 
 

@@ -25,7 +25,7 @@ import httpx
 from PIL import Image
 
 from benchmarks.costs import PRICES, Rates
-from healer.screening.selftest import known_tile
+from healer.screening.screener import known_tile
 
 STEPS = ("import", "load", "first")
 PATIENCE = 1800.0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-from healer.bench.cage import cage, parse
+from benchmarks.medgemma.memory_limit import make_memory_limit, parse_size
 
 GIB = 1024**3
 PAUSE = 0.2  # seconds between looks at the memory
@@ -27,7 +27,7 @@ def main(checkpoint: Path, limit: int) -> int:
     out = checkpoint / "openvino-limited"
     command = [sys.executable, "-m", "healer", "optimize", str(checkpoint), "--out", str(out)]
     started = time.monotonic()
-    with cage(limit) as box:
+    with make_memory_limit(limit) as box:
         process = subprocess.Popen(box.command(command))  # noqa: S603 - ourselves
         anonymous = most_anonymous(process)
         kills = box.kills
@@ -57,6 +57,6 @@ def most_anonymous(process: subprocess.Popen[bytes]) -> int:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("checkpoint", type=Path)
-    arguments.add_argument("--limit", type=parse, default=parse("13G"))
+    arguments.add_argument("--limit", type=parse_size, default=parse_size("13G"))
     given = arguments.parse_args()
     sys.exit(main(given.checkpoint.resolve(), given.limit))

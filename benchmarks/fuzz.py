@@ -23,13 +23,13 @@ from random import Random
 from starlette.testclient import TestClient
 
 from healer import errors
-from healer.config import Settings
-from healer.engines.fake import FakeEngine
-from healer.isolation.limits import Limits
-from healer.isolation.worker import Worker
 from healer.main import create_app
+from healer.sandbox.limits import Limits
+from healer.sandbox.worker import Worker
+from healer.settings.loading import Settings
+from tests.fake_engine import FakeEngine
 from tests.fuzz import forms, mutations
-from tests.serving.conftest import wait_until_ready
+from tests.server.conftest import wait_until_ready
 
 FINDINGS = Path("runs/fuzz")
 LIMITS = Limits(max_pixels=1_000_000, max_bytes=mutations.LONGEST, seconds=10)

@@ -24,8 +24,8 @@ import httpx
 import psutil
 
 from benchmarks.load.process import free_port, wait_until_ready
-from tests.imaging.hostile import Hostile, corpus
-from tests.imaging.hostile.parts import good
+from tests.images.hostile import corpus
+from tests.images.hostile.parts import Hostile, good
 
 SAMPLE_SECONDS = 0.1
 PATIENCE = 300.0

@@ -20,14 +20,14 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from healer.config import Settings
-from healer.isolation.admitting import Admitting, Isolated, Unguarded, limits_of
-from healer.isolation.worker import Worker
-from tests.imaging.codings import written
-from tests.imaging.hostile.parts import encode, flat, tissue
+from healer.sandbox.loader import ImageLoader, InProcess, Sandboxed, sandbox_limits
+from healer.sandbox.worker import Worker
+from healer.settings.loading import Settings
+from tests.images.codings import written
+from tests.images.hostile.parts import encode, flat, tissue
 
 SETTINGS = Settings(_env_file=None, decode_seconds=600)
-LIMITS = limits_of(SETTINGS)
+LIMITS = sandbox_limits(SETTINGS)
 WIDE, HIGH = 8000, 5000  # as large as may be
 AT_ONCE = 4
 ROUNDS = 5
@@ -81,7 +81,7 @@ def largest_tiffs() -> dict[str, Callable[[], bytes]]:
     }
 
 
-async def alone(admitting: Admitting, data: bytes) -> tuple[float, float]:
+async def alone(admitting: ImageLoader, data: bytes) -> tuple[float, float]:
     """Seconds on the clock, and of processors."""
     started, busy = time.perf_counter(), processors()
     await admitting.admit(data, "warn")
@@ -104,7 +104,7 @@ def compared(
     return f"{thread:.2f} | {process:.2f} | {process / thread:.2f}"
 
 
-async def together(admitting: Admitting, data: bytes, count: int) -> float:
+async def together(admitting: ImageLoader, data: bytes, count: int) -> float:
     """Tiles a second, with AT_ONCE under way."""
 
     async def some() -> None:
@@ -117,7 +117,7 @@ async def together(admitting: Admitting, data: bytes, count: int) -> float:
 
 
 async def times() -> None:
-    thread, process = Unguarded(LIMITS.max_pixels), Isolated(LIMITS, SETTINGS.decoders)
+    thread, process = InProcess(LIMITS.max_pixels), Sandboxed(LIMITS, SETTINGS.decoders)
     await process.start()
     told("| picture | thread, ms | process, ms | ratio | thread, ms of CPU | process | ratio |")
     told("|---|---|---|---|---|---|---|")

@@ -13,7 +13,7 @@ export default defineConfig({
     alias: ["html2canvas", "dompurify", "canvg"].map((find) => ({ find, replacement: "/src/export/unused.ts" })),
   },
   build: {
-    outDir: "../src/healer/serving/page",
+    outDir: "../src/healer/server/page",
     emptyOutDir: true,
     target: "es2022",
     assetsInlineLimit: 0,

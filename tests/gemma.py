@@ -21,13 +21,12 @@ from tokenizers.processors import TemplateProcessing
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoProcessor, Gemma3Config, Gemma3ForConditionalGeneration
 
-from healer import manifest
 from healer.engines.base import Answer
-from healer.engines.medgemma.loading import quiet
-from healer.engines.medgemma.prompt import opening
-from healer.imaging.tile import Tile
-from healer.manifest import Manifest, ManifestFile
+from healer.engines.transformers.loading import quiet
+from healer.engines.vlm.prompt import opening
+from healer.images.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
+from healer.weights.manifest import MANIFEST_FILE, Manifest, ManifestFile, save_manifest, sha256_of
 
 Weights = dict[str, torch.Tensor]
 MODEL_ID = "healer/tiny-random-gemma3"
@@ -318,12 +317,12 @@ def edit_weights(folder: Path, edit: Callable[[Weights], None]) -> None:
 
 
 def write_manifest(folder: Path) -> None:
-    (folder / manifest.NAME).unlink(missing_ok=True)
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
     files = tuple(
-        ManifestFile(name=path.name, size=path.stat().st_size, sha256=manifest.sha256_of(path))
+        ManifestFile(name=path.name, size=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(folder.iterdir())
     )
-    manifest.write(folder, Manifest(model_id=MODEL_ID, revision=REVISION, files=files))
+    save_manifest(folder, Manifest(model_id=MODEL_ID, revision=REVISION, files=files))
 
 
 def write_json(path: Path, value: object) -> None:

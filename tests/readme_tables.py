@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from pydantic import BaseModel
 
-from healer.config import GROUPS, names_of
+from healer.settings.loading import GROUPS
+from healer.settings.names import variable_names_of
 from tests import exit_codes
 from tests.conftest import REPO
 
@@ -21,7 +22,7 @@ def settings() -> str:
 def group(title: str, kind: type[BaseModel]) -> str:
     lines = [f"**{title}**", "", "| variable | default | what it does |", "|---|---|---|"]
     for name, field in kind.model_fields.items():
-        variables = " or ".join(f"`{variable}`" for variable in names_of(name, field))
+        variables = " or ".join(f"`{variable}`" for variable in variable_names_of(name, field))
         default = "" if field.default in (None, "") else f"`{str(field.default).lower()}`"
         lines.append(f"| {variables} | {default} | {field.description} |")
     return "\n".join(lines)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from healer.config import PINNED_REVISIONS, Settings, load_settings
 from healer.errors import InvalidSettings
+from healer.settings.loading import Settings, load_settings
+from healer.settings.model import PINNED_REVISIONS
 
 
 def test_defaults() -> None:

@@ -16,8 +16,6 @@ from pathlib import Path
 
 import pytest
 
-from healer import manifest
-from healer.config import PINNED_REVISIONS, Settings, load_settings
 from healer.download import check_access, download
 from healer.errors import (
     DiskFull,
@@ -33,6 +31,15 @@ from healer.errors import (
     RevisionNotPinned,
     TokenMissing,
     TokenRejected,
+)
+from healer.settings.loading import Settings, load_settings
+from healer.settings.model import PINNED_REVISIONS
+from healer.weights.manifest import (
+    MANIFEST_FILE,
+    Manifest,
+    check_folder,
+    is_complete_folder,
+    read_manifest,
 )
 from tests.hub import Hub, Ranges
 
@@ -105,7 +112,7 @@ def _settings(target: Path, token: str | None = TOKEN, **changes: object) -> Set
     return Settings.model_validate({"hf_token": token, "model_dir": target, **changes})
 
 
-def _fetch(target: Path, token: str | None = TOKEN, **changes: object) -> manifest.Manifest:
+def _fetch(target: Path, token: str | None = TOKEN, **changes: object) -> Manifest:
     return download(_settings(target, token, **changes), progress=False)
 
 
@@ -113,7 +120,7 @@ def _refusal(target: Path, token: str | None = TOKEN, **changes: object) -> Heal
     """What stops the download; whatever it is, the folder is not taken for complete."""
     with pytest.raises(HealerError) as caught:
         _fetch(target, token, **changes)
-    assert not manifest.is_complete(target)
+    assert not is_complete_folder(target)
     return caught.value
 
 
@@ -128,7 +135,7 @@ def test_the_needed_files_arrive_whole_and_the_manifest_describes_them(
     assert not any((target / name).exists() for name in UNNEEDED)
     assert len(hub.bodies()) + sum(len(hub.bodies(n)) for n in SHARDS) >= len(NEEDED)
     assert not any(hub.bodies(name) for name in UNNEEDED)
-    assert manifest.check(target, deep=True) == done == manifest.read(target)
+    assert check_folder(target, deep=True) == done == read_manifest(target)
 
 
 def test_a_second_run_makes_no_request_and_needs_no_token(hub: Hub, target: Path) -> None:
@@ -206,7 +213,7 @@ def test_a_later_run_fetches_only_the_rest(large: Hub, target: Path) -> None:
 
     assert [request.start for request in large.bodies(WEIGHTS)] == [WRITTEN_AT_ONCE]
     assert large.bodies("config.json") == []
-    manifest.check(target, deep=True)
+    check_folder(target, deep=True)
 
 
 @pytest.mark.parametrize("ranges", ["rest as 200", "whole as 206", "416", "ignored"])
@@ -227,7 +234,7 @@ def test_a_mirror_that_gives_no_ranges_as_asked_is_asked_for_the_whole_file(
     starts = [request.start for request in large.bodies(WEIGHTS)]
     assert WRITTEN_AT_ONCE in starts
     assert starts.count(None) == (0 if ranges == "ignored" else 1) + (there == 0)
-    manifest.check(target, deep=True)
+    check_folder(target, deep=True)
 
 
 def test_a_mirror_that_never_gives_the_whole_file_is_not_asked_for_ever(
@@ -242,7 +249,7 @@ def test_a_mirror_that_never_gives_the_whole_file_is_not_asked_for_ever(
     assert [request.start for request in large.bodies(WEIGHTS)] == [None, WRITTEN_AT_ONCE] * 4
     large.faults.drops.clear()
     _fetch(target, None, model_id=OPEN, model_revision=large.commit)
-    manifest.check(target, deep=True)
+    check_folder(target, deep=True)
 
 
 @pytest.mark.usefixtures("hub")
@@ -259,7 +266,7 @@ def test_a_folder_given_by_home_is_one_folder_for_everything(
     assert settings.model_dir == tmp_path / "home" / "model"
     assert {path.name for path in settings.model_dir.iterdir()} == {
         *NEEDED,
-        manifest.NAME,
+        MANIFEST_FILE,
         ".cache",
     }
     assert not (tmp_path / "~").exists()
@@ -273,7 +280,7 @@ def test_litter_beside_what_is_fetched_does_no_harm(hub: Hub, target: Path) -> N
     first = _fetch(target)
     hub.requests.clear()
 
-    assert _fetch(target) == first == manifest.check(target, deep=True)
+    assert _fetch(target) == first == check_folder(target, deep=True)
     assert hub.requests == []
 
 
@@ -281,7 +288,7 @@ def test_files_without_a_manifest_are_verified_and_only_the_bad_ones_fetched(
     hub: Hub, target: Path
 ) -> None:
     _fetch(target)
-    (target / manifest.NAME).unlink()
+    (target / MANIFEST_FILE).unlink()
     (target / SHARDS[1]).write_bytes(b"\0" * SHARD_BYTES)
     (target / "config.json").write_bytes(b"\0" * 700)
     hub.requests.clear()
@@ -290,7 +297,7 @@ def test_files_without_a_manifest_are_verified_and_only_the_bad_ones_fetched(
 
     assert len(hub.bodies(SHARDS[1])) == len(hub.bodies("/config.json")) == 1
     assert hub.bodies(SHARDS[0]) == hub.bodies("tokenizer.json") == []
-    manifest.check(target, deep=True)
+    check_folder(target, deep=True)
 
 
 @pytest.mark.parametrize("name", [SHARDS[0], "config.json"])
@@ -307,7 +314,7 @@ def test_damaged_content_is_named_deleted_and_repaired_by_the_next_run(
     assert not (target / name).exists()
     hub.faults.contents.clear()
     _fetch(target)
-    manifest.check(target, deep=True)
+    check_folder(target, deep=True)
 
 
 @pytest.mark.parametrize("length", [10, SHARD_BYTES + 10])
@@ -453,7 +460,7 @@ def test_another_model_replaces_the_first_and_leaves_nothing_of_it(
     assert {path.name for path in target.iterdir() if path.is_file()} == {
         "config.json",
         "model.safetensors",
-        manifest.NAME,
+        MANIFEST_FILE,
     }
 
 

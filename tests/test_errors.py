@@ -7,9 +7,9 @@ import pickle
 import pytest
 
 from healer import errors
-from healer.serving.problems import status_of
-from healer.serving.retrying import retry_headers
-from healer.serving.schemas import Problem
+from healer.server.problems import status_of
+from healer.server.retry import retry_headers
+from healer.server.schemas import Problem
 
 EVERY = [
     kind

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from healer.cli import app
 from healer.errors import HealerError
-from tests.archives.tiles import folder_of
+from tests.batch.tiles import folder_of
 from tests.exit_codes import COMMANDS, ENDS_NONE, EVERY, Kind, branch_of, table
 
 run = CliRunner().invoke

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from healer.names import printable, shortened
+from healer.display import printable, shortened
 
 
 @pytest.mark.parametrize(

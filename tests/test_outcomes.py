@@ -12,16 +12,16 @@ import pytest
 from PIL import Image
 
 from healer import outcomes
-from healer.config import GateMode, Settings
 from healer.engines.base import Answer, Evidence
-from healer.engines.fake import FakeEngine
 from healer.errors import AddressNotFile, ModelUnsound, OutOfMemory
-from healer.imaging.tile import Tile
-from healer.screening import admission
-from healer.screening.admission import Admitted
+from healer.images.tile import Tile
+from healer.quality.gate import LoadedTile, load_tile
 from healer.screening.screener import Screener
-from healer.serving.problems import status_of
-from healer.serving.schemas import Prediction, Problem
+from healer.server.problems import status_of
+from healer.server.schemas import Prediction, Problem
+from healer.settings.loading import Settings
+from healer.settings.model import GateMode
+from tests.fake_engine import FakeEngine
 
 BLACK = 0
 
@@ -139,9 +139,9 @@ def test_a_failure_of_a_library_that_reads_pictures_is_the_tiles_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception, code: str, status: int
 ) -> None:
     paths = tiles(tmp_path, [10, 99, 20])
-    bad, admit = paths[1].read_bytes(), admission.admit
+    bad, admit = paths[1].read_bytes(), load_tile
 
-    def failing(data: bytes, mode: GateMode, max_pixels: int, page: int | None) -> Admitted:
+    def failing(data: bytes, mode: GateMode, max_pixels: int, page: int | None) -> LoadedTile:
         if data == bad:
             raise failure
         return admit(data, mode, max_pixels, page)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from healer.percent import percent, rough_percent, told_apart
+from healer.display import percent, rough_percent, told_apart
 
 
 def test_a_share_is_shown_in_whole_percents() -> None:

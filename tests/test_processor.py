@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from healer.processor import NICENESS, give_way
+from healer.hardware import NICENESS, give_way
 
 
 def niceness() -> int:

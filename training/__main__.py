@@ -10,7 +10,7 @@ import torch
 import typer
 from rich.console import Console
 
-from healer.engines.builtin.files import FOLDER
+from healer.engines.builtin.model_files import MODEL_FOLDER
 from training import card as model_card
 from training import clusters, crossval, data, evaluate, export, second, shipped, speed, wide
 from training.fit import Recipe
@@ -65,7 +65,9 @@ def export_(runs: Runs = RUNS, repeats: Repeats = 1) -> None:
     """Write every member into the package as one ONNX file."""
     recipe, members = Recipe(), crossval.members(repeats)
     config = {**asdict(recipe), "folds": crossval.FOLDS, "seeds": [each.seed for each in members]}
-    file = export.write([crossval.read(each, recipe, runs) for each in members], config, FOLDER)
+    file = export.write(
+        [crossval.read(each, recipe, runs) for each in members], config, MODEL_FOLDER
+    )
     console.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", soft_wrap=True)
 
 

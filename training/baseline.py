@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from healer.evaluation.baseline import histogram
+from healer.evaluation.assess import colour_histogram
 from healer.evaluation.shifts import NONE, SHIFTS, TITLES
 from training.crossval import members, rows_of
 from training.data import LABELS, Tiles
@@ -18,7 +18,9 @@ from training.data import LABELS, Tiles
 def histograms(tiles: Tiles, shift: str) -> NDArray[np.float64]:
     tiles_shown = track(tiles.pixels, f"Colours, {TITLES[shift]}")
     # Double precision: in single, the least likely of six classes comes out as impossible.
-    return np.stack([histogram(SHIFTS[shift](tile)) for tile in tiles_shown]).astype(np.float64)
+    return np.stack([colour_histogram(SHIFTS[shift](tile)) for tile in tiles_shown]).astype(
+        np.float64
+    )
 
 
 def out_of_fold(tiles: Tiles) -> dict[str, NDArray[np.float32]]:

@@ -21,8 +21,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from healer.engines.builtin.margin import CANCER
-from healer.evaluation.baseline import histogram
+from healer.engines.builtin.classes import CANCER_INDEX
+from healer.evaluation.assess import colour_histogram
 from training import crossval, metrics
 from training.data import Tiles
 from training.fit import Recipe, fit, predict
@@ -99,17 +99,17 @@ def measured(
 ) -> dict[str, Any]:
     return {
         "tiles": len(rows),
-        "cancers": int((tiles.labels[rows] == CANCER).sum()),
+        "cancers": int((tiles.labels[rows] == CANCER_INDEX).sum()),
         "cases": len(np.unique(tiles.cases[rows])),
         "mean_colour": tiles.pixels[rows].mean((0, 1, 2)).round().astype(int).tolist(),
-        "cluster_unseen": area(tiles, rows, metrics.margin(unseen, CANCER)),
-        "cases_unseen": area(tiles, rows, metrics.margin(home, CANCER)),
+        "cluster_unseen": area(tiles, rows, metrics.margin(unseen, CANCER_INDEX)),
+        "cases_unseen": area(tiles, rows, metrics.margin(home, CANCER_INDEX)),
     }
 
 
 def area(tiles: Tiles, rows: NDArray[np.int64], score: NDArray[np.float32]) -> dict[str, float]:
     """AUROC against all other classes with its interval over cases."""
-    truth = tiles.labels[rows] == CANCER
+    truth = tiles.labels[rows] == CANCER_INDEX
     even = np.ones((1, len(rows)), np.int64)
     low, high = metrics.interval(truth, score, tiles.cases[rows])
     value = float(metrics.weighted_areas(truth, score, even)[0])
@@ -119,9 +119,9 @@ def area(tiles: Tiles, rows: NDArray[np.int64], score: NDArray[np.float32]) -> d
 def histogram_margins(tiles: Tiles, unseen: NDArray[np.int64]) -> NDArray[np.float32]:
     """What colour alone knows of a cluster, fitted on the others."""
     known = np.setdiff1d(np.arange(len(tiles)), unseen)
-    seen = np.stack([histogram(tile) for tile in tiles.pixels])
+    seen = np.stack([colour_histogram(tile) for tile in tiles.pixels])
     model = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=5000))
-    model.fit(seen[known], tiles.labels[known] == CANCER)
+    model.fit(seen[known], tiles.labels[known] == CANCER_INDEX)
     return np.asarray(model.decision_function(seen[unseen]), np.float32)
 
 

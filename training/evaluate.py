@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
-from healer.engines.builtin.margin import CANCER
+from healer.engines.builtin.classes import CANCER_INDEX
 from healer.evaluation import shifts
 from training import baseline, crossval, metrics
 from training.data import LABELS, Tiles
@@ -76,7 +76,7 @@ def save_answers(tiles: Tiles, network: Mapping[str, NDArray[np.float32]], file:
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(["path", "label", "case_id", "shift", "margin"])
         for shift, title in shifts.TITLES.items():
-            margins = metrics.margin(network[title], CANCER)
+            margins = metrics.margin(network[title], CANCER_INDEX)
             for at, margin in enumerate(margins):
                 label = LABELS[tiles.labels[at]]
                 rows.writerow([tiles.paths[at], label, tiles.cases[at], shift, f"{margin:.3f}"])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
 
-from healer.engines.builtin.margin import CANCER, cancer_margin
+from healer.engines.builtin.classes import CANCER_INDEX, cancer_margin
 from training.data import CLASSES, LABELS
 
 RESAMPLES = 1000
@@ -24,7 +24,7 @@ def margin(scores: Scores, column: int) -> Scores:
 
     For cancer it is the margin that is served.
     """
-    if column == CANCER:
+    if column == CANCER_INDEX:
         return np.asarray(cancer_margin(scores), np.float32)
     rest = np.logaddexp.reduce(np.delete(scores, column, axis=1), axis=1)
     return np.asarray(scores[:, column] - rest, np.float32)
@@ -33,12 +33,12 @@ def margin(scores: Scores, column: int) -> Scores:
 def tasks(labels: Labels) -> dict[str, tuple[int, NDArray[np.bool_]]]:
     """Name → (positive class, tiles that take part)."""
     everything = np.ones(len(labels), bool)
-    benign = np.isin(labels, [CANCER, *(LABELS.index(name) for name in BENIGN)])
+    benign = np.isin(labels, [CANCER_INDEX, *(LABELS.index(name) for name in BENIGN)])
     rest = {
         f"{name} against all other classes": (at, everything)
         for at, name in enumerate(CLASSES.values())
     }
-    return {VERSUS_BENIGN: (CANCER, benign), **rest}
+    return {VERSUS_BENIGN: (CANCER_INDEX, benign), **rest}
 
 
 def weighted_areas(
@@ -85,7 +85,7 @@ def measure(scores: Scores, labels: Labels, cases: Cases) -> dict[str, dict[str,
 
 def at_threshold(scores: Scores, labels: Labels) -> dict[str, float]:
     """Cancer against all other classes, cut at even odds and at 95 % specificity."""
-    truth, score = labels == CANCER, margin(scores, CANCER)
+    truth, score = labels == CANCER_INDEX, margin(scores, CANCER_INDEX)
     false_positive, true_positive, _ = roc_curve(truth, score)
     return {
         "balanced_accuracy_at_even_odds": round(

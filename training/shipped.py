@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from rich.progress import track
 
-from healer.engines.builtin.files import FOLDER, NETWORK
+from healer.engines.builtin.model_files import MODEL_FOLDER, NETWORK
 from healer.engines.builtin.preprocess import squared
 from healer.evaluation.shifts import SHIFTS
 from training import crossval
@@ -27,7 +27,7 @@ OTHER_LABEL = "other"
 COLUMNS = (*LABELS, OTHER_LABEL)
 
 
-def session(folder: Path = FOLDER) -> onnxruntime.InferenceSession:
+def session(folder: Path = MODEL_FOLDER) -> onnxruntime.InferenceSession:
     """Outputs, in the order of the members: their log-probabilities (n, 7)."""
     model = onnx.load(folder / NETWORK)
     ends = [node.output[0] for node in model.graph.node if node.op_type == "LogSoftmax"][:-1]

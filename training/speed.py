@@ -6,8 +6,8 @@ import time
 
 import numpy as np
 
-from healer.engines.builtin import BuiltinEngine
-from healer.imaging.tile import Tile
+from healer.engines.builtin.engine import BuiltinEngine
+from healer.images.tile import Tile
 
 SIDES = (150, 224, 768)
 

@@ -17,11 +17,11 @@ from PIL import Image
 from rich.progress import track
 
 from healer.engines.base import Answer
-from healer.engines.builtin import BuiltinEngine
-from healer.imaging.tile import Tile
+from healer.engines.builtin.engine import BuiltinEngine
+from healer.images.tile import Tile
 from healer.screening import calibration
 from healer.screening.opening import SHIPPED
-from healer.screening.screener import Look, Screener
+from healer.screening.screener import Score, Screener
 from healer.screening.second_answer import Mark
 from training import crossval, shipped
 from training.data import LABELS, TILE, Tiles
@@ -67,7 +67,7 @@ def measure(tiles: Tiles) -> list[Read]:
     reads = []
     for member in track(crossval.members(1), "Wide fields, fold by fold"):
         engine = Member(member.fold)
-        screener = Screener(engine, calibration.load(SHIPPED, engine.info))
+        screener = Screener(engine, calibration.load_calibration(SHIPPED, engine.info))
         _, rows = crossval.rows_of(tiles, member)
         rng = np.random.default_rng(member.fold)
         reads += [read(screener, *field) for field in fields(tiles.take(rows), rng)]
@@ -124,7 +124,7 @@ def read(
     )
 
 
-def touches(look: Look, x: int, y: int) -> bool:
+def touches(look: Score, x: int, y: int) -> bool:
     window = max(look.windows or (), key=lambda window: window.probability)
     return x - window.width < window.x < x + ACROSS and y - window.height < window.y < y + DOWN
 

@@ -26,8 +26,8 @@ from benchmarks.load.measure import Row, capacity, loads
 from benchmarks.load.process import Server, free_port, healer, problems_in, started
 from benchmarks.load.report import Result, show
 from benchmarks.load.tiles import DATA, REPOSITORY, Form, paths
-from healer.bench.idle import used_by_others
-from healer.processor import cores, processor
+from benchmarks.medgemma.idle import used_by_others
+from healer.hardware import cores, processor
 
 console = Console(soft_wrap=True, highlight=False, width=160)
 

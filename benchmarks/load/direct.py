@@ -15,10 +15,10 @@ from itertools import cycle, islice
 import psutil
 
 from benchmarks.load.tiles import DATA, paths
-from healer.config import load_settings
-from healer.engines.choice import choose
+from healer.engines.registry import choose_engine
 from healer.outcomes import Embedded, outcomes
 from healer.screening.opening import open_screener
+from healer.settings.loading import load_settings
 
 WARM = 16  # tiles,
 WARM_SECONDS = 5.0  # or so long, of a model that is slow
@@ -26,7 +26,7 @@ WARM_SECONDS = 5.0  # or so long, of a model that is slow
 
 def main(tiles: int, seconds: float, engine: str) -> None:
     settings = load_settings(engine=engine)
-    screener = open_screener(choose(settings), settings)
+    screener = open_screener(choose_engine(settings), settings)
     pictures = [Embedded(path, path.read_bytes()) for path in paths(DATA, tiles)]
     found = outcomes(screener, cycle(pictures), settings)
     until = time.perf_counter() + WARM_SECONDS

@@ -13,13 +13,13 @@ from typing import Any
 
 import litserve
 
-from healer.config import load_settings
-from healer.engines.choice import choose
-from healer.processor import cores
-from healer.screening.admission import Admitted, admit
+from healer.engines.registry import choose_engine
+from healer.hardware import cores
+from healer.quality.gate import LoadedTile, load_tile
 from healer.screening.opening import open_screener
-from healer.serving.identity import new_request_id
-from healer.serving.schemas import Prediction
+from healer.server.middleware.request_id import new_request_id
+from healer.server.schemas import Prediction
+from healer.settings.loading import load_settings
 
 
 class Healer(litserve.LitAPI):  # type: ignore[misc]
@@ -29,13 +29,13 @@ class Healer(litserve.LitAPI):  # type: ignore[misc]
     def setup(self, device: str) -> None:  # noqa: ARG002 - LitServe's
         threads = max(1, cores() // self.workers)
         self.settings = load_settings(engine=self.engine, threads=threads)
-        self.screener = open_screener(choose(self.settings), self.settings)
+        self.screener = open_screener(choose_engine(self.settings), self.settings)
 
-    def decode_request(self, request: dict[str, str]) -> Admitted:
+    def decode_request(self, request: dict[str, str]) -> LoadedTile:
         data = base64.b64decode(request["image"])
-        return admit(data, self.settings.gate, self.settings.max_pixels)
+        return load_tile(data, self.settings.gate, self.settings.max_pixels)
 
-    def predict(self, admitted: Admitted) -> Prediction:
+    def predict(self, admitted: LoadedTile) -> Prediction:
         screening = self.screener.screen([admitted.tile])[0]
         request_id = new_request_id()
         return Prediction.finished(self.screener, screening, admitted, request_id, admitted.timings)

@@ -96,7 +96,7 @@ def draw(rows: list[Row], file: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from healer.bench.chart import INK, LINE, OURS, QUIET, RIVALS
+    from benchmarks.medgemma.summary import INK, LINE, OURS, QUIET, RIVALS
 
     figure = Figure(figsize=(11, 0.32 * len(rows) + 1.4), layout="constrained")
     FigureCanvasAgg(figure)

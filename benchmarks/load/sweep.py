@@ -19,7 +19,7 @@ from benchmarks.load.tiles import DATA, Form, paths
 
 # How many lanes there are is no setting: the model's threads decide it.
 START = (
-    "from healer.queueing import batching; "
+    "from healer.scheduling import batching; "
     "batching.natural = lambda *_: batching.Batching(lanes={lanes}); "
     "from healer.cli import app; app()"
 )

@@ -19,8 +19,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from healer import manifest
-from healer.config import Settings, load_settings
 from healer.errors import (
     DiskFull,
     FileDamaged,
@@ -31,8 +29,19 @@ from healer.errors import (
     ModelIncomplete,
     RevisionNotPinned,
 )
-from healer.hub import Hub, RemoteFile, Snapshot
-from healer.manifest import Advance, Manifest, ManifestFile
+from healer.settings.loading import Settings, load_settings
+from healer.weights.hub import Hub, RemoteFile, Snapshot
+from healer.weights.manifest import (
+    MANIFEST_FILE,
+    Advance,
+    Manifest,
+    ManifestFile,
+    check_folder,
+    read_manifest,
+    save_manifest,
+    sha256_of,
+    strangers,
+)
 
 STOPPED_BY_KEYBOARD = 130
 
@@ -90,7 +99,7 @@ def _say(sentence: str, *, stderr: bool = False) -> None:
 
 def _finished(folder: Path, model_id: str, commit: str) -> Manifest | None:
     try:
-        found = manifest.check(folder)
+        found = check_folder(folder)
     except ModelError:
         return None
     return found if (found.model_id, found.revision) == (model_id, commit) else None
@@ -112,19 +121,19 @@ def _fill(folder: Path, hub: Hub, snapshot: Snapshot, *, progress: bool) -> Mani
             revision=snapshot.commit,
             files=tuple(entries[file] for file in files),
         )
-        manifest.write(folder, result)
+        save_manifest(folder, result)
     return result
 
 
 def _withdraw(folder: Path, model_id: str, names: set[str]) -> None:
     """Make the folder unfinished, and drop the files of the model it held before."""
     try:
-        earlier = {file.name for file in manifest.read(folder).files}
+        earlier = {file.name for file in read_manifest(folder).files}
     except ModelIncomplete:
         earlier = set()
-    for stranger in manifest.strangers(folder, names | earlier):
+    for stranger in strangers(folder, names | earlier):
         raise ModelAltered(str(folder), stranger, f"{model_id} has no such file")
-    (folder / manifest.NAME).unlink(missing_ok=True)
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
     for name in earlier - names:
         (folder / name).unlink(missing_ok=True)
 
@@ -145,7 +154,7 @@ def _verify(folder: Path, file: RemoteFile, advance: Advance) -> ManifestFile:
     if not path.is_file():
         raise FileDamaged(file.name, "it did not arrive")
     size = path.stat().st_size
-    sha256 = manifest.sha256_of(path, advance)
+    sha256 = sha256_of(path, advance)
     if size != file.size:
         flaw = f"{size:,} bytes instead of {file.size:,}"
     elif file.sha256 is None and _git_blob_id(path) != file.blob_id:

@@ -11,48 +11,47 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from healer import __version__, logs
-from healer.access.door import open_door
-from healer.access.rates import Rates
+from healer import __version__
 from healer.audit.journal import Journal, open_journal
-from healer.config import Settings, load_settings
+from healer.auth.authenticator import open_authenticator
+from healer.auth.rate_limit import RateLimiter
 from healer.engines.base import Engine
-from healer.engines.choice import Choice, choose
+from healer.engines.registry import EngineChoice, choose_engine
 from healer.errors import HealerError
-from healer.isolation.admitting import Unguarded, open_admitting
 from healer.notice import NOTICE
-from healer.observing.metrics import Metrics
-from healer.observing.observer import Observer
-from healer.observing.tracing import Tracing, open_tracing
-from healer.queueing.batching import threads_of
+from healer.sandbox.loader import InProcess, open_image_loader
+from healer.scheduling.batching import threads_of
 from healer.screening.opening import Opener, find_reference
 from healer.screening.screener import Screener
-from healer.serving import (
-    browser,
-    documentation,
-    metrics,
-    openapi,
-    origins,
-    problems,
-    reviews,
-    watching,
-)
-from healer.serving.access import Access
-from healer.serving.draining import Draining
-from healer.serving.hardening import Hardening
-from healer.serving.head_method import HeadMethod
-from healer.serving.heads import Heads
-from healer.serving.identity import RequestIdentity
-from healer.serving.patience import Patience
-from healer.serving.routes import router
-from healer.serving.service import Service
+from healer.server.documentation import documentation_router
+from healer.server.middleware.access import Authentication
+from healer.server.middleware.cors import install_cors
+from healer.server.middleware.draining import Draining
+from healer.server.middleware.head_method import HeadMethod
+from healer.server.middleware.instrumentation import install_instrumentation
+from healer.server.middleware.metrics import metrics_router
+from healer.server.middleware.request_head import RequestHeadLimit
+from healer.server.middleware.request_id import RequestId
+from healer.server.middleware.security_headers import SecurityHeaders
+from healer.server.middleware.slow_client import SlowClientTimeout
+from healer.server.openapi import install_openapi
+from healer.server.problems import UnexpectedErrors, install_problems
+from healer.server.reviews import reviews_router
+from healer.server.routes import router
+from healer.server.service import Service
+from healer.server.webpage import install_page
+from healer.settings.loading import Settings, load_settings
+from healer.telemetry.logs import configure, warn_of_unknown_variables
+from healer.telemetry.metrics import Metrics
+from healer.telemetry.observer import Observer
+from healer.telemetry.tracing import Tracing, open_tracing
 
 
 def create_app(settings: Settings | None = None, *, engine: Engine | None = None) -> FastAPI:
     """The ASGI application. An `engine` given here is served in place of a chosen one."""
     settings = settings or load_settings()
-    logs.configure(settings)
-    logs.warn_of_unknown_variables(settings)
+    configure(settings)
+    warn_of_unknown_variables(settings)
     app = FastAPI(
         title="Healer",
         version=__version__,
@@ -69,43 +68,43 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
     app.state.tracing = open_tracing()
     app.state.service = _service(settings, engine, app.state.metrics)
     app.state.admitting = (
-        open_admitting(settings) if engine is None else Unguarded(settings.max_pixels)
+        open_image_loader(settings) if engine is None else InProcess(settings.max_pixels)
     )
     app.state.journal = open_journal(settings)
     app.state.started = time.monotonic()
-    app.state.door = open_door(settings)
-    problems.install(app)
+    app.state.door = open_authenticator(settings)
+    install_problems(app)
     _add_middleware(app, settings)
     app.include_router(router)
-    app.include_router(reviews.router)
-    app.include_router(metrics.router)
-    app.include_router(documentation.router)
-    browser.install(app)
-    openapi.install(app)
+    app.include_router(reviews_router)
+    app.include_router(metrics_router)
+    app.include_router(documentation_router)
+    install_page(app)
+    install_openapi(app)
     return app
 
 
 def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """From the innermost to the outermost."""
-    app.add_middleware(problems.Unforeseen)
+    app.add_middleware(UnexpectedErrors)
     app.add_middleware(HeadMethod)
     app.add_middleware(Draining, service=app.state.service)
-    rates = Rates(settings.rate_limit) if settings.rate_limit else None
-    app.add_middleware(Access, door=app.state.door, rates=rates)
-    app.add_middleware(Patience, seconds=settings.client_timeout)
+    rates = RateLimiter(settings.rate_limit) if settings.rate_limit else None
+    app.add_middleware(Authentication, door=app.state.door, rates=rates)
+    app.add_middleware(SlowClientTimeout, seconds=settings.client_timeout)
     hosts = settings.trusted_hosts.lower().split(",") if settings.trusted_hosts else ()
-    app.add_middleware(Heads, hosts=hosts)
-    origins.install(app, settings)
-    app.add_middleware(RequestIdentity)
-    app.add_middleware(Hardening)
-    watching.install(app)
+    app.add_middleware(RequestHeadLimit, hosts=hosts)
+    install_cors(app, settings)
+    app.add_middleware(RequestId)
+    app.add_middleware(SecurityHeaders)
+    install_instrumentation(app)
 
 
 def _service(settings: Settings, engine: Engine | None, observer: Observer) -> Service:
     if engine is not None:
-        choice = Choice(engine.info.engine, "it was passed to create_app")
+        choice = EngineChoice(engine.info.engine, "it was passed to create_app")
         return Service(choice, lambda: Screener(engine), settings, observer)
-    choice = choose(settings)
+    choice = choose_engine(settings)
     return Service(choice, Opener(choice, shared(settings)), settings, observer)
 
 

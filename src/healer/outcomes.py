@@ -17,7 +17,6 @@ from typing import BinaryIO, TypeVar
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from healer.config import Settings
 from healer.errors import (
     FileNotReadable,
     HealerError,
@@ -26,15 +25,16 @@ from healer.errors import (
     OutOfMemory,
     TooManyBytes,
 )
-from healer.files import walk_all
-from healer.imaging import Tile
-from healer.queueing import failures
-from healer.queueing.batching import natural
-from healer.screening.admission import Admitted, admit
+from healer.files.walk import walk_all
+from healer.images.tile import Tile
+from healer.quality.gate import LoadedTile, load_tile
+from healer.scheduling.batching import default_batching
+from healer.scheduling.worker import engine_error
 from healer.screening.screener import Screener, Screening
-from healer.serving.identity import new_request_id
-from healer.serving.problems import status_of
-from healer.serving.schemas import Prediction, Problem
+from healer.server.middleware.request_id import new_request_id
+from healer.server.problems import status_of
+from healer.server.schemas import Prediction, Problem
+from healer.settings.loading import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -78,7 +78,7 @@ class Prepared:
 
     path: Path | str
     request_id: str
-    admitted: Admitted | HealerError
+    admitted: LoadedTile | HealerError
     seconds: float
 
 
@@ -95,7 +95,7 @@ def reading_failed(error: Exception) -> HealerError:
     return OutOfMemory() if isinstance(error, MemoryError) else InternalError(type(error).__name__)
 
 
-LOGGED = Naming(reading_failed, failures.named)
+LOGGED = Naming(reading_failed, engine_error)
 
 
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:
@@ -112,7 +112,7 @@ def outcomes(
 ) -> Generator[Outcome, None, None]:
     """One outcome a tile, in order; a bad file gets its problem in its place. Raises only what
     `tiles` does. `page` is the one to read of each file that holds several."""
-    size = BATCHES.get(screener.info.engine) or natural(screener.info).tiles
+    size = BATCHES.get(screener.info.engine) or default_batching(screener.info).tiles
     pool = ThreadPoolExecutor(ADMITTING, READERS)
     try:
         for group in ready(pool, lambda tile: prepare(tile, settings, naming, page), tiles, size):
@@ -143,10 +143,10 @@ def prepare(
     request_id = new_request_id()
     started = time.perf_counter()
     path = tile if isinstance(tile, Path) else tile.path
-    admitted: Admitted | HealerError
+    admitted: LoadedTile | HealerError
     try:
         data = read(tile, settings.max_bytes)
-        admitted = admit(data, settings.gate, settings.max_pixels, page)
+        admitted = load_tile(data, settings.gate, settings.max_pixels, page)
     except Exception as error:
         admitted = named(error, naming.reading, request_id)
     return Prepared(path, request_id, admitted, time.perf_counter() - started)
@@ -187,7 +187,7 @@ def bounded(file: BinaryIO, limit_bytes: int) -> bytes:
 def answered(
     screener: Screener, group: Sequence[Prepared], naming: Naming = LOGGED
 ) -> Iterator[Outcome]:
-    tiles = [each.admitted.tile for each in group if isinstance(each.admitted, Admitted)]
+    tiles = [each.admitted.tile for each in group if isinstance(each.admitted, LoadedTile)]
     try:
         screenings = screened(screener, tiles)
     except Exception as error:
@@ -228,7 +228,7 @@ def refused(prepared: Prepared, error: HealerError) -> Outcome:
 
 
 def answer(
-    screener: Screener, prepared: Prepared, admitted: Admitted, screening: Screening
+    screener: Screener, prepared: Prepared, admitted: LoadedTile, screening: Screening
 ) -> Outcome:
     total = prepared.seconds + sum(screening.timings.values())
     timings = {**admitted.timings, "total": total}

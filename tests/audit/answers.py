@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from healer.audit.records import Answered
+from healer.audit.records import AnswerRecord
 
 
-def answer(request_id: str = "r1", **changes: object) -> Answered:
-    return Answered.model_validate(
+def answer(request_id: str = "r1", **changes: object) -> AnswerRecord:
+    return AnswerRecord.model_validate(
         {
             "request_id": request_id,
             "caller": None,

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from healer.audit.chain import GENESIS, Head, Link, canonical, linked, seal
-from healer.audit.records import Missed, Opinion, Reviewed, now
-from healer.audit.verify import verify
+from healer.audit.export import verify
+from healer.audit.records import MissedRecord, Opinion, ReviewRecord, now
 from healer.errors import AnchorMissing, AuditBroken
 from tests.audit.answers import answer
 
@@ -43,7 +43,7 @@ def test_a_body_is_canonical_and_holds_everything() -> None:
 
 def test_a_whole_chain_is_counted() -> None:
     links = chain(3)
-    gap = linked(Missed(answers=4, since=now()), Head(3, links[-1].hash))
+    gap = linked(MissedRecord(answers=4, since=now()), Head(3, links[-1].hash))
     found = verify([*links, gap], anchor=links[1].hash)
     assert found.head == Head(4, gap.hash)
     assert found.kinds == {"answer": 3, "gap": 1}
@@ -113,4 +113,4 @@ def test_a_chain_written_anew_shows_only_by_an_anchor() -> None:
 def test_a_note_is_short_and_printable(note: str) -> None:
     with pytest.raises(ValueError, match="note"):
         Opinion(request_id="r", agrees=True, note=note)
-    Reviewed(request_id="r", answer="a" * 64, caller=None, agrees=True, note="two\nlines, ä")
+    ReviewRecord(request_id="r", answer="a" * 64, caller=None, agrees=True, note="two\nlines, ä")

@@ -10,18 +10,18 @@ import pytest
 
 from healer.audit.chain import GENESIS, Head, Link, linked
 from healer.audit.export import export
-from healer.audit.records import Missed, Reviewed, now
+from healer.audit.records import MissedRecord, ReviewRecord, now
 from healer.errors import AuditBroken
 from tests.audit.answers import answer
 
 
 def links() -> list[Link]:
     first = linked(answer("r1", caller="=1+1", gate_reasons=("too_blurred", "no_tissue")), Head())
-    review = Reviewed(
+    review = ReviewRecord(
         request_id="r1", answer=first.hash, caller=None, agrees=False, note='a "b",\nc'
     )
     second = linked(review, Head(1, first.hash))
-    third = linked(Missed(answers=2, since=now()), Head(2, second.hash))
+    third = linked(MissedRecord(answers=2, since=now()), Head(2, second.hash))
     return [first, second, third]
 
 

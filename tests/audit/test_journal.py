@@ -7,12 +7,12 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
+from healer.audit.export import verify
 from healer.audit.journal import Journal, open_journal
 from healer.audit.records import Opinion
 from healer.audit.store import PAUSE_SECONDS, Store
-from healer.audit.verify import verify
-from healer.config import Settings
 from healer.errors import AnswerUnknown, AuditOff, AuditUnavailable
+from healer.settings.loading import Settings
 from tests.audit.answers import answer
 
 

@@ -12,8 +12,8 @@ from contextlib import closing
 import pytest
 from structlog.testing import capture_logs
 
+from healer.audit.export import verify
 from healer.audit.store import PAUSE_SECONDS, Store
-from healer.audit.verify import verify
 from healer.errors import AuditUnavailable
 from tests.audit.answers import answer
 from tests.audit.cluster import Cluster

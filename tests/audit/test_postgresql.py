@@ -11,18 +11,16 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from healer.audit.addresses import address
-from healer.audit.databases import LOCK, READS
-from healer.audit.export import export
+from healer.audit.database import LOCK, READS, database_url
+from healer.audit.export import export, verify
 from healer.audit.store import Store
-from healer.audit.verify import verify
-from healer.config import Settings
-from healer.engines.fake import FakeEngine
 from healer.errors import AuditOutdated, AuditUnavailable
 from healer.main import create_app
+from healer.settings.loading import Settings
 from tests.audit.answers import answer
 from tests.audit.cluster import Cluster
-from tests.serving.conftest import png, wait_until_ready
+from tests.fake_engine import FakeEngine
+from tests.server.conftest import png, wait_until_ready
 
 
 @pytest.fixture
@@ -42,7 +40,7 @@ def test_tables_are_made_by_upgrade_alone(postgresql: str) -> None:
 
 @pytest.mark.usefixtures("store")
 def test_a_role_that_may_only_read_and_add_is_enough(cluster: Cluster, postgresql: str) -> None:
-    database = str(address(postgresql).database)
+    database = str(database_url(postgresql).database)
     role = f"{database}_server"
     cluster.sql(
         f"CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT ON healer_audit TO {role}; "
@@ -68,7 +66,7 @@ def test_a_role_that_may_only_read_can_verify_and_export(
     read_only: bool, cluster: Cluster, postgresql: str, store: Store
 ) -> None:
     store.append(answer("a"), answer("b"))
-    database = str(address(postgresql).database)
+    database = str(database_url(postgresql).database)
     role = f"{database}_reader"
     cluster.sql(
         f"CREATE ROLE {role} LOGIN; GRANT SELECT ON healer_audit, healer_audit_version TO {role}; "
@@ -116,7 +114,7 @@ def test_an_encoding_in_the_address_does_not_count(sql_ascii: str) -> None:
 
 
 def test_a_commit_is_durable_whatever_the_role_was_told(cluster: Cluster, postgresql: str) -> None:
-    database = str(address(postgresql).database)
+    database = str(database_url(postgresql).database)
     cluster.sql(f"ALTER DATABASE {database} SET synchronous_commit = off")
     with closing(Store(postgresql)) as fresh, fresh.engine.begin() as connection:
         show = text("SHOW synchronous_commit")

@@ -13,9 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from healer.audit.export import export
+from healer.audit.export import export, verify
 from healer.audit.store import Store
-from healer.audit.verify import verify
 from healer.errors import AuditUnavailable, AuditUnreadable
 from tests.audit.answers import answer
 

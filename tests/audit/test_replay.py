@@ -6,21 +6,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from healer.audit import digests
-from healer.audit.answering import answered
 from healer.audit.chain import Head, Link, linked
+from healer.audit.records import answer_record, pixel_digest
 from healer.audit.replay import TOLERANCE, replay
 from healer.engines.base import Evidence
-from healer.engines.fake import FakeEngine
 from healer.errors import AuditBroken, NotReplayable
-from healer.imaging.tile import Tile
-from healer.screening.admission import Admitted
-from healer.screening.screener import Screener
-from healer.screening.selftest import known_tile
+from healer.images.tile import Tile
+from healer.quality.gate import LoadedTile
+from healer.screening.screener import Screener, known_tile
 from tests.engines import conformance
+from tests.fake_engine import FakeEngine
 
 TILE = known_tile(32)
-PIXELS = digests.of_pixels(TILE)
+PIXELS = pixel_digest(TILE)
 
 
 class MovedEngine(FakeEngine):
@@ -37,9 +35,9 @@ class MovedEngine(FakeEngine):
 def recorded(**changes: object) -> Link:
     screener = Screener(FakeEngine())
     (look,) = screener.look([TILE])
-    record = answered(
+    record = answer_record(
         screener,
-        Admitted(TILE, None, {}),
+        LoadedTile(TILE, None, {}),
         look,
         file_sha256="a" * 64,
         request_id="r1",
@@ -102,7 +100,7 @@ def test_an_altered_record_is_not_replayed() -> None:
 def test_pixels_are_named_by_shape_and_content() -> None:
     flat = np.zeros((2, 3, 3), np.uint8)
     turned = Tile(np.zeros((3, 2, 3), np.uint8))
-    assert digests.of_pixels(Tile(flat)) != digests.of_pixels(turned)
-    assert digests.of_pixels(Tile(flat)) == digests.of_pixels(Tile(flat, mpp=0.5))
+    assert pixel_digest(Tile(flat)) != pixel_digest(turned)
+    assert pixel_digest(Tile(flat)) == pixel_digest(Tile(flat, mpp=0.5))
     view = np.zeros((2, 6, 3), np.uint8)[:, ::2]
-    assert digests.of_pixels(Tile(view)) == digests.of_pixels(Tile(flat))
+    assert pixel_digest(Tile(view)) == pixel_digest(Tile(flat))

@@ -11,12 +11,12 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from healer.audit import upgrading
-from healer.audit.addresses import address
+from healer.audit import schema
 from healer.audit.chain import GENESIS
+from healer.audit.database import database_url
+from healer.audit.export import verify
 from healer.audit.journal import StoreJournal
 from healer.audit.store import Store
-from healer.audit.verify import verify
 from healer.errors import AuditOutdated, AuditUnavailable, InvalidSettings
 from tests.audit.answers import answer
 from tests.conftest import REPO
@@ -193,13 +193,13 @@ def test_tables_of_a_newer_healer_are_refused(store: Store) -> None:
 )
 def test_an_address_that_cannot_be_used_is_said_without_its_password(bad: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
-        address(bad)
+        database_url(bad)
     assert "s3cret" not in str(caught.value)
     assert caught.value.variable == "HEALER_AUDIT"
 
 
 def test_on_is_a_file_here() -> None:
-    assert address("on").database == "healer-audit.db"
+    assert database_url("on").database == "healer-audit.db"
 
 
 class BrokenDriver(Exception):
@@ -232,14 +232,14 @@ def test_serving_starts_where_the_driver_fails_in_its_own_way(
         raise TypeError("cannot use a string pattern on a bytes-like object")
 
     with closing(StoreJournal(Store(sqlite), "refuse")) as journal:
-        monkeypatch.setattr(upgrading, "found", failing)
+        monkeypatch.setattr(schema, "found", failing)
         journal.check()
         assert journal.warnings() == ["the audit log cannot be written (audit_unavailable)"]
 
 
 def test_a_file_may_be_at_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert address("sqlite:///~/audit.db").database == str(tmp_path / "home" / "audit.db")
-    assert address("sqlite:////~/audit.db").database == "/~/audit.db"
+    assert database_url("sqlite:///~/audit.db").database == str(tmp_path / "home" / "audit.db")
+    assert database_url("sqlite:////~/audit.db").database == "/~/audit.db"
     with pytest.raises(InvalidSettings, match="no home folder is known for ~nobody-there"):
-        address("sqlite:///~nobody-there/audit.db")
+        database_url("sqlite:///~nobody-there/audit.db")

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from healer.commands import serve
-from healer.config import Settings
 from healer.engines.base import Answer, Evidence
-from healer.engines.fake import FakeEngine
 from healer.main import create_app
+from healer.settings.loading import Settings
+from tests.fake_engine import FakeEngine
 
 
 class PatientEngine(FakeEngine):

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 
 pytest.importorskip("pyarrow", reason="archives need healer[ray]")
 
-from healer.archives.parts import Tally
-from healer.archives.run import Job, Report
+from healer.batch.parts import Tally
+from healer.batch.run import BatchRun, Report
 from healer.cli import app
 from healer.commands.archive import Lines, progress, summary
-from healer.config import Settings
+from healer.settings.loading import Settings
 
 run = CliRunner().invoke
 
@@ -52,7 +52,7 @@ def test_the_summary_counts_everything() -> None:
     tally = Tally(Counter(no=900, yes=95), Counter(not_an_image=5))
     report = Report(1000, 400, workers=2, seconds=10, replaced={"a:1"}, tally=tally)
     report.notes = ["Left out: 2 hidden files (.git)."]
-    told = list(summary(Job(Settings(), Path("tiles"), Path("a.parquet")), report))
+    told = list(summary(BatchRun(Settings(), Path("tiles"), Path("a.parquet")), report))
     assert told[:5] == [
         "1,000 tiles in a.parquet: 900 no, 95 yes.",
         "5 without an answer: 5 not_an_image.",

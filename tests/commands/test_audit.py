@@ -15,18 +15,20 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from typer.testing import CliRunner
 
+from healer.audit.records import file_digest
+
 pytest.importorskip("sqlalchemy", reason="needs healer[audit]")
 
-from healer.audit import digests
-from healer.audit.answering import answered
+
+from healer.audit.records import answer_record
 from healer.audit.store import Store
 from healer.cli import app
-from healer.config import Settings
-from healer.engines.choice import choose
-from healer.imaging import decode
-from healer.screening.admission import Admitted
+from healer.engines.registry import choose_engine
+from healer.images.decode import decode
+from healer.quality.gate import LoadedTile
 from healer.screening.opening import open_screener
-from healer.screening.selftest import known_tile
+from healer.screening.screener import known_tile
+from healer.settings.loading import Settings
 from tests.audit.answers import answer
 
 
@@ -117,14 +119,14 @@ def test_replay_recomputes_what_the_builtin_model_answered(log: str, tmp_path: P
 def record(log: str, image: Path, margin: float) -> None:
     """What serving records for this image, with its margin shifted."""
     settings = Settings()
-    screener = open_screener(choose(settings), settings)
+    screener = open_screener(choose_engine(settings), settings)
     tile = decode(image.read_bytes(), max_pixels=10**6)
     (look,) = screener.look([tile])
-    told = answered(
+    told = answer_record(
         screener,
-        Admitted(tile, None, {}),
+        LoadedTile(tile, None, {}),
         replace(look, evidence=replace(look.evidence, margin=look.margin + margin)),
-        file_sha256=digests.of_file(image.read_bytes()),
+        file_sha256=file_digest(image.read_bytes()),
         request_id="r9",
         caller=None,
     )

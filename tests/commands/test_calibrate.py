@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 from healer.cli import app
 from healer.commands.calibrate import calibrate, default_place
 from healer.commands.evaluate import Request
-from healer.config import load_settings
 from healer.engines.base import EngineInfo
-from healer.engines.fake import FakeEngine
 from healer.errors import CalibrationMismatch, NotCalibratable
 from healer.screening import calibration
 from healer.screening.screener import Screener
+from healer.settings.loading import load_settings
 from tests.evaluation.tiles import foldered, indexed
+from tests.fake_engine import FakeEngine
 
 run = CliRunner().invoke
 INFO = EngineInfo(
@@ -61,7 +61,7 @@ def test_a_known_slope_and_intercept_reach_the_file(tmp_path: Path) -> None:
     options = ["--answers", str(answers), "--info", str(described(tmp_path)), "--out", str(file)]
     result = run(app, ["calibrate", str(index), *options], env={"COLUMNS": "200"})
     assert result.exit_code == 0, result.output
-    found = calibration.load(file, INFO)
+    found = calibration.load_calibration(file, INFO)
     assert found.slope == pytest.approx(0.5, abs=0.04)
     assert found.intercept == pytest.approx(-1, abs=0.12)
     assert 0 < found.lower < found.upper < 1
@@ -79,7 +79,7 @@ def test_the_file_serves_only_what_it_was_fitted_for(tmp_path: Path) -> None:
     options = ["--answers", str(answers), "--info", str(described(tmp_path)), "--out", str(file)]
     assert run(app, ["calibrate", str(index), *options]).exit_code == 0
     with pytest.raises(CalibrationMismatch, match="engine medgemma"):
-        calibration.load(file, FakeEngine.info)
+        calibration.load_calibration(file, FakeEngine.info)
 
 
 def test_answers_that_hardly_were_any_are_left_out(tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_an_engine_is_asked_and_its_calibration_loads(tmp_path: Path) -> None:
     tiles = indexed(tmp_path / "tiles", cases=20, each=4)
     request = Request(dataset=str(tiles), shifts=False, out=tmp_path / "run")
     file = calibrate(load_settings(), request, tmp_path / "c.json", Screener(FakeEngine()))
-    found = calibration.load(file, FakeEngine.info)
+    found = calibration.load_calibration(file, FakeEngine.info)
     assert found.fitted_on.tiles == 80
     assert found.fitted_on.dataset == "tiles"
 
@@ -134,5 +134,5 @@ def test_too_few_tiles_are_refused(tmp_path: Path) -> None:
 
 def test_medgemmas_calibration_goes_where_healer_looks_for_it(tmp_path: Path) -> None:
     settings = load_settings(model_dir=tmp_path / "model")
-    assert default_place(settings, INFO) == tmp_path / "model" / calibration.NAME
-    assert default_place(settings, FakeEngine.info) == Path(calibration.NAME)
+    assert default_place(settings, INFO) == tmp_path / "model" / calibration.CALIBRATION_FILE
+    assert default_place(settings, FakeEngine.info) == Path(calibration.CALIBRATION_FILE)

@@ -8,13 +8,13 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from healer import logs
 from healer.cli import app
 from healer.commands.doctor import Outcome, ok, vision_attention
-from healer.config import Settings
 from healer.engines.openvino import attention
+from healer.hardware import memory_limit_bytes
 from healer.main import create_app
-from healer.memory import limit_bytes
+from healer.settings.loading import Settings
+from healer.telemetry.logs import configure
 
 run = CliRunner().invoke
 SECONDS = re.compile(r"[\d.]+ (s|GiB)\b")  # differ from one look to the next
@@ -47,7 +47,7 @@ def test_a_setting_that_serve_warns_of_is_named(monkeypatch: pytest.MonkeyPatch)
     assert " ".join(line.split()) == (
         "settings note no setting reads HEALER_ENGNE: did you mean HEALER_ENGINE?"
     )
-    logs.configure(Settings())
+    configure(Settings())
     with capture_logs() as logged:
         create_app()
     (warned,) = (each for each in logged if each["event"] == "no setting reads this variable")
@@ -88,9 +88,9 @@ def test_an_unfinished_folder_fails_and_says_what_to_do(monkeypatch: pytest.Monk
 def test_a_containers_limit_is_what_counts(tmp_path: Path) -> None:
     limit = tmp_path / "memory.max"
     limit.write_text("1048576\n")
-    assert limit_bytes((limit,)) == 1048576
+    assert memory_limit_bytes((limit,)) == 1048576
     limit.write_text("max\n")
-    assert limit_bytes((limit, tmp_path / "absent")) == limit_bytes(())
+    assert memory_limit_bytes((limit, tmp_path / "absent")) == memory_limit_bytes(())
 
 
 @pytest.mark.skipif(bool(attention.why_not()), reason=f"no kernel: {attention.why_not()}")

@@ -19,12 +19,12 @@ def calibrated(folder: Path, count: int) -> Path:
     options = ["--answers", str(answers), "--info", str(described(folder)), "--out", str(file)]
     result = run(app, ["calibrate", str(index), *options])
     assert result.exit_code == 0, result.output
-    return reference.beside(file)
+    return reference.reference_beside(file)
 
 
 def test_it_lies_beside_the_calibration_and_is_of_the_same_engine(tmp_path: Path) -> None:
     info: EngineInfo = INFO
-    found = reference.load(calibrated(tmp_path, 400), info)
+    found = reference.load_reference(calibrated(tmp_path, 400), info)
     assert found is not None
     assert found.tiles == 400
     assert set(found.figures) == {MARGIN}  # the tiles themselves are not there

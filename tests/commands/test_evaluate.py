@@ -13,22 +13,23 @@ from typer.testing import CliRunner
 
 from healer.cli import app
 from healer.commands.evaluate import RUNS, Request, evaluate, unfinished
-from healer.config import load_settings
-from healer.engines.builtin import BuiltinEngine, files
-from healer.engines.fake import FakeEngine
+from healer.engines.builtin.engine import BuiltinEngine
+from healer.engines.builtin.model_files import MODEL_FOLDER, NETWORK
 from healer.evaluation.answers import Journal, binding_of
 from healer.evaluation.compare import compare
-from healer.evaluation.datasets import Files, Limits, read
-from healer.evaluation.labels import Mapping
+from healer.evaluation.datasets import Files, Limits, read_dataset
+from healer.evaluation.published import LabelMapping
 from healer.evaluation.shifts import SHIFTS
 from healer.notice import NOTICE
 from healer.screening.screener import Screener
+from healer.settings.loading import load_settings
 from tests.evaluation.tiles import foldered, indexed
+from tests.fake_engine import FakeEngine
 
 run = CliRunner().invoke
 WIDE = {"COLUMNS": "200"}
 needs_model = pytest.mark.skipif(
-    not (files.FOLDER / files.NETWORK).is_file(), reason="the built-in model is not here"
+    not (MODEL_FOLDER / NETWORK).is_file(), reason="the built-in model is not here"
 )
 
 
@@ -230,7 +231,7 @@ def test_a_stopped_run_is_found_again_without_its_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     tiles = foldered(tmp_path / "tiles", each=4)
-    dataset = read(tiles, Mapping())
+    dataset = read_dataset(tiles, LabelMapping())
     binding = binding_of(dataset, FakeEngine.info, list(SHIFTS))
     stopped = RUNS / "tiles-fake-20200101-000000"
     Journal(stopped, binding)
@@ -242,7 +243,7 @@ def test_a_stopped_run_is_found_again_without_its_folder(
 
 def given(tiles: Path, file: Path, wrong: int = 0) -> Path:
     """Answers that are right but for the first `wrong` of them."""
-    dataset = read(tiles, Mapping())
+    dataset = read_dataset(tiles, LabelMapping())
     with file.open("w", encoding="utf-8", newline="") as out:
         rows = csv.writer(out)
         rows.writerow(["path", "label", "case_id", "shift", "margin", "mass"])

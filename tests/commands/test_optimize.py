@@ -5,11 +5,16 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from healer.engines.openvino.conversion_record import (
+    CONVERSION_FOLDER,
+    check_conversion,
+    read_conversion,
+)
+
 pytest.importorskip("openvino")
 pytest.importorskip("torch")
 
 from healer.cli import app
-from healer.engines.openvino import folder as folders
 from healer.errors import ModelIncomplete
 from tests.gemma import make_checkpoint
 
@@ -29,14 +34,14 @@ def test_a_download_becomes_a_folder_in_it(model: Path, monkeypatch: pytest.Monk
     assert "drawn nuclei" in result.output
     assert "Allowed: shift 0.25" in result.output
     assert "vision int8, language int8" in result.output
-    assert folders.check(model / folders.FOLDER, deep=True)
+    assert check_conversion(model / CONVERSION_FOLDER, deep=True)
 
 
 def test_verified_on_tiles_of_ones_own(model: Path, samples: list[Path], tmp_path: Path) -> None:
     command = ["optimize", str(model), "--out", str(tmp_path / "made"), "--weights", "int4"]
     result = run(app, [*command, "--tiles", str(samples[0].parent)])
     assert result.exit_code == 0, result.output
-    record = folders.read(tmp_path / "made")
+    record = read_conversion(tmp_path / "made")
     assert record.precision.language == "int4"
     assert {tile.tile for tile in record.parity.tiles} <= {path.name for path in samples}
 

@@ -13,10 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from healer.cli import app
+from healer.display import printable
 from healer.errors import AddressNotFile, FolderWithoutImages, OutputNotWritable
-from healer.names import printable
 from healer.outcomes import find_images
-from healer.serving.schemas import Prediction, Problem
+from healer.server.schemas import Prediction, Problem
 
 run = CliRunner().invoke
 

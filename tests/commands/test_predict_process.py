@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.archives.tiles import folder_of
+from tests.batch.tiles import folder_of
 
 COMMAND = [sys.executable, "-m", "healer", "predict", "--engine", "builtin", "--gate", "off"]
 

@@ -6,14 +6,12 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from healer.commands.predict_rows import marks_of, percent, row, sentences, summary, word_of
-from healer.config import Settings
+from healer.commands.predict_output import marks_of, percent, row, sentences, summary, word_of
 from healer.engines.base import Answer
-from healer.engines.fake import FakeEngine
 from healer.errors import EngineFailed, FileNotReadable, HealerError, NotAnImage
 from healer.outcomes import Outcome, Unread, outcomes
 from healer.screening.screener import Screener
-from healer.serving.schemas import (
+from healer.server.schemas import (
     FieldWarningOut,
     GateOut,
     GateReason,
@@ -21,7 +19,9 @@ from healer.serving.schemas import (
     Problem,
     SecondAnswerOut,
 )
-from tests.archives.tiles import folder_of
+from healer.settings.loading import Settings
+from tests.batch.tiles import folder_of
+from tests.fake_engine import FakeEngine
 
 BLURRED = GateReason(code="too_blurred", measured=1, threshold=2, sentence="It is blurred.")
 WIDE = FieldWarningOut(code="wide_field", measured=3100, threshold=900, sentence="It is wide.")

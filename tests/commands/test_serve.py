@@ -12,8 +12,8 @@ from pathlib import Path
 import httpx2 as httpx
 
 from healer.commands.serve import bind
-from healer.config import Settings
-from tests.serving.conftest import png
+from healer.settings.loading import Settings
+from tests.server.conftest import png
 
 
 def command(*arguments: str) -> list[str]:

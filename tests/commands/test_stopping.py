@@ -18,7 +18,7 @@ import httpx2 as httpx
 
 from tests.commands.test_serve import command, wait_for_url, wait_until_ready
 from tests.conftest import REPO
-from tests.serving.conftest import png
+from tests.server.conftest import png
 
 FORM = {"gate": "off"}
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from healer import manifest
 from healer.cli import app
 from healer.cli.tuning import with_steps
-from healer.engines.medgemma import adapter
-from healer.screening.calibration import NAME as CALIBRATION
+from healer.engines.transformers.adapter import WEIGHTS, read_adapter
+from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION
 from healer.screening.calibration import Calibration
+from healer.weights.manifest import check_folder
 from tests.gemma import make_checkpoint
 from tests.tuning.tiles import write_tiles
 
@@ -64,7 +64,7 @@ def test_from_tiles_to_a_served_adapter(tune: Tune, place: Path) -> None:
     assert figures["after"]["auroc"]["value"] == 1.0
     row = next(line for line in output.splitlines() if "accuracy, cut at a margin" in line)
     assert [cell.strip() for cell in row.split("│")[2:4]] == ["0.500", "1.000"]
-    made = adapter.read(place / "run" / "adapter")
+    made = read_adapter(place / "run" / "adapter")
     fitted = Calibration.model_validate_json((place / "run/adapter" / CALIBRATION).read_bytes())
     assert fitted.binding.adapter == made.id
     assert fitted.fitted_on.dataset == "tiles-validation"
@@ -81,14 +81,14 @@ def test_no_case_is_on_both_sides(place: Path) -> None:
 
 
 def test_a_second_run_needs_resume_and_then_has_nothing_left(tune: Tune, place: Path) -> None:
-    before = (place / "run" / "adapter" / adapter.WEIGHTS).read_bytes()
+    before = (place / "run" / "adapter" / WEIGHTS).read_bytes()
     code, output = tune("tiles --out run", RECIPE, SIZE)
     assert code == 63
     assert "--resume" in output
     code, output = tune("tiles --out run --resume", RECIPE, SIZE)
     assert code == 0, output
     assert "step " not in output
-    assert (place / "run" / "adapter" / adapter.WEIGHTS).read_bytes() == before
+    assert (place / "run" / "adapter" / WEIGHTS).read_bytes() == before
 
 
 def test_resuming_with_another_recipe_is_refused(tune: Tune) -> None:
@@ -105,14 +105,14 @@ def test_the_tuned_model_answers(place: Path, monkeypatch: pytest.MonkeyPatch) -
     answers = [json.loads(line) for line in result.stdout.splitlines()]
     assert [answer["verdict"] for answer in answers] == ["yes", "no"]
     assert all(answer["calibrated"] for answer in answers)
-    assert answers[0]["model"]["adapter"] == adapter.read(place / "run/adapter").id
+    assert answers[0]["model"]["adapter"] == read_adapter(place / "run/adapter").id
 
 
 def test_merging(tune: Tune, place: Path) -> None:
     code, output = tune("--merge run/adapter --out merged")
     assert code == 0, output
-    found = manifest.check(place / "merged", deep=True)
-    assert found.adapter == adapter.read(place / "run" / "adapter").id
+    found = check_folder(place / "merged", deep=True)
+    assert found.adapter == read_adapter(place / "run" / "adapter").id
     assert "MODEL_DIR=merged" in output
 
 

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from healer.commands.writing import uninterrupted
+from healer.commands.predict_output import uninterrupted
 
 
 def written_through(interrupts: int) -> list[str]:

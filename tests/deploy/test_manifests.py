@@ -12,7 +12,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from healer.config import Settings, load_settings, names_of
+from healer.settings.loading import Settings, load_settings
+from healer.settings.names import variable_names_of
 from tests.conftest import REPO
 from tests.deploy.google import faults, service_faults
 from tests.deploy.world import World
@@ -190,7 +191,7 @@ def test_healer_and_vllm_mean_the_same_server_and_model() -> None:
 
 
 def test_healer_reads_every_variable_that_it_is_given() -> None:
-    known = {name for item in Settings.model_fields.items() for name in names_of(*item)}
+    known = {name for item in Settings.model_fields.items() for name in variable_names_of(*item)}
     containers = [container for pod in pods() for container in pod["containers"]]
     ours = [each for each in containers if each["image"] == "healer"]
     assert len(ours) == 2

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from healer.serving.browser import PAGE
+from healer.server.webpage import PAGE
 from tests.conftest import REPO
 from tests.e2e.servers import Serving
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from healer.serving.browser import PAGE
+from healer.server.webpage import PAGE
 from tests.e2e import desk
 from tests.e2e.drawings import epithelium
 from tests.e2e.screenshots import chromium

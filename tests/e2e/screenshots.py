@@ -18,8 +18,8 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 from sklearn.datasets import load_sample_image
 
-from healer.config import Settings
 from healer.main import create_app
+from healer.settings.loading import Settings
 from tests.conftest import REPO
 from tests.e2e import desk
 from tests.e2e.answers import HIGH_GRADE, WIDE

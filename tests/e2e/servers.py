@@ -23,13 +23,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
-from healer.config import Settings
 from healer.engines.base import Answer, Evidence
-from healer.engines.fake import FakeEngine
-from healer.imaging import Tile
+from healer.images.tile import Tile
 from healer.main import create_app
 from healer.notice import NOTICE
-from healer.serving.openapi import EXAMPLE
+from healer.server.openapi import EXAMPLE
+from healer.settings.loading import Settings
+from tests.fake_engine import FakeEngine
 
 ANSWER: dict[str, Any] = {**EXAMPLE, "gate": None, "notice": NOTICE}
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from healer.config import Settings
-from healer.engines.fake import FakeEngine
 from healer.main import create_app
+from healer.settings.loading import Settings
 from tests.e2e.conftest import OpenPage
-from tests.serving.conftest import live
+from tests.fake_engine import FakeEngine
+from tests.server.conftest import live
 
 
 def test_the_contract_is_drawn_under_its_own_policy(open_page: OpenPage) -> None:

@@ -6,20 +6,20 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from healer.access import keys
-from healer.config import load_settings
-from healer.engines.fake import FakeEngine
+from healer.auth.keys import add_key
 from healer.main import create_app
+from healer.settings.loading import load_settings
 from tests.e2e import desk
 from tests.e2e.conftest import OpenPage
 from tests.e2e.servers import live
+from tests.fake_engine import FakeEngine
 
 
 def test_it_asks_for_a_key_and_goes_on(
     open_page: OpenPage, tumour: Path, normal: Path, tmp_path: Path, axe: str
 ) -> None:
     file = tmp_path / "keys.json"
-    key = keys.add(file, "reader", None)
+    key = add_key(file, "reader", None)
     settings = load_settings(gate="off", api_keys_file=file)
     with live(create_app(settings, engine=FakeEngine())) as url:
         page = open_page(url)

@@ -13,12 +13,12 @@ from pydantic import SecretStr
 pytest.importorskip("sqlalchemy", reason="needs healer[audit]")
 
 from healer.audit.store import Store
-from healer.config import Settings
-from healer.engines.fake import FakeEngine
 from healer.main import create_app
+from healer.settings.loading import Settings
 from tests.e2e import desk
 from tests.e2e.conftest import OpenPage
 from tests.e2e.servers import live
+from tests.fake_engine import FakeEngine
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from playwright.sync_api import Route, expect
 
-from healer.config import Settings
 from healer.main import create_app
+from healer.settings.loading import Settings
 from tests.e2e import desk
 from tests.e2e.conftest import OpenPage
 from tests.e2e.servers import ANSWER, Serving, SlowEngine, StandIn, live
-from tests.serving.conftest import png
+from tests.server.conftest import png
 
 BUSY = {
     "type": "urn:healer:problem:queue_full",

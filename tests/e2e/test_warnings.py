@@ -16,7 +16,7 @@ from tests.e2e import desk
 from tests.e2e.answers import HIGH_GRADE, LIKELY, RULE, WIDE
 from tests.e2e.conftest import NARROW, OpenPage
 from tests.e2e.servers import Serving, StandIn, live
-from tests.serving.conftest import png
+from tests.server.conftest import png
 
 
 def answered(open_page: OpenPage, url: str, tile: Path, **options: Any) -> Page:  # noqa: ANN401

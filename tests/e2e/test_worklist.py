@@ -11,7 +11,7 @@ from playwright.sync_api import Dialog, Page, expect
 from tests.e2e import desk
 from tests.e2e.conftest import OpenPage
 from tests.e2e.servers import Serving, StandIn, live
-from tests.serving.conftest import png
+from tests.server.conftest import png
 
 
 def tiles(folder: Path, count: int) -> list[Path]:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from healer.engines.base import Answer, Engine, Evidence, FromClasses
-from healer.imaging.tile import Tile
-from healer.observing.metrics import OF_A_LOOK
-from healer.screening.selftest import known_tile
+from healer.images.tile import Tile
+from healer.screening.screener import known_tile
+from healer.telemetry.metrics import OF_A_LOOK
 
 # The same tile alone and among others: a margin may move by this much, a mass by this much.
 TOLERANCE = 0.02

@@ -13,9 +13,12 @@ import pytest
 from PIL import Image
 
 from healer.engines.base import Answer, Engine, Finding
-from healer.engines.builtin import BuiltinEngine, files, margin, preprocess, sentence
+from healer.engines.builtin import preprocess
+from healer.engines.builtin.classes import CANCER, HIGH_GRADE_SHARE, READ, compose_sentence, short
+from healer.engines.builtin.engine import BuiltinEngine
+from healer.engines.builtin.model_files import CARD, MODEL_FOLDER, NETWORK, read_model_files
 from healer.errors import ModelAltered, ModelIncomplete, ModelUnsound
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 
 HUMAN_NAMES = {
     "adenocarcinoma",
@@ -35,8 +38,8 @@ def engine() -> BuiltinEngine:
 
 @pytest.fixture
 def copied(tmp_path: Path) -> Path:
-    for name in (files.NETWORK, files.CARD):
-        shutil.copy(files.FOLDER / name, tmp_path / name)
+    for name in (NETWORK, CARD):
+        shutil.copy(MODEL_FOLDER / name, tmp_path / name)
     return tmp_path
 
 
@@ -54,15 +57,15 @@ def test_it_is_an_engine_that_says_which(engine: BuiltinEngine) -> None:
     assert isinstance(engine, Engine)
     assert engine.info.engine == "builtin"
     assert engine.info.model_id == "healer/builtin-crc"
-    assert files.read().sha256.startswith(engine.info.revision)
+    assert read_model_files().sha256.startswith(engine.info.revision)
 
 
 def test_the_network_is_at_most_12_megabytes() -> None:
-    assert (files.FOLDER / files.NETWORK).stat().st_size <= 12_000_000
+    assert (MODEL_FOLDER / NETWORK).stat().st_size <= 12_000_000
 
 
 def test_the_card_names_the_data_licence() -> None:
-    card = json.loads((files.FOLDER / files.CARD).read_text(encoding="utf-8"))
+    card = json.loads((MODEL_FOLDER / CARD).read_text(encoding="utf-8"))
     assert "CC BY 4.0" in card["data"]
     assert set(card["classes"]) == HUMAN_NAMES
 
@@ -79,7 +82,7 @@ def test_the_margin_counts_a_share_of_high_grade_neoplasia(engine: BuiltinEngine
     (evidence,) = engine.score([noise(150, 150)])
     shares = {each.name: each.probability for each in evidence.findings}
     high_grade = shares["high-grade intraepithelial neoplasia"]
-    cancer = shares[sentence.CANCER] + margin.SHARED * high_grade
+    cancer = shares[CANCER] + HIGH_GRADE_SHARE * high_grade
     assert math.isclose(evidence.margin, math.log(cancer / (1 - cancer)), abs_tol=1e-4)
 
 
@@ -122,20 +125,20 @@ def test_training_tiles_get_their_answer(engine: BuiltinEngine, data_dir: Path) 
 
 
 def test_a_changed_network_is_refused(copied: Path) -> None:
-    network = copied / files.NETWORK
+    network = copied / NETWORK
     network.write_bytes(network.read_bytes()[:-1] + b"\0")
     with pytest.raises(ModelAltered, match=r"model\.onnx"):
         BuiltinEngine(threads=1, folder=copied)
 
 
 def test_another_preprocessing_is_refused(copied: Path) -> None:
-    card = json.loads((copied / files.CARD).read_text(encoding="utf-8"))
-    (copied / files.CARD).write_text(json.dumps(card | {"preprocessing": "v0"}), encoding="utf-8")
+    card = json.loads((copied / CARD).read_text(encoding="utf-8"))
+    (copied / CARD).write_text(json.dumps(card | {"preprocessing": "v0"}), encoding="utf-8")
     with pytest.raises(ModelAltered, match="preprocessing"):
         BuiltinEngine(threads=1, folder=copied)
 
 
-@pytest.mark.parametrize("name", [files.NETWORK, files.CARD])
+@pytest.mark.parametrize("name", [NETWORK, CARD])
 def test_a_missing_file_is_named(copied: Path, name: str) -> None:
     (copied / name).unlink()
     with pytest.raises(ModelIncomplete, match=name):
@@ -158,7 +161,7 @@ def test_an_absurdly_long_tile_is_sampled() -> None:
 def shares(cancer: float, leading: str) -> list[Finding]:
     rest = (1 - cancer) * 0.9
     found = [
-        Finding(sentence.CANCER, cancer),
+        Finding(CANCER, cancer),
         Finding(leading, rest),
         Finding("normal mucosa", 1 - cancer - rest),
     ]
@@ -168,9 +171,9 @@ def shares(cancer: float, leading: str) -> list[Finding]:
 @pytest.mark.parametrize("cancer", [0.001, 0.3, 0.5, 0.93, 0.999])
 @pytest.mark.parametrize("answer", list(Answer))
 def test_the_sentence_agrees_with_the_answer(answer: Answer, cancer: float) -> None:
-    text = "".join(sentence.compose(shares(cancer, "other tissue"), answer))
-    assert text.startswith(sentence.READ[answer])
-    assert len(set(sentence.READ.values())) == 3
+    text = "".join(compose_sentence(shares(cancer, "other tissue"), answer))
+    assert text.startswith(READ[answer])
+    assert len(set(READ.values())) == 3
     assert text.count(".") == 2
 
 
@@ -180,7 +183,7 @@ def test_the_explanation_names_the_likeliest_classes() -> None:
         Finding("adenocarcinoma", 0.413),
         Finding("normal mucosa", 0.033),
     ]
-    assert "".join(sentence.compose(found, Answer.YES)) == (
+    assert "".join(compose_sentence(found, Answer.YES)) == (
         "Read as cancer. Most likely classes: high-grade neoplasia 55 %, adenocarcinoma 41 %."
     )
 
@@ -189,7 +192,7 @@ def test_the_engine_explains_its_own_evidence(engine: BuiltinEngine) -> None:
     (evidence,) = engine.score([noise(224, 224)])
     pieces = list(engine.explain(evidence, Answer.NO))
     assert len(pieces) > 1
-    assert sentence.short(evidence.findings[0]) in "".join(pieces)
+    assert short(evidence.findings[0]) in "".join(pieces)
 
 
 def test_a_network_that_gives_no_numbers_is_unsound() -> None:

@@ -4,11 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from healer import manifest
-from healer.config import Settings
-from healer.engines.choice import choose, converted_folder, open_engine
-from healer.engines.openvino import folder as folders
-from healer.engines.openvino.folder import (
+from healer.engines.openvino.conversion_record import (
     Converted,
     Image,
     Parity,
@@ -17,43 +13,44 @@ from healer.engines.openvino.folder import (
     TileParity,
     Tokens,
     Tolerance,
+    write_conversion,
 )
+from healer.engines.registry import choose_engine, converted_folder, open_engine
 from healer.errors import ConversionIncomplete, ModelIncomplete
-from healer.manifest import Manifest, ManifestFile
 from healer.screening.question import COLORECTAL_CANCER
+from healer.settings.loading import Settings
+from healer.weights.manifest import MANIFEST_FILE, Manifest, ManifestFile, save_manifest, sha256_of
 
 
 def finished_download(folder: Path) -> Path:
     folder.mkdir()
     (folder / "config.json").write_text("{}")
-    entry = ManifestFile(
-        name="config.json", size=2, sha256=manifest.sha256_of(folder / "config.json")
-    )
-    manifest.write(folder, Manifest(model_id="google/x", revision="0" * 40, files=(entry,)))
+    entry = ManifestFile(name="config.json", size=2, sha256=sha256_of(folder / "config.json"))
+    save_manifest(folder, Manifest(model_id="google/x", revision="0" * 40, files=(entry,)))
     return folder
 
 
 def test_auto_takes_the_built_in_where_nothing_was_downloaded(tmp_path: Path) -> None:
-    choice = choose(Settings(model_dir=tmp_path / "absent"))
+    choice = choose_engine(Settings(model_dir=tmp_path / "absent"))
     assert choice.engine == "builtin"
     assert "no finished MedGemma download" in choice.reason
 
 
 def test_auto_takes_medgemma_where_a_download_was_finished(tmp_path: Path) -> None:
-    choice = choose(Settings(model_dir=finished_download(tmp_path / "model")))
+    choice = choose_engine(Settings(model_dir=finished_download(tmp_path / "model")))
     assert choice.engine == "medgemma"
     assert "google/x" in choice.reason
 
 
 def test_auto_does_not_take_a_half_written_folder(tmp_path: Path) -> None:
     folder = finished_download(tmp_path / "model")
-    (folder / manifest.NAME).unlink()
-    assert choose(Settings(model_dir=folder)).engine == "builtin"
+    (folder / MANIFEST_FILE).unlink()
+    assert choose_engine(Settings(model_dir=folder)).engine == "builtin"
 
 
 def test_what_is_asked_for_is_taken_and_fails_if_it_must(tmp_path: Path) -> None:
     settings = Settings(engine="medgemma", model_dir=tmp_path)
-    choice = choose(settings)
+    choice = choose_engine(settings)
     assert (choice.engine, choice.reason) == ("medgemma", "HEALER_ENGINE asks for it")
     with pytest.raises(ModelIncomplete):
         open_engine(choice, settings, COLORECTAL_CANCER)
@@ -63,7 +60,7 @@ def finished_conversion(folder: Path, adapter: str | None = None) -> Path:
     folder.mkdir(parents=True)
     weights = folder / "language.bin"
     weights.write_bytes(b"weights")
-    entry = ManifestFile(name=weights.name, size=7, sha256=manifest.sha256_of(weights))
+    entry = ManifestFile(name=weights.name, size=7, sha256=sha256_of(weights))
     tile = TileParity(
         tile="a", reference_margin=1, margin=1, divergence=0, regret=0, agreed=1, positions=1
     )
@@ -77,7 +74,7 @@ def finished_conversion(folder: Path, adapter: str | None = None) -> Path:
         parity=Parity(tiles=(tile,), tolerance=Tolerance(shift=1, divergence=1, regret=1)),
         files=(entry,),
     )
-    folders.write(folder, record)
+    write_conversion(folder, record)
     return folder
 
 
@@ -87,7 +84,7 @@ def on_cpu(folder: Path, **more: object) -> Settings:
 
 def test_auto_prefers_a_conversion_to_its_download(tmp_path: Path) -> None:
     folder = finished_conversion(finished_download(tmp_path / "model") / "openvino")
-    choice = choose(on_cpu(tmp_path / "model"))
+    choice = choose_engine(on_cpu(tmp_path / "model"))
     assert choice.engine == "openvino"
     assert str(folder) in choice.reason
     assert "google/x" in choice.reason
@@ -96,19 +93,19 @@ def test_auto_prefers_a_conversion_to_its_download(tmp_path: Path) -> None:
 def test_model_dir_may_be_the_conversion_itself(tmp_path: Path) -> None:
     folder = finished_conversion(tmp_path / "converted")
     assert converted_folder(folder) == folder
-    assert choose(on_cpu(folder)).engine == "openvino"
+    assert choose_engine(on_cpu(folder)).engine == "openvino"
 
 
 def test_auto_does_not_take_an_unfinished_conversion(tmp_path: Path) -> None:
     folder = finished_conversion(finished_download(tmp_path / "model") / "openvino")
     (folder / "language.bin").unlink()
-    assert choose(on_cpu(tmp_path / "model")).engine == "medgemma"
+    assert choose_engine(on_cpu(tmp_path / "model")).engine == "medgemma"
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
 def test_an_accelerator_that_was_asked_for_comes_first(tmp_path: Path, device: str) -> None:
     finished_conversion(finished_download(tmp_path / "model") / "openvino")
-    choice = choose(Settings(model_dir=tmp_path / "model", device=device))
+    choice = choose_engine(Settings(model_dir=tmp_path / "model", device=device))
     assert choice.engine == "medgemma"
     assert device in choice.reason
 
@@ -117,17 +114,17 @@ def test_auto_goes_by_whether_torch_sees_cuda(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch")
     finished_conversion(finished_download(tmp_path / "model") / "openvino")
     expected = "medgemma" if torch.cuda.is_available() else "openvino"
-    assert choose(Settings(model_dir=tmp_path / "model")).engine == expected
+    assert choose_engine(Settings(model_dir=tmp_path / "model")).engine == expected
 
 
 @pytest.mark.parametrize(("merged", "engine"), [(None, "medgemma"), ("abc", "openvino")])
 def test_an_adapter_is_served_by_what_can(tmp_path: Path, merged: str | None, engine: str) -> None:
     finished_conversion(finished_download(tmp_path / "model") / "openvino", merged)
-    choice = choose(on_cpu(tmp_path / "model", model_adapter=tmp_path / "adapter"))
+    choice = choose_engine(on_cpu(tmp_path / "model", model_adapter=tmp_path / "adapter"))
     assert choice.engine == engine
 
 
 def test_a_conversion_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     settings = Settings(engine="openvino", model_dir=tmp_path)
     with pytest.raises(ConversionIncomplete, match="healer optimize"):
-        open_engine(choose(settings), settings, COLORECTAL_CANCER)
+        open_engine(choose_engine(settings), settings, COLORECTAL_CANCER)

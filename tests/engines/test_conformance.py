@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from healer.engines.base import Engine
-from healer.engines.builtin import BuiltinEngine
-from healer.engines.fake import FakeEngine
+from healer.engines.builtin.engine import BuiltinEngine
 from healer.screening.question import COLORECTAL_CANCER
 from tests.engines.conformance import EngineConformance, tiles
+from tests.fake_engine import FakeEngine
 
 
 def tiny_medgemma(folder: Path, quantization: str) -> Engine:
     pytest.importorskip("torch")
-    from healer.engines.medgemma import MedGemmaEngine
+    from healer.engines.transformers.engine import MedGemmaEngine
     from tests.gemma import make_checkpoint
 
     return MedGemmaEngine.load(
@@ -31,7 +31,7 @@ def tiny_medgemma(folder: Path, quantization: str) -> Engine:
 def tiny_openvino(folder: Path) -> Engine:
     pytest.importorskip("openvino")
     pytest.importorskip("torch")
-    from healer.engines.openvino import OpenVINOEngine
+    from healer.engines.openvino.engine import OpenVINOEngine
     from tests.engines.openvino.conftest import convert
     from tests.gemma import make_checkpoint
 

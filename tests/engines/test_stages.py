@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from healer.engines.base import Engine
-from healer.engines.builtin import BuiltinEngine
-from healer.engines.stages import Stages
-from healer.screening.selftest import known_tile
+from healer.engines.base import Engine, StageTimer
+from healer.engines.builtin.engine import BuiltinEngine
+from healer.screening.screener import known_tile
 
 
 def test_a_batchs_time_is_shared_among_its_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 4.0, 5.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
-    stages = Stages(["one", "other"])
+    stages = StageTimer(["one", "other"])
     stages.ended("preprocess")
     stages.ended("infer")
     assert stages == {"preprocess": 2.0, "infer": 0.5}

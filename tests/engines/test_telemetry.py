@@ -7,7 +7,7 @@ from pathlib import Path
 
 LOOK = """
 from healer.engines.builtin import BuiltinEngine
-from healer.screening.selftest import known_tile
+from healer.screening.screener import known_tile
 BuiltinEngine(threads=1).score([known_tile()])
 """
 # Under any of these its telemetry is off by itself.

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from healer.engines.builtin import BuiltinEngine
-from healer.engines.fake import FakeEngine
+from healer.engines.builtin.engine import BuiltinEngine
 from healer.errors import ResultsMismatch
 from healer.evaluation.answers import (
     BATCH,
@@ -24,13 +23,13 @@ from healer.evaluation.answers import (
     read_csv,
     write_csv,
 )
-from healer.evaluation.datasets import Dataset, Limits, read
-from healer.evaluation.labels import Mapping
+from healer.evaluation.datasets import Dataset, Limits, read_dataset
+from healer.evaluation.published import LabelMapping
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE
-from healer.screening.screener import Screener
-from healer.screening.selftest import known_tile
+from healer.screening.screener import Screener, known_tile
 from tests.evaluation.tiles import foldered
+from tests.fake_engine import FakeEngine
 
 LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000)
 SHIFTS = ["none", "blur"]
@@ -38,8 +37,8 @@ SLOW_RUN = """
 import sys, time
 from pathlib import Path
 from healer.commands.evaluate import Request, evaluate
-from healer.config import load_settings
-from healer.engines.fake import FakeEngine
+from healer.settings import load_settings
+from tests.fake_engine import FakeEngine
 from healer.screening.screener import Screener
 
 class Slow(FakeEngine):
@@ -54,7 +53,7 @@ evaluate(load_settings(), request, Screener(Slow()))
 
 @pytest.fixture
 def dataset(tmp_path: Path) -> Dataset:
-    return read(foldered(tmp_path / "tiles", each=12), Mapping())
+    return read_dataset(foldered(tmp_path / "tiles", each=12), LabelMapping())
 
 
 def asked(dataset: Dataset, folder: Path) -> list[Row]:
@@ -165,7 +164,7 @@ def timeless(folder: Path) -> dict[str, object]:
 def test_a_name_that_is_no_utf_8_is_kept_and_written_so_that_it_is_found(tmp_path: Path) -> None:
     folder = foldered(tmp_path / "tiles", each=2)
     (folder / "normal" / "000.png").rename(folder / "normal" / "M\udcfcller.png")
-    dataset = read(folder, Mapping())
+    dataset = read_dataset(folder, LabelMapping())
     rows = asked(dataset, tmp_path / "run")
     assert "normal/M\udcfcller.png" in {row.path for row in rows}
     assert all(row.margin is not None for row in rows)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from healer.errors import ArchiveUnsafe, DatasetUnreadable
-from healer.evaluation.archives import unpack
+from healer.evaluation.fetch import unpack
 
 
 def zipped(file: Path, **members: bytes) -> Path:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from healer.evaluation.baseline import ColourModel, histogram
-from healer.evaluation.folds import by_case
+from healer.evaluation.assess import ColourModel, colour_histogram
+from healer.evaluation.bootstrap import by_case
 
 CASES = np.array([f"case {at // 5}" for at in range(60)])
 TRUTH = np.array([(at // 5) % 2 == 0 for at in range(60)])
@@ -13,10 +13,10 @@ TRUTH = np.array([(at // 5) % 2 == 0 for at in range(60)])
 
 def test_a_histogram_sums_to_one_before_its_roots() -> None:
     tile = np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8)
-    found = histogram(tile)
+    found = colour_histogram(tile)
     assert found.shape == (432,)
     assert (found**2).sum() == pytest.approx(1)
-    assert (histogram(tile[::-1]) == found).all()
+    assert (colour_histogram(tile[::-1]) == found).all()
 
 
 def test_a_colour_that_tells_is_learnt_and_one_that_does_not_is_not() -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from healer.engines.base import Answer, Evidence
 from healer.errors import NotCalibratable
 from healer.evaluation.calibrate import (
-    calibrate,
+    fit_calibration,
     operating_points,
     platt,
     sigmoid,
@@ -76,14 +76,14 @@ def cases(count: int) -> NDArray[np.str_]:
 def test_too_few_of_either_answer_are_refused() -> None:
     margins, truth = drawn(1.0, 0.0, count=60)
     with pytest.raises(NotCalibratable, match="3 tiles are yes"):
-        calibrate(margins, np.arange(60) < 3, cases(60))
+        fit_calibration(margins, np.arange(60) < 3, cases(60))
     with pytest.raises(NotCalibratable, match="two cases"):
-        calibrate(margins, truth, np.full(60, "one"))
+        fit_calibration(margins, truth, np.full(60, "one"))
 
 
 def test_quality_is_measured_on_cases_left_out_and_platt_mends_a_bad_scale() -> None:
     margins, truth = drawn(0.3, -1.0, count=4000)
-    found = calibrate(margins, truth, cases(4000))
+    found = fit_calibration(margins, truth, cases(4000))
     assert found.quality["platt"]["ece"] < 0.03
     assert found.quality["as it comes"]["ece"] > 0.1
     assert found.quality["platt"]["log_loss"] < found.quality["temperature"]["log_loss"]
@@ -95,7 +95,7 @@ def test_batch_calibration_takes_an_offset_away_without_labels() -> None:
     rng = np.random.default_rng(0)
     truth = rng.random(4000) < 0.5
     margins = np.where(truth, 2.0, -2.0) + rng.normal(0, 2, 4000) + 5
-    found = calibrate(margins, truth, cases(4000))
+    found = fit_calibration(margins, truth, cases(4000))
     assert found.quality["batch"]["brier"] < found.quality["as it comes"]["brier"] / 2
     assert found.quality["batch"]["brier"] < found.quality["temperature"]["brier"]
 
@@ -165,7 +165,7 @@ def test_cuts_that_cross_become_one_between() -> None:
 
 def test_the_service_gives_the_verdicts_the_fit_promised() -> None:
     margins, truth = drawn(0.6, 0.2, count=600)
-    found = calibrate(margins, truth, cases(600))
+    found = fit_calibration(margins, truth, cases(600))
     said = [
         decided(p, found.points.lower, found.points.upper)
         for p in found.fit.probabilities(margins).tolist()
@@ -181,8 +181,8 @@ def test_points_hold_in_the_hardest_place_too() -> None:
     truth = np.arange(600) % 2 == 0
     home = rng.normal(np.where(truth, 2.0, -2.0), 1.0)
     harder = home + rng.normal(-0.8, 1.2, 600)
-    alone = calibrate(home, truth, cases(600))
-    found = calibrate(home, truth, cases(600), [harder])
+    alone = fit_calibration(home, truth, cases(600))
+    found = fit_calibration(home, truth, cases(600), [harder])
     assert found.fit == alone.fit
     assert found.points.lower < alone.points.lower
     for margins in (home, harder):

@@ -17,10 +17,8 @@ from healer.errors import (
     DatasetUnreachable,
     DownloadRefused,
 )
-from healer.evaluation.fetch import fetch
-from healer.evaluation.known import KNOWN, Archive, Known
-from healer.evaluation.labels import Mapping
-from healer.evaluation.locate import locate
+from healer.evaluation.fetch import fetch, locate
+from healer.evaluation.published import PUBLISHED, LabelMapping, PublishedArchive, PublishedDataset
 from tests.evaluation.tiles import foldered
 
 
@@ -70,9 +68,11 @@ def server() -> Iterator[Server]:
         thread.join()
 
 
-def served(server: Server, known: Known, name: str, data: bytes, checksum: str | None) -> Known:
+def served(
+    server: Server, known: PublishedDataset, name: str, data: bytes, checksum: str | None
+) -> PublishedDataset:
     server.files[name] = data
-    return replace(known, archive=Archive(server.url(name), checksum=checksum))
+    return replace(known, archive=PublishedArchive(server.url(name), checksum=checksum))
 
 
 @pytest.fixture
@@ -96,12 +96,12 @@ def quiet(_done: int, _total: int | None) -> None:
 def test_a_zip_is_fetched_checked_and_unpacked(
     server: Server, zipped: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = served(server, KNOWN["crc-val-he-7k"], "CRC.zip", zipped, sha256(zipped))
-    monkeypatch.setitem(KNOWN, known.name, known)
+    known = served(server, PUBLISHED["crc-val-he-7k"], "CRC.zip", zipped, sha256(zipped))
+    monkeypatch.setitem(PUBLISHED, known.name, known)
     said: list[str] = []
     for _ in range(2):
         dataset = locate(
-            known.name, Mapping(), said.append, quiet, download=True, folder=tmp_path / "data"
+            known.name, LabelMapping(), said.append, quiet, download=True, folder=tmp_path / "data"
         )
         assert len(dataset.items) == 6
         assert dataset.name == known.name
@@ -112,14 +112,14 @@ def test_a_zip_is_fetched_checked_and_unpacked(
 
 def test_nothing_is_fetched_unless_asked(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFound, match=r"--download.*CC BY 4\.0"):
-        locate("crc-val-he-7k", Mapping(), print, quiet, folder=tmp_path)
+        locate("crc-val-he-7k", LabelMapping(), print, quiet, folder=tmp_path)
     assert server.ranges == []
 
 
 def test_a_download_goes_on_where_it_broke_off(
     server: Server, zipped: bytes, tmp_path: Path
 ) -> None:
-    known = served(server, KNOWN["crc-val-he-7k"], "CRC.zip", zipped, sha256(zipped))
+    known = served(server, PUBLISHED["crc-val-he-7k"], "CRC.zip", zipped, sha256(zipped))
     server.most = 1000
     with pytest.raises(DatasetUnreachable, match="goes on where it stopped"):
         fetch(known, tmp_path / "data", print, quiet)
@@ -130,7 +130,7 @@ def test_a_download_goes_on_where_it_broke_off(
 def test_another_checksum_is_refused_and_the_file_deleted(
     server: Server, zipped: bytes, tmp_path: Path
 ) -> None:
-    known = served(server, KNOWN["crc-val-he-7k"], "CRC.zip", zipped, "md5:" + "0" * 32)
+    known = served(server, PUBLISHED["crc-val-he-7k"], "CRC.zip", zipped, "md5:" + "0" * 32)
     with pytest.raises(DatasetDamaged, match=r"md5 [0-9a-f]{32}, not 0{32}"):
         fetch(known, tmp_path / "data", print, quiet)
     assert list((tmp_path / "data").iterdir()) == []
@@ -139,14 +139,14 @@ def test_another_checksum_is_refused_and_the_file_deleted(
 def test_without_a_known_checksum_the_computed_one_is_said(
     server: Server, zipped: bytes, tmp_path: Path
 ) -> None:
-    known = served(server, KNOWN["crc-val-he-7k"], "CRC.zip", zipped, None)
+    known = served(server, PUBLISHED["crc-val-he-7k"], "CRC.zip", zipped, None)
     said: list[str] = []
     fetch(known, tmp_path / "data", said.append, quiet)
     assert f"computed sha256 {sha256(zipped).removeprefix('sha256:')}" in said[1]
 
 
 def test_more_than_announced_is_refused(server: Server, zipped: bytes, tmp_path: Path) -> None:
-    known = served(server, KNOWN["crc-val-he-7k"], "CRC.zip", zipped, sha256(zipped))
+    known = served(server, PUBLISHED["crc-val-he-7k"], "CRC.zip", zipped, sha256(zipped))
     assert known.archive
     small = replace(known, archive=replace(known.archive, size_bytes=100))
     with pytest.raises(DatasetDamaged, match="larger than 100 bytes"):
@@ -162,12 +162,12 @@ def test_pathmnist_stays_one_file(server: Server, tmp_path: Path) -> None:
     )
     data = (tmp_path / "p.npz").read_bytes()
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    known = served(server, KNOWN["pathmnist"], "pathmnist.npz", data, f"md5:{md5}")
+    known = served(server, PUBLISHED["pathmnist"], "pathmnist.npz", data, f"md5:{md5}")
     assert fetch(known, tmp_path / "data", print, quiet).name == "pathmnist.npz"
 
 
 def test_a_publisher_that_does_not_have_it_is_said(server: Server, tmp_path: Path) -> None:
-    known = replace(KNOWN["crc-val-he-7k"], archive=Archive(server.url("gone.zip")))
+    known = replace(PUBLISHED["crc-val-he-7k"], archive=PublishedArchive(server.url("gone.zip")))
     with pytest.raises(DatasetUnreachable, match="404"):
         fetch(known, tmp_path, print, quiet)
 
@@ -177,7 +177,7 @@ def test_what_healer_cannot_fetch_is_said_with_the_publishers_page(
     name: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DownloadRefused, match="https://"):
-        fetch(KNOWN[name], tmp_path, print, quiet)
+        fetch(PUBLISHED[name], tmp_path, print, quiet)
 
 
 def test_an_archive_of_ones_own_is_unpacked_once(zipped: bytes, tmp_path: Path) -> None:
@@ -185,6 +185,6 @@ def test_an_archive_of_ones_own_is_unpacked_once(zipped: bytes, tmp_path: Path) 
     file.write_bytes(zipped)
     said: list[str] = []
     for _ in range(2):
-        dataset = locate(str(file), Mapping(), said.append, quiet, folder=tmp_path / "data")
+        dataset = locate(str(file), LabelMapping(), said.append, quiet, folder=tmp_path / "data")
         assert len(dataset.items) == 6
     assert len(said) == 1

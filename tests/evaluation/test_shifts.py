@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from healer.evaluation.shifts import NONE, SHIFTS, TITLES, name_of
-from healer.screening.selftest import known_tile
+from healer.screening.screener import known_tile
 
 
 @pytest.mark.parametrize("name", SHIFTS)

@@ -10,12 +10,12 @@ from contextlib import contextmanager
 import httpx2 as httpx
 from starlette.testclient import TestClient
 
-from healer.config import Settings
 from healer.engines.base import Engine, Evidence
-from healer.engines.fake import FakeEngine
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 from healer.main import create_app
-from tests.serving.conftest import png, wait_until_ready
+from healer.settings.loading import Settings
+from tests.fake_engine import FakeEngine
+from tests.server.conftest import png, wait_until_ready
 
 STREAM = {"Accept": "text/event-stream"}
 

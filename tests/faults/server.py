@@ -12,12 +12,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from healer.commands import serve
-from healer.config import Settings
 from healer.engines.base import Answer, Evidence
-from healer.engines.fake import FakeEngine
-from healer.imaging.tile import Tile
-from healer.isolation.admitting import open_admitting
+from healer.images.tile import Tile
 from healer.main import create_app
+from healer.sandbox.loader import open_image_loader
+from healer.settings.loading import Settings
+from tests.fake_engine import FakeEngine
 
 
 class Ruled(FakeEngine):
@@ -43,7 +43,7 @@ def main(folder: str, grace: str) -> None:
     serve.GRACE_SECONDS = int(grace)
     settings = Settings(gate="off")
     app = create_app(settings, engine=Ruled(Path(folder)))
-    app.state.admitting = open_admitting(settings)
+    app.state.admitting = open_image_loader(settings)
     serve.run(app, settings)
 
 

@@ -16,7 +16,7 @@ import httpx2 as httpx
 
 from tests.conftest import REPO
 from tests.faults.asking import until
-from tests.serving.conftest import png
+from tests.server.conftest import png
 
 OURS = ("tests.faults.server",)
 

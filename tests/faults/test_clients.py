@@ -17,10 +17,10 @@ import uvicorn
 from healer.commands.serve import config_of
 from healer.engines.base import Answer, Evidence
 from healer.main import create_app
-from healer.serving.service import Service
+from healer.server.service import Service
 from tests.faults.asking import STREAM, Gated, ask, service, settings, until
 from tests.faults.fault import Fault, Shown, shows
-from tests.serving.conftest import png
+from tests.server.conftest import png
 
 LONG_WORD = "a" * 1024 * 1024
 WORDS = 16  # of that length: more than two sockets hold

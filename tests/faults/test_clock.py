@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from healer.audit.export import verify
 from healer.audit.store import Store
-from healer.audit.verify import verify
 from tests.conftest import REPO
 from tests.faults.asking import until
 from tests.faults.fault import Fault, Shown, shows

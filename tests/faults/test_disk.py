@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from healer.audit.export import verify
 from healer.audit.store import PAUSE_SECONDS, Store
-from healer.audit.verify import verify
 from tests.engines.openvino.conftest import convert
 from tests.faults.asking import until
 from tests.faults.fault import Fault, Shown, shows

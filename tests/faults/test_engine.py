@@ -9,14 +9,15 @@ import pytest
 from starlette.testclient import TestClient
 
 from healer.engines.base import Answer, Evidence
-from healer.engines.fake import FakeEngine
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 from healer.main import create_app
-from healer.queueing import lane
+from healer.scheduling import worker
+from healer.scheduling.worker import AGAIN_SECONDS, DOUBT_AFTER
+from tests.fake_engine import FakeEngine
 from tests.faults.asking import STREAM, Gated, ask, service, settings, until
 from tests.faults.fault import Fault, Shown, shows
-from tests.serving.conftest import wait_until_ready
-from tests.serving.test_events import events_of
+from tests.server.conftest import wait_until_ready
+from tests.server.test_events import events_of
 
 
 class Frail(FakeEngine):
@@ -115,21 +116,21 @@ def test_the_engine_panics(shown: Shown) -> None:
 @shows(
     Fault(
         "The model fails again and again",
-        f"the engine raises {lane.DOUBT_AFTER} times in a row, and at its self-test",
+        f"the engine raises {DOUBT_AFTER} times in a row, and at its self-test",
         status=503,
         code="model_not_ready",
         retry_after=5,
         not_ready="The model failed",
         health="The model failed",
-        recovery=f"the self-test, tried every {lane.AGAIN_SECONDS:g} s, once it passes",
+        recovery=f"the self-test, tried every {AGAIN_SECONDS:g} s, once it passes",
     )
 )
 def test_the_engine_raises_again_and_again(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "AGAIN_SECONDS", 0.01)
     engine = Frail()
     with service(engine) as client:
         engine.look = RuntimeError("of its own")
-        for _ in range(lane.DOUBT_AFTER):
+        for _ in range(DOUBT_AFTER):
             assert ask(client).json()["code"] == "engine_failed"
         until(lambda: client.get("/ready").status_code == 503)
         shown.client(ask(client))

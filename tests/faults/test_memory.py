@@ -14,15 +14,15 @@ import psutil
 import pytest
 from starlette.testclient import TestClient
 
-from healer.engines.fake import FakeEngine
-from healer.isolation.admitting import Isolated
-from healer.isolation.limits import Limits
 from healer.main import create_app
+from healer.sandbox.limits import Limits
+from healer.sandbox.loader import Sandboxed
+from tests.fake_engine import FakeEngine
 from tests.faults.asking import ask, settings, until
 from tests.faults.fault import Fault, Shown, shows
 from tests.faults.supervised import supervised
-from tests.imaging.hostile import corpus
-from tests.serving.conftest import png, wait_until_ready
+from tests.images.hostile import corpus
+from tests.server.conftest import png, wait_until_ready
 
 LARGE = (6000, 6000)  # 108 MB once decoded
 SPARE = 24 * 1024 * 1024
@@ -69,7 +69,7 @@ def test_there_is_no_memory_left(shown: Shown, tmp_path: Path) -> None:
 def test_a_decoder_is_killed(shown: Shown) -> None:
     endless = next(each.make() for each in corpus() if each.group == "never ends")
     app = create_app(settings(), engine=FakeEngine())
-    app.state.admitting = decoders = Isolated(Limits(40_000_000, 20 * 1024 * 1024, 1000), 1)
+    app.state.admitting = decoders = Sandboxed(Limits(40_000_000, 20 * 1024 * 1024, 1000), 1)
     with TestClient(app) as client, ThreadPoolExecutor(1) as pool:
         wait_until_ready(client)
         assert ask(client).status_code == 200

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from healer.main import create_app
 from tests.faults.asking import ask, settings, until
 from tests.faults.fault import Fault, Shown, shows
-from tests.serving.conftest import wait_until_ready
+from tests.server.conftest import wait_until_ready
 
 
 @pytest.fixture

@@ -14,14 +14,14 @@ import httpx2 as httpx
 import pytest
 import yaml
 
+from healer.audit.export import verify
 from healer.audit.store import Store
-from healer.audit.verify import verify
 from healer.commands.serve import GRACE_SECONDS, HUNG
 from tests.conftest import REPO
 from tests.faults.asking import STREAM, Gated, ask, service, until
 from tests.faults.fault import Fault, Shown, shows
 from tests.faults.supervised import Supervised, supervised
-from tests.serving.conftest import png
+from tests.server.conftest import png
 
 WAITING = 10
 

@@ -8,31 +8,30 @@ from contextlib import contextmanager
 import pytest
 from starlette.testclient import TestClient
 
-from healer.engines.openai import OpenAIEngine
 from healer.engines.openai import engine as engine_module
-from healer.engines.openai.patience import Patience
+from healer.engines.openai.client import RetryPolicy
+from healer.engines.openai.engine import OpenAIEngine
 from healer.main import create_app
-from healer.queueing import lane
+from healer.scheduling import worker
 from healer.screening.question import COLORECTAL_CANCER
-from healer.serving import model as model_module
-from healer.serving import upstream as upstream_module
+from healer.server import model, upstream_probe
 from tests.engines.openai.upstream import MODEL, Upstream, answered, late, replied
 from tests.engines.openai.upstream import Fault as Failing
 from tests.faults.asking import ask, service, settings
 from tests.faults.fault import Fault, Shown, shows
 from tests.faults.supervised import free_port
-from tests.serving.conftest import wait_until_ready
+from tests.server.conftest import wait_until_ready
 
-BRIEF = Patience(timeout=0.5, attempts=2, wait=0.001, jitter=0.001, threshold=3, rest=0.05)
+BRIEF = RetryPolicy(timeout=0.5, attempts=2, wait=0.001, jitter=0.001, threshold=3, rest=0.05)
 ITSELF = "the server; it is asked again by itself"
 
 
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lane, "AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(model_module, "ABSENT_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.01)
     monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
-    monkeypatch.setattr(upstream_module, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
 
 
 @contextmanager
@@ -91,8 +90,8 @@ def test_the_server_is_gone(shown: Shown) -> None:
         code="upstream_unreachable",
         retry_after=5,
         recovery=ITSELF,
-        also=f"After {Patience().threshold} failures in a row it has {Patience().rest:g} s of "
-        "rest, in which nobody asks it and `/ready` is 503.",
+        also=f"After {RetryPolicy().threshold} failures in a row it has "
+        f"{RetryPolicy().rest:g} s of rest, in which nobody asks it and `/ready` is 503.",
     )
 )
 def test_the_server_fails(shown: Shown) -> None:

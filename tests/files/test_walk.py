@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healer.files import LeftOut, Reason, walk, walk_all
+from healer.files.leftout import LeftOut, Reason
+from healer.files.walk import walk, walk_all
 
 
 def put(folder: Path, *names: str) -> Path:

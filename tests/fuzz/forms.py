@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from tests.imaging.hostile.parts import encode, tissue
+from tests.images.hostile.parts import encode, tissue
 
 BOUNDARY = b"----healer"
 TYPE = f"multipart/form-data; boundary={BOUNDARY.decode()}"

@@ -11,8 +11,8 @@ from random import Random
 import numpy as np
 from PIL import Image
 
-from tests.imaging.codings import sixteen, written
-from tests.imaging.hostile.parts import FORMATS, LOSSLESS, encode, tissue
+from tests.images.codings import sixteen, written
+from tests.images.hostile.parts import FORMATS, LOSSLESS, encode, tissue
 
 # Where a length, a count or an offset goes wrong.
 NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)

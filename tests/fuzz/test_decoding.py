@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from healer import errors
-from healer.imaging import decode
-from healer.screening.admission import Admitted, admit
+from healer.images.decode import decode
+from healer.quality.gate import LoadedTile, load_tile
 from tests.fuzz.mutations import LONGEST, mutated, seeds
 
 MAX_PIXELS = 250_000
@@ -28,9 +28,9 @@ def test_a_spoilt_picture_is_read_or_refused(chance: random.Random) -> None:
         assert 0 < tile.pixels.nbytes <= 3 * MAX_PIXELS
 
 
-def outcome_of(data: bytes) -> Admitted | errors.RequestError:
+def outcome_of(data: bytes) -> LoadedTile | errors.RequestError:
     try:
-        return admit(data, "warn", MAX_PIXELS)
+        return load_tile(data, "warn", MAX_PIXELS)
     except errors.RequestError as error:
         return error
 
@@ -41,5 +41,5 @@ def test_the_seeds_are_good_and_their_mutants_are_not_all_bad() -> None:
     chance = random.Random(7)  # noqa: S311
     mutants = [mutated(chance, seeds()) for _ in range(500)]
     assert all(len(each) <= LONGEST for each in mutants)
-    read = sum(isinstance(outcome_of(each), Admitted) for each in mutants)
+    read = sum(isinstance(outcome_of(each), LoadedTile) for each in mutants)
     assert 50 < read < 450

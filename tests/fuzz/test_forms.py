@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from healer.config import Settings
-from healer.engines.fake import FakeEngine
 from healer.main import create_app
+from healer.settings.loading import Settings
+from tests.fake_engine import FakeEngine
 from tests.fuzz.forms import TYPE, TYPES, seeds
 from tests.fuzz.mutations import mutated
-from tests.serving.conftest import wait_until_ready
+from tests.server.conftest import wait_until_ready
 
 
 @pytest.fixture(scope="module")

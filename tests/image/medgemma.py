@@ -96,7 +96,7 @@ def show_remade(at: Bench, order: Order) -> None:
 def show_frozen(at: Bench, order: Order) -> None:
     """With the model stage as an image of its own, not even a change of the converter runs it."""
     at.build(replace(order, tag="localhost/healer-model", target="model"))
-    change(at, "src/healer/optimize/order.py")
+    change(at, "src/healer/conversion/request.py")
     contexts = {"model": "container-image://localhost/healer-model"}
     built = at.build(replace(order, contexts=contexts, secrets={}))
     assert not [step for step in built.made + built.reused if "./acquire" in step], built.log

@@ -16,13 +16,13 @@ from pathlib import Path
 from filelock import FileLock
 from PIL import Image
 
-from healer.screening.selftest import known_tile
+from healer.screening.screener import known_tile
 from tests.conftest import REPO
 from tests.image import archive, bases, checks
 from tests.image.buildah import Buildah, Built, Order
 from tests.image.container import Container
 
-CHANGED = Path("src/healer/serving/routes.py")
+CHANGED = Path("src/healer/server/routes.py")
 MOST_BYTES = 30e9  # of layers, before they are all made anew
 TOOLS = ("buildah", "debootstrap", "git", "node", "npm", "unshare")
 

@@ -37,7 +37,7 @@ def test_the_model_stage_copies_the_modules_that_make_the_model(tmp_path: Path) 
     pytest.importorskip("openvino")
     pytest.importorskip("torch")
     copy_into(tmp_path)
-    code = "import healer.download, healer.optimize.__main__, healer.optimize.reference"
+    code = "import healer.download, healer.conversion.__main__, healer.conversion.verify"
     done = subprocess.run(
         [sys.executable, "-c", code],
         env={"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)},

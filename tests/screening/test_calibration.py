@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from healer.config import Settings
 from healer.engines.base import Answer, EngineInfo, Evidence
-from healer.engines.fake import FakeEngine
 from healer.errors import CalibrationMismatch, CalibrationUnreadable
 from healer.screening import calibration
 from healer.screening.calibration import Binding, Calibration, Fitted
 from healer.screening.opening import find_calibration
 from healer.screening.verdict import decide
+from healer.settings.loading import Settings
+from tests.fake_engine import FakeEngine
 
 INFO = dataclasses.replace(FakeEngine.info, engine="medgemma")
 SAMPLE = Calibration(
@@ -28,7 +28,7 @@ SAMPLE = Calibration(
 
 
 def saved(folder: Path, sample: Calibration = SAMPLE) -> Path:
-    path = folder / calibration.NAME
+    path = folder / calibration.CALIBRATION_FILE
     path.write_text(sample.model_dump_json())
     return path
 
@@ -63,7 +63,7 @@ def test_one_point_leaves_nothing_indeterminate() -> None:
 
 
 def test_what_was_saved_is_what_is_loaded(tmp_path: Path) -> None:
-    assert calibration.load(saved(tmp_path), INFO) == SAMPLE
+    assert calibration.load_calibration(saved(tmp_path), INFO) == SAMPLE
 
 
 def test_its_id_changes_with_anything_in_it() -> None:
@@ -78,21 +78,24 @@ def test_a_calibration_for_anything_else_is_refused_with_the_part_named(
     fields = {**dataclasses.asdict(INFO), part: "other"}
     served = EngineInfo(**fields)
     with pytest.raises(CalibrationMismatch, match=f"was fitted for {part} ") as caught:
-        calibration.load(saved(tmp_path), served)
+        calibration.load_calibration(saved(tmp_path), served)
     assert caught.value.serving == "other"
 
 
 def test_the_device_does_not_bind(tmp_path: Path) -> None:
-    assert calibration.load(saved(tmp_path), dataclasses.replace(INFO, device="cuda")) == SAMPLE
+    assert (
+        calibration.load_calibration(saved(tmp_path), dataclasses.replace(INFO, device="cuda"))
+        == SAMPLE
+    )
 
 
 @pytest.mark.parametrize(
     "text", ["", "{}", SAMPLE.model_dump_json().replace("0.7", "0.2"), '{"slope": "steep"}']
 )
 def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
-    (tmp_path / calibration.NAME).write_text(text)
-    with pytest.raises(CalibrationUnreadable, match=calibration.NAME):
-        calibration.load(tmp_path / calibration.NAME, INFO)
+    (tmp_path / calibration.CALIBRATION_FILE).write_text(text)
+    with pytest.raises(CalibrationUnreadable, match=calibration.CALIBRATION_FILE):
+        calibration.load_calibration(tmp_path / calibration.CALIBRATION_FILE, INFO)
 
 
 def test_auto_takes_what_lies_with_the_model(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from healer.engines.base import FieldScale
 from healer.engines.builtin.engine import SCALE
-from healer.engines.fake import FakeEngine
-from healer.imaging.tile import Tile
-from healer.screening import field
-from healer.screening.field import LEAST_SIDE, MOST_WINDOWS, Grid
+from healer.images.tile import Tile
+from healer.screening.wide_field import LEAST_SIDE, MOST_WINDOWS, Grid, is_wide, wide_field_warning
+from tests.fake_engine import FakeEngine
 
 LENGTHS = st.integers(64, 9000)
 
@@ -38,7 +37,7 @@ def blank(width: int, height: int, mpp: float | None = None) -> Tile:
     ],
 )
 def test_ordinary_tiles_are_not_wide(width: int, height: int, mpp: float | None) -> None:
-    assert not field.is_wide(blank(width, height, mpp), FakeEngine())
+    assert not is_wide(blank(width, height, mpp), FakeEngine())
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def test_ordinary_tiles_are_not_wide(width: int, height: int, mpp: float | None)
     ],
 )
 def test_wide_fields_are(width: int, height: int, mpp: float | None) -> None:
-    assert field.is_wide(blank(width, height, mpp), FakeEngine())
+    assert is_wide(blank(width, height, mpp), FakeEngine())
 
 
 def test_windows_show_tissue_at_the_scale_of_training() -> None:
@@ -96,8 +95,8 @@ def test_a_picture_too_large_to_read_as_a_whole_is_sampled() -> None:
 
 
 def test_the_warning_says_what_was_assumed() -> None:
-    warning = field.warning(blank(3100, 2088), FakeEngine(), "So it was.")
+    warning = wide_field_warning(blank(3100, 2088), FakeEngine(), "So it was.")
     assert (warning.code, warning.measured, warning.threshold) == ("wide_field", 1550, 650)
     assert "1550 µm" in warning.sentence
     assert "assumed" in warning.sentence
-    assert "assumed" not in field.warning(blank(3100, 2088, 0.5), FakeEngine(), "").sentence
+    assert "assumed" not in wide_field_warning(blank(3100, 2088, 0.5), FakeEngine(), "").sentence

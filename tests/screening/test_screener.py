@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from healer.engines.base import Answer, Evidence
-from healer.engines.fake import FakeEngine
 from healer.errors import ModelUnsound
-from healer.imaging import Tile
+from healer.images.tile import Tile
 from healer.screening.calibration import sigmoid
-from healer.screening.screener import Screener
-from healer.screening.selftest import known_tile, self_test
+from healer.screening.screener import Screener, known_tile, self_test
 from healer.screening.verdict import LEAST_MASS, decide
+from tests.fake_engine import FakeEngine
 
 
 class ScriptedEngine(FakeEngine):

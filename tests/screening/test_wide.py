@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from healer.engines.base import Answer, Evidence, FieldScale
-from healer.engines.builtin import BuiltinEngine
-from healer.engines.fake import FakeEngine
-from healer.imaging.tile import Tile
+from healer.engines.builtin.engine import BuiltinEngine
+from healer.images.tile import Tile
 from healer.screening import calibration
 from healer.screening.opening import SHIPPED
-from healer.screening.screener import Look, Screener
-from healer.screening.selftest import known_tile
-from healer.screening.wide import AT_ONCE, RULE
+from healer.screening.screener import Score, Screener, known_tile
+from healer.screening.wide_field import AT_ONCE, RULE
+from tests.fake_engine import FakeEngine
 
 WIDTH, HEIGHT = 3100, 2088
 ACROSS, DOWN = 620, 696  # a fifteenth of it
@@ -51,7 +50,7 @@ def redden(pixels: NDArray[np.uint8], x: int, y: int, side: int) -> None:
     part[..., 0], part[..., 1] = 255, part[..., 1] // 3
 
 
-def look_at(pixels: NDArray[np.uint8], mpp: float | None = 1.0) -> tuple[Look, Reader]:
+def look_at(pixels: NDArray[np.uint8], mpp: float | None = 1.0) -> tuple[Score, Reader]:
     engine = Reader()
     return Screener(engine).look([Tile(pixels, mpp)])[0], engine
 
@@ -133,7 +132,7 @@ def test_it_is_read_a_few_windows_a_step() -> None:
 @pytest.fixture(scope="module")
 def builtin() -> Iterator[Screener]:
     engine = BuiltinEngine()
-    yield Screener(engine, calibration.load(SHIPPED, engine.info))
+    yield Screener(engine, calibration.load_calibration(SHIPPED, engine.info))
     engine.close()
 
 

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from healer.engines.builtin import files
+from healer.engines.builtin.model_files import CARD, MODEL_FOLDER
 from healer.evaluation.shifts import NONE, SHIFTS
 from training import card, evaluate, second, wide
 
@@ -38,7 +38,7 @@ def test_wide_fields_hide_no_cancer() -> None:
 
 def test_the_shipped_network_is_the_measured_recipe() -> None:
     results = json.loads(evaluate.RESULTS.read_text(encoding="utf-8"))
-    shipped = json.loads((files.FOLDER / files.CARD).read_text(encoding="utf-8"))["training"]
+    shipped = json.loads((MODEL_FOLDER / CARD).read_text(encoding="utf-8"))["training"]
     assert shipped == {**results["recipe"], "folds": results["folds"], "seeds": results["seeds"]}
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from healer.engines.builtin import BuiltinEngine
+from healer.engines.builtin.engine import BuiltinEngine
 from healer.evaluation.shifts import SHIFTS
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 from training import baseline, card, crossval, evaluate, export
 from training.data import Tiles
 from training.fit import Recipe

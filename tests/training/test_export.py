@@ -9,7 +9,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto
 
-from healer.engines.builtin import files
+from healer.engines.builtin.model_files import CARD, NETWORK, read_model_files
 from healer.engines.builtin.preprocess import SIDE
 from training import export
 from training.network import Ensemble, Network
@@ -24,7 +24,7 @@ def test_onnx_equals_torch(tmp_path: Path) -> None:
     networks = members()
     export.write(networks, {}, tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, SIDE, SIDE), dtype=np.uint8)
-    session = onnxruntime.InferenceSession(tmp_path / files.NETWORK)
+    session = onnxruntime.InferenceSession(tmp_path / NETWORK)
     (served,) = session.run(None, {"pixels": pixels})
     with torch.inference_mode():
         trained = Ensemble(networks).eval()(torch.from_numpy(pixels)).numpy()
@@ -40,8 +40,8 @@ def test_large_weights_are_stored_in_half_precision() -> None:
 
 def test_the_json_vouches_for_the_network(tmp_path: Path) -> None:
     export.write(members(), {"epochs": 3}, tmp_path)
-    card = json.loads((tmp_path / files.CARD).read_text(encoding="utf-8"))
-    network = (tmp_path / files.NETWORK).read_bytes()
+    card = json.loads((tmp_path / CARD).read_text(encoding="utf-8"))
+    network = (tmp_path / NETWORK).read_bytes()
     assert card["sha256"] == hashlib.sha256(network).hexdigest()
     assert card["training"] == {"epochs": 3}
-    assert files.read(tmp_path).names[0] == "adenocarcinoma"
+    assert read_model_files(tmp_path).names[0] == "adenocarcinoma"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from healer.engines.builtin.margin import SHARED
+from healer.engines.builtin.classes import HIGH_GRADE_SHARE
 from training import metrics
 from training.data import LABELS, OUTPUTS
 
@@ -22,7 +22,7 @@ def test_the_margin_is_the_log_odds() -> None:
     each = scores(1.0)
     shares = np.exp(each[:, 2])
     assert np.allclose(metrics.margin(each, 2), np.log(shares / (1 - shares)), atol=1e-3)
-    cancer = np.exp(each[:, 0]) + SHARED * np.exp(each[:, 1])
+    cancer = np.exp(each[:, 0]) + HIGH_GRADE_SHARE * np.exp(each[:, 1])
     assert np.allclose(metrics.margin(each, 0), np.log(cancer / (1 - cancer)), atol=1e-3)
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from healer.engines.base import Answer
-from healer.engines.builtin.margin import SHARED
+from healer.engines.builtin.classes import HIGH_GRADE_SHARE
 from healer.evaluation.shifts import NONE, SHIFTS
 from training import data, evaluate, second, shipped
 from training.data import LABELS
@@ -28,7 +28,7 @@ def told() -> dict[str, list[second.Told]]:
 
 def margin_of(row: dict[str, str]) -> float:
     cancer, high = float(row["adenocarcinoma"]), float(row["high-grade-in"])
-    yes = cancer + SHARED * high
+    yes = cancer + HIGH_GRADE_SHARE * high
     return math.log(yes / (sum(float(row[name]) for name in shipped.COLUMNS) - yes))
 
 

@@ -8,16 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from healer import manifest
-from healer.engines.medgemma import MedGemmaEngine
-from healer.engines.medgemma.loading import Plan
-from healer.evaluation.datasets import Dataset, Limits, read
-from healer.evaluation.labels import Mapping
+from healer.engines.transformers.engine import MedGemmaEngine
+from healer.engines.transformers.loading import Plan
+from healer.evaluation.datasets import Dataset, Limits, read_dataset
+from healer.evaluation.published import LabelMapping
 from healer.screening.question import COLORECTAL_CANCER
 from healer.tuning.data import split
-from healer.tuning.recipe import Recipe
 from healer.tuning.run import Job, Run
-from healer.tuning.train import Step
+from healer.tuning.train import Recipe, Step
+from healer.weights.manifest import check_folder
 from tests.gemma import make_checkpoint
 from tests.tuning.tiles import write_tiles
 
@@ -46,11 +45,11 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = write_tiles(tmp_path_factory.mktemp("tiles"))
-    return read(folder, Mapping.of(["cancer"], []), "synthetic")
+    return read_dataset(folder, LabelMapping.of(["cancer"], []), "synthetic")
 
 
 def job_of(base: Path, tiles: Dataset, folder: Path, recipe: Recipe = RECIPE) -> Job:
-    found = manifest.check(base)
+    found = check_folder(base)
     plan = Plan(
         base, COLORECTAL_CANCER, found.model_id, "cpu", "float32", recipe.quantization_on("cpu")
     )

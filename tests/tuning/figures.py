@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from healer.evaluation.datasets import read
-from healer.evaluation.labels import Mapping
+from healer.evaluation.datasets import read_dataset
+from healer.evaluation.published import LabelMapping
 from healer.tuning.data import split
 from healer.tuning.run import Run
 from tests.gemma import make_checkpoint
@@ -20,7 +20,7 @@ from tests.tuning.tiles import write_tiles
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
     base = make_checkpoint(folder / "base", taught=True)
-    tiles = read(write_tiles(folder / "tiles"), Mapping.of(["cancer"], []))
+    tiles = read_dataset(write_tiles(folder / "tiles"), LabelMapping.of(["cancer"], []))
     run = Run(job_of(base, tiles, folder / "run"))
     losses = [step.loss for step in run.steps()]
     run.save()

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import torch
 
-from healer.evaluation.datasets import read
-from healer.evaluation.labels import Mapping
+from healer.evaluation.datasets import read_dataset
+from healer.evaluation.published import LabelMapping
 from healer.tuning.run import Run
 from tests.tuning.conftest import job_of
 
 
 def main(base: str, tiles: str, out: str, steps: str) -> None:
     torch.set_num_threads(1)
-    dataset = read(Path(tiles), Mapping.of(["cancer"], []), "synthetic")
+    dataset = read_dataset(Path(tiles), LabelMapping.of(["cancer"], []), "synthetic")
     run = Run(job_of(Path(base), dataset, Path(out)))
     for step in run.steps():
         if step.step == int(steps):

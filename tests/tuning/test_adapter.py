@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from healer import manifest
-from healer.config import load_settings
 from healer.engines.base import Answer
-from healer.engines.choice import choose
-from healer.engines.medgemma import adapter
+from healer.engines.registry import choose_engine
+from healer.engines.transformers.adapter import ADAPTER_FILE, CONFIG, WEIGHTS, read_adapter
 from healer.errors import AdapterIncomplete, AdapterMismatch
 from healer.evaluation.datasets import Dataset
-from healer.screening.calibration import NAME as CALIBRATION
+from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION
 from healer.screening.calibration import Binding, Calibration, Fitted
 from healer.screening.opening import open_screener
+from healer.settings.loading import load_settings
 from healer.tuning.data import split
 from healer.tuning.train import Step
+from healer.weights.manifest import read_manifest, save_manifest
 from tests.gemma import write_manifest
 from tests.tuning.conftest import LIMITS, RECIPE, engine_of, margins_of
 
@@ -44,7 +44,7 @@ def test_served_answers_move_to_the_truth(
 
 
 def test_the_engine_names_its_adapter(base: Path, finished: Finished) -> None:
-    made = adapter.read(finished[0] / "adapter")
+    made = read_adapter(finished[0] / "adapter")
     engine = engine_of(base, finished[0] / "adapter")
     assert engine.info.adapter == made.id
     assert len(made.id) == 12
@@ -60,7 +60,7 @@ def test_an_adapted_engine_still_explains(base: Path, tiles: Dataset, finished: 
     assert not sentence.startswith("Yes")
 
 
-@pytest.mark.parametrize("name", [adapter.NAME, adapter.WEIGHTS, adapter.CONFIG])
+@pytest.mark.parametrize("name", [ADAPTER_FILE, WEIGHTS, CONFIG])
 def test_a_folder_that_lacks_a_file_is_incomplete(base: Path, copied: Path, name: str) -> None:
     (copied / name).unlink()
     with pytest.raises(AdapterIncomplete, match=name):
@@ -68,23 +68,23 @@ def test_a_folder_that_lacks_a_file_is_incomplete(base: Path, copied: Path, name
 
 
 def test_a_manifest_of_one_file_is_damaged(base: Path, copied: Path) -> None:
-    written = json.loads((copied / adapter.NAME).read_text())
+    written = json.loads((copied / ADAPTER_FILE).read_text())
     written["files"] = written["files"][:1]
-    (copied / adapter.NAME).write_text(json.dumps(written))
+    (copied / ADAPTER_FILE).write_text(json.dumps(written))
     with pytest.raises(AdapterIncomplete, match="is damaged"):
         engine_of(base, copied)
 
 
 def test_an_altered_adapter_is_refused(base: Path, copied: Path) -> None:
-    weights = bytearray((copied / adapter.WEIGHTS).read_bytes())
+    weights = bytearray((copied / WEIGHTS).read_bytes())
     weights[-1] ^= 1
-    (copied / adapter.WEIGHTS).write_bytes(weights)
+    (copied / WEIGHTS).write_bytes(weights)
     with pytest.raises(AdapterIncomplete, match="is not the file that was trained"):
         engine_of(base, copied)
 
 
 def test_a_damaged_manifest_is_said(base: Path, copied: Path) -> None:
-    (copied / adapter.NAME).write_text("{}")
+    (copied / ADAPTER_FILE).write_text("{}")
     with pytest.raises(AdapterIncomplete, match="damaged"):
         engine_of(base, copied)
 
@@ -102,7 +102,7 @@ def test_an_adapter_of_another_model_is_refused(
 ) -> None:
     other = Path(shutil.copytree(base, tmp_path / "other"))
     write_manifest(other)
-    manifest.write(other, manifest.read(other).model_copy(update={field: value}))
+    save_manifest(other, read_manifest(other).model_copy(update={field: value}))
     with pytest.raises(AdapterMismatch) as caught:
         engine_of(other, copied)
     assert caught.value.part == part
@@ -127,6 +127,6 @@ def test_the_settings_serve_it_with_its_own_calibration(
     )
     (copied / CALIBRATION).write_text(fitted.model_dump_json())
     settings = load_settings()
-    screener = open_screener(choose(settings), settings)
+    screener = open_screener(choose_engine(settings), settings)
     assert screener.info == info
     assert screener.calibration == fitted

@@ -9,15 +9,15 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from healer.engines.medgemma.loading import Plan, read
-from healer.engines.medgemma.model import Gemma
+from healer.engines.transformers.loading import Plan, read
+from healer.engines.transformers.model import Gemma
 from healer.errors import DatasetUnreadable, TileUnusable, TooFewCases
 from healer.evaluation import datasets
 from healer.evaluation.datasets import Arrays, Dataset, Files, Item
-from healer.evaluation.labels import Mapping
+from healer.evaluation.published import LabelMapping
 from healer.screening.question import COLORECTAL_CANCER
 from healer.tuning.data import Lessons, order, split, write
-from healer.tuning.recipe import Recipe
+from healer.tuning.train import Recipe
 from tests.gemma import MODEL_ID, make_checkpoint
 from tests.tuning.conftest import LIMITS
 from tests.tuning.tiles import write_tiles
@@ -83,7 +83,7 @@ def test_balanced_sampling_draws_either_answer_as_often() -> None:
 def test_a_written_part_is_a_dataset_again(tiles: Dataset, tmp_path: Path) -> None:
     part = split(tiles, Recipe()).validation
     write(part, tmp_path / "part.csv")
-    again = datasets.read(tmp_path / "part.csv", Mapping.of(["cancer"], []))
+    again = datasets.read_dataset(tmp_path / "part.csv", LabelMapping.of(["cancer"], []))
     assert again.has_cases
     for one, other in zip(part.items, again.items, strict=True):
         assert (one.label, one.case_id, one.positive) == (
@@ -100,9 +100,9 @@ def test_a_written_part_keeps_names_that_are_no_utf_8(tmp_path: Path) -> None:
     (folder / "index.csv").unlink()
     (folder / "cancer" / "0-0.png").rename(folder / "cancer" / "\udcff.png")
     (folder / "cancer" / ".0-0.png").touch()
-    whole = datasets.read(folder, Mapping.of(["cancer"], []))
+    whole = datasets.read_dataset(folder, LabelMapping.of(["cancer"], []))
     write(whole, tmp_path / "part.csv")
-    again = datasets.read(tmp_path / "part.csv", Mapping.of(["cancer"], []))
+    again = datasets.read_dataset(tmp_path / "part.csv", LabelMapping.of(["cancer"], []))
     assert [item.path for item in again.items] == [str(folder / item.path) for item in whole.items]
     assert not again.absent
 
@@ -111,7 +111,9 @@ def test_tiles_without_cases_stay_without(tmp_path: Path) -> None:
     made = dataset_of([(at, at % 2 == 0) for at in range(6)])
     alone = tuple(replace(item, case_id=item.path) for item in made.items)
     write(replace(made, items=alone, has_cases=False), tmp_path / "part.csv")
-    assert not datasets.read(tmp_path / "part.csv", Mapping.of(["cancer"], [])).has_cases
+    assert not datasets.read_dataset(
+        tmp_path / "part.csv", LabelMapping.of(["cancer"], [])
+    ).has_cases
 
 
 def test_tiles_that_are_no_files_are_refused(tiles: Dataset, tmp_path: Path) -> None:

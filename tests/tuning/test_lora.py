@@ -8,13 +8,12 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from healer.engines.medgemma import adapter
+from healer.engines.transformers.adapter import CONFIG, WEIGHTS
 from healer.errors import ModelUnsound
 from healer.evaluation.datasets import Dataset
 from healer.tuning import lora
-from healer.tuning.recipe import Recipe
 from healer.tuning.run import Run
-from healer.tuning.train import Step
+from healer.tuning.train import Recipe, Step
 from tests.gemma import MODEL_ID
 from tests.tuning.conftest import RECIPE, job_of
 
@@ -42,15 +41,15 @@ def test_only_the_language_models_lora_layers_learn(
 
 
 def test_every_linear_layer_of_the_language_model_is_reached(base: Path, tiles: Dataset) -> None:
-    model = lora.load(job_of(base, tiles, base).plan).model
+    model = lora.load_model(job_of(base, tiles, base).plan).model
     linear = sum(isinstance(each, nn.Linear) for each in model.model.language_model.modules())
-    wrapped = lora.attach(model, RECIPE, MODEL_ID)
+    wrapped = lora.attach_lora(model, RECIPE, MODEL_ID)
     assert len(lora.trainable(wrapped)) == 2 * linear == 2 * 6 * 7
 
 
 def test_a_layer_that_is_missed_is_said(base: Path, tiles: Dataset) -> None:
-    model = lora.load(job_of(base, tiles, base).plan).model
-    wrapped = lora.attach(model, RECIPE, MODEL_ID)
+    model = lora.load_model(job_of(base, tiles, base).plan).model
+    wrapped = lora.attach_lora(model, RECIPE, MODEL_ID)
     lora.trainable(wrapped)[0].requires_grad_(False)
     with pytest.raises(ModelUnsound, match="LoRA does not fit its layers"):
         lora.check_trainable(model, MODEL_ID)
@@ -59,7 +58,7 @@ def test_a_layer_that_is_missed_is_said(base: Path, tiles: Dataset) -> None:
 def test_the_size_of_an_adapter_is_known_without_reading_weights(
     base: Path, finished: tuple[Path, list[Step]]
 ) -> None:
-    weights = load_file(finished[0] / "adapter" / adapter.WEIGHTS)
+    weights = load_file(finished[0] / "adapter" / WEIGHTS)
     saved = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
     assert lora.adapter_bytes(base, RECIPE, MODEL_ID) == saved
     assert lora.adapter_bytes(base, Recipe(rank=8), MODEL_ID) == 2 * saved
@@ -69,12 +68,12 @@ def test_an_adapter_is_pefts_own_format_and_names_no_folder(
     base: Path, finished: tuple[Path, list[Step]]
 ) -> None:
     folder = finished[0] / "adapter"
-    config = json.loads((folder / adapter.CONFIG).read_text(encoding="utf-8"))
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
     assert (config["r"], config["lora_alpha"], config["peft_type"]) == (4, 16, "LORA")
     assert config["base_model_name_or_path"] == MODEL_ID
-    assert str(base) not in (folder / adapter.CONFIG).read_text(encoding="utf-8")
-    assert all(name.startswith("base_model.model.") for name in load_file(folder / adapter.WEIGHTS))
-    assert (folder / adapter.WEIGHTS).stat().st_mode & 0o044
+    assert str(base) not in (folder / CONFIG).read_text(encoding="utf-8")
+    assert all(name.startswith("base_model.model.") for name in load_file(folder / WEIGHTS))
+    assert (folder / WEIGHTS).stat().st_mode & 0o044
 
 
 def test_four_bit_weights_train_too(base: Path, tiles: Dataset, tmp_path: Path) -> None:

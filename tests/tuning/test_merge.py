@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from healer import manifest
-from healer.engines.medgemma import adapter
+from healer.engines.transformers.adapter import read_adapter
 from healer.errors import AdapterMismatch, FolderTaken
 from healer.evaluation.datasets import Dataset
 from healer.screening.question import COLORECTAL_CANCER
-from healer.tuning import merge as merging
+from healer.tuning.lora import merge_adapter
 from healer.tuning.train import Step
+from healer.weights.manifest import check_folder
 from tests.gemma import MODEL_ID, REVISION
 from tests.tuning.conftest import engine_of, margins_of
 
@@ -22,7 +22,7 @@ TOLERANCE = 0.1  # a sum rounded to bfloat16 is not two terms rounded apart
 @pytest.fixture(scope="module")
 def merged(base: Path, finished: Finished, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("merged")
-    merging.merge(base, finished[0] / "adapter", out, COLORECTAL_CANCER)
+    merge_adapter(base, finished[0] / "adapter", out, COLORECTAL_CANCER)
     return out
 
 
@@ -38,8 +38,8 @@ def test_margins_are_those_of_base_and_adapter(
 def test_a_merged_model_is_a_finished_download_that_says_what_it_is(
     base: Path, finished: Finished, merged: Path
 ) -> None:
-    found = manifest.check(merged, deep=True)
-    tuned = adapter.read(finished[0] / "adapter")
+    found = check_folder(merged, deep=True)
+    tuned = read_adapter(finished[0] / "adapter")
     assert (found.model_id, found.revision, found.adapter) == (MODEL_ID, REVISION, tuned.id)
     assert engine_of(merged).info.adapter == f"merged-{tuned.id}"
     assert {file.name for file in found.files} >= {"config.json", "tokenizer.json"}
@@ -74,4 +74,4 @@ def test_an_adapter_is_not_applied_twice(finished: Finished, merged: Path) -> No
 
 def test_a_folder_with_something_in_it_is_refused(base: Path, finished: Finished) -> None:
     with pytest.raises(FolderTaken, match="not empty"):
-        merging.merge(base, finished[0] / "adapter", finished[0], COLORECTAL_CANCER)
+        merge_adapter(base, finished[0] / "adapter", finished[0], COLORECTAL_CANCER)

@@ -10,11 +10,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from healer.engines.medgemma import adapter
+from healer.engines.transformers.adapter import WEIGHTS
 from healer.errors import CheckpointUnusable, FolderTaken, TuningDiskFull, TuningDiverged
 from healer.evaluation.datasets import Dataset, Files
-from healer.tuning import merge, plot
-from healer.tuning.checkpoint import NAME as CHECKPOINT
+from healer.tuning import plot
+from healer.tuning.lora import check_disk
+from healer.tuning.run import CHECKPOINT_FILE as CHECKPOINT
 from healer.tuning.run import Run, claim
 from healer.tuning.train import Step
 from tests.conftest import REPO
@@ -40,7 +41,7 @@ def test_the_rate_rises_then_falls_in_a_line(finished: Finished) -> None:
 
 def test_the_loss_is_logged_and_drawn(finished: Finished) -> None:
     folder, steps = finished
-    rows = plot.read(folder / plot.NAME)
+    rows = plot.read_losses(folder / plot.NAME)
     assert [row["step"] for row in rows] == [step.step for step in steps]
     assert [row["loss"] for row in rows] == [step.loss for step in steps]
     assert (folder / plot.PICTURE).read_bytes().startswith(b"\x89PNG")
@@ -53,7 +54,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     command = ["tests.tuning.killed", str(base), str(tiles.source.folder), str(tmp_path), "7"]
     killed = subprocess.run([sys.executable, "-m", *command], cwd=REPO, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert len(plot.read(tmp_path / plot.NAME)) == 7
+    assert len(plot.read_losses(tmp_path / plot.NAME)) == 7
     run = Run(job_of(base, tiles, tmp_path))
     assert run.trainer.done == 6  # the seventh was taken in vain
     resumed = list(run.steps())
@@ -61,8 +62,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     whole, steps = finished
     assert [step.step for step in resumed] == list(range(7, 17))
     assert [step.loss for step in resumed] == pytest.approx([step.loss for step in steps[6:]])
-    assert [row["step"] for row in plot.read(tmp_path / plot.NAME)] == list(range(1, 17))
-    ours, theirs = (load_file(folder / "adapter" / adapter.WEIGHTS) for folder in (tmp_path, whole))
+    assert [row["step"] for row in plot.read_losses(tmp_path / plot.NAME)] == list(range(1, 17))
+    ours, theirs = (load_file(folder / "adapter" / WEIGHTS) for folder in (tmp_path, whole))
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
         assert torch.allclose(tensor, theirs[name], atol=1e-6), name
@@ -71,7 +72,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 def test_a_finished_run_has_no_step_left(base: Path, tiles: Dataset, finished: Finished) -> None:
     run = Run(job_of(base, tiles, finished[0]))
     assert list(run.steps()) == []
-    assert len(plot.read(finished[0] / plot.NAME)) == 16
+    assert len(plot.read_losses(finished[0] / plot.NAME)) == 16
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(
@@ -115,4 +116,4 @@ def test_a_full_disk_is_said_before_anything_is_read(
     with pytest.raises(TuningDiskFull, match="bytes and the disk has"):
         claim(job_of(base, tiles, tmp_path, huge), resume=False)
     with pytest.raises(TuningDiskFull):
-        merge.check_disk(tmp_path, 10**18)
+        check_disk(tmp_path, 10**18)

@@ -9,8 +9,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-import healer.screening.gate as shipped
-from healer.imaging.tile import Tile
+import healer.quality.gate as shipped
+from healer.images.tile import Tile
 from training.data import default_folder
 from training.gate import examples, fit, head, measure
 from training.gate.pictures import pictures_in

@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.screening.gate.head import Head
+from healer.quality.histology import HistologyHead
 from training.gate import head
 from training.gate.table import Table
 
@@ -31,13 +31,13 @@ CLOSE = {
 CLOSE_WEIGHT = 0.05
 
 
-def histology_head(table: Table) -> Head:
+def histology_head(table: Table) -> HistologyHead:
     rows = _informative(table)
     names = [name for name in table.names if name not in UNREAD]
     return _fitted(rows, names, TREES)
 
 
-def stain_head(table: Table) -> Head:
+def stain_head(table: Table) -> HistologyHead:
     """By colour alone, so without negatives whose colour may be anything, H&E's among them."""
     rows = _informative(table)
     rows = rows.take(~np.isin(rows.part, ["drawn", "coloured"]) & ~np.isin(rows.kind, list(CLOSE)))
@@ -49,7 +49,7 @@ def _informative(table: Table) -> Table:
     return table.take(table.histology | (table.part != "glass"))
 
 
-def _fitted(rows: Table, names: list[str], trees: int) -> Head:
+def _fitted(rows: Table, names: list[str], trees: int) -> HistologyHead:
     columns = [list(rows.names).index(name) for name in names]
     return head.fit(rows.figures[:, columns], rows.histology, weights(rows), names, trees=trees)
 
@@ -67,6 +67,6 @@ def weights(rows: Table) -> NDArray[np.float64]:
     return weight
 
 
-def scores(fitted: Head, table: Table) -> NDArray[np.float64]:
+def scores(fitted: HistologyHead, table: Table) -> NDArray[np.float64]:
     columns = [list(table.names).index(name) for name in fitted.names]
     return head.probabilities(fitted, table.figures[:, columns])

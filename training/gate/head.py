@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import GradientBoostingClassifier
 
-from healer.screening.gate.head import Head
+from healer.quality.histology import HistologyHead
 
 Matrix = NDArray[np.float32]
 # Few figures a split and half of the examples a tree, so that no figure decides alone.
@@ -33,14 +33,14 @@ def fit(
     *,
     trees: int,
     seed: int = 0,
-) -> Head:
+) -> HistologyHead:
     """Boosted trees over rows of `figures`, whose columns are `names`."""
     model = GradientBoostingClassifier(n_estimators=trees, random_state=seed, **SHAPE)
     model.fit(figures, histology, sample_weight=weight * len(weight) / weight.sum())
     return _flattened(model, names)
 
 
-def _flattened(model: GradientBoostingClassifier, names: Sequence[str]) -> Head:
+def _flattened(model: GradientBoostingClassifier, names: Sequence[str]) -> HistologyHead:
     columns: dict[str, list[NDArray[np.float64]]] = {}
     roots, depth, start = [], 0, 0
     for tree in (estimator.tree_ for estimator in model.estimators_[:, 0]):
@@ -58,7 +58,7 @@ def _flattened(model: GradientBoostingClassifier, names: Sequence[str]) -> Head:
         roots.append(start)
         depth, start = max(depth, tree.max_depth), start + tree.node_count
     whole = {key: np.concatenate(found) for key, found in columns.items()}
-    return Head(
+    return HistologyHead(
         names=tuple(names),
         roots=np.array(roots, np.int32),
         feature=whole["feature"].astype(np.int16),
@@ -70,7 +70,7 @@ def _flattened(model: GradientBoostingClassifier, names: Sequence[str]) -> Head:
     )
 
 
-def probabilities(head: Head, figures: Matrix) -> NDArray[np.float64]:
+def probabilities(head: HistologyHead, figures: Matrix) -> NDArray[np.float64]:
     """`Head.probability` of many rows at once."""
     at = np.broadcast_to(head.roots, (len(figures), len(head.roots)))
     rows = np.arange(len(figures))[:, None]
@@ -80,10 +80,10 @@ def probabilities(head: Head, figures: Matrix) -> NDArray[np.float64]:
     return np.asarray(1 / (1 + np.exp(-head.value[at].sum(axis=1, dtype=np.float64))))
 
 
-def store(heads: dict[str, Head], path: Path) -> None:
+def store(heads: dict[str, HistologyHead], path: Path) -> None:
     arrays = {
         f"{name}_{key}": np.asarray(getattr(head, key))
         for name, head in heads.items()
-        for key in Head.__slots__
+        for key in HistologyHead.__slots__
     }
     np.savez_compressed(path, allow_pickle=False, **arrays)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import GroupKFold
 
-from healer.screening.gate.checks import DETAIL, HISTOLOGY, TISSUE, Check
+from healer.quality.gate import DETAIL, HISTOLOGY, TISSUE, Check
 from training.gate.fit import CLOSE, histology_head, scores
 from training.gate.table import Table
 

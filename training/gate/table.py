@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.imaging.tile import Tile
-from healer.screening.gate import look
+from healer.images.tile import Tile
+from healer.quality.gate import gate_figures
 from training.gate import examples
 from training.gate.examples import Example, Random
 from training.gate.pictures import gather
@@ -54,7 +54,7 @@ class Table:
 
 
 def measured(part: str, found: Iterable[Example]) -> Table:
-    rows = [(e, look(Tile(e.pixels))) for e in found]
+    rows = [(e, gate_figures(Tile(e.pixels))) for e in found]
     names = sorted(rows[0][1])
     return Table(
         np.array(names),

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import structlog
 
-from healer.audit.records import Answered, Missed, Opinion, Reviewed
-from healer.config import Settings
+from healer.audit.records import AnswerRecord, MissedRecord, Opinion, ReviewRecord
 from healer.errors import AnswerUnknown, AuditError, AuditLibrariesMissing, AuditOff
+from healer.settings.loading import Settings
 
 if TYPE_CHECKING:  # its libraries are an extra
     from healer.audit.store import Store
@@ -25,7 +25,7 @@ class Journal(Protocol):
         """At the start: log what would keep answers from being recorded."""
         ...
 
-    def record(self, answer: Answered, /) -> bool | None:
+    def record(self, answer: AnswerRecord, /) -> bool | None:
         """True once it is committed, None where no log is kept, False where the log is down and
         the operator chose to answer all the same; raises AuditError where they did not."""
         ...
@@ -63,7 +63,7 @@ class NoJournal:
     def check(self) -> None:
         pass
 
-    def record(self, _answer: Answered, /) -> None:
+    def record(self, _answer: AnswerRecord, /) -> None:
         pass
 
     def review(self, _opinion: Opinion, _caller: str | None, /) -> str:
@@ -92,7 +92,7 @@ class StoreJournal:
             self._trouble = error
             log.error("audit log", code=error.code, detail=str(error))
 
-    def record(self, answer: Answered, /) -> bool:
+    def record(self, answer: AnswerRecord, /) -> bool:
         gap = self._taken_gap()
         try:
             self._store.append(*gap, answer)
@@ -110,7 +110,7 @@ class StoreJournal:
         answer = self._store.answer(opinion.request_id)
         if answer is None:
             raise AnswerUnknown
-        review = Reviewed(answer=answer.hash, caller=caller, **opinion.model_dump())
+        review = ReviewRecord(answer=answer.hash, caller=caller, **opinion.model_dump())
         return self._store.append(review)[0].hash
 
     def warnings(self) -> list[str]:
@@ -130,16 +130,16 @@ class StoreJournal:
         finally:
             self._store.close()
 
-    def _taken_gap(self) -> list[Missed]:
+    def _taken_gap(self) -> list[MissedRecord]:
         """What the next record must follow: how many answers are missing, if any."""
         with self._lock:
             if not self._missed or self._since is None:
                 return []
-            gap = Missed(answers=self._missed, since=self._since)
+            gap = MissedRecord(answers=self._missed, since=self._since)
             self._missed, self._since = 0, None
             return [gap]
 
-    def _miss(self, gap: list[Missed], answer: Answered, error: AuditError) -> None:
+    def _miss(self, gap: list[MissedRecord], answer: AnswerRecord, error: AuditError) -> None:
         with self._lock:
             self._missed += 1 + sum(each.answers for each in gap)
             since = [self._since, *(each.since for each in gap), answer.time]

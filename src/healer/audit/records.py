@@ -5,12 +5,17 @@ Each kind of record becomes one line of canonical JSON; see `chain.py` for how i
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from healer import __version__
+from healer.images.tile import Tile
+from healer.quality.gate import LoadedTile
+from healer.screening.screener import Score, Screener, Screening
 
 NOTE_CHARACTERS = 500
 
@@ -42,7 +47,7 @@ class _Record(BaseModel):
     time: datetime = Field(default_factory=now, description="UTC, by this machine's clock.")
 
 
-class Answered(_Record):
+class AnswerRecord(_Record):
     """One answer.
 
     `file_sha256` is of the bytes as they were sent, `pixels_sha256` of the decoded picture (see
@@ -81,7 +86,7 @@ class Answered(_Record):
     windows: int | None = None
 
 
-class Reviewed(_Record):
+class ReviewRecord(_Record):
     """What a reviewer made of an answer; `answer` is the hash of its record."""
 
     kind: Literal["review"] = "review"
@@ -92,7 +97,7 @@ class Reviewed(_Record):
     note: Note | None = None
 
 
-class Missed(_Record):
+class MissedRecord(_Record):
     """Answers that were given without a record, because the store was down and
     HEALER_AUDIT_FAILURE is degrade."""
 
@@ -101,4 +106,58 @@ class Missed(_Record):
     since: datetime
 
 
-Record = Answered | Reviewed | Missed
+Record = AnswerRecord | ReviewRecord | MissedRecord
+
+
+def file_digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def pixel_digest(tile: Tile) -> str:
+    """SHA-256 of `HEIGHTxWIDTH` and a line feed, then the RGB bytes row by row."""
+    digest = hashlib.sha256(f"{tile.height}x{tile.width}\n".encode())
+    digest.update(np.ascontiguousarray(tile.pixels).data)
+    return digest.hexdigest()
+
+
+def answer_record(
+    screener: Screener,
+    admitted: LoadedTile,
+    seen: Score | Screening,
+    *,
+    file_sha256: str,
+    request_id: str,
+    caller: str | None,
+) -> AnswerRecord:
+    """Hashes the pixels: some 0.3 ms for a tile of 224 px, 0.1 s for the largest picture."""
+    info, calibration = screener.info, screener.calibration
+    second = seen.second
+    reasons = tuple(reason.code for reason in admitted.gate.reasons) if admitted.gate else ()
+    return AnswerRecord(
+        request_id=request_id,
+        caller=caller,
+        file_sha256=file_sha256,
+        pixels_sha256=pixel_digest(admitted.tile),
+        verdict=seen.verdict.answer.value,
+        probability=seen.verdict.probability,
+        margin=seen.margin,
+        mass=seen.mass,
+        gate="off" if admitted.gate is None else "warned" if reasons else "passed",
+        gate_reasons=reasons,
+        engine=info.engine,
+        model_id=info.model_id,
+        revision=info.revision,
+        adapter=info.adapter,
+        device=info.device,
+        dtype=info.dtype,
+        quantization=info.quantization,
+        preprocessing_id=info.preprocessing_id,
+        prompt_id=info.prompt_id,
+        calibration=calibration.id if calibration else None,
+        second_question=second.question if second else None,
+        second_verdict=second.verdict.value if second else None,
+        second_probability=second.probability if second else None,
+        second_mark=second.mark.value if second and second.mark else None,
+        warnings=tuple(warning.code for warning in seen.warnings),
+        windows=None if seen.windows is None else len(seen.windows),
+    )

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from healer.audit.chain import Link, intact
-from healer.audit.records import Answered
+from healer.audit.records import AnswerRecord
 from healer.engines.base import Evidence
 from healer.errors import NotReplayable
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 from healer.screening.calibration import Binding
 from healer.screening.screener import Screener
 from healer.screening.verdict import Verdict
@@ -23,7 +23,7 @@ TOLERANCE = 0.02
 class Replayed:
     """A recorded answer beside today's. `reason` says why they differ; None where they agree."""
 
-    recorded: Answered
+    recorded: AnswerRecord
     margin: float
     verdict: Verdict
     reason: str | None
@@ -48,13 +48,13 @@ def replay(
     ]
 
 
-def _answered(link: Link) -> Answered:
+def _answered(link: Link) -> AnswerRecord:
     content = intact(link).content
     del content["sequence"]
-    return Answered.model_validate(content)
+    return AnswerRecord.model_validate(content)
 
 
-def _strangeness(recorded: Answered, screener: Screener) -> list[str]:
+def _strangeness(recorded: AnswerRecord, screener: Screener) -> list[str]:
     """What a margin depends on and is not as it was."""
     return [
         f"{name} was {getattr(recorded, name)} and is {value}"
@@ -64,7 +64,7 @@ def _strangeness(recorded: Answered, screener: Screener) -> list[str]:
 
 
 def _difference(
-    recorded: Answered, seen: Evidence, verdict: Verdict, pixels_sha256: str, screener: Screener
+    recorded: AnswerRecord, seen: Evidence, verdict: Verdict, pixels_sha256: str, screener: Screener
 ) -> str | None:
     moved = abs(seen.margin - recorded.margin)
     calibration = screener.calibration.id if screener.calibration else None

@@ -23,11 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from healer.audit import upgrading
-from healer.audit.addresses import address
 from healer.audit.chain import REPEATED, Head, Link, linked
-from healer.audit.databases import PATIENCE_SECONDS, READS, database
+from healer.audit.database import LOCK_TIMEOUT_SECONDS, READS, database_url, open_database
 from healer.audit.records import Record
+from healer.audit.schema import require_current, schema_needed, upgrade_schema
 from healer.errors import AuditUnavailable, HealerError
 
 log = structlog.get_logger(__name__)
@@ -59,9 +58,9 @@ class Store:
     """Every method blocks, and raises AuditUnavailable or AuditOutdated."""
 
     def __init__(
-        self, audit: str, patience: float = PATIENCE_SECONDS, *, read_only: bool = False
+        self, audit: str, patience: float = LOCK_TIMEOUT_SECONDS, *, read_only: bool = False
     ) -> None:
-        self.database = database(address(audit), patience, read_only=read_only)
+        self.database = open_database(database_url(audit), patience, read_only=read_only)
         self._patience = patience
         self.engine = self.database.engine
         self._turn = threading.Lock()
@@ -89,9 +88,9 @@ class Store:
     def _bring_up(self) -> None:
         with self.engine.begin() as connection:
             if self.database.upgrades_itself:
-                upgrading.upgrade(connection)
+                upgrade_schema(connection)
             else:
-                upgrading.require_current(connection)
+                require_current(connection)
 
     def upgrade(self) -> str:
         """Bring the tables to the newest version, and return it."""
@@ -99,8 +98,8 @@ class Store:
             self.database.make_ready()
             with self.engine.begin() as connection:
                 self.database.take_turn(connection)
-                upgrading.upgrade(connection)
-            return upgrading.needed()
+                upgrade_schema(connection)
+            return schema_needed()
 
     def links(self) -> Generator[Link, None, None]:
         """Every record, oldest first, as it was when the reading began."""
@@ -134,7 +133,7 @@ class Store:
             raise AuditUnavailable("there is no such file")
         reading = self.engine.execution_options(**READS)
         with _spoken(), reading.connect() as connection:
-            upgrading.require_current(connection)
+            require_current(connection)
             yield connection
 
     @contextmanager

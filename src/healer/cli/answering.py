@@ -16,8 +16,8 @@ from healer.cli.options import (
     QuietOption,
 )
 from healer.cli.speech import complaints, settings_with, spoken_errors
-from healer.config import Settings
 from healer.errors import ArchivesNotInstalled
+from healer.settings.loading import Settings
 
 
 def serve(
@@ -108,11 +108,11 @@ def _archive(
     if output is None or output.suffix != ".parquet":
         raise typer.BadParameter("--input needs --output FILE.parquet")
     try:
-        from healer.archives.run import Job
+        from healer.batch.run import BatchRun
         from healer.commands.archive import archive
     except ModuleNotFoundError as missing:
         raise ArchivesNotInstalled(str(missing)) from None
-    return archive(Job(settings, source, output, address), quiet=quiet)
+    return archive(BatchRun(settings, source, output, address), quiet=quiet)
 
 
 def download() -> None:

@@ -49,39 +49,18 @@ def bench(
         Path | None,
         typer.Option(metavar="FOLDER", help="Tiles/s of the built-in model on these instead."),
     ] = None,
-    gpu: Annotated[
-        bool,
-        typer.Option("--gpu", help="Healer on a GPU against plain generate and the card instead."),
-    ] = False,
 ) -> None:
     """Measure engines and rivals: times, memory, and how far they are from the machine's floor."""
     with spoken_errors():
         if builtin:
-            from healer.commands.bench import bench_builtin
+            from benchmarks.medgemma.command import bench_builtin
 
             bench_builtin(builtin, out, rounds=rounds, anyway=anyway)
             return
         place = (checkpoint or Path("runs/checkpoints") / shape.value).resolve()
         try:
-            if gpu:
-                from healer.commands import bench_gpu
-
-                bench_gpu.bench_gpu(
-                    bench_gpu.Request(
-                        shape=shape.value,
-                        out=out,
-                        checkpoint=place,
-                        rounds=rounds,
-                        repeats=repeats,
-                        tokens=tokens,
-                        seed=seed,
-                        tokenizer=tokenizer,
-                        anyway=anyway,
-                    )
-                )
-                return
-            from healer.commands.bench import Request
-            from healer.commands.bench import bench as run
+            from benchmarks.medgemma.command import Request
+            from benchmarks.medgemma.command import bench as run
 
             run(
                 Request(

@@ -7,7 +7,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from healer.config.paths import expanded
+from healer.settings.names import expanded
 
 Given = ParamSpec("Given")
 Returned = TypeVar("Returned")

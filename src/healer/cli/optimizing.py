@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from healer.cli.speech import settings_with, spoken_errors
-from healer.engines.openvino.folder import FOLDER, Weights
+from healer.engines.openvino.conversion_record import CONVERSION_FOLDER, Weights
 from healer.errors import ExtraNotInstalled
 
 
@@ -37,4 +37,4 @@ def optimize(
             raise ExtraNotInstalled("openvino", extra, str(missing)) from None
         settings = settings_with(model_dir=model_dir)
         source = settings.model_dir
-        run(settings, source, out or source / FOLDER, weights, tiles)
+        run(settings, source, out or source / CONVERSION_FOLDER, weights, tiles)

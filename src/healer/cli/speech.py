@@ -8,9 +8,9 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 
-from healer.config import Settings, load_settings
+from healer.display import printable
 from healer.errors import HealerError
-from healer.names import printable
+from healer.settings.loading import Settings, load_settings
 
 complaints = Console(stderr=True, highlight=False, soft_wrap=True)
 

@@ -94,7 +94,7 @@ def tune(
             from healer.commands.tune import Order
             from healer.commands.tune import merge as run_merge
             from healer.commands.tune import tune as run
-            from healer.tuning.recipe import Recipe
+            from healer.tuning.train import Recipe
         except ModuleNotFoundError as missing:
             raise ExtraNotInstalled("medgemma", "tune", str(missing)) from None
         if merge and out:

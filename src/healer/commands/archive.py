@@ -18,8 +18,8 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from healer.archives.run import Job, Report, Tell, run
-from healer.names import printable
+from healer.batch.run import BatchRun, OnProgress, Report, run
+from healer.display import printable
 from healer.notice import NOTICE
 
 SAID_EVERY = 0.05  # of all tiles, where there is no terminal to draw on
@@ -33,7 +33,7 @@ class Rate(ProgressColumn):
         return Text(f"{looked / task.elapsed:.1f} tiles/s" if task.elapsed else "", "dim")
 
 
-def archive(job: Job, *, quiet: bool = False) -> bool:
+def archive(job: BatchRun, *, quiet: bool = False) -> bool:
     """Answer for every tile of the archive; True where all have an answer."""
     out, err = Console(), Console(stderr=True, highlight=False, soft_wrap=True)
     try:
@@ -48,7 +48,7 @@ def archive(job: Job, *, quiet: bool = False) -> bool:
 
 
 @contextmanager
-def progress(console: Console, *, quiet: bool = False) -> Iterator[Tell]:
+def progress(console: Console, *, quiet: bool = False) -> Iterator[OnProgress]:
     if quiet:
         yield lambda _done, _total: None
     elif console.is_terminal:
@@ -94,7 +94,7 @@ class Lines:
             self._console.print(f"{done:,} of {total:,} tiles")
 
 
-def summary(job: Job, report: Report) -> Iterator[str]:
+def summary(job: BatchRun, report: Report) -> Iterator[str]:
     yield f"{report.tiles:,} tiles in {job.output}: {_counted(report.tally.verdicts)}."
     if report.tally.errors:
         refused = report.tally.errors.total()

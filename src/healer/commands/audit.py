@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, TextIO
 from rich.console import Console
 from rich.table import Table
 
-from healer import logs
-from healer.audit import digests
 from healer.audit.export import Format
 from healer.audit.export import export as write_out
+from healer.audit.export import verify as walk
 from healer.audit.journal import open_store
+from healer.audit.records import file_digest, pixel_digest
 from healer.audit.replay import TOLERANCE, Replayed
 from healer.audit.replay import replay as look_again
-from healer.audit.verify import verify as walk
-from healer.config import Settings
-from healer.engines.choice import choose
+from healer.engines.registry import choose_engine
 from healer.errors import FileNotReadable, ImageNotRecorded, InvalidSettings, TooManyBytes
-from healer.imaging import decode
+from healer.images.decode import decode
 from healer.screening.opening import open_screener
+from healer.settings.loading import Settings
+from healer.telemetry.logs import configure
 
 if TYPE_CHECKING:  # its libraries are an extra
     from healer.audit.store import Store
@@ -36,7 +36,7 @@ errors = Console(highlight=False, soft_wrap=True, stderr=True)
 def store_of(settings: Settings, *, read_only: bool = True) -> Iterator[Store]:
     if settings.audit is None:
         raise InvalidSettings("HEALER_AUDIT", "is not set, so there is no log to look at")
-    logs.configure(settings)
+    configure(settings)
     store = open_store(settings.audit.get_secret_value(), read_only=read_only)
     try:
         yield store
@@ -84,12 +84,12 @@ def replay(settings: Settings, image: Path, page: int | None = None) -> bool:
     """True where every answer that can be compared is as it was."""
     data = _bytes_of(image, settings.max_bytes)
     tile = decode(data, max_pixels=settings.max_pixels, page=page)
-    pixels = digests.of_pixels(tile)
+    pixels = pixel_digest(tile)
     with store_of(settings) as store:
-        answers = store.answers_for(digests.of_file(data), pixels)
+        answers = store.answers_for(file_digest(data), pixels)
     if not answers:
         raise ImageNotRecorded
-    screener = open_screener(choose(settings), settings)
+    screener = open_screener(choose_engine(settings), settings)
     try:
         replayed = look_again(screener, tile, pixels, answers)
     finally:

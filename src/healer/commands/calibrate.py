@@ -14,7 +14,6 @@ from rich.table import Table
 from healer.commands import drift_reference
 from healer.commands.drift_reference import write
 from healer.commands.evaluate import Answered, Request, answers_of, bars, described, found
-from healer.config import Settings
 from healer.engines.base import EngineInfo
 from healer.errors import NotCalibratable
 from healer.evaluation import calibrate as fitting
@@ -27,9 +26,10 @@ from healer.screening import calibration
 from healer.screening.calibration import Binding, Calibration
 from healer.screening.calibration import Fitted as FittedOn
 from healer.screening.opening import place_of
-from healer.screening.reference import beside
+from healer.screening.reference import reference_beside
 from healer.screening.screener import Screener
 from healer.screening.verdict import LEAST_MASS
+from healer.settings.loading import Settings
 
 METHODS = {
     "as it comes": "margin as it comes",
@@ -61,8 +61,8 @@ def calibrate(
     written = _calibration(dataset, answered.info, fitted, tiles)
     place = file or default_place(settings, answered.info)
     write(written, place)
-    drift_reference.keep(seen, beside(place))
-    drift_reference.show(seen, beside(place))
+    drift_reference.keep(seen, reference_beside(place))
+    drift_reference.show(seen, reference_beside(place))
     _show(dataset, answered, request.answers, fitted, tiles, written, place)
     return place
 
@@ -70,7 +70,7 @@ def calibrate(
 def default_place(settings: Settings, info: EngineInfo) -> Path:
     if info.engine in ("medgemma", "openvino"):
         return place_of(settings, info.engine)
-    return Path(calibration.NAME)
+    return Path(calibration.CALIBRATION_FILE)
 
 
 class Tiles:
@@ -102,7 +102,7 @@ def _elsewhere(rows: Sequence[Row], paths: Sequence[str]) -> dict[str, NDArray[n
 
 def _fitted(answered: Answered) -> tuple[fitting.Fitted, Tiles]:
     tiles = Tiles(answered)
-    return fitting.calibrate(
+    return fitting.fit_calibration(
         tiles.margins, tiles.truth, tiles.cases, list(tiles.elsewhere.values())
     ), tiles
 

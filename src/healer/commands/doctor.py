@@ -16,14 +16,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from healer import __version__, manifest, memory
-from healer.config import Settings
-from healer.engines.choice import Choice, choose, converted_folder
+from healer import __version__
 from healer.engines.openvino import attention
-from healer.engines.openvino import folder as folders
+from healer.engines.openvino.conversion_record import check_conversion
+from healer.engines.registry import EngineChoice, choose_engine, converted_folder
 from healer.errors import HealerError, ModelIncomplete
+from healer.hardware import memory_limit_bytes
 from healer.screening.opening import open_screener
-from healer.screening.selftest import self_test
+from healer.screening.screener import self_test
+from healer.settings.loading import Settings
+from healer.weights.manifest import check_folder, is_complete_folder
 
 GIB = 1024**3
 # What an engine holds at its peak, rounded up: 8.6 GiB measured for MedGemma 4B in bfloat16, 4.5
@@ -92,7 +94,7 @@ def _json(made: Iterable[tuple[str, Finding]], *, healthy: bool) -> str:
 
 
 def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], Finding]]]:
-    choice = choose(settings)
+    choice = choose_engine(settings)
     yield "Python", python
     yield "settings", lambda: known_settings(settings)
     yield "memory", lambda: enough_memory(choice)
@@ -127,8 +129,8 @@ def known_settings(settings: Settings) -> Finding:
     return note("; ".join(f"no setting reads {name}: {hint}" for name, hint in unknown.items()))
 
 
-def enough_memory(choice: Choice) -> Finding:
-    limit, needed = memory.limit_bytes(), NEEDED_BYTES[choice.engine]
+def enough_memory(choice: EngineChoice) -> Finding:
+    limit, needed = memory_limit_bytes(), NEEDED_BYTES[choice.engine]
     words = f"{limit / GIB:.1f} GiB for this process; the {choice.engine} engine needs about "
     words += f"{needed / GIB:.1f} GiB"
     if limit >= needed:
@@ -136,11 +138,11 @@ def enough_memory(choice: Choice) -> Finding:
     return failed(f"{words}. Raise the limit, or set HEALER_ENGINE=builtin.")
 
 
-def enough_disk(settings: Settings, choice: Choice) -> Finding:
+def enough_disk(settings: Settings, choice: EngineChoice) -> Finding:
     folder = _existing(settings.model_dir)
     free = shutil.disk_usage(folder).free
     words = f"{free / GIB:.1f} GiB free at {folder}"
-    there = choice.engine in ("openvino", "openai") or manifest.is_complete(settings.model_dir)
+    there = choice.engine in ("openvino", "openai") or is_complete_folder(settings.model_dir)
     if free >= MODEL_BYTES or there:
         return ok(words)
     return note(f"{words}; MedGemma 4B needs {MODEL_BYTES / GIB:.0f}. Set MODEL_DIR elsewhere.")
@@ -169,13 +171,13 @@ def hub_access(settings: Settings) -> Finding:
     return ok(f"the token may read {settings.model_id} (commit {check_access(settings)[:12]})")
 
 
-def model_folder(settings: Settings, choice: Choice) -> Finding:
+def model_folder(settings: Settings, choice: EngineChoice) -> Finding:
     if choice.engine == "openai":
         return note("not needed: the model is behind HEALER_ENGINE_URL")
     if choice.engine == "openvino":
         return converted(converted_folder(settings.model_dir))
     try:
-        found = manifest.check(settings.model_dir, deep=True)
+        found = check_folder(settings.model_dir, deep=True)
     except ModelIncomplete as why:
         if choice.engine == "builtin":
             return note(
@@ -186,7 +188,7 @@ def model_folder(settings: Settings, choice: Choice) -> Finding:
 
 
 def converted(folder: Path) -> Finding:
-    found = folders.check(folder, deep=True)
+    found = check_conversion(folder, deep=True)
     return ok(
         f"{found.source.model_id} at {found.source.revision[:12]}, converted with margins within "
         f"{found.parity.shift:.2f} of float32, every checksum right"
@@ -200,7 +202,7 @@ def vision_attention(settings: Settings) -> Finding:
     return ok("our own in the vision tower, in 16-bit integers")
 
 
-def engine_answers(settings: Settings, choice: Choice) -> Finding:
+def engine_answers(settings: Settings, choice: EngineChoice) -> Finding:
     screener = open_screener(choice, settings)
     try:
         screening = self_test(screener)

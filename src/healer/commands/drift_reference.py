@@ -16,7 +16,7 @@ from rich.progress import Progress
 from healer.engines.base import EngineInfo
 from healer.errors import FolderNotWritable, RequestError
 from healer.evaluation.datasets import Dataset, Limits
-from healer.screening.gate import Gate
+from healer.quality.gate import Gate
 from healer.screening.reference import GATE_FIGURES, LEAST_TILES, Reference
 
 

@@ -14,24 +14,24 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 
 from healer.commands.evaluation_tables import show, show_comparison
-from healer.config import Settings
+from healer.display import examples
 from healer.engines.base import EngineInfo
-from healer.engines.choice import choose
+from healer.engines.registry import choose_engine
 from healer.errors import ResultsMismatch
 from healer.evaluation import plots, report
 from healer.evaluation.answers import BINDING, Journal, Row, ask, binding_of, read_csv, write_csv
 from healer.evaluation.assess import Baseline, assess, colour_baseline
 from healer.evaluation.compare import ANSWERS, compare
 from healer.evaluation.datasets import Dataset, Limits
-from healer.evaluation.labels import Mapping
-from healer.evaluation.locate import FOLDER, locate
+from healer.evaluation.fetch import FOLDER, locate
+from healer.evaluation.published import LabelMapping
 from healer.evaluation.results import NAME as RESULTS
 from healer.evaluation.results import curves, shifts_in
 from healer.evaluation.shifts import NONE, SHIFTS
-from healer.names import examples
 from healer.screening.calibration import Calibration
 from healer.screening.opening import find_calibration, open_screener
 from healer.screening.screener import Screener
+from healer.settings.loading import Settings
 
 RUNS = Path("runs/eval")
 
@@ -127,7 +127,7 @@ def found(request: Request, progress: Progress) -> Dataset:
 
     dataset = locate(
         request.dataset,
-        Mapping.of(request.yes, request.ignore),
+        LabelMapping.of(request.yes, request.ignore),
         progress.console.print,
         advance,
         download=request.download,
@@ -147,7 +147,7 @@ def answers_of(
     if request.answers is not None:
         return _given(settings, request, request.answers, dataset, screener)
     dataset.require(all_tiles=False)
-    screener = screener or open_screener(choose(settings), settings)
+    screener = screener or open_screener(choose_engine(settings), settings)
     try:
         shifts = list(SHIFTS) if request.shifts else [NONE]
         binding = binding_of(dataset, screener.info, shifts)
@@ -183,7 +183,7 @@ def _info(settings: Settings, request: Request, screener: Screener | None) -> En
     named = settings.engine != "auto" or settings.calibration not in ("auto", "off")
     if screener is None and not named:
         return None
-    screener = screener or open_screener(choose(settings), settings)
+    screener = screener or open_screener(choose_engine(settings), settings)
     screener.engine.close()
     return screener.info
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from healer.access import keys
-from healer.config import Settings
+from healer.auth.keys import KEY_NAME, add_key, read_keys, revoke_key
 from healer.errors import InvalidSettings
+from healer.settings.loading import Settings
 
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -20,11 +20,11 @@ errors = Console(highlight=False, soft_wrap=True, stderr=True)
 
 def add(settings: Settings, name: str, expires: date | None) -> None:
     """The key to stdout, and nothing else, so that it can be piped into a safe."""
-    if not re.fullmatch(keys.NAME, name):
+    if not re.fullmatch(KEY_NAME, name):
         rule = "must be of letters, digits, '.', '_' and '-', and at most 64 of them"
         raise InvalidSettings("NAME", rule)
     file = file_of(settings)
-    key = keys.add(file, name, expires)
+    key = add_key(file, name, expires)
     errors.print("This key is shown once and kept nowhere; only its digest is.", markup=False)
     sys.stdout.write(f"{key}\n")
     sys.stdout.flush()
@@ -34,7 +34,7 @@ def add(settings: Settings, name: str, expires: date | None) -> None:
 def show(settings: Settings) -> None:
     """One that was revoked is in the file no more."""
     table = Table("Name", "Made", "Good until", "Now")
-    for key in keys.read(file_of(settings)).keys:
+    for key in read_keys(file_of(settings)).keys:
         until = f"end of {key.expires} UTC" if key.expires else "no end set"
         now = "expired" if key.expired else "good"
         table.add_row(key.name, f"{key.created:%Y-%m-%d}", until, now)
@@ -42,7 +42,7 @@ def show(settings: Settings) -> None:
 
 
 def revoke(settings: Settings, name: str) -> None:
-    keys.revoke(file_of(settings), name)
+    revoke_key(file_of(settings), name)
     console.print(f"The key of {name} is no longer good.", markup=False)
 
 

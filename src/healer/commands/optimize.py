@@ -10,15 +10,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from healer.config import Settings
-from healer.engines.openvino.folder import Converted, Parity, Weights
+from healer.conversion.convert import convert
+from healer.conversion.describe import known_samples
+from healer.conversion.request import ConversionRequest, OnConversionProgress, Sample
+from healer.engines.openvino.conversion_record import Converted, Parity, Weights
 from healer.errors import FileNotReadable
-from healer.imaging.decode import decode
-from healer.optimize.convert import convert
-from healer.optimize.order import Order, Sample, Watch
-from healer.optimize.samples import known_samples
+from healer.images.decode import decode
 from healer.outcomes import find_images
 from healer.screening.question import COLORECTAL_CANCER
+from healer.settings.loading import Settings
 
 GIB = 1024**3
 MOST_TILES = 4  # float32 takes a minute or more a tile
@@ -33,11 +33,11 @@ STAGES = {
 def optimize(
     settings: Settings, source: Path, out: Path, weights: Weights, tiles: Path | None
 ) -> Converted:
-    """Converts, verifies, prints both; raises what `healer.optimize.convert` does."""
+    """Converts, verifies, prints both; raises what `healer.conversion.convert` does."""
     samples = samples_of(tiles, settings) if tiles else known_samples()
     console = Console(stderr=True, highlight=False)
     with bars(console) as watch:
-        made = convert(Order(source, out, COLORECTAL_CANCER, samples, weights, watch))
+        made = convert(ConversionRequest(source, out, COLORECTAL_CANCER, samples, weights, watch))
     show(made.parity)
     console = Console(highlight=False, soft_wrap=True)
     kinds = f"vision {made.precision.vision}, language {made.precision.language}"
@@ -58,7 +58,7 @@ def samples_of(folder: Path, settings: Settings) -> tuple[Sample, ...]:
 
 
 @contextmanager
-def bars(console: Console) -> Iterator[Watch]:
+def bars(console: Console) -> Iterator[OnConversionProgress]:
     """A bar a stage; a line for each that is done where there is no terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     terminal = console.is_terminal

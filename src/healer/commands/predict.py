@@ -17,18 +17,17 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import track
 
-from healer import logs
-from healer.commands.predict_lines import Csv, JsonLines
-from healer.commands.predict_rows import Rows, summary, word_of
-from healer.commands.writing import uninterrupted
-from healer.config import Settings
-from healer.engines.choice import choose
+from healer.commands.predict_output import Csv, JsonLines, Rows, summary, uninterrupted, word_of
+from healer.display import printable
+from healer.engines.registry import choose_engine
 from healer.errors import AddressNotFile, FileNotReadable, FolderWithoutImages
-from healer.files import LeftOut, walk
-from healer.names import printable
+from healer.files.leftout import LeftOut
+from healer.files.walk import walk
 from healer.outcomes import READERS, Embedded, Outcome, Source, Unread, outcomes
 from healer.screening.opening import open_screener
-from healer.serving.schemas import Prediction
+from healer.server.schemas import Prediction
+from healer.settings.loading import Settings
+from healer.telemetry.logs import configure
 
 STANDARD_INPUT = "-"
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|data:", re.IGNORECASE)
@@ -79,7 +78,7 @@ def answer(settings: Settings, paths: Iterable[str], output: Output, page: int |
         raise unread[0]
     with ExitStack() as held:
         sinks = list(opened(output, held))  # before the model, which takes long
-        screener = open_screener(choose(settings), settings)
+        screener = open_screener(choose_engine(settings), settings)
         held.callback(screener.engine.close)
         if not output.quiet:
             for warning in screener.warnings:
@@ -177,4 +176,4 @@ def tracked(answers: Iterable[Outcome], total: int, output: Output) -> Iterable[
 def log_to_stderr(settings: Settings) -> None:
     """Standard output is for answers. Of what goes well, only what was asked for is said."""
     chosen = "log_level" in settings.model_fields_set
-    logs.configure(settings if chosen else settings.model_copy(update={"log_level": "warning"}))
+    configure(settings if chosen else settings.model_copy(update={"log_level": "warning"}))

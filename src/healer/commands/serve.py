@@ -12,13 +12,13 @@ import uvicorn
 from fastapi import FastAPI
 from sse_starlette.sse import AppStatus
 
-from healer.access.door import check_reach
-from healer.config import Settings
+from healer.auth.authenticator import check_reach
 from healer.errors import InvalidSettings
 from healer.main import create_app
-from healer.serving import files, heads
-from healer.serving.connection import patient
-from healer.serving.service import Service
+from healer.server.connection import BURST, connections_allowed, patient
+from healer.server.middleware.request_head import LIMIT_BYTES
+from healer.server.service import Service
+from healer.settings.loading import Settings
 
 GRACE_SECONDS = 30  # for answers that were begun
 LINGER_SECONDS = 0.5  # for requests that were on their way when the last of those was sent
@@ -48,10 +48,10 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=patient(settings.client_timeout, files.room_for(settings.connections)),
-        backlog=files.BURST,
+        http=patient(settings.client_timeout, connections_allowed(settings.connections)),
+        backlog=BURST,
         ws="none",
-        h11_max_incomplete_event_size=heads.LIMIT_BYTES,
+        h11_max_incomplete_event_size=LIMIT_BYTES,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=CLOSING_SECONDS,
     )

@@ -21,26 +21,25 @@ from rich.progress import (
 from rich.table import Table
 from sklearn.metrics import accuracy_score
 
-from healer import manifest
 from healer.commands.calibrate import calibrate
 from healer.commands.evaluate import Request, answers_of, bars, found
 from healer.commands.evaluation_tables import cell
-from healer.config import Settings
-from healer.engines.choice import Choice, open_engine
-from healer.engines.medgemma.loading import Plan, pick_device
+from healer.engines.registry import EngineChoice, open_engine
+from healer.engines.transformers.loading import Plan, pick_device
 from healer.errors import NotCalibratable
 from healer.evaluation.datasets import Limits
 from healer.evaluation.metrics import TITLES, Figure, as_json, measure
 from healer.evaluation.results import scored_of
 from healer.notice import NOTICE
-from healer.screening.calibration import NAME as CALIBRATION
+from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION
 from healer.screening.question import COLORECTAL_CANCER
 from healer.screening.screener import Screener
+from healer.settings.loading import Settings
 from healer.tuning import data
-from healer.tuning.merge import merge as merge_into
-from healer.tuning.recipe import Recipe
+from healer.tuning.lora import merge_adapter as merge_into
 from healer.tuning.run import ADAPTER, Job, Run, claim
-from healer.tuning.train import Step
+from healer.tuning.train import Recipe, Step
+from healer.weights.manifest import check_folder
 
 REPORT = "tuning.json"
 RUNS = Path("runs/tune")
@@ -99,7 +98,7 @@ def merge(settings: Settings, adapter: Path, out: Path) -> None:
 
 
 def _job(settings: Settings, order: Order, parts: data.Split) -> Job:
-    base = manifest.check(settings.model_dir)
+    base = check_folder(settings.model_dir)
     device = pick_device(settings.device)
     plan = Plan(
         settings.model_dir,
@@ -200,7 +199,7 @@ class Exam:
             update={"calibration": "off", "model_adapter": adapter}
         )
         self._request = request
-        choice = Choice("medgemma", "it is what is tuned")
+        choice = EngineChoice("medgemma", "it is what is tuned")
         self._screener = Screener(open_engine(choice, self._settings, COLORECTAL_CANCER))
         with bars(Console(stderr=True)) as progress:
             tiles = found(request, progress)

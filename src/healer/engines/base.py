@@ -8,13 +8,14 @@ An engine never decides; `healer.screening` turns its evidence into a verdict.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from healer.errors import HealerError
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 
 
 class Answer(StrEnum):
@@ -136,3 +137,25 @@ class RemoteEngine(Protocol):
         """Why it could not answer just now, UpstreamChanged where the model is another one; None
         where it could. Blocking, for seconds at most."""
         ...
+
+
+OnStageEnd = Callable[[str], None]  # told each stage's name when it ends
+
+
+class StageTimer(dict[str, float]):
+    """Seconds by stage, for each of the tiles that are looked at together."""
+
+    def __init__(self, tiles: Sequence[object]) -> None:
+        super().__init__()
+        self._tiles = max(1, len(tiles))
+        self._since = time.perf_counter()
+
+    def ended(self, stage: str) -> None:
+        """It began where the one before it ended."""
+        now = time.perf_counter()
+        self[stage] = (now - self._since) / self._tiles
+        self._since = now
+
+
+def ignore_stage(_stage: str) -> None:
+    pass

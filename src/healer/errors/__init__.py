@@ -85,8 +85,8 @@ HealerError
 │   ├── MachineBusy          others use the cores
 │   ├── BenchDiskFull        checked before a checkpoint is written
 │   ├── CheckpointTaken      its folder holds something else
-│   ├── UnknownContender
-│   ├── ContenderMissing     its library or its files are not there
+│   ├── UnknownSystem
+│   ├── SystemMissing     its library or its files are not there
 │   └── NoMemoryLimit        no cgroup can be made
 ├── ArchiveError             answering for whole archives
 │   ├── ListingUnreadable    no list of tiles
@@ -133,7 +133,7 @@ HealerError
     │   ├── KeyRejected
     │   ├── KeyExpired
     │   ├── IdentityRejected     a token that does not hold
-    │   ├── NotFromElsewhere     reached over the network, with nothing that checks who asks
+    │   ├── RemoteAccessDenied     reached over the network, with nothing that checks who asks
     │   ├── HostUnknown
     │   ├── HeadTooLarge
     │   ├── HttpUnreadable
@@ -149,7 +149,7 @@ HealerError
 
 Where the same request may be answered later without anyone's doing, an error is `retryable`.
 Each error carries typed fields and builds its own sentence from them: what happened, then what
-to do next. HTTP statuses live in `healer.serving.problems`, exit codes here.
+to do next. HTTP statuses live in `healer.server.problems`, exit codes here.
 """
 
 from __future__ import annotations
@@ -170,20 +170,9 @@ from healer.errors.access import (
     KeysNotWritable,
     KeysUnreadable,
     KeyUnknown,
-    NotFromElsewhere,
     OidcLibrariesMissing,
     RateLimited,
-)
-from healer.errors.archives import (
-    AnswersNotWritable,
-    ArchiveError,
-    ArchivesNotInstalled,
-    ListingUnreadable,
-    OutputTaken,
-    RayUnavailable,
-    RunMismatch,
-    TileNotAnswered,
-    WorkersFailed,
+    RemoteAccessDenied,
 )
 from healer.errors.audit import (
     AnchorMissing,
@@ -205,44 +194,29 @@ from healer.errors.base import (
     InvalidSettings,
     Json,
     ShuttingDown,
+    TracingLibrariesMissing,
+)
+from healer.errors.batch import (
+    AnswersNotWritable,
+    ArchiveError,
+    ArchivesNotInstalled,
+    ListingUnreadable,
+    OutputTaken,
+    RayUnavailable,
+    RunMismatch,
+    TileNotAnswered,
+    WorkersFailed,
 )
 from healer.errors.bench import (
     BenchDiskFull,
     BenchError,
     CheckpointTaken,
-    ContenderMissing,
     MachineBusy,
     NoMemoryLimit,
-    UnknownContender,
+    SystemMissing,
+    UnknownSystem,
 )
-from healer.errors.dataset import (
-    ArchiveUnsafe,
-    DatasetDamaged,
-    DatasetError,
-    DatasetNotFound,
-    DatasetUnreachable,
-    DatasetUnreadable,
-    DownloadRefused,
-    EvalNotInstalled,
-    LabelUnknown,
-    NotCalibratable,
-    ResultsMismatch,
-    TilesMissing,
-)
-from healer.errors.download import (
-    DiskFull,
-    DownloadError,
-    FileDamaged,
-    FolderNotWritable,
-    HubUnreachable,
-    LicenceNotAccepted,
-    ModelNotFound,
-    RevisionNotFound,
-    RevisionNotPinned,
-    TokenMissing,
-    TokenRejected,
-)
-from healer.errors.model import (
+from healer.errors.engine import (
     AdapterIncomplete,
     AdapterMismatch,
     AdapterNotMerged,
@@ -263,21 +237,36 @@ from healer.errors.model import (
     ModelUnavailable,
     ModelUnsound,
     NotConvertible,
+    UpstreamBusy,
+    UpstreamChanged,
+    UpstreamError,
+    UpstreamKeyRejected,
+    UpstreamModelUnknown,
+    UpstreamUncalibrated,
+    UpstreamUnreachable,
+    UpstreamUnsuited,
     not_ready,
 )
-from healer.errors.observing import TracingLibrariesMissing
-from healer.errors.queueing import (
-    Busy,
-    ConnectionsFull,
-    DeadlineExceeded,
-    EngineFailed,
-    EngineHung,
-    EngineOutOfMemory,
-    ImageReaderLost,
-    InvalidTimeout,
-    OutOfMemory,
-    QueueFull,
-    UploadsFull,
+from healer.errors.evaluation import (
+    ArchiveUnsafe,
+    CheckpointUnusable,
+    DatasetDamaged,
+    DatasetError,
+    DatasetNotFound,
+    DatasetUnreachable,
+    DatasetUnreadable,
+    DownloadRefused,
+    EvalNotInstalled,
+    FolderTaken,
+    LabelUnknown,
+    NotCalibratable,
+    ResultsMismatch,
+    TilesMissing,
+    TileUnusable,
+    TooFewCases,
+    TuningDiskFull,
+    TuningDiverged,
+    TuningError,
 )
 from healer.errors.request import (
     AddressNotFile,
@@ -307,24 +296,31 @@ from healer.errors.request import (
     UnsupportedFormat,
     UploadNotMultipart,
 )
-from healer.errors.tuning import (
-    CheckpointUnusable,
-    FolderTaken,
-    TileUnusable,
-    TooFewCases,
-    TuningDiskFull,
-    TuningDiverged,
-    TuningError,
+from healer.errors.scheduling import (
+    Busy,
+    ConnectionsFull,
+    DeadlineExceeded,
+    EngineFailed,
+    EngineHung,
+    EngineOutOfMemory,
+    ImageReaderLost,
+    InvalidTimeout,
+    OutOfMemory,
+    QueueFull,
+    UploadsFull,
 )
-from healer.errors.upstream import (
-    UpstreamBusy,
-    UpstreamChanged,
-    UpstreamError,
-    UpstreamKeyRejected,
-    UpstreamModelUnknown,
-    UpstreamUncalibrated,
-    UpstreamUnreachable,
-    UpstreamUnsuited,
+from healer.errors.weights import (
+    DiskFull,
+    DownloadError,
+    FileDamaged,
+    FolderNotWritable,
+    HubUnreachable,
+    LicenceNotAccepted,
+    ModelNotFound,
+    RevisionNotFound,
+    RevisionNotPinned,
+    TokenMissing,
+    TokenRejected,
 )
 
 __all__ = [
@@ -357,7 +353,6 @@ __all__ = [
     "CheckpointUnusable",
     "ClientTooSlow",
     "ConnectionsFull",
-    "ContenderMissing",
     "ConversionAltered",
     "ConversionDiskFull",
     "ConversionInaccurate",
@@ -428,7 +423,6 @@ __all__ = [
     "NotAnImage",
     "NotCalibratable",
     "NotConvertible",
-    "NotFromElsewhere",
     "NotReplayable",
     "OidcLibrariesMissing",
     "OutOfMemory",
@@ -439,6 +433,7 @@ __all__ = [
     "QueueFull",
     "RateLimited",
     "RayUnavailable",
+    "RemoteAccessDenied",
     "RepeatedField",
     "RequestError",
     "ResultsMismatch",
@@ -447,6 +442,7 @@ __all__ = [
     "RevisionNotPinned",
     "RunMismatch",
     "ShuttingDown",
+    "SystemMissing",
     "TileNotAnswered",
     "TileUnusable",
     "TilesMissing",
@@ -460,9 +456,9 @@ __all__ = [
     "TuningDiskFull",
     "TuningDiverged",
     "TuningError",
-    "UnknownContender",
     "UnknownField",
     "UnknownParameter",
+    "UnknownSystem",
     "UnsupportedFormat",
     "UploadNotMultipart",
     "UploadsFull",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from healer.errors.base import HealerError
-from healer.errors.queueing import Busy
 from healer.errors.request import RequestError
+from healer.errors.scheduling import Busy
 
 
 @dataclass(eq=False)
@@ -54,7 +54,7 @@ class IdentityRejected(AccessError):
 
 
 @dataclass(eq=False)
-class NotFromElsewhere(AccessError):
+class RemoteAccessDenied(AccessError):
     code = "not_from_elsewhere"
     title = "Healer answers only on its own machine"
     message = (

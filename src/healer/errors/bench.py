@@ -51,7 +51,7 @@ class CheckpointTaken(BenchError):
 
 
 @dataclass(eq=False)
-class UnknownContender(BenchError):
+class UnknownSystem(BenchError):
     name: str
     known: str
     code = "unknown_contender"
@@ -61,7 +61,7 @@ class UnknownContender(BenchError):
 
 
 @dataclass(eq=False)
-class ContenderMissing(BenchError):
+class SystemMissing(BenchError):
     name: str
     reason: str
     code = "contender_missing"

@@ -23,9 +23,9 @@ from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, name_of
 from healer.files.encoding import escaped, json_safe
 from healer.files.spelling import Spellings, spellings_of
 from healer.files.table import columns, lines
-from healer.imaging import Tile
+from healer.images.tile import Tile
 from healer.screening.calibration import Calibration
-from healer.screening.screener import Look, Screener
+from healer.screening.screener import Score, Screener
 from healer.screening.verdict import Verdict, decide
 
 BATCH = 8
@@ -152,7 +152,7 @@ def _read(dataset: Dataset, item: Item, shift: str, limits: Limits) -> Tile | st
     return Tile(pixels=SHIFTS[shift](tile.pixels), mpp=None if shift in RESCALED else tile.mpp)
 
 
-def _row(item: Item, shift: str, found: Look | str) -> Row:
+def _row(item: Item, shift: str, found: Score | str) -> Row:
     about = (item.path, item.label, item.case_id, item.positive, shift)
     if isinstance(found, str):
         return Row(*about, margin=None, refusal=found)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.model_selection import StratifiedGroupKFold
 
 Rows = NDArray[np.int64]
 Values = Mapping[str, float]
@@ -45,3 +46,24 @@ def intervals(
             low, high = np.percentile(defined, LEVEL)
             out[name] = (float(low), float(high))
     return out
+
+
+FOLDS = 5
+LEAST = 2
+
+
+def by_case(
+    truth: NDArray[np.bool_], cases: NDArray[np.str_], most: int = FOLDS, seed: int = 0
+) -> Iterator[tuple[Rows, Rows]]:
+    """(known rows, unseen rows), classes spread evenly; fewer folds where cases are few.
+
+    Raises ValueError where a part would hold one class only.
+    """
+    count = min(most, *(len(set(cases[truth == side].tolist())) for side in (True, False)))
+    if count < LEAST:
+        raise ValueError("each answer needs at least two cases")
+    split = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    for known, unseen in split.split(np.zeros(len(truth)), truth, cases):
+        if truth[known].all() or not truth[known].any():
+            raise ValueError("a part of the cases holds one answer only")
+        yield known, unseen

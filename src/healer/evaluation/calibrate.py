@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from healer.errors import NotCalibratable
-from healer.evaluation.folds import by_case
+from healer.evaluation.bootstrap import by_case
 from healer.evaluation.metrics import calibration_error
 
 TARGET = 0.95
@@ -60,7 +60,7 @@ def sigmoid(values: Reals) -> Reals:
     return np.asarray(np.exp(-np.logaddexp(0, -values)))
 
 
-def calibrate(
+def fit_calibration(
     margins: Reals, truth: Truth, cases: Cases, elsewhere: Sequence[Reals] = ()
 ) -> Fitted:
     """`elsewhere` are margins of the same tiles under shifts: the two points hold there too.

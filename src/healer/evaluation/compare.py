@@ -54,7 +54,7 @@ class Comparison:
 
 def compare(first: Path, second: Path, resamples: int = RESAMPLES) -> Comparison:
     """Raises ResultsMismatch where the two are not answers to the same tiles."""
-    a, b = read(first), read(second)
+    a, b = read_run(first), read_run(second)
     paths = _shared(a, b)
     verdicts = [(a.rows[path]["verdict"], b.rows[path]["verdict"]) for path in paths]
     both = [p for p in paths if a.rows[p]["margin"] and b.rows[p]["margin"]]
@@ -73,7 +73,7 @@ def compare(first: Path, second: Path, resamples: int = RESAMPLES) -> Comparison
     )
 
 
-def read(folder: Path) -> Side:
+def read_run(folder: Path) -> Side:
     try:
         results = json.loads((folder / NAME).read_text(encoding="utf-8"))
         with (folder / ANSWERS).open(newline="", encoding="utf-8") as file:

@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from healer.display import examples, printable
 from healer.errors import (
     DatasetNotFound,
     DatasetUnreadable,
@@ -25,14 +26,20 @@ from healer.errors import (
     TilesMissing,
     TooManyBytes,
 )
-from healer.evaluation.known import KNOWN, PATHMNIST_CLASSES, Known
-from healer.evaluation.labels import Mapping, plain
-from healer.files import LeftOut, Reason, walk
+from healer.evaluation.published import (
+    PATHMNIST_CLASSES,
+    PUBLISHED,
+    LabelMapping,
+    PublishedDataset,
+    plain_label,
+)
 from healer.files.encoding import escaped
+from healer.files.leftout import LeftOut, Reason
 from healer.files.spelling import Resolver
 from healer.files.table import column_of, columns, lines
-from healer.imaging import Tile, decode
-from healer.names import examples, printable
+from healer.files.walk import walk
+from healer.images.decode import decode
+from healer.images.tile import Tile
 
 MASKS = frozenset({"label", "labels", "mask", "masks"})
 INDEX = "index.csv"
@@ -96,7 +103,7 @@ class Dataset:
     source: Source = field(repr=False)
     has_cases: bool
     left_out: dict[str, int]
-    known: Known | None = None
+    known: PublishedDataset | None = None
     files_left_out: LeftOut = field(default_factory=LeftOut)
     missing: frozenset[str] = frozenset()
 
@@ -125,10 +132,10 @@ class Dataset:
         return replace(self, items=tuple(self.items[row] for row in rows))
 
 
-def read(path: Path, mapping: Mapping, name: str | None = None) -> Dataset:
+def read_dataset(path: Path, mapping: LabelMapping, name: str | None = None) -> Dataset:
     """The dataset at a folder, CSV or `.npz`; raises `healer.errors.DatasetError`."""
     if not path.exists():
-        known = ", ".join(KNOWN)
+        known = ", ".join(PUBLISHED)
         raise DatasetNotFound(str(path), f"Give a path, or one of {known} with --download")
     if path.suffix.lower() == ".npz":
         return _arrays(path, mapping, name)
@@ -183,7 +190,7 @@ def _indexed(index: Path, resolver: Resolver) -> Listed:
     return Listed(rows, missing=frozenset(missing))
 
 
-def _foldered(folder: Path, mapping: Mapping) -> Listed:
+def _foldered(folder: Path, mapping: LabelMapping) -> Listed:
     """The class is the outermost folder that names a class; else the outermost folder."""
     walked = walk(folder)
     rows: list[Row] = []
@@ -200,7 +207,7 @@ def _foldered(folder: Path, mapping: Mapping) -> Listed:
     return Listed(rows, walked.left_out)
 
 
-def _arrays(path: Path, mapping: Mapping, name: str | None) -> Dataset:
+def _arrays(path: Path, mapping: LabelMapping, name: str | None) -> Dataset:
     """MedMNIST's layout: the part kept for testing, or the only one there is."""
     try:
         with np.load(path, allow_pickle=False) as held:
@@ -220,7 +227,7 @@ def _arrays(path: Path, mapping: Mapping, name: str | None) -> Dataset:
     return _assembled(name or path.stem, rows, Arrays(images), mapping)
 
 
-def _assembled(name: str, rows: Sequence[Row], source: Source, mapping: Mapping) -> Dataset:
+def _assembled(name: str, rows: Sequence[Row], source: Source, mapping: LabelMapping) -> Dataset:
     meanings = mapping.meanings({label for _, label, _ in rows})
     known = recognised(name, meanings)
     if repeated := next((p for p, n in Counter(p for p, _, _ in rows).items() if n > 1), None):
@@ -240,20 +247,20 @@ def _assembled(name: str, rows: Sequence[Row], source: Source, mapping: Mapping)
     )
 
 
-def recognised(name: str, labels: Iterable[str]) -> Known | None:
+def recognised(name: str, labels: Iterable[str]) -> PublishedDataset | None:
     """A known dataset by its name, or where enough classes are one's alone."""
-    if known := KNOWN.get(plain(name)):
+    if known := PUBLISHED.get(plain_label(name)):
         return known
-    found = {plain(label) for label in labels}
+    found = {plain_label(label) for label in labels}
     owners = [
         known
-        for known in KNOWN.values()
-        if found <= {plain(label) for label in (*known.yes, *known.no, *known.left_out)}
+        for known in PUBLISHED.values()
+        if found <= {plain_label(label) for label in (*known.yes, *known.no, *known.left_out)}
     ]
     return owners[0] if len(owners) == 1 and len(found) >= LEAST_TO_RECOGNISE else None
 
 
-def _case_in(path: str, known: Known | None) -> str | None:
+def _case_in(path: str, known: PublishedDataset | None) -> str | None:
     if known is None or known.case_pattern is None:
         return None
     found = re.search(known.case_pattern, path.rpartition("/")[2])

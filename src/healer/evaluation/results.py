@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healer import __version__
+from healer.display import examples
 from healer.evaluation import metrics
 from healer.evaluation.answers import Row
 from healer.evaluation.bootstrap import SEED
 from healer.evaluation.datasets import Dataset
 from healer.evaluation.metrics import Figure, Scored
 from healer.evaluation.shifts import NONE
-from healer.names import examples
 from healer.notice import NOTICE
 from healer.screening.calibration import Calibration
 from healer.screening.verdict import CUT

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from healer.names import examples
+from healer.display import examples
 
 MOST_EXAMPLES = 3
 

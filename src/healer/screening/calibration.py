@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from healer.engines.base import EngineInfo
 from healer.errors import CalibrationMismatch, CalibrationUnreadable
 
-NAME = "healer-calibration.json"
+CALIBRATION_FILE = "healer-calibration.json"
 
 
 class _Record(BaseModel):
@@ -79,7 +79,7 @@ class Calibration(_Record):
         return sigmoid(self.slope * margin + self.intercept)
 
 
-def load(path: Path, info: EngineInfo) -> Calibration:
+def load_calibration(path: Path, info: EngineInfo) -> Calibration:
     """The calibration in a file; raises CalibrationUnreadable or CalibrationMismatch."""
     try:
         calibration = Calibration.model_validate_json(path.read_bytes())

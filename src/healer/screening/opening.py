@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from healer import engines
-from healer.config import Settings
 from healer.engines.base import EngineInfo
-from healer.engines.choice import Choice, converted_folder, open_engine
+from healer.engines.registry import EngineChoice, converted_folder, open_engine
 from healer.errors import CalibrationMismatch, UpstreamUncalibrated
 from healer.screening import calibration, reference
 from healer.screening.calibration import Calibration
 from healer.screening.question import COLORECTAL_CANCER
 from healer.screening.reference import Reference
 from healer.screening.screener import Screener
+from healer.settings.loading import Settings
 
-SHIPPED = Path(engines.__file__).parent / "builtin" / calibration.NAME
+SHIPPED = Path(engines.__file__).parent / "builtin" / calibration.CALIBRATION_FILE
 
 
 class Opener:
@@ -25,7 +25,7 @@ class Opener:
     calibration unnoticed.
     """
 
-    def __init__(self, choice: Choice, settings: Settings) -> None:
+    def __init__(self, choice: EngineChoice, settings: Settings) -> None:
         self._choice, self._settings = choice, settings
         self._calibrated = False
 
@@ -42,7 +42,7 @@ class Opener:
         return screener
 
 
-def open_screener(choice: Choice, settings: Settings, *, must_fit: bool = False) -> Screener:
+def open_screener(choice: EngineChoice, settings: Settings, *, must_fit: bool = False) -> Screener:
     """Blocking; minutes for MedGemma. Raises `healer.errors.ModelError`."""
     engine = open_engine(choice, settings, COLORECTAL_CANCER)
     try:
@@ -61,12 +61,12 @@ def find_calibration(
     if settings.calibration == "off":
         return None, ()
     if settings.calibration != "auto":
-        return calibration.load(Path(settings.calibration), info), ()
+        return calibration.load_calibration(Path(settings.calibration), info), ()
     path = place_of(settings, info.engine)
     if not path.is_file():
         return None, ()
     try:
-        return calibration.load(path, info), ()
+        return calibration.load_calibration(path, info), ()
     except CalibrationMismatch as why:
         if must_fit:
             raise
@@ -79,7 +79,7 @@ def find_reference(settings: Settings, info: EngineInfo) -> Reference | None:
         return None
     named = settings.calibration != "auto"
     path = Path(settings.calibration) if named else place_of(settings, info.engine)
-    return reference.load(reference.beside(path), info)
+    return reference.load_reference(reference.reference_beside(path), info)
 
 
 def place_of(settings: Settings, engine: str) -> Path:
@@ -87,5 +87,5 @@ def place_of(settings: Settings, engine: str) -> Path:
     if engine == "builtin":
         return SHIPPED
     if engine == "openvino":
-        return converted_folder(settings.model_dir) / calibration.NAME
-    return (settings.model_adapter or settings.model_dir) / calibration.NAME
+        return converted_folder(settings.model_dir) / calibration.CALIBRATION_FILE
+    return (settings.model_adapter or settings.model_dir) / calibration.CALIBRATION_FILE

@@ -90,12 +90,12 @@ def counted(values: Sequence[float], edges: Sequence[float]) -> list[int]:
     return [int(count) for count in np.bincount(bins, minlength=len(edges) + 1)]
 
 
-def beside(calibration: Path) -> Path:
+def reference_beside(calibration: Path) -> Path:
     """Where the reference of a calibration lies."""
     return calibration.with_suffix(".drift.json")
 
 
-def load(path: Path, info: EngineInfo) -> Reference | None:
+def load_reference(path: Path, info: EngineInfo) -> Reference | None:
     """None where there is none, or where it is of another engine, model or preprocessing.
 
     Drift is an aid: no answer hangs on it, so nothing stops for want of it.

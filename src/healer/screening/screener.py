@@ -7,20 +7,30 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from healer.engines.base import Engine, EngineInfo, Evidence, Finding, FromClasses, SideBySide
 from healer.errors import ModelUnsound
-from healer.imaging.tile import Tile
-from healer.screening import field, wide
+from healer.images.tile import Tile
 from healer.screening.calibration import Calibration
-from healer.screening.field import Box, FieldWarning, WindowAnswer, is_wide, scale_of
 from healer.screening.second_answer import SecondAnswer, second_answer
 from healer.screening.verdict import Verdict, decide
+from healer.screening.wide_field import (
+    Box,
+    FieldWarning,
+    WideReading,
+    WindowAnswer,
+    is_wide,
+    read_windows,
+    scale_of,
+    wide_field_warning,
+)
 
 COMPOSED = "The explanation is composed from the same probabilities."
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Score:
     """What one look at a tile came to, before it is put in words.
 
     `headline_rule` says how the verdict follows from the findings. Of a wide field that was read
@@ -77,11 +87,11 @@ class Screener:
     def info(self) -> EngineInfo:
         return self.engine.info
 
-    def look(self, tiles: Sequence[Tile]) -> list[Look]:
+    def look(self, tiles: Sequence[Tile]) -> list[Score]:
         """One look per tile, in order; the verdict is known. Blocking."""
-        wide = [tile for tile in tiles if self.reads_in_steps(tile)]
+        wide_field = [tile for tile in tiles if self.reads_in_steps(tile)]
         looks = iter(self._glances([tile for tile in tiles if not self.reads_in_steps(tile)]))
-        if not wide:
+        if not wide_field:
             return list(looks)
         return [
             _last(self.look_in_steps(tile)) if self.reads_in_steps(tile) else next(looks)
@@ -92,12 +102,12 @@ class Screener:
         """Whether the tile is a wide field that the engine reads window by window."""
         return scale_of(self.engine) is not None and is_wide(tile, self.engine)
 
-    def look_in_steps(self, tile: Tile) -> Generator[None, None, Look]:
+    def look_in_steps(self, tile: Tile) -> Generator[None, None, Score]:
         """A look at a wide field, a few windows a step. Blocking between steps."""
         scale = scale_of(self.engine)
         if scale is None:
             raise TypeError(f"{self.info.engine} looks at wide fields whole")
-        reading, seconds = wide.read(tile, scale, self._score), 0.0
+        reading, seconds = read_windows(tile, scale, self._score), 0.0
         while True:
             started = time.perf_counter()
             try:
@@ -107,7 +117,7 @@ class Screener:
             seconds += time.perf_counter() - started
             yield
 
-    def explain(self, look: Look) -> Iterator[str]:
+    def explain(self, look: Score) -> Iterator[str]:
         """Pieces of the explanation of a verdict already given. Blocking between pieces."""
         return _placed(self.engine.explain(look.evidence, look.verdict.answer), look)
 
@@ -123,7 +133,7 @@ class Screener:
         """Whether several explanations take hardly longer than one."""
         return isinstance(self.engine, SideBySide)
 
-    def explain_all(self, looks: Sequence[Look]) -> list[Iterator[str]]:
+    def explain_all(self, looks: Sequence[Score]) -> list[Iterator[str]]:
         """`explain` of each, in order."""
         if isinstance(self.engine, SideBySide):
             asked = [(look.evidence, look.verdict.answer) for look in looks]
@@ -134,18 +144,18 @@ class Screener:
         """One screening per tile, in order. Blocking."""
         looks = self.look(tiles)
         explanations = self.explain_all(looks)
-        return [told(*each) for each in zip(looks, explanations, strict=True)]
+        return [to_screening(*each) for each in zip(looks, explanations, strict=True)]
 
-    def _glances(self, tiles: Sequence[Tile]) -> list[Look]:
+    def _glances(self, tiles: Sequence[Tile]) -> list[Score]:
         """Each tile looked at whole."""
         started = time.perf_counter()
         evidences = self._score(tiles)
         seconds = (time.perf_counter() - started) / max(1, len(tiles))
         return [self._of_one(*each, seconds) for each in zip(tiles, evidences, strict=True)]
 
-    def _of_one(self, tile: Tile, evidence: Evidence, seconds: float) -> Look:
+    def _of_one(self, tile: Tile, evidence: Evidence, seconds: float) -> Score:
         verdict = decide(evidence, self.calibration)
-        look = Look(
+        look = Score(
             evidence,
             verdict,
             seconds,
@@ -154,14 +164,14 @@ class Screener:
         )
         return look if not is_wide(tile, self.engine) else _warned(look, tile, self.engine, WHOLE)
 
-    def _of_windows(self, tile: Tile, read: wide.WideReading, seconds: float) -> Look:
+    def _of_windows(self, tile: Tile, read: WideReading, seconds: float) -> Score:
         if not read.seen:  # bare glass, which the gate was told to let pass
             look = self._of_one(tile, self._score([tile])[0], seconds)
             return replace(_warned(look, tile, self.engine, read.in_words()), windows=())
         evidence, place = read.headline()
         verdict = decide(evidence, self.calibration)
         verdicts = {cell: decide(seen, self.calibration) for cell, seen in read.seen.items()}
-        look = Look(
+        look = Score(
             evidence,
             verdict,
             seconds,
@@ -186,13 +196,13 @@ WHOLE = (
 )
 
 
-def _warned(look: Look, tile: Tile, engine: Engine, rest: str) -> Look:
+def _warned(look: Score, tile: Tile, engine: Engine, rest: str) -> Score:
     """Of a wide field: no calibration was fitted on such."""
-    warnings = (field.warning(tile, engine, rest),)
+    warnings = (wide_field_warning(tile, engine, rest),)
     return replace(look, verdict=replace(look.verdict, calibrated=False), warnings=warnings)
 
 
-def _placed(pieces: Iterator[str], look: Look) -> Iterator[str]:
+def _placed(pieces: Iterator[str], look: Score) -> Iterator[str]:
     """The explanation of a window says which window it is of."""
     if look.place is None:
         return pieces
@@ -204,23 +214,23 @@ def _then(pieces: Iterator[str], last: str) -> Iterator[str]:
     yield last
 
 
-def _last(steps: Generator[None, None, Look]) -> Look:
+def _last(steps: Generator[None, None, Score]) -> Score:
     while True:
         try:
             next(steps)
         except StopIteration as ended:
-            look: Look = ended.value
+            look: Score = ended.value
             return look
 
 
-def told(look: Look, explanation: Iterator[str]) -> Screening:
+def to_screening(look: Score, explanation: Iterator[str]) -> Screening:
     started = time.perf_counter()
     pieces = list(explanation)
-    return finish(look, pieces, time.perf_counter() - started)
+    return finish_screening(look, pieces, time.perf_counter() - started)
 
 
-def finish(
-    look: Look, pieces: Sequence[str], seconds: float, *, waited: float | None = None
+def finish_screening(
+    look: Score, pieces: Sequence[str], seconds: float, *, waited: float | None = None
 ) -> Screening:
     """A screening from a look and the pieces of its explanation; `waited` is seconds in a queue."""
     queued = {} if waited is None else {"queue": waited}
@@ -236,3 +246,21 @@ def finish(
         warnings=look.warnings,
         windows=look.windows,
     )
+
+
+EOSIN = np.array([226, 158, 194])
+HAEMATOXYLIN = np.array([94, 62, 132])
+
+
+def known_tile(side: int = 224) -> Tile:
+    """A drawn H&E-like field, the same every time: dark round nuclei on a pink ground."""
+    rows, columns = np.mgrid[0:side, 0:side]
+    nuclei = (np.sin(rows / 5.0) * np.sin(columns / 5.0) > 0.6)[..., None]
+    grain = np.random.default_rng(0).integers(-8, 9, (side, side, 3))
+    pixels = np.where(nuclei, HAEMATOXYLIN, EOSIN) + grain
+    return Tile(pixels=pixels.clip(0, 255).astype(np.uint8))
+
+
+def self_test(screener: Screener) -> Screening:
+    """Raises what the engine raises; a screening with a finite probability otherwise."""
+    return screener.screen([known_tile()])[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from healer.display import percent, told_apart
 from healer.engines.base import Answer, Evidence
-from healer.percent import percent, told_apart
 from healer.screening.calibration import Calibration, sigmoid
 
 CUT = 0.5

@@ -19,13 +19,13 @@ from healer.errors import (
     TileUnusable,
     TooFewCases,
 )
+from healer.evaluation.bootstrap import Rows, by_case
 from healer.evaluation.datasets import Dataset, Files, Item, Limits
-from healer.evaluation.folds import Rows, by_case
 
 if TYPE_CHECKING:
-    from healer.engines.medgemma.model import Gemma
-    from healer.imaging import Tile
-    from healer.tuning.recipe import Recipe
+    from healer.engines.transformers.model import Gemma
+    from healer.images.tile import Tile
+    from healer.tuning.train import Recipe
 
 END_OF_TURN = "<end_of_turn>"
 SPELLINGS = {True: "Yes", False: "No"}

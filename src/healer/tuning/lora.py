@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,24 +12,34 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
 
-from healer import manifest
-from healer.engines.medgemma import adapter
-from healer.engines.medgemma.adapter import AdapterManifest
-from healer.engines.medgemma.loading import UNQUANTIZED, Plan, offline, quiet, read
-from healer.engines.medgemma.model import Gemma
-from healer.engines.medgemma.soundness import check_report
-from healer.errors import ModelUnsound
-from healer.manifest import ManifestFile
+from healer.engines.base import Question
+from healer.engines.transformers.adapter import (
+    ADAPTER_FILE,
+    CONFIG,
+    WEIGHTS,
+    AdapterManifest,
+    attach_adapter,
+    check_adapter,
+    known_warnings,
+    write_adapter,
+)
+from healer.engines.transformers.loading import UNQUANTIZED, Plan, offline, quiet, read
+from healer.engines.transformers.model import Gemma
+from healer.engines.transformers.soundness import check_report
+from healer.errors import FolderTaken, ModelUnsound, TuningDiskFull
+from healer.files.litter import is_empty, is_litter, weights_in
+from healer.weights.manifest import Manifest, ManifestFile, check_folder, save_manifest, sha256_of
 
 if TYPE_CHECKING:
-    from healer.tuning.recipe import Recipe
+    from healer.tuning.train import Recipe
+
 
 LANGUAGE = r"model\.language_model\..*"
 BYTES = 4  # of one float32
 READABLE = 0o644  # safetensors leaves files to their owner; a server may be another user
 
 
-def load(plan: Plan) -> Gemma:
+def load_model(plan: Plan) -> Gemma:
     """The model to train, frozen, in 4-bit where `plan` says so. Raises ModelUnsound."""
     try:
         with offline(), quiet():
@@ -53,7 +64,7 @@ def four_bit() -> BitsAndBytesConfig:
     )
 
 
-def attach(model: Any, recipe: Recipe, model_id: str) -> Any:  # noqa: ANN401
+def attach_lora(model: Any, recipe: Recipe, model_id: str) -> Any:  # noqa: ANN401
     """Freezes `model` and puts trainable LoRA layers, float32, into it; returns peft's wrapper.
 
     Raises ModelUnsound where they are not on every linear layer of the language model, or are
@@ -67,7 +78,7 @@ def attach(model: Any, recipe: Recipe, model_id: str) -> Any:  # noqa: ANN401
         bias="none",
         task_type="CAUSAL_LM",
     )
-    with adapter.known_warnings():
+    with known_warnings():
         wrapped = get_peft_model(model, config)
     check_trainable(model, model_id)
     return wrapped
@@ -105,33 +116,88 @@ def adapter_bytes(folder: Path, recipe: Recipe, model_id: str) -> int:
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     with torch.device("meta"), quiet():
         model = AutoModelForImageTextToText.from_config(config)  # type: ignore[no-untyped-call]
-        attach(model, recipe, model_id)
+        attach_lora(model, recipe, model_id)
     return BYTES * sum(parameter.numel() for parameter in trainable(model))
 
 
-def save(
+def save_adapter(
     wrapped: Any,  # noqa: ANN401
     folder: Path,
     about: dict[str, Any],
 ) -> AdapterManifest:
     """Writes the adapter in peft's own format; `about` is the rest of its manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / adapter.NAME).unlink(missing_ok=True)
+    (folder / ADAPTER_FILE).unlink(missing_ok=True)
     weights = get_peft_model_state_dict(wrapped, save_embedding_layers=False)
     weights = {name: tensor.contiguous().cpu() for name, tensor in weights.items()}
-    save_file(weights, folder / adapter.WEIGHTS, metadata={"format": "pt"})
-    (folder / adapter.WEIGHTS).chmod(READABLE)
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    (folder / WEIGHTS).chmod(READABLE)
     config = wrapped.peft_config["default"]
     config.base_model_name_or_path = about["model_id"]  # a path says nothing elsewhere
     config.inference_mode = True
     config.save_pretrained(str(folder))
     made = AdapterManifest(
-        files=tuple(listed(folder / name) for name in (adapter.CONFIG, adapter.WEIGHTS)), **about
+        files=tuple(listed(folder / name) for name in (CONFIG, WEIGHTS)), **about
     )
-    adapter.write(folder, made)
+    write_adapter(folder, made)
     return made
 
 
 def listed(file: Path) -> ManifestFile:
-    size, sha256 = file.stat().st_size, manifest.sha256_of(file)
+    size, sha256 = file.stat().st_size, sha256_of(file)
     return ManifestFile(name=file.name, size=size, sha256=sha256)
+
+
+SHARD = "4GB"
+REPLACED = (".safetensors", ".safetensors.index.json")
+
+
+def merge_adapter(base: Path, tuned: Path, out: Path, question: Question) -> Manifest:
+    """Writes `out`, its manifest last; the weights keep the base's own dtype.
+
+    Raises ModelIncomplete, ModelAltered, AdapterIncomplete, AdapterMismatch, FolderTaken or
+    TuningDiskFull.
+    """
+    found = check_folder(base)
+    trained = check_adapter(tuned, found)
+    check_empty(out)
+    check_disk(out, found.size)
+    plan = Plan(base, question, found.model_id, "cpu", dtype_of(base), "none")
+    model = attach_adapter(load_model(plan).model, tuned).merge_and_unload()
+    with offline(), quiet():
+        model.save_pretrained(out, max_shard_size=SHARD)
+    for weights in weights_in(out):
+        weights.chmod(READABLE)
+    for file in found.files:
+        if not file.name.endswith(REPLACED):  # the base's own configuration stays as it was
+            shutil.copyfile(base / file.name, out / file.name)
+    made = (path for path in sorted(out.iterdir()) if path.is_file() and not is_litter(path.name))
+    files = map(listed, made)
+    merged = Manifest(
+        model_id=found.model_id,
+        revision=found.revision,
+        adapter=trained.id,
+        files=tuple(files),
+    )
+    save_manifest(out, merged)
+    return merged
+
+
+def check_empty(out: Path) -> None:
+    if out.exists() and not (out.is_dir() and is_empty(out)):
+        raise FolderTaken(str(out), "is there already and not empty")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Raises TuningDiskFull; `folder` exists."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise TuningDiskFull(str(folder), needed, free)
+
+
+def dtype_of(base: Path) -> str:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
+    return str(config.dtype or "bfloat16").removeprefix("torch.")

@@ -20,7 +20,7 @@ class LossLog:
 
     def __init__(self, folder: Path, done: int) -> None:
         self._file = folder / NAME
-        kept = [row for row in read(self._file) if row["step"] <= done]
+        kept = [row for row in read_losses(self._file) if row["step"] <= done]
         with self._file.open("w", newline="", encoding="utf-8") as out:
             table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
             table.writeheader()
@@ -31,17 +31,17 @@ class LossLog:
             csv.DictWriter(out, COLUMNS, lineterminator="\n").writerow(asdict(step))
 
 
-def read(file: Path) -> list[dict[str, float]]:
+def read_losses(file: Path) -> list[dict[str, float]]:
     if not file.is_file():
         return []
     with file.open(newline="", encoding="utf-8") as rows:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(rows)]
 
 
-def draw(folder: Path) -> None:
+def draw_losses(folder: Path) -> None:
     from matplotlib.figure import Figure
 
-    rows = read(folder / NAME)
+    rows = read_losses(folder / NAME)
     steps, losses = [row["step"] for row in rows], np.array([row["loss"] for row in rows])
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.subplots()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,19 +12,18 @@ from typing import Any
 
 import psutil
 import torch
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
-from healer.engines.medgemma.adapter import AdapterManifest
-from healer.engines.medgemma.loading import Plan
-from healer.errors import FolderTaken
+from healer.engines.transformers.adapter import AdapterManifest
+from healer.engines.transformers.loading import Plan
+from healer.errors import CheckpointUnusable, FolderTaken
 from healer.evaluation.datasets import Dataset, Limits
-from healer.litter import is_empty
-from healer.manifest import Manifest
+from healer.files.litter import is_empty
 from healer.tuning import lora, plot
-from healer.tuning.checkpoint import Checkpoint
 from healer.tuning.data import Lessons
-from healer.tuning.merge import check_disk
-from healer.tuning.recipe import Recipe
-from healer.tuning.train import Step, Trainer
+from healer.tuning.lora import check_disk
+from healer.tuning.train import Recipe, Step, Trainer
+from healer.weights.manifest import Manifest
 
 ADAPTER = "adapter"
 # The adapter, a checkpoint with its two moments, and the checkpoint that replaces it.
@@ -71,9 +73,9 @@ class Run:
 
     def __init__(self, job: Job) -> None:
         self._job = job
-        self._gemma = lora.load(job.plan)
+        self._gemma = lora.load_model(job.plan)
         torch.manual_seed(job.recipe.seed)
-        self._wrapped = lora.attach(self._gemma.model, job.recipe, job.base.model_id)
+        self._wrapped = lora.attach_lora(self._gemma.model, job.recipe, job.base.model_id)
         lessons = Lessons(self._gemma, job.data, job.limits, job.base.model_id)
         self.trainer = Trainer(self._gemma, self._wrapped, lessons, job.recipe)
         self._checkpoint = Checkpoint(job.folder, job.binding)
@@ -84,7 +86,7 @@ class Run:
         for step in self.trainer.run(self._checkpoint, self._job.every):
             log.add(step)
             yield step
-        plot.draw(self._job.folder)
+        plot.draw_losses(self._job.folder)
 
     def save(self) -> AdapterManifest:
         job = self._job
@@ -97,7 +99,7 @@ class Run:
             "cases": len({item.case_id for item in job.data.items}),
             "recipe": job.recipe.model_dump() | {"quantization": job.plan.quantization},
         }
-        return lora.save(self._wrapped, job.folder / ADAPTER, about)
+        return lora.save_adapter(self._wrapped, job.folder / ADAPTER, about)
 
     def memory_bytes(self) -> int:
         """The most that was held on CUDA, or what this process holds now."""
@@ -109,3 +111,60 @@ class Run:
         """Lets the model go, so that the next one finds its memory free."""
         del self._gemma, self._wrapped, self.trainer
         torch.cuda.empty_cache()
+
+
+CHECKPOINT_FILE = "checkpoint.pt"
+RunBinding = dict[str, Any]
+
+
+class Checkpoint:
+    """`binding` is everything a run's weights depend on; another run's file is refused."""
+
+    def __init__(self, folder: Path, binding: RunBinding) -> None:
+        self._file = folder / CHECKPOINT_FILE
+        self._binding = binding
+
+    def save(self, step: int, wrapped: Any, optimizer: Any, scheduler: Any) -> None:  # noqa: ANN401
+        """`step` optimizer steps are done."""
+        state = {
+            "binding": self._binding,
+            "step": step,
+            "adapter": get_peft_model_state_dict(wrapped, save_embedding_layers=False),
+            "optimizer": optimizer.state_dict(),
+            "scheduler": scheduler.state_dict(),
+            "cpu_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+        draft = self._file.with_suffix(".draft")
+        with draft.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        draft.replace(self._file)
+
+    def restore(self, wrapped: Any, optimizer: Any, scheduler: Any) -> int:  # noqa: ANN401
+        """The steps that are done, 0 where there is no file; raises CheckpointUnusable."""
+        if not self._file.is_file():
+            return 0
+        state = self._read()
+        set_peft_model_state_dict(wrapped, state["adapter"])
+        optimizer.load_state_dict(state["optimizer"])
+        scheduler.load_state_dict(state["scheduler"])
+        torch.set_rng_state(state["cpu_rng"])
+        if state["cuda_rng"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        return int(state["step"])
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
+            held = state["binding"]
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            reason = f"it is damaged ({type(error).__name__})"
+            raise CheckpointUnusable(str(self._file), reason) from None
+        except zipfile.BadZipFile:
+            raise CheckpointUnusable(str(self._file), "it is damaged") from None
+        if other := [name for name, value in self._binding.items() if held.get(name) != value]:
+            reason = f"it belongs to a run with another {' and '.join(other)}"
+            raise CheckpointUnusable(str(self._file), reason)
+        return state

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from healer.engines.openai import OpenAIEngine
-from healer.engines.openai.patience import Patience
+from healer.engines.openai.client import RetryPolicy
+from healer.engines.openai.engine import OpenAIEngine
 from healer.screening.question import COLORECTAL_CANCER
 from tests.engines.openai.upstream import Upstream
 
-BRIEF = Patience(timeout=5, attempts=3, wait=0.001, jitter=0.001, threshold=3, rest=60)
+BRIEF = RetryPolicy(timeout=5, attempts=3, wait=0.001, jitter=0.001, threshold=3, rest=60)
 Open = Callable[..., OpenAIEngine]
 
 
@@ -26,7 +26,7 @@ def opened() -> Iterator[Open]:
     """Opens engines, and closes them at the end."""
     with ExitStack() as stack:
 
-        def load(upstream: Upstream, patience: Patience = BRIEF, **more: Any) -> OpenAIEngine:  # noqa: ANN401
+        def load(upstream: Upstream, patience: RetryPolicy = BRIEF, **more: Any) -> OpenAIEngine:  # noqa: ANN401
             engine = OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, patience=patience, **more)
             stack.callback(engine.close)
             return engine

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from healer.engines.base import Answer, Evidence
-from healer.engines.openai.answers import Reading, read
+from healer.engines.openai.answers import AnswerOdds, read_answer
 from healer.engines.openai.replies import Reply
 from healer.errors import UpstreamUnsuited
 from healer.screening.calibration import Binding, Calibration, Fitted
@@ -36,9 +36,9 @@ def listing(*tokens: tuple[str, float]) -> Reply:
     return Reply.model_validate({"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]})
 
 
-def reading(*tokens: tuple[str, float], asked: int = 20) -> Reading:
+def reading(*tokens: tuple[str, float], asked: int = 20) -> AnswerOdds:
     """Of tokens and their probabilities."""
-    return read("http://there", listing(*((t, math.log(p)) for t, p in tokens)), asked)
+    return read_answer("http://there", listing(*((t, math.log(p)) for t, p in tokens)), asked)
 
 
 ALL = [
@@ -103,7 +103,7 @@ def test_a_token_without_its_probability_could_have_all_that_is_left() -> None:
             {"token": "The", "logprob": math.log(0.01)},
         ]}]}}]}
     )  # fmt: skip
-    found = read("http://there", told, 20)
+    found = read_answer("http://there", told, 20)
     assert found.mass == pytest.approx(0.6)
     assert found.bounds[1] == pytest.approx(math.log(0.39 / 0.6))
 
@@ -145,7 +145,7 @@ def test_neither_listed_is_no_margin_at_all() -> None:
 
 
 def test_probabilities_too_small_for_a_float_are_still_told_apart() -> None:
-    found = read("http://there", listing(("Yes", -1e-7), ("No", -9999.0)), 20)
+    found = read_answer("http://there", listing(("Yes", -1e-7), ("No", -9999.0)), 20)
     assert math.isfinite(found.margin)
     assert found.bounds[0] < found.margin
 
@@ -155,7 +155,7 @@ def test_probabilities_too_small_for_a_float_are_still_told_apart() -> None:
 )
 def test_what_is_no_probability_is_refused(tokens: list[tuple[str, float]]) -> None:
     with pytest.raises(UpstreamUnsuited, match="http://there"):
-        read("http://there", listing(*tokens), 20)
+        read_answer("http://there", listing(*tokens), 20)
 
 
 @pytest.mark.parametrize(

@@ -3,31 +3,33 @@ from __future__ import annotations
 import pytest
 
 from healer.engines.base import Answer
-from healer.engines.openai.beginning import begun
-from healer.engines.openai.prompt import Manner
+from healer.engines.openai.answers import begun
+from healer.engines.openai.prompt import AnswerForcing
 
 START = "Yes, cancer is present because"
 
 
-def whole(manner: Manner, answer: Answer, pieces: list[str]) -> tuple[str, str]:
+def whole(manner: AnswerForcing, answer: Answer, pieces: list[str]) -> tuple[str, str]:
     start, rest = begun(manner, answer, START, iter(pieces))
     return start, "".join(rest)
 
 
-@pytest.mark.parametrize("manner", list(Manner))
+@pytest.mark.parametrize("manner", list(AnswerForcing))
 @pytest.mark.parametrize("cut", [1, 3, 10, 100])
-def test_an_opening_that_was_written_again_is_not_said_twice(manner: Manner, cut: int) -> None:
+def test_an_opening_that_was_written_again_is_not_said_twice(
+    manner: AnswerForcing, cut: int
+) -> None:
     text = f"{START} of the glands."
     pieces = [text[at : at + cut] for at in range(0, len(text), cut)]
     assert whole(manner, Answer.YES, pieces) == (START, " of the glands.")
 
 
 def test_a_continuation_is_taken_as_it_is() -> None:
-    assert whole(Manner.PREFILL, Answer.YES, [" of", " it."]) == (START, " of it.")
+    assert whole(AnswerForcing.PREFILL, Answer.YES, [" of", " it."]) == (START, " of it.")
 
 
 def test_a_grammar_that_was_not_obeyed_gives_no_words() -> None:
-    assert whole(Manner.GRAMMAR, Answer.YES, ["Yes, cancer.", " So."]) == (START, "")
+    assert whole(AnswerForcing.GRAMMAR, Answer.YES, ["Yes, cancer.", " So."]) == (START, "")
 
 
 @pytest.mark.parametrize(
@@ -41,7 +43,7 @@ def test_a_grammar_that_was_not_obeyed_gives_no_words() -> None:
     ],
 )
 def test_words_that_begin_by_contradicting_are_left_out(answer: Answer, text: str) -> None:
-    assert whole(Manner.ASKED, answer, list(text)) == (START, "")
+    assert whole(AnswerForcing.ASKED, answer, list(text)) == (START, "")
 
 
 @pytest.mark.parametrize(
@@ -57,9 +59,9 @@ def test_words_that_begin_by_contradicting_are_left_out(answer: Answer, text: st
 def test_the_models_own_words_follow_the_answer(
     answer: Answer, text: str, start: str, rest: str
 ) -> None:
-    found, words = whole(Manner.ASKED, answer, list(text))
+    found, words = whole(AnswerForcing.ASKED, answer, list(text))
     assert (found, words.lstrip()) == (start, rest)
 
 
 def test_silence_is_no_words() -> None:
-    assert whole(Manner.ASKED, Answer.YES, []) == ("Yes:", "")
+    assert whole(AnswerForcing.ASKED, Answer.YES, []) == ("Yes:", "")

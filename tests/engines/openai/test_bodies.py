@@ -13,10 +13,10 @@ from starlette.responses import Response
 
 from healer import errors
 from healer.engines.base import Answer
-from healer.engines.openai import OpenAIEngine
+from healer.engines.openai.engine import OpenAIEngine
+from healer.engines.openai.errors import complaint_in, words_in
 from healer.engines.openai.prompt import png
-from healer.engines.openai.words import complaint_in, words_in
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
 from tests.engines.openai.conftest import BRIEF, Open
 from tests.engines.openai.upstream import KEY, MODEL, Fault, Upstream, event, replied

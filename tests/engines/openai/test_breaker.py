@@ -4,54 +4,54 @@ import threading
 
 import pytest
 
-from healer.engines.openai.breaker import Breaker, Resting
+from healer.engines.openai.client import CircuitBreaker, CircuitOpen
 
 
 class Broken(Exception):
     pass
 
 
-def fail(breaker: Breaker) -> None:
+def fail(breaker: CircuitBreaker) -> None:
     with pytest.raises(Broken, match="no luck"), breaker.watch(Broken):
         raise Broken("no luck")
 
 
-def succeed(breaker: Breaker) -> None:
+def succeed(breaker: CircuitBreaker) -> None:
     with breaker.watch(Broken):
         pass
 
 
 def test_it_opens_after_failures_in_a_row_and_says_why() -> None:
-    breaker = Breaker(threshold=2, rest=60)
+    breaker = CircuitBreaker(threshold=2, rest=60)
     fail(breaker)
     succeed(breaker)
     fail(breaker)
     breaker.check()
     fail(breaker)
-    with pytest.raises(Resting) as resting:
+    with pytest.raises(CircuitOpen) as resting:
         succeed(breaker)
     assert resting.value.cause == "no luck"
     assert 59 < resting.value.seconds <= 60
 
 
 def test_other_errors_are_no_failures() -> None:
-    breaker = Breaker(threshold=1, rest=60)
+    breaker = CircuitBreaker(threshold=1, rest=60)
     with pytest.raises(KeyError), breaker.watch(Broken):
         raise KeyError
     succeed(breaker)
 
 
 def test_after_a_rest_one_tries_for_all_and_closes_it() -> None:
-    breaker = Breaker(threshold=1, rest=0)
+    breaker = CircuitBreaker(threshold=1, rest=0)
     fail(breaker)
-    with breaker.watch(Broken), pytest.raises(Resting):
+    with breaker.watch(Broken), pytest.raises(CircuitOpen):
         succeed(breaker)  # a second one, while the first still tries
     succeed(breaker)
     succeed(breaker)
 
 
 def test_a_try_that_fails_begins_another_rest() -> None:
-    breaker = Breaker(threshold=1, rest=0)
+    breaker = CircuitBreaker(threshold=1, rest=0)
     fail(breaker)
     fail(breaker)
     with pytest.raises(KeyError), breaker.watch(Broken):
@@ -60,7 +60,7 @@ def test_a_try_that_fails_begins_another_rest() -> None:
 
 
 def test_threads_are_not_made_to_wait_for_each_other() -> None:
-    breaker, inside = Breaker(threshold=1, rest=60), threading.Barrier(8, timeout=10)
+    breaker, inside = CircuitBreaker(threshold=1, rest=60), threading.Barrier(8, timeout=10)
 
     def step() -> None:
         with breaker.watch(Broken):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from healer.engines.base import Engine
-from healer.engines.openai import OpenAIEngine
+from healer.engines.openai.engine import OpenAIEngine
 from healer.screening.question import COLORECTAL_CANCER
 from tests.engines.conformance import EngineConformance
 from tests.engines.openai.conftest import BRIEF

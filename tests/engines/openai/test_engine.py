@@ -13,13 +13,12 @@ from pydantic import SecretStr
 
 from healer import errors
 from healer.engines.base import Answer
-from healer.engines.openai import OpenAIEngine
 from healer.engines.openai import engine as engine_module
+from healer.engines.openai.engine import OpenAIEngine
 from healer.engines.openai.prompt import LIKELIEST, png
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
-from healer.screening.screener import Screener
-from healer.screening.selftest import known_tile
+from healer.screening.screener import Screener, known_tile
 from tests.engines.openai.conftest import BRIEF, Open
 from tests.engines.openai.upstream import (
     KEY,

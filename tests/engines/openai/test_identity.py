@@ -12,7 +12,7 @@ from healer import errors
 from healer.engines.openai import engine as engine_module
 from healer.engines.openai.identity import identity, same
 from healer.engines.openai.replies import Card
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 from tests.engines.openai.conftest import Open
 from tests.engines.openai.upstream import MODEL, Upstream
 

@@ -24,9 +24,9 @@ import pytest
 from pydantic import SecretStr
 
 from healer.engines.base import Answer, Engine
-from healer.engines.openai import OpenAIEngine
-from healer.engines.openai.patience import Patience
-from healer.imaging.tile import Tile
+from healer.engines.openai.client import RetryPolicy
+from healer.engines.openai.engine import OpenAIEngine
+from healer.images.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
 from healer.screening.screener import Screener
 from tests.engines.conformance import EngineConformance
@@ -75,7 +75,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @contextmanager
 def serving(checkpoint: Path, template: str) -> Iterator[str]:
     """The address of llama.cpp's server with the checkpoint and this chat template."""
-    from benchmarks.gguf import convert
+    from benchmarks.checkpoint.gguf import convert
 
     (checkpoint / "chat_template.jinja").write_text(template)
     place = convert(checkpoint, "f32", "f32")
@@ -122,7 +122,7 @@ def wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
 def engine(request: pytest.FixtureRequest, checkpoint: Path) -> Iterator[OpenAIEngine]:
     with serving(checkpoint, TEMPLATES[request.param]) as url:
         opened = OpenAIEngine.load(
-            url, COLORECTAL_CANCER, key=SecretStr(KEY), patience=Patience(timeout=120)
+            url, COLORECTAL_CANCER, key=SecretStr(KEY), patience=RetryPolicy(timeout=120)
         )
         try:
             assert opened._known.manner == request.param
@@ -166,7 +166,7 @@ def margin_without_breaks(checkpoint: Path, tile: Tile) -> float:
     import torch
     from transformers import Gemma3ForConditionalGeneration
 
-    from healer.engines.medgemma.answers import answer_tokens, margins
+    from healer.engines.transformers.answer_tokens import answer_tokens, margins
     from tests.gemma import load_processor, prompt_inputs
 
     processor = load_processor(checkpoint)

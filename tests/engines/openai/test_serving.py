@@ -10,19 +10,19 @@ import pytest
 from pydantic import SecretStr
 from starlette.testclient import TestClient
 
-from healer.config import Settings, load_settings
-from healer.engines.choice import choose, open_engine
-from healer.engines.openai import OpenAIEngine, engine
+from healer.engines.openai import engine
+from healer.engines.openai.engine import OpenAIEngine
+from healer.engines.registry import choose_engine, open_engine
 from healer.errors import InvalidSettings
 from healer.main import create_app
 from healer.screening.calibration import Binding
 from healer.screening.question import COLORECTAL_CANCER
-from healer.serving import model
-from healer.serving import upstream as probing
+from healer.server import model, upstream_probe
+from healer.settings.loading import Settings, load_settings
 from tests.engines.openai.upstream import KEY, MODEL, Upstream
 from tests.engines.openai.upstream import answered as refusing
 from tests.screening.test_calibration import SAMPLE, saved
-from tests.serving.conftest import png, wait_until_ready
+from tests.server.conftest import png, wait_until_ready
 
 ANOTHER: list[dict[str, object]] = [{"id": MODEL, "owned_by": "us", "root": "/models/another"}]
 
@@ -35,7 +35,7 @@ def settings(url: str, folder: Path) -> Settings:
 
 def test_the_engine_is_chosen_by_name_and_address_alone(upstream: Upstream, tmp_path: Path) -> None:
     with_key = settings(upstream.url, tmp_path).model_copy(update={"engine_key": SecretStr(KEY)})
-    choice = choose(with_key)
+    choice = choose_engine(with_key)
     assert (choice.engine, choice.reason) == ("openai", "HEALER_ENGINE asks for it")
     opened = open_engine(choice, with_key, COLORECTAL_CANCER)
     assert isinstance(opened, OpenAIEngine)
@@ -60,7 +60,7 @@ def client(
     """Of a service that asks without pauses; it takes a calibration that lies in `tmp_path`."""
     monkeypatch.setattr(model, "ABSENT_SECONDS", 0.05)
     monkeypatch.setattr(engine, "BELIEVED_SECONDS", 0)
-    monkeypatch.setattr(probing, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
     with TestClient(create_app(settings(upstream.url, tmp_path))) as client:
         wait_until_ready(client)
         yield client
@@ -144,7 +144,7 @@ def test_a_model_without_its_calibration_is_not_taken_for_one_that_has_it(
 
 def fitted(told: Settings, folder: Path) -> Path:
     """A calibration for what is served now."""
-    opened = open_engine(choose(told), told, COLORECTAL_CANCER)
+    opened = open_engine(choose_engine(told), told, COLORECTAL_CANCER)
     opened.close()
     return saved(folder, SAMPLE.model_copy(update={"binding": Binding.of(opened.info)}))
 

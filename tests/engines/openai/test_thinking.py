@@ -12,11 +12,10 @@ from typer.testing import CliRunner
 from healer import errors
 from healer.cli import app
 from healer.engines.base import Answer
-from healer.engines.openai import OpenAIEngine
-from healer.imaging.tile import Tile
+from healer.engines.openai.engine import OpenAIEngine
+from healer.images.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
-from healer.screening.screener import Screener
-from healer.screening.selftest import known_tile
+from healer.screening.screener import Screener, known_tile
 from tests.engines.openai.conftest import BRIEF, Open
 from tests.engines.openai.upstream import Upstream
 

@@ -10,7 +10,7 @@ import pytest
 from healer.screening.question import COLORECTAL_CANCER
 
 if TYPE_CHECKING:
-    from healer.engines.openvino import OpenVINOEngine
+    from healer.engines.openvino.engine import OpenVINOEngine
 
 Load = Callable[..., "OpenVINOEngine"]
 
@@ -42,7 +42,7 @@ def load() -> Iterator[Load]:
     opened = []
 
     def load_with(folder: Path, **options: object) -> OpenVINOEngine:
-        from healer.engines.openvino import OpenVINOEngine
+        from healer.engines.openvino.engine import OpenVINOEngine
 
         plain: dict[str, object] = {"threads": 1, "dtype": "bfloat16", "cache_mb": 64}
         engine = OpenVINOEngine.load(folder, COLORECTAL_CANCER, **(plain | options))  # type: ignore[arg-type]
@@ -60,10 +60,10 @@ def engine(shared: Path, load: Load) -> OpenVINOEngine:
 
 
 def convert(checkpoint: Path, out: Path) -> Path:
-    from healer.optimize.convert import convert as run
-    from healer.optimize.order import Order, Sample
+    from healer.conversion.convert import convert as run
+    from healer.conversion.request import ConversionRequest, Sample
     from tests.gemma import PINK, WHITE
 
     samples = (Sample("pink", PINK), Sample("white", WHITE))
-    run(Order(checkpoint, out, COLORECTAL_CANCER, samples))
+    run(ConversionRequest(checkpoint, out, COLORECTAL_CANCER, samples))
     return out

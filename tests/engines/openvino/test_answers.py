@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
-from healer.engines.medgemma import answers as theirs
-from healer.engines.medgemma.answers import AnswerTokens
-from healer.engines.openvino.answers import answer_tokens, margin, mass
+from healer.engines.openvino.logits import find_answer_tokens, margin, mass
+from healer.engines.transformers.answer_tokens import AnswerTokens, answer_tokens
 
 TOKENS = AnswerTokens(yes=(0, 1), no=(2,))
 LOGITS = np.log(np.array([0.1, 0.2, 0.15, 0.5, 0.05], np.float32))
@@ -36,6 +35,6 @@ def test_mass_is_never_above_one() -> None:
 
 def test_the_spellings_are_the_other_engines(taught: Path) -> None:
     transformers = pytest.importorskip("transformers")
-    found = answer_tokens(Tokenizer.from_file(str(taught / "tokenizer.json")))
-    assert found == theirs.answer_tokens(transformers.AutoTokenizer.from_pretrained(taught))
+    found = find_answer_tokens(Tokenizer.from_file(str(taught / "tokenizer.json")))
+    assert found == answer_tokens(transformers.AutoTokenizer.from_pretrained(taught))
     assert len(found.yes) == len(found.no) == 6

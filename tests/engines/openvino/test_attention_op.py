@@ -18,13 +18,12 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from healer.engines.openvino import attention, graphs, loading
-from healer.engines.openvino.attention import Attention, why_not
-from healer.engines.openvino.attention_op import replace
-from healer.engines.openvino.folder import VISION
-from healer.engines.openvino.preprocess import squared
+from healer.engines.openvino.attention import Attention, replace, why_not
+from healer.engines.openvino.conversion_record import VISION
+from healer.engines.openvino.graphs import squared
+from tests.conversion.graphs import EXACT, kinds
 from tests.engines.openvino.conftest import Load
 from tests.gemma import IMAGE_SIZE, PINK
-from tests.optimize.graphs import EXACT, kinds
 
 needs_kernel = pytest.mark.skipif(bool(why_not()), reason=f"no kernel: {why_not()}")
 TOKENS, HEADS, WIDTH = 50, 2, 24

@@ -3,8 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from healer.engines.openvino.cache import Floats, ImageCache, key_of
-from healer.engines.openvino.packing import Packed, Snapshot
+from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, key_of
 
 FEATURES, PREFIX = 400, 1800  # bytes; 100 rows of 10 values, a byte each and two floats a row
 

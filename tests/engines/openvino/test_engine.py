@@ -9,17 +9,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from healer.engines.openvino.conversion_record import (
+    CONVERSION_FILE,
+    read_conversion,
+    write_conversion,
+)
+from healer.engines.transformers.adapter import CONFIG, WEIGHTS, write_adapter
+
 pytest.importorskip("openvino")
 pytest.importorskip("torch")
 
-from healer.config import Settings
 from healer.engines.base import Answer, Evidence
-from healer.engines.medgemma import MedGemmaEngine
-from healer.engines.medgemma import adapter as adapters
-from healer.engines.medgemma.adapter import AdapterManifest
-from healer.engines.openvino import OpenVINOEngine, folder, graphs
-from healer.engines.openvino.packing import Packed
-from healer.engines.openvino.preprocess import squared
+from healer.engines.openvino import graphs
+from healer.engines.openvino.cache import Packed
+from healer.engines.openvino.engine import OpenVINOEngine
+from healer.engines.openvino.graphs import squared
+from healer.engines.transformers.adapter import AdapterManifest
+from healer.engines.transformers.engine import MedGemmaEngine
 from healer.errors import (
     AdapterNotMerged,
     ConversionAltered,
@@ -27,9 +33,10 @@ from healer.errors import (
     ModelNotReady,
     ModelUnsound,
 )
-from healer.imaging.tile import Tile
-from healer.manifest import ManifestFile, sha256_of
+from healer.images.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
+from healer.settings.loading import Settings
+from healer.weights.manifest import ManifestFile, sha256_of
 from tests.gemma import MODEL_ID, PINK, REVISION, WHITE
 
 if TYPE_CHECKING:
@@ -284,7 +291,7 @@ def test_a_closed_engine_says_so(engine: OpenVINOEngine) -> None:
 
 
 def test_an_unfinished_folder_is_refused(converted: Path, load: Load) -> None:
-    (converted / folder.NAME).unlink()
+    (converted / CONVERSION_FILE).unlink()
     with pytest.raises(ConversionIncomplete, match="healer optimize"):
         load(converted)
 
@@ -312,9 +319,9 @@ def test_a_tokenizer_of_another_model_is_unsound(converted: Path, load: Load) ->
 
 
 def test_a_prompt_longer_than_the_window_is_unsound(converted: Path, load: Load) -> None:
-    record = folder.read(converted)
+    record = read_conversion(converted)
     tokens = record.tokens.model_copy(update={"window": 128})
-    folder.write(converted, record.model_copy(update={"tokens": tokens}))
+    write_conversion(converted, record.model_copy(update={"tokens": tokens}))
     with pytest.raises(ModelUnsound, match="128"):
         load(converted)
 
@@ -322,10 +329,10 @@ def test_a_prompt_longer_than_the_window_is_unsound(converted: Path, load: Load)
 def spoil(place: Path, name: str, content: bytes) -> None:
     """Replaces a file, and lists it as if it had always been so."""
     (place / name).write_bytes(content)
-    record = folder.read(place)
+    record = read_conversion(place)
     entry = ManifestFile(name=name, size=len(content), sha256=sha256_of(place / name))
     files = tuple(entry if file.name == name else file for file in record.files)
-    folder.write(place, record.model_copy(update={"files": files}))
+    write_conversion(place, record.model_copy(update={"files": files}))
 
 
 def test_a_second_start_takes_the_compiled_graphs(converted: Path, load: Load) -> None:
@@ -354,7 +361,7 @@ def adapter(folder_: Path) -> AdapterManifest:
     """A finished adapter folder with files of no use."""
     folder_.mkdir()
     files = []
-    for name in (adapters.CONFIG, adapters.WEIGHTS):
+    for name in (CONFIG, WEIGHTS):
         (folder_ / name).write_text(name)
         size, digest = len(name), sha256_of(folder_ / name)
         files.append(ManifestFile(name=name, size=size, sha256=digest))
@@ -367,7 +374,7 @@ def adapter(folder_: Path) -> AdapterManifest:
         recipe={},
         files=tuple(files),
     )
-    adapters.write(folder_, made)
+    write_adapter(folder_, made)
     return made
 
 
@@ -375,9 +382,9 @@ def test_an_adapter_that_was_merged_before_converting_is_served(
     converted: Path, load: Load, tmp_path: Path
 ) -> None:
     made = adapter(tmp_path / "adapter")
-    record = folder.read(converted)
+    record = read_conversion(converted)
     source = record.source.model_copy(update={"adapter": made.id})
-    folder.write(converted, record.model_copy(update={"source": source}))
+    write_conversion(converted, record.model_copy(update={"source": source}))
     engine = load(converted, adapter=tmp_path / "adapter")
     assert engine.info.adapter == f"merged-{made.id}"
 

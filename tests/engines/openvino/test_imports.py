@@ -11,10 +11,10 @@ HEAVY = ["torch", "transformers", "safetensors", "accelerate", "bitsandbytes", "
 ASKED = """
 import sys
 import numpy as np
-from healer.config import load_settings
+from healer.settings import load_settings
 from healer.engines.base import Answer
-from healer.engines.choice import choose, open_engine
-from healer.imaging import Tile
+from healer.engines.registry import choose, open_engine
+from healer.images import Tile
 from healer.screening.question import COLORECTAL_CANCER
 
 settings = load_settings()
@@ -59,6 +59,6 @@ def test_serving_imports_only_its_runtime(converted: Path) -> None:
 
 
 def test_converting_reports_nothing_either() -> None:
-    modules = loaded_after("import healer.optimize.convert", {})
+    modules = loaded_after("import healer.conversion.convert", {})
     assert "openvino" in modules
     assert "openvino_telemetry" not in modules

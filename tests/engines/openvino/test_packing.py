@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from healer.bench.shapes import SHAPES
-from healer.config import Settings
-from healer.engines.openvino.cache import ImageCache
-from healer.engines.openvino.packing import Packed, Rows, Snapshot
+from benchmarks.checkpoint.shapes import SHAPES
+from healer.engines.openvino.cache import ImageCache, Packed, Rows, Snapshot
+from healer.settings.loading import Settings
 
 BYTES_A_MB = 1024 * 1024
 PREFIX_TOKENS = 263  # of MedGemma's prompt up to the end of its image: 256 of them are the image

@@ -13,8 +13,9 @@ from PIL import Image
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from healer.engines.openvino.preprocess import Pixels, squared  # noqa: E402
-from healer.imaging import Tile, decode  # noqa: E402
+from healer.engines.openvino.graphs import Pixels, squared  # noqa: E402
+from healer.images.decode import decode  # noqa: E402
+from healer.images.tile import Tile  # noqa: E402
 
 SIZE = 896  # MedGemma's
 BILINEAR, BICUBIC = 2, 3

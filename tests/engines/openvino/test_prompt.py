@@ -13,8 +13,7 @@ from tokenizers import Tokenizer
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from healer.engines.medgemma.prompt import messages
-from healer.engines.openvino.prompt import chat_text, encode
+from healer.engines.vlm.prompt import chat_text, encode, messages
 from healer.screening.question import COLORECTAL_CANCER
 from tests.gemma import IDS, IMAGE_TOKENS, load_processor
 

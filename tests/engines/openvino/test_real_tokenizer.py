@@ -13,7 +13,7 @@ from PIL import Image
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from healer.engines.openvino.prompt import chat_text, encode  # noqa: E402
+from healer.engines.vlm.prompt import chat_text, encode  # noqa: E402
 from tests.engines.openvino.test_prompt import QUESTIONS  # noqa: E402
 
 IMAGE_TOKENS = 256

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
-from healer.screening.gate.head import Head
+from healer.quality.histology import HistologyHead
 from training.gate import head
 
 NAMES = ("a", "b", "c", "d")
@@ -19,7 +19,7 @@ def figures() -> head.Matrix:
     return np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
 
 
-def fitted(figures: head.Matrix) -> Head:
+def fitted(figures: head.Matrix) -> HistologyHead:
     return head.fit(figures, histology(figures), np.ones(300), NAMES, trees=12)
 
 
@@ -39,6 +39,6 @@ def test_the_flattened_trees_give_what_the_library_gives(figures: head.Matrix) -
 def test_a_stored_head_is_read_back_as_it_was(figures: head.Matrix, tmp_path: Path) -> None:
     ours = fitted(figures)
     head.store({"histology": ours}, tmp_path / "gate.npz")
-    read = Head.read(io.BytesIO((tmp_path / "gate.npz").read_bytes()), "histology")
-    for field in fields(Head):
+    read = HistologyHead.read(io.BytesIO((tmp_path / "gate.npz").read_bytes()), "histology")
+    for field in fields(HistologyHead):
         assert np.array_equal(getattr(read, field.name), getattr(ours, field.name))

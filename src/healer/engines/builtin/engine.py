@@ -11,23 +11,25 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from healer.engines.base import Answer, EngineInfo, Evidence, FieldScale, Finding
-from healer.engines.builtin import files, preprocess, sentence
-from healer.engines.builtin.margin import SHARED, cancer_margin
-from healer.engines.stages import Stages
+from healer.display import percent
+from healer.engines.base import Answer, EngineInfo, Evidence, FieldScale, Finding, StageTimer
+from healer.engines.builtin import preprocess
+from healer.engines.builtin.classes import HIGH_GRADE_SHARE, cancer_margin, compose_sentence
+from healer.engines.builtin.model_files import MODEL_FOLDER, read_model_files
 from healer.errors import ModelUnsound
-from healer.imaging.tile import Tile
-from healer.percent import percent
-from healer.processor import cores, give_way
+from healer.hardware import cores, give_way
+from healer.images.tile import Tile
 
 MODEL_ID = "healer/builtin-crc"
 # Whatever lies between a tile and its margin besides the network itself.
-MARGIN_OF = f"{preprocess.PREPROCESSING}; {SHARED} of high-grade neoplasia speaks for cancer"
+MARGIN_OF = (
+    f"{preprocess.PREPROCESSING}; {HIGH_GRADE_SHARE} of high-grade neoplasia speaks for cancer"
+)
 # It learnt from tiles of 180 to 270 µm, enlarged to a field of up to 2.4 times as much.
 SCALE = FieldScale(widest=650, window=224)
 MARGIN_RULE = (
     "The answer follows from these probabilities: adenocarcinoma counts towards cancer, "
-    f"and so does {percent(SHARED)} of high-grade neoplasia"
+    f"and so does {percent(HIGH_GRADE_SHARE)} of high-grade neoplasia"
 )
 
 
@@ -38,8 +40,8 @@ class BuiltinEngine:
     tile shared between threads takes longer, and several times the memory.
     """
 
-    def __init__(self, threads: int = 0, folder: Path = files.FOLDER) -> None:
-        model = files.read(folder)
+    def __init__(self, threads: int = 0, folder: Path = MODEL_FOLDER) -> None:
+        model = read_model_files(folder)
         self._names = model.names
         self._session = open_session(model.network)
         self._pool = ThreadPoolExecutor(threads or cores(), "builtin", give_way)
@@ -68,7 +70,7 @@ class BuiltinEngine:
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         """Raises ModelUnsound where a score is not a finite number."""
-        stages = Stages(tiles)
+        stages = StageTimer(tiles)
         squares = [preprocess.windows(tile.pixels) for tile in tiles]
         inputs = [preprocess.squared(square) for each in squares for square in each]
         stages.ended("preprocess")
@@ -92,7 +94,7 @@ class BuiltinEngine:
         scores: NDArray[np.float32] = self._session.run(None, {"pixels": pixels[None]})[0]
         return scores
 
-    def _evidence(self, scores: NDArray[np.float64], stages: Stages) -> Evidence:
+    def _evidence(self, scores: NDArray[np.float64], stages: StageTimer) -> Evidence:
         """From the log-probabilities (windows, classes) of one tile."""
         mean = np.logaddexp.reduce(scores, axis=0) - np.log(len(scores))
         mean -= np.logaddexp.reduce(mean)
@@ -104,7 +106,7 @@ class BuiltinEngine:
         return Evidence(float(cancer_margin(mean)), findings=tuple(ranked), stages=stages)
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
-        return sentence.compose(evidence.findings, answer)
+        return compose_sentence(evidence.findings, answer)
 
     def close(self) -> None:
         self._pool.shutdown()

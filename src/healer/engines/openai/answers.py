@@ -9,9 +9,13 @@ spellings has a probability in an interval, and the margin too. Several tokens m
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
+from healer.engines.base import Answer
+from healer.engines.openai.prompt import STATED, AnswerForcing
 from healer.engines.openai.replies import Likely, Reply
 from healer.errors import UpstreamUnsuited
 
@@ -35,7 +39,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class AnswerOdds:
     """`margin` is the finite end nearest to what is known; the true one lies within `bounds`."""
 
     margin: float
@@ -43,7 +47,7 @@ class Reading:
     bounds: tuple[float, float]
 
 
-def read(url: str, reply: Reply, asked: int) -> Reading:
+def read_answer(url: str, reply: Reply, asked: int) -> AnswerOdds:
     """Of a reply that was to list the `asked` likeliest tokens. Raises UpstreamUnsuited."""
     if not reply.likeliest:
         raise UpstreamUnsuited(url, "it gives no top_logprobs")
@@ -60,14 +64,14 @@ def read(url: str, reply: Reply, asked: int) -> Reading:
     if total > 1 + EXCESS:
         raise UpstreamUnsuited(url, f"the probabilities of its tokens add up to {total:.2f}")
     hidden = {spelt(each) for each in reply.likeliest if each.logprob is None}
-    return reading(ranked, asked, hidden)
+    return answer_odds(ranked, asked, hidden)
 
 
 def spelt(token: Likely) -> str:
     return token.token.translate(SPACES)
 
 
-def reading(ranked: Sequence[Told], asked: int, hidden: Collection[str] = ()) -> Reading:
+def answer_odds(ranked: Sequence[Told], asked: int, hidden: Collection[str] = ()) -> AnswerOdds:
     """`hidden` are spellings whose probability was not told."""
     # What was drawn may be listed besides the likeliest, and be less likely than any unlisted.
     least = ranked[min(asked, len(ranked)) - 1].logprob
@@ -76,20 +80,20 @@ def reading(ranked: Sequence[Told], asked: int, hidden: Collection[str] = ()) ->
     no, most_no = known(ranked, "no", left if FORMS["no"] & set(hidden) else least, left)
     bounds = (yes - most_no, most_yes - no)
     mass = min(math.exp(yes) + math.exp(no), 1.0)
-    return Reading(nearest(yes, no, bounds), mass, bounds)
+    return AnswerOdds(nearest(yes, no, bounds), mass, bounds)
 
 
 def known(ranked: Sequence[Told], word: str, least: float, left: float) -> tuple[float, float]:
     """Logarithms of the least and the most probability of all spellings of `word`."""
     found = [each.logprob for each in ranked if each.spelling in FORMS[word]]
     missing = len(FORMS[word]) - len(found)  # tokens, of which several may be spelt alike
-    low = together(found)
+    low = log_sum(found)
     if missing <= 0:
         return low, low
-    return low, together([low, min(least + math.log(missing), left)])
+    return low, log_sum([low, min(least + math.log(missing), left)])
 
 
-def together(logarithms: Sequence[float]) -> float:
+def log_sum(logarithms: Sequence[float]) -> float:
     """The logarithm of the sum, NOTHING for none."""
     highest = max(logarithms, default=NOTHING)
     if highest == NOTHING:
@@ -102,3 +106,49 @@ def nearest(yes: float, no: float, bounds: tuple[float, float]) -> float:
     if yes > NOTHING and no > NOTHING:
         return yes - no
     return next((end for end in bounds if math.isfinite(end)), 0.0)
+
+
+CONTRADICTIONS = {
+    Answer.YES: {"no"},
+    Answer.NO: {"yes"},
+    Answer.INDETERMINATE: {"yes", "no"},
+}
+MUSINGS = {"alright", "hmm", "let", "ok", "okay", "so", "wait"}  # a thought without a mark
+FIRST_WORD = re.compile(r"\W*(\w+)\W+")
+
+
+def begun(
+    manner: AnswerForcing, answer: Answer, start: str, pieces: Iterator[str]
+) -> tuple[str, Iterator[str]]:
+    """An opening and the text after it; no text where the server contradicts
+    `answer`, or thinks aloud."""
+    head, matches = opening_of(start, pieces)
+    rest = chain([head], pieces)
+    if matches or manner is AnswerForcing.PREFILL:  # some servers repeat what they continue
+        return start, rest
+    head, first = first_word(head, pieces)
+    if manner is AnswerForcing.GRAMMAR or first in CONTRADICTIONS[answer] | MUSINGS:
+        return start, iter(())
+    own = FIRST_WORD.sub("", head, count=1) if first == answer else head
+    return STATED[answer].replace(".", ":"), chain([own], pieces)
+
+
+def opening_of(start: str, pieces: Iterator[str]) -> tuple[str, bool]:
+    """What was read until it is known whether the text begins with `start`, and without it."""
+    head = ""
+    for piece in pieces:
+        head += piece
+        if len(head.lstrip()) >= len(start) or not start.startswith(head.lstrip()):
+            break
+    text = head.lstrip()
+    return (text[len(start) :], True) if text.startswith(start) else (head, False)
+
+
+def first_word(head: str, pieces: Iterator[str]) -> tuple[str, str]:
+    """`head` with as many pieces as show its first word whole, and that word in lower case."""
+    while not (found := FIRST_WORD.match(head)):
+        piece = next(pieces, None)
+        if piece is None:
+            return head, head.strip().lower()
+        head += piece
+    return head, found[1].lower()

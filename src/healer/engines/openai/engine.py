@@ -10,22 +10,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from healer.engines.base import Answer, EngineInfo, Evidence, Question
-from healer.engines.medgemma.prompt import opening
-from healer.engines.medgemma.sentence import one_sentence
-from healer.engines.medgemma.thinking import without_thoughts
 from healer.engines.openai import answers
-from healer.engines.openai.beginning import begun
-from healer.engines.openai.patience import Patience
+from healer.engines.openai.answers import begun
+from healer.engines.openai.client import RetryPolicy
+from healer.engines.openai.probe import changed, probe_capabilities
 from healer.engines.openai.prompt import (
     AS_IT_IS,
     UNCHANGED,
-    Manner,
+    AnswerForcing,
     explaining,
     looking,
     png,
     prompt_id,
 )
 from healer.engines.openai.thinking import KEPT_FROM_IT, NOT_KEPT
+from healer.engines.vlm.prompt import opening
+from healer.engines.vlm.sentence import one_sentence
+from healer.engines.vlm.thinking import without_thoughts
 from healer.errors import (
     ExtraNotInstalled,
     HealerError,
@@ -34,16 +35,16 @@ from healer.errors import (
     UpstreamChanged,
     UpstreamError,
 )
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from healer.engines.openai.meeting import Known
-    from healer.engines.openai.server import Server
+    from healer.engines.openai.client import Client
+    from healer.engines.openai.probe import Capabilities
 
 SIDE_BY_SIDE = 8  # questions of one batch; the server puts them together
-PATIENCE = Patience()
+PATIENCE = RetryPolicy()
 BELIEVED_SECONDS = 1.0  # a server to have the model that its list was seen to hold
 THE_SERVERS = "as-served"  # not told by it, and part of its revision where it is
 NOT_FORCED = (
@@ -62,10 +63,10 @@ class Seen:
 class OpenAIEngine:
     """For any number of threads at once."""
 
-    def __init__(self, server: Server, known: Known, question: Question) -> None:
+    def __init__(self, server: Client, known: Capabilities, question: Question) -> None:
         self.info = info_of(known, question)
         self._known, self._question = known, question
-        self._server: Server | None = server
+        self._server: Client | None = server
         self._recognised = time.monotonic()
 
     @classmethod
@@ -76,7 +77,7 @@ class OpenAIEngine:
         *,
         key: SecretStr | None = None,
         model: str | None = None,
-        patience: Patience = PATIENCE,
+        patience: RetryPolicy = PATIENCE,
     ) -> OpenAIEngine:
         """Blocking: the server is asked a few questions. Values are those of Settings.
 
@@ -85,13 +86,12 @@ class OpenAIEngine:
         if url is None:
             raise InvalidSettings("HEALER_ENGINE_URL", "must be set for HEALER_ENGINE=openai")
         try:
-            from healer.engines.openai import meeting
-            from healer.engines.openai.server import Server
+            from healer.engines.openai.client import Client
         except ImportError as error:
             raise ExtraNotInstalled("openai", "openai", str(error)) from error
-        server = Server(url, key, patience)
+        server = Client(url, key, patience)
         try:
-            return cls(server, meeting.meet(server, model, question), question)
+            return cls(server, probe_capabilities(server, model, question), question)
         except BaseException:
             server.close()
             raise
@@ -111,7 +111,7 @@ class OpenAIEngine:
         image = png(tile)
         asked = looking(self._question, image, known.likeliest, known.direct)
         reply = server.ask(asked | {"model": known.model})
-        read = answers.read(server.url, reply, known.likeliest)
+        read = answers.read_answer(server.url, reply, known.likeliest)
         if reply.system_fingerprint != known.fingerprint:
             raise UpstreamChanged(server.url, "its fingerprint changed")
         return Evidence(read.margin, read.mass, bounds=read.bounds, state=Seen(image))
@@ -132,13 +132,12 @@ class OpenAIEngine:
 
     def _recognise(self) -> None:
         """Raises UpstreamChanged where what has just answered is not what was met."""
-        from healer.engines.openai import meeting
 
         if time.monotonic() - self._recognised < BELIEVED_SECONDS:
             return
         server = self._ready()
         try:
-            why = meeting.changed(server, self._known)
+            why = changed(server, self._known)
         except UpstreamError:  # its list alone does not answer
             return
         if why:
@@ -147,12 +146,11 @@ class OpenAIEngine:
 
     def trouble(self) -> HealerError | None:
         """Why the server could not answer just now; None where it could. Blocking, briefly."""
-        from healer.engines.openai import meeting
 
         try:
             server = self._ready()
             server.check()
-            why = meeting.changed(server, self._known)
+            why = changed(server, self._known)
         except (ModelNotReady, UpstreamError) as error:
             return error
         return UpstreamChanged(server.url, why) if why else None
@@ -162,13 +160,13 @@ class OpenAIEngine:
             self._server.close()
         self._server = None
 
-    def _ready(self) -> Server:
+    def _ready(self) -> Client:
         if self._server is None:
             raise ModelNotReady("the engine was closed")
         return self._server
 
 
-def info_of(known: Known, question: Question) -> EngineInfo:
+def info_of(known: Capabilities, question: Question) -> EngineInfo:
     return EngineInfo(
         engine="openai",
         model_id=known.model,
@@ -182,8 +180,8 @@ def info_of(known: Known, question: Question) -> EngineInfo:
     )
 
 
-def warnings_of(known: Known) -> Iterator[str]:
+def warnings_of(known: Capabilities) -> Iterator[str]:
     if known.thinks:
         yield NOT_KEPT if known.direct == AS_IT_IS else KEPT_FROM_IT
-    if known.manner is Manner.ASKED:
+    if known.manner is AnswerForcing.ASKED:
         yield NOT_FORCED

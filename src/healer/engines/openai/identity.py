@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from healer.engines.medgemma.prompt import short_hash
 from healer.engines.openai.replies import Card
+from healer.engines.vlm.prompt import short_hash
 
 NAMES = ("id", "owned_by", "root", "parent", "revision", "digest", "quantization")
 # In `meta`, which llama.cpp tells only while a model is loaded.

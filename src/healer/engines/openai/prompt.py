@@ -12,9 +12,9 @@ from typing import Any
 from PIL import Image
 
 from healer.engines.base import Answer, Question
-from healer.engines.medgemma.prompt import short_hash
-from healer.engines.medgemma.writing import MAX_NEW_TOKENS
-from healer.imaging.tile import Tile
+from healer.engines.vlm.prompt import short_hash
+from healer.engines.vlm.sentence import MAX_NEW_TOKENS
+from healer.images.tile import Tile
 
 Body = dict[str, Any]
 LIKELIEST = 20  # the most that OpenAI's own interface allows
@@ -29,7 +29,7 @@ STATED = {
 }
 
 
-class Manner(StrEnum):
+class AnswerForcing(StrEnum):
     """How an explanation is made to begin with its answer, the surest first."""
 
     PREFILL = "prefill"  # the server continues a turn that Healer began
@@ -82,14 +82,16 @@ def writing(question: Question, image: str, tokens: int) -> Body:
     return {"messages": messages(question, image), "max_tokens": tokens, **GREEDY}
 
 
-def explaining(manner: Manner, question: Question, image: str, answer: Answer, start: str) -> Body:
+def explaining(
+    manner: AnswerForcing, question: Question, image: str, answer: Answer, start: str
+) -> Body:
     """Asks for a sentence that begins with `start`, or for the rest of it."""
     asked = messages(question, image)
-    if manner is Manner.PREFILL:
+    if manner is AnswerForcing.PREFILL:
         asked = [*asked, turn("assistant", start)]
         return {"messages": asked, "max_tokens": MAX_NEW_TOKENS, **CONTINUED, **GREEDY}
     longest = MAX_NEW_TOKENS + OPENING_TOKENS
-    if manner is Manner.GRAMMAR:
+    if manner is AnswerForcing.GRAMMAR:
         grammar = f"root ::= {json.dumps(start)} [^\\n]+"
         return {"messages": asked, "max_tokens": longest, "grammar": grammar, **GREEDY}
     again = f'Explain that in one sentence, beginning with "{start}"'

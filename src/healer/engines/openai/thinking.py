@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from healer.engines.medgemma.thinking import ENDS, UNMARKED, mark_of
-from healer.engines.openai.answers import Reading
+from healer.engines.openai.answers import AnswerOdds
 from healer.engines.openai.prompt import Direct
 from healer.engines.openai.replies import Reply
+from healer.engines.vlm.thinking import ENDS, UNMARKED, mark_of
 from healer.errors import UpstreamUnsuited
 
 ENOUGH = 0.5  # of the probability on yes or no, as a verdict needs
@@ -37,7 +37,7 @@ class Look:
     """A first look at a plain tile; `likeliest` is how many tokens the server lists."""
 
     reply: Reply
-    reading: Reading
+    reading: AnswerOdds
     likeliest: int
 
 

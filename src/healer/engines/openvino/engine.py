@@ -8,19 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healer.engines.base import Answer, EngineInfo, Evidence, Question
-from healer.engines.medgemma import adapter as adapters
-from healer.engines.medgemma.prompt import opening, short_hash
-from healer.engines.medgemma.sentence import one_sentence
-from healer.engines.medgemma.writing import MAX_NEW_TOKENS
-from healer.engines.openvino import folder as folders
-from healer.engines.openvino.answers import answer_tokens, margin, mass
-from healer.engines.openvino.folder import Described
-from healer.engines.openvino.packing import Snapshot
-from healer.engines.openvino.prompt import chat_text
-from healer.engines.stages import Stages
+from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTimer
+from healer.engines.openvino.cache import Snapshot
+from healer.engines.openvino.conversion_record import Described, check_conversion
+from healer.engines.openvino.logits import find_answer_tokens, margin, mass
+from healer.engines.transformers.adapter import read_adapter
+from healer.engines.vlm.prompt import chat_text, opening, short_hash
+from healer.engines.vlm.sentence import MAX_NEW_TOKENS, one_sentence
 from healer.errors import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound
-from healer.imaging.tile import Tile
+from healer.images.tile import Tile
 
 if TYPE_CHECKING:
     from healer.engines.openvino.model import Gemma
@@ -32,7 +28,7 @@ class OpenVINOEngine:
     def __init__(self, gemma: Gemma, question: Question) -> None:
         self.info = info_of(gemma, question)
         self._question = question
-        self._answers = answer_tokens(gemma.tokenizer)
+        self._answers = find_answer_tokens(gemma.tokenizer)
         self._prompt = gemma.prompt(question.text)
         self._gemma: Gemma | None = gemma
         self._check(gemma)
@@ -53,7 +49,7 @@ class OpenVINOEngine:
         Raises ConversionIncomplete, ConversionAltered, AdapterIncomplete, AdapterNotMerged,
         ExtraNotInstalled or ModelUnsound.
         """
-        record = folders.check(folder)
+        record = check_conversion(folder)
         check_adapter(folder, record, adapter)
         try:
             from healer.engines.openvino import loading
@@ -73,7 +69,7 @@ class OpenVINOEngine:
         return [self._look(tile) for tile in tiles]
 
     def _look(self, tile: Tile) -> Evidence:
-        stages = Stages([tile])
+        stages = StageTimer([tile])
         logits, prompted = self._ready().prefill(tile, self._prompt, stages.ended)
         if not np.isfinite(logits).all():
             raise ModelUnsound(self.info.model_id, "a tile gave logits that are not finite")
@@ -134,5 +130,5 @@ def info_of(gemma: Gemma, question: Question) -> EngineInfo:
 
 def check_adapter(folder: Path, record: Described, adapter: Path | None) -> None:
     """Weights were rounded with the adapter in them, or without: it cannot be put on now."""
-    if adapter is not None and adapters.read(adapter).id != record.source.adapter:
+    if adapter is not None and read_adapter(adapter).id != record.source.adapter:
         raise AdapterNotMerged(str(adapter), str(folder))

@@ -1,7 +1,7 @@
-"""The two converted graphs, compiled for the CPU.
+"""What Gemma 3's image processor does to a picture, up to where the vision graph takes over.
 
-Vision     uint8 (size, size, 3) to float32 features (image tokens, width)
-Language   tokens to the next one's logits, over a state that can be saved and taken up again
+The processor of the transformers library resizes with Pillow to a square, whatever the picture's
+shape, then rescales and normalises; the last two are the first layers of the converted graph.
 """
 
 from __future__ import annotations
@@ -11,10 +11,20 @@ from typing import Any
 
 import numpy as np
 import openvino
+from numpy.typing import NDArray
+from PIL import Image
 
-from healer.engines.openvino.cache import Floats
-from healer.engines.openvino.packing import Snapshot
-from healer.engines.openvino.preprocess import Pixels
+from healer.engines.openvino.cache import Floats, Snapshot
+from healer.images.tile import Tile
+
+Pixels = NDArray[np.uint8]
+
+
+def squared(tile: Tile, size: int, resample: int) -> Pixels:
+    """The tile as RGB uint8 of shape (size, size, 3); `resample` is Pillow's number."""
+    picture = Image.fromarray(tile.pixels)
+    return np.asarray(picture.resize((size, size), Image.Resampling(resample)))
+
 
 ARITHMETIC = {"f32": "float32", "bf16": "bfloat16"}
 

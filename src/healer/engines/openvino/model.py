@@ -11,19 +11,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from healer.engines.medgemma.writing import MAX_NEW_TOKENS, pieces
-from healer.engines.openvino.cache import Floats, ImageCache, key_of
-from healer.engines.openvino.graphs import Language, Vision
-from healer.engines.openvino.packing import Packed, Snapshot
-from healer.engines.openvino.preprocess import squared
-from healer.engines.openvino.prompt import Prompt, encode
-from healer.engines.stages import Ended, unheard
+from healer.engines.base import OnStageEnd, ignore_stage
+from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, key_of
+from healer.engines.openvino.graphs import Language, Vision, squared
+from healer.engines.vlm.prompt import Prompt, encode
+from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from healer.engines.openvino.folder import Described
-    from healer.imaging.tile import Tile
+    from healer.engines.openvino.conversion_record import Described
+    from healer.images.tile import Tile
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Gemma:
         return encode(self.tokenizer, question, self.record.image.tokens)
 
     def prefill(
-        self, tile: Tile, prompt: Prompt, ended: Ended = unheard
+        self, tile: Tile, prompt: Prompt, ended: OnStageEnd = ignore_stage
     ) -> tuple[Floats, Snapshot]:
         """Logits (vocabulary,) of the first answer token, and the state after the prompt."""
         run = self.language.run(self._seen(tile, prompt.prefix, ended))
@@ -49,9 +47,9 @@ class Gemma:
     def continue_text(self, prompted: Snapshot, opening: str) -> Iterator[str]:
         """Text that follows `opening`, in pieces of whole characters; `prompted` stays as it is."""
         given = self.tokenizer.encode(opening, add_special_tokens=False).ids
-        return pieces(given, self._continue_tokens(prompted, given), self._decode)
+        return text_pieces(given, self._continue_tokens(prompted, given), self._decode)
 
-    def _seen(self, tile: Tile, prefix: Sequence[int], ended: Ended) -> Snapshot:
+    def _seen(self, tile: Tile, prefix: Sequence[int], ended: OnStageEnd) -> Snapshot:
         """The state after the image."""
         image = self.record.image
         pixels = squared(tile, image.size, image.resample)

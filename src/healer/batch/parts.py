@@ -1,0 +1,288 @@
+"""Answers as rows of a Parquet file."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import filelock
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from healer.errors import AnswersNotWritable, OutputTaken, RunMismatch
+from healer.files.encoding import escaped, to_bytes
+from healer.notice import NOTICE
+from healer.server.schemas import Prediction, Problem, SecondAnswerOut
+
+WINDOW = pa.struct(
+    [
+        *((name, pa.int32()) for name in ("x", "y", "width", "height")),
+        ("probability", pa.float64()),
+        ("verdict", pa.string()),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),
+        pa.field("path", pa.string(), nullable=False),  # escaped, where it is no UTF-8
+        ("verdict", pa.string()),
+        ("probability", pa.float64()),
+        ("calibrated", pa.bool_()),
+        ("reason", pa.string()),
+        ("explanation", pa.string()),
+        ("findings", pa.list_(pa.struct([("name", pa.string()), ("probability", pa.float64())]))),
+        ("gate_warnings", pa.list_(pa.string())),
+        ("engine", pa.string()),
+        ("model_id", pa.string()),
+        ("model_revision", pa.string()),
+        ("calibration", pa.string()),
+        ("error_code", pa.string()),
+        ("error_message", pa.string()),
+        ("path_bytes", pa.binary()),  # a path that is no UTF-8, as it is
+        ("second_question", pa.string()),
+        ("second_verdict", pa.string()),
+        ("second_probability", pa.float64()),
+        ("second_calibrated", pa.bool_()),
+        ("second_mark", pa.string()),
+        ("second_sentence", pa.string()),
+        ("warnings", pa.list_(pa.string())),
+        ("windows", pa.list_(WINDOW)),
+    ]
+)
+Row = dict[str, Any]
+
+
+def row_of(row: int, path: str, answer: Prediction | Problem) -> Row:
+    """A tile without an answer has an error code and message, and nothing else."""
+    told = _refused(answer) if isinstance(answer, Problem) else _answered(answer)
+    shown = escaped(path)
+    return {
+        "row": row,
+        "path": shown,
+        "path_bytes": to_bytes(path) if shown != path else None,
+        **told,
+    }
+
+
+def _refused(problem: Problem) -> Row:
+    return {"error_code": problem.code, "error_message": problem.detail}
+
+
+def _answered(answer: Prediction) -> Row:
+    warnings = answer.gate.warnings if answer.gate else []
+    return {
+        "verdict": str(answer.verdict),
+        "probability": answer.probability,
+        "calibrated": answer.calibrated,
+        "reason": answer.reason,
+        "explanation": answer.explanation,
+        "findings": [seen.model_dump() for seen in answer.findings],
+        "gate_warnings": [warning.code for warning in warnings],
+        "engine": answer.model.engine,
+        "model_id": answer.model.id,
+        "model_revision": answer.model.revision,
+        "calibration": answer.model.calibration,
+        **_second(answer.second_answer),
+        "warnings": [warning.code for warning in answer.warnings],
+        "windows": answer.windows and [each.model_dump(mode="json") for each in answer.windows],
+    }
+
+
+def _second(second: SecondAnswerOut | None) -> Row:
+    """Nothing where there is none."""
+    told = second.model_dump(mode="json") if second else {}
+    return {f"second_{name}": value for name, value in told.items()}
+
+
+def encoded(rows: Iterable[Row]) -> bytes:
+    """A whole Parquet file."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), sink, compression="zstd")
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+def with_notes(notes: Mapping[str, str]) -> pa.Schema:
+    """What stands in the file beside its rows."""
+    return SCHEMA.with_metadata({f"healer.{name}": text for name, text in notes.items()})
+
+
+Binding = Mapping[str, str]
+BINDING = "run.json"
+LOCK = "lock"
+DRAFT = "draft"
+GROUP_ROWS = 16_384
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the output holds."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+
+    def add(self, table: pa.Table) -> None:
+        for counter, column in ((self.verdicts, "verdict"), (self.errors, "error_code")):
+            counts = pc.value_counts(pc.drop_null(table[column])).to_pylist()
+            counter.update({each["values"]: each["counts"] for each in counts})
+
+
+class Parts:
+    """Beside the output, in a folder named after it. Raises `healer.errors.ArchiveError`."""
+
+    def __init__(self, output: Path, rows: int) -> None:
+        self.output, self.rows = output.absolute(), rows
+        self.folder = self.output.with_name(f"{output.name}.parts")
+        self._lock = filelock.FileLock(self.folder / LOCK)
+        self._done: dict[int, int] = {}
+
+    def __enter__(self) -> Self:
+        if self.output.exists():
+            raise OutputTaken(self.output.name, "is there already")
+        with self._writing():
+            self.folder.mkdir(exist_ok=True)
+            try:
+                self._lock.acquire(blocking=False)
+            except filelock.Timeout:
+                raise OutputTaken(self.output.name, "is being written by another run") from None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not (self.folder / BINDING).exists():  # nothing was begun, or all is done
+            shutil.rmtree(self.folder, ignore_errors=True)
+        self._lock.release()
+
+    def bind(self, binding: Binding) -> int:
+        """The rows that are answered already; raises RunMismatch where another run answered."""
+        held = self.folder / BINDING
+        if held.exists():
+            self._compare(json.loads(held.read_text(encoding="utf-8")), binding)
+        else:
+            self._put(BINDING, json.dumps(binding, indent=1, ensure_ascii=False).encode())
+        self._done = dict(self._whole())
+        return sum(stop - start for start, stop in self._done.items())
+
+    def _compare(self, held: Binding, binding: Binding) -> None:
+        names = sorted({*held, *binding})
+        if other := [name for name in names if held.get(name) != binding.get(name)]:
+            raise RunMismatch(self.folder.name, " and ".join(other))
+
+    def _whole(self) -> Iterator[tuple[int, int]]:
+        """Rows from and to of each part; a damaged one is asked again."""
+        for part in sorted(self.folder.glob("*.parquet")):
+            start, stop = map(int, part.stem.split("-"))
+            try:
+                rows = _rows_in(part)
+            except (OSError, pa.ArrowException):
+                rows = 0
+            if rows == stop - start:
+                yield start, stop
+            else:
+                part.unlink()
+
+    def gaps(self, most: int) -> list[range]:
+        """Rows without an answer, in blocks of at most so many."""
+        ends = [0, *(stop for _, stop in sorted(self._done.items()))]
+        starts = [*sorted(self._done), self.rows]
+        return [
+            range(at, min(at + most, start))
+            for end, start in zip(ends, starts, strict=True)
+            for at in range(end, start, most)
+        ]
+
+    def save(self, start: int, rows: int, part: bytes) -> None:
+        self._put(f"{start:09}-{start + rows:09}.parquet", part)
+        self._done[start] = start + rows
+
+    def _put(self, name: str, data: bytes) -> None:
+        with self._writing():
+            draft = self.folder / DRAFT
+            with draft.open("wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(self.folder / name)
+
+    def merge(self, notes: Mapping[str, str] | None = None) -> Tally:
+        """Every row once and in order, or no output at all; the parts are then deleted. `notes`
+        go into the output's metadata."""
+        tally = Tally()
+        binding = (self.folder / BINDING).read_text(encoding="utf-8")
+        schema = with_notes({"notice": NOTICE, "run": binding, **(notes or {})})
+        draft = self.folder / DRAFT
+        with self._writing():
+            # Files that are open: Arrow itself opens no path that is no UTF-8.
+            with (
+                draft.open("wb") as stream,
+                pq.ParquetWriter(stream, schema, compression="zstd") as out,
+            ):
+                for table in self._tables():
+                    out.write_table(table.cast(schema))
+                    tally.add(table)
+            _force(draft)
+            draft.replace(self.output)
+            _force(self.output.parent)
+        (self.folder / BINDING).unlink()
+        return tally
+
+    def _tables(self) -> Iterator[pa.Table]:
+        """The parts in order, joined to groups of a size that reads well."""
+        waiting: list[pa.Table] = []
+        next_row = 0
+        for start, stop in sorted(self._done.items()):
+            with (self.folder / f"{start:09}-{stop:09}.parquet").open("rb") as stream:
+                table = pq.read_table(stream)
+            if table["row"].to_pylist() != list(range(next_row, stop)):
+                raise self._unfit()
+            next_row = stop
+            waiting.append(table)
+            if sum(map(len, waiting)) >= GROUP_ROWS:
+                yield pa.concat_tables(waiting)
+                waiting = []
+        if next_row != self.rows:
+            raise self._unfit()
+        if waiting:
+            yield pa.concat_tables(waiting)
+
+    def _unfit(self) -> AnswersNotWritable:
+        reason = f"{self.folder.name} does not hold every row once; delete it to begin anew"
+        return AnswersNotWritable(self.output.name, reason)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            reason = error.strerror or type(error).__name__
+            raise AnswersNotWritable(self.output.name, reason) from None
+        except pa.ArrowException as error:
+            reason = f"a file in {self.folder.name} is damaged ({type(error).__name__})"
+            raise AnswersNotWritable(self.output.name, reason) from None
+
+
+def _rows_in(part: Path) -> int:
+    with part.open("rb") as stream:
+        rows: int = pq.read_metadata(stream).num_rows
+    return rows
+
+
+def _force(path: Path) -> None:
+    """To the disk; some file systems know no such thing of a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    with suppress(OSError):
+        os.fsync(descriptor)
+    os.close(descriptor)

@@ -1,0 +1,148 @@
+"""The worker: one screener, opened once, that is shown a block of tiles at a time."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import socket
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict, TypeGuard
+
+from healer import __version__
+from healer.batch.listing import Source
+from healer.batch.parts import encoded, row_of
+from healer.engines.registry import choose_engine
+from healer.errors import HealerError, TileNotAnswered, UpstreamError, WorkersFailed
+from healer.outcomes import Naming, outcomes
+from healer.screening.calibration import Binding
+from healer.screening.opening import open_screener
+from healer.screening.screener import Screener
+from healer.server.middleware.request_id import new_request_id
+from healer.server.problems import status_of
+from healer.server.schemas import Prediction, Problem
+from healer.settings.loading import Settings
+
+
+def _not_answered(error: Exception) -> HealerError:
+    """Ray keeps what a worker logs, and that must name no tile: the failure's kind has to do."""
+    return TileNotAnswered(type(error).__name__)
+
+
+UNLOGGED = Naming(_not_answered, _not_answered)
+
+
+class Block(TypedDict):
+    """Tiles to look at: those of row `start` and on."""
+
+    start: int
+    names: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOrder:
+    """What every worker is told, and no secret that it has no use for."""
+
+    settings: Settings
+    source: Source
+
+    def on(self, engine: str, threads: int) -> WorkerOrder:
+        update = {"engine": engine, "threads": threads}
+        return replace(self, settings=self.settings.model_copy(update=update))
+
+
+@dataclass(frozen=True, slots=True)
+class BlockResult:
+    """What became of a block. `part` is a Parquet file of its answers."""
+
+    start: int
+    rows: int
+    part: bytes
+    binding: dict[str, str]
+    worker: str
+    replacement: bool
+
+
+class BlockWorker:
+    """Made in the process it works in; what it raises there would come back as Ray's own error,
+    so a HealerError is sent as a value."""
+
+    def __init__(self, order: WorkerOrder) -> None:
+        self._order = order
+        self._opened = opened(order.settings)
+
+    def __call__(self, block: Block) -> dict[str, Any]:
+        try:
+            return {"sent": pickle.dumps(self._looked(block))}
+        except HealerError as error:
+            return {"sent": pickle.dumps(error)}
+
+    def _looked(self, block: Block) -> BlockResult:
+        screener = self._opened
+        if isinstance(screener, HealerError):
+            raise screener
+        start, names = block["start"], list(block["names"])
+        found = zip(names, self._answers(screener, block), strict=True)
+        rows = [row_of(start + at, *each) for at, each in enumerate(found)]
+        return BlockResult(
+            start=start,
+            rows=len(rows),
+            part=encoded(rows),
+            binding=binding_of(screener, self._order.settings),
+            worker=f"{socket.gethostname()}:{os.getpid()}",
+            replacement=is_replacement(),
+        )
+
+    def _answers(self, screener: Screener, block: Block) -> list[Prediction | Problem]:
+        try:
+            tiles = self._order.source.tiles(block["start"], block["names"])
+            told = outcomes(screener, tiles, self._order.settings, UNLOGGED)
+            found = [each.answer for each in told]
+        except Exception as unforeseen:
+            name = type(unforeseen).__name__
+            if len(block["names"]) > 1:
+                # Its tiles are then shown one by one. Ray logs this, so it must not name them.
+                raise RuntimeError(name) from None
+            return [problem_of(TileNotAnswered(name))]
+        for answer in found:
+            if is_upstream(answer):
+                raise WorkersFailed(f"the model's server failed ({answer.code})")
+        return found
+
+
+def is_upstream(answer: Prediction | Problem) -> TypeGuard[Problem]:
+    """Whether this is no fault of the tile, and the next tile's answer would be no other."""
+    codes = {UpstreamError.code, *(kind.code for kind in UpstreamError.__subclasses__())}
+    return isinstance(answer, Problem) and answer.code in codes
+
+
+def opened(settings: Settings) -> Screener | HealerError:
+    try:
+        return open_screener(choose_engine(settings), settings)
+    except HealerError as error:
+        return error
+
+
+def problem_of(error: HealerError) -> Problem:
+    return Problem.of(error, status_of(type(error)), new_request_id())
+
+
+def binding_of(screener: Screener, settings: Settings) -> dict[str, str]:
+    """Everything an answer depends on beside the tile."""
+    calibration = screener.calibration
+    return {
+        "healer": __version__,
+        **{name: str(value) for name, value in Binding.of(screener.info).model_dump().items()},
+        "calibration": calibration.id if calibration else "none",
+        "gate": settings.gate,
+        "max_bytes": str(settings.max_bytes),
+        "max_pixels": str(settings.max_pixels),
+    }
+
+
+def is_replacement() -> bool:
+    """Whether Ray started this worker in the place of one that died."""
+    import ray
+
+    if not ray.is_initialized():
+        return False
+    return bool(ray.get_runtime_context().was_current_actor_reconstructed)

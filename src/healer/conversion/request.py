@@ -1,0 +1,162 @@
+"""What is asked of a conversion, whether there is room for it, and the parts it has finished."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from healer.conversion.checkpoint import EMBEDDING, Checkpoint
+from healer.engines.base import Question
+from healer.engines.openvino.conversion_record import Tolerance, Weights
+from healer.errors import ConversionDiskFull, MemoryTooSmall
+from healer.hardware import memory_limit_bytes
+from healer.images.tile import Tile
+from healer.weights.manifest import OURS, ManifestFile, sha256_of, write_atomically
+
+# Plain bfloat16 moves logits near 20 by up to 0.06, and a margin by twice that. Eight bits may
+# cost as much again; four are known to cost more and are asked for.
+TOLERANCES = {
+    "int8": Tolerance(shift=0.25, divergence=0.02, regret=0.25),
+    "int4": Tolerance(shift=1.0, divergence=0.25, regret=1.0),
+}
+# The stage, steps done, steps in all.
+OnConversionProgress = Callable[[str, int, int], None]
+
+
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Watches nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    name: str
+    tile: Tile
+
+
+@dataclass(frozen=True, slots=True)
+class ConversionRequest:
+    """What to convert to what, and the tiles it is then verified on."""
+
+    source: Path
+    out: Path
+    question: Question
+    samples: tuple[Sample, ...]
+    weights: Weights = "int8"
+    watch: OnConversionProgress = silent
+    tolerance: Tolerance | None = None  # that of `weights` where None
+
+    @property
+    def work(self) -> Path:
+        """Beside `out`, so that it becomes `out` in one step."""
+        return self.out.with_name(f"{self.out.name}.partial")
+
+    @property
+    def allowed(self) -> Tolerance:
+        return self.tolerance or TOLERANCES[self.weights]
+
+    def steps(self, stage: str, total: int) -> Callable[[], None]:
+        """To be called after each step of a stage."""
+        done = 0
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            self.watch(stage, done, total)
+
+        return step
+
+
+Files = tuple[ManifestFile, ...]
+
+
+class Part(BaseModel):
+    """`binding` is a hash of everything that the files depend on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    binding: str
+    files: Files
+
+
+class Parts:
+    """Kept in `folder`; a part's record is written once its files are whole. All of them depend
+    on `common`."""
+
+    def __init__(self, folder: Path, common: object) -> None:
+        self._folder, self._common = folder, common
+
+    def make(
+        self, name: str, files: tuple[str, ...], write: Callable[[], None], *more: object
+    ) -> Files:
+        """The part as an earlier run left it, or else as `write` writes it; `more` is what it
+        depends on besides."""
+        binding = hashlib.sha256(repr((self._common, more)).encode()).hexdigest()
+        record = self._folder / f"{OURS}part-{name}.json"
+        if (kept := self._kept(record)) is not None and kept.binding == binding:
+            return kept.files
+        record.unlink(missing_ok=True)
+        write()
+        made = Part(binding=binding, files=tuple(listed(self._folder / file) for file in files))
+        write_atomically(record, made)
+        return made.files
+
+    def _kept(self, record: Path) -> Part | None:
+        """A part whose files are still what they were."""
+        try:
+            part = Part.model_validate_json(record.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return None
+        return part if all(self._is_whole(file) for file in part.files) else None
+
+    def _is_whole(self, file: ManifestFile) -> bool:
+        path = self._folder / file.name
+        return path.is_file() and listed(path) == file
+
+
+def listed(path: Path) -> ManifestFile:
+    """Flushed to the disk first: a record must not outlive what it vouches for."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+    size, sha256 = path.stat().st_size, sha256_of(path)
+    return ManifestFile(name=path.name, size=size, sha256=sha256)
+
+
+# Bytes a weight takes with its scales; int4 leaves embedding and vision in eight bits.
+STORED = {"int8": 1.02, "int4": 0.57}
+TEXT_LAYER = re.compile(r"language_model\.layers\.")
+SMALL = 4_000_000  # the graphs themselves, the float32 logits of the tiles and the record
+
+
+def check_disk(folder: Path, needed: int) -> None:
+    """Raises ConversionDiskFull; `folder` exists."""
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ConversionDiskFull(str(folder), needed, free)
+
+
+def check_memory(model_id: str, needed: int) -> None:
+    """Raises MemoryTooSmall."""
+    free = min(int(psutil.virtual_memory().available), memory_limit_bytes())
+    if free < needed:
+        raise MemoryTooSmall(model_id, needed, free)
+
+
+def stored_bytes(checkpoint: Checkpoint, weights: Weights) -> int:
+    """About how many bytes the converted folder takes."""
+    layers = sum(map(checkpoint.count, filter(TEXT_LAYER.match, checkpoint.names)))
+    others = sum(map(checkpoint.count, checkpoint.names)) - layers
+    return int(layers * STORED[weights] + others * STORED["int8"]) + SMALL
+
+
+def working_bytes(checkpoint: Checkpoint, weights: Weights) -> int:
+    """About the most bytes of memory that are held at once: converting, in float32, or serving."""
+    embedding = 4 * checkpoint.count(EMBEDDING)
+    return max(stored_bytes(checkpoint, weights), embedding) + embedding // 2

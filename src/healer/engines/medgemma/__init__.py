@@ -1,5 +1,0 @@
-"""MedGemma (Gemma 3) through transformers. Nothing heavy is imported until an engine is loaded."""
-
-from healer.engines.medgemma.engine import MedGemmaEngine
-
-__all__ = ["MedGemmaEngine"]

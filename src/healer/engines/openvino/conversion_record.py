@@ -1,0 +1,158 @@
+"""The folder that `healer optimize` writes: its record, and whether its files are still those.
+
+`healer-openvino.json` is written last, so a folder without one is unfinished.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from healer.errors import ConversionAltered, ConversionIncomplete
+from healer.weights.manifest import Advance, FolderKind, Listing, Record, write_atomically
+
+CONVERSION_FOLDER = "openvino"
+CONVERSION_FILE = "healer-openvino.json"
+VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
+
+Weights = Literal["int8", "int4"]
+
+
+class Source(Record):
+    """The download that was converted; `adapter` is one baked into it by `healer tune --merge`."""
+
+    model_id: str
+    revision: str
+    adapter: str | None = None
+
+
+class Precision(Record):
+    """How the weights of each graph are stored."""
+
+    vision: Weights
+    language: Weights
+
+
+class Image(Record):
+    """`size` in pixels a side, `tokens` an image; `resample` is Pillow's number. `rescale`, `mean`
+    and `std` are inside the vision graph and say here only what it does."""
+
+    size: int = Field(ge=1)
+    tokens: int = Field(ge=1)
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    rescale: float
+    resample: int = Field(ge=0, le=5)
+
+
+class Tokens(Record):
+    """Ids of special tokens, those that end an answer, the vocabulary's size, and the most
+    positions that prompt and answer may take together."""
+
+    bos: int
+    start_of_image: int
+    image: int
+    end_of_image: int
+    stops: tuple[int, ...]
+    vocabulary: int = Field(ge=1)
+    window: int = Field(ge=1)
+
+
+class TileParity(Record):
+    """One tile against float32.
+
+    `margin` is the log-odds of yes against no, `divergence` that of the next token in nats, the
+    mean of `positions`; at `agreed` of them the likeliest token was the same, and at the worst of
+    the others float32 finds it less likely than its own by `regret` nats.
+    """
+
+    tile: str
+    reference_margin: float
+    margin: float
+    divergence: float
+    regret: float
+    agreed: int
+    positions: int
+
+    @property
+    def shift(self) -> float:
+        return abs(self.margin - self.reference_margin)
+
+
+class Tolerance(Record):
+    """What a conversion may lose: margin in log-odds, the others in nats."""
+
+    shift: float
+    divergence: float
+    regret: float
+
+
+class Parity(Record):
+    """Measured after converting, by the engine that serves; the figures are of the worst tile."""
+
+    tiles: tuple[TileParity, ...] = Field(min_length=1)
+    tolerance: Tolerance
+
+    @property
+    def shift(self) -> float:
+        return max(tile.shift for tile in self.tiles)
+
+    @property
+    def divergence(self) -> float:
+        return max(tile.divergence for tile in self.tiles)
+
+    @property
+    def regret(self) -> float:
+        return max(tile.regret for tile in self.tiles)
+
+    @property
+    def agreement(self) -> float:
+        """The share of all positions whose likeliest token was the same, in [0, 1]."""
+        positions = sum(tile.positions for tile in self.tiles)
+        return sum(tile.agreed for tile in self.tiles) / positions
+
+
+class Described(Record):
+    """What serving needs to know of the graphs in a folder."""
+
+    source: Source
+    precision: Precision
+    image: Image
+    tokens: Tokens
+
+
+class Converted(Listing, Described):
+    """The record of a folder that was verified."""
+
+    parity: Parity
+
+
+CONVERSION = FolderKind(CONVERSION_FILE, Converted, ConversionIncomplete, ConversionAltered)
+
+
+def read_conversion(folder: Path) -> Converted:
+    """The folder's record; raises ConversionIncomplete where there is none that can be read."""
+    return CONVERSION.read(folder)
+
+
+def write_conversion(folder: Path, record: Converted) -> None:
+    """Put the record in place in one step, or not at all."""
+    write_atomically(folder / CONVERSION_FILE, record)
+
+
+def check_conversion(
+    folder: Path, *, deep: bool = False, advance: Advance | None = None
+) -> Converted:
+    """Compare the folder with its record.
+
+    Sizes are compared, and the sha256 of files under 32 MiB; `deep` hashes the weights too.
+    `advance` is told the bytes hashed. Raises ConversionIncomplete or ConversionAltered.
+    """
+    return CONVERSION.check(folder, deep=deep, advance=advance)
+
+
+def is_converted(folder: Path) -> bool:
+    """Whether a conversion was finished here; an altered file counts, so that loading names it."""
+    return CONVERSION.is_complete(folder)

@@ -1,0 +1,136 @@
+"""MedGemma as an engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTimer
+from healer.engines.transformers.adapter import adapter_name
+from healer.engines.transformers.answer_tokens import margins, masses
+from healer.engines.vlm.prompt import opening, short_hash
+from healer.engines.vlm.sentence import one_sentence
+from healer.errors import ExtraNotInstalled, ModelNotReady, ModelUnsound
+from healer.images.tile import Tile
+from healer.weights.manifest import check_folder
+
+if TYPE_CHECKING:
+    from healer.engines.transformers.model import Gemma
+
+log = structlog.get_logger(__name__)
+
+
+class MedGemmaEngine:
+    def __init__(self, gemma: Gemma, question: Question, info: EngineInfo) -> None:
+        self.info = info
+        self._question = question
+        self._gemma: Gemma | None = gemma
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        question: Question,
+        *,
+        device: str,
+        dtype: str,
+        quantization: str,
+        allow_fallback: bool,
+        threads: int,
+        adapter: Path | None = None,
+    ) -> MedGemmaEngine:
+        """Blocking; minutes for 4B. Values are those of Settings.
+
+        Where 8-bit weights prove unsound and `allow_fallback` says so, loads again unquantised
+        with a warning in `info`. `adapter` is a folder of `healer tune`. Raises ModelIncomplete,
+        ModelAltered, AdapterIncomplete, AdapterMismatch, ExtraNotInstalled, DeviceUnavailable or
+        ModelUnsound.
+        """
+        found = check_folder(folder)
+        named = adapter_name(found, adapter)
+        try:
+            import torch
+
+            from healer.engines.transformers import loading
+
+            if threads > 0:
+                torch.set_num_threads(threads)
+            where = loading.pick_device(device)
+            asked = loading.Plan(
+                folder,
+                question,
+                found.model_id,
+                where,
+                dtype,
+                loading.pick_quantization(quantization, where),
+                adapter,
+            )
+            gemma, plan, warnings = loading.load(asked, allow_fallback=allow_fallback)
+        except ImportError as error:
+            extra = "tune" if error.name == "peft" else "medgemma"
+            raise ExtraNotInstalled("medgemma", extra, str(error)) from error
+        for warning in warnings:
+            log.warning("medgemma", model_id=found.model_id, warning=warning)
+        info = EngineInfo(
+            engine="medgemma",
+            model_id=found.model_id,
+            revision=found.revision,
+            device=plan.device,
+            dtype=plan.dtype,
+            quantization=plan.quantization,
+            prompt_id=short_hash(gemma.prompt),
+            preprocessing_id=short_hash(json.dumps(gemma.preprocessing, sort_keys=True)),
+            adapter=named,
+            warnings=tuple(warnings),
+        )
+        return cls(gemma, question, info)
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        """One prefill for all tiles; each evidence keeps its tile's KV cache in `state`.
+
+        In 8-bit one prefill a tile: bitsandbytes picks outlier columns over a whole batch, so a
+        tile's margin would shift with its neighbours.
+        """
+        if self.info.quantization == "8bit":
+            return [evidence for tile in tiles for evidence in self._look([tile])]
+        return self._look(tiles)
+
+    def _look(self, tiles: Sequence[Tile]) -> list[Evidence]:
+        gemma = self._ready()
+        if not tiles:
+            return []
+        stages = StageTimer(tiles)
+        logits, caches = gemma.prefill(tiles, stages.ended)
+        if not bool(logits.isfinite().all()):
+            raise ModelUnsound(self.info.model_id, "a tile gave logits that are not finite")
+        stages.ended("forward")  # the device has been waited for just now
+        seen = zip(
+            margins(logits, gemma.answers), masses(logits, gemma.answers), caches, strict=True
+        )
+        return [Evidence(margin, mass, stages=stages, state=cache) for margin, mass, cache in seen]
+
+    def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
+        """Goes on from the tile's cache: the image is not looked at again."""
+        return self.explain_all([(evidence, answer)])[0]
+
+    def explain_all(self, asked: Sequence[tuple[Evidence, Answer]]) -> list[Iterator[str]]:
+        """`explain` of each. On a GPU they are written side by side, which takes hardly longer
+        than one: whichever is asked for its next piece takes the others along."""
+        gemma = self._ready()
+        if not all(gemma.knows(evidence.state) for evidence, _ in asked):
+            raise TypeError("the evidence was not scored by this engine")
+        starts = [opening(self._question, answer) for _, answer in asked]
+        texts = gemma.continue_text([evidence.state for evidence, _ in asked], starts)
+        return [one_sentence(*each) for each in zip(starts, texts, strict=True)]
+
+    def close(self) -> None:
+        self._gemma = None
+
+    def _ready(self) -> Gemma:
+        if self._gemma is None:
+            raise ModelNotReady("the engine was closed")
+        return self._gemma

@@ -1,0 +1,66 @@
+"""What the processor is, and what it computes in at full speed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import threading
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+import psutil
+
+NICENESS = 10
+
+
+@cache
+def processor() -> tuple[str, tuple[str, ...]]:
+    """Name and instruction sets; none where the system does not tell them."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine(), ()
+    about = {key.strip(): value.strip() for key, _, value in (x.partition(":") for x in lines)}
+    return about.get("model name", platform.machine()), tuple(about.get("flags", "").split())
+
+
+def bfloat16_is_slow() -> bool:
+    """Intel's AVX-512 multiplies bfloat16 no faster than float32, and rounds besides; AMX does."""
+    name, features = processor()
+    return "Intel" in name and "amx_bf16" not in features
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def give_way() -> None:
+    """The calling thread computes when nobody else does: for work that holds no lock of Python's.
+
+    Where all cores compute, a thread that holds Python's lock would else wait for its turn on
+    one of them, and every other thread of Python's with it. Linux alone knows a thread's priority.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):  # where a sandbox forbids it: slower, no worse
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+CGROUP_LIMITS = (
+    Path("/sys/fs/cgroup/memory.max"),  # cgroup v2
+    Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"),  # cgroup v1
+)
+
+
+def memory_limit_bytes(limits: tuple[Path, ...] = CGROUP_LIMITS) -> int:
+    machine = int(psutil.virtual_memory().total)
+    return min([machine, *filter(None, map(_read, limits))])
+
+
+def _read(limit: Path) -> int | None:
+    try:
+        return int(limit.read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # absent, or "max"
+        return None

@@ -1,0 +1,126 @@
+"""Admission, off the event loop: in processes of their own, or in a thread of this one."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from queue import LifoQueue
+from typing import Protocol
+
+import structlog
+
+from healer.errors import ImageReaderLost, ImageTooCostly, ModelNotReady, ShuttingDown
+from healer.hardware import memory_limit_bytes
+from healer.quality.gate import LoadedTile, load_tile
+from healer.sandbox.limits import Limits
+from healer.sandbox.worker import Worker
+from healer.settings.loading import Settings
+from healer.settings.model import GateMode
+
+log = structlog.get_logger(__name__)
+
+
+class ImageLoader(Protocol):
+    async def start(self) -> None: ...
+
+    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+        """Raises what `screening.admission.admit` does. A caller that is cancelled stops nothing:
+        the work ends by itself, and its result is dropped."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+class InProcess:
+    """In this process, which a bad enough picture can stop."""
+
+    def __init__(self, max_pixels: int) -> None:
+        self._max_pixels = max_pixels
+
+    async def start(self) -> None: ...
+
+    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+        return await asyncio.to_thread(load_tile, data, mode, self._max_pixels, page)
+
+    async def stop(self) -> None: ...
+
+
+class Sandboxed:
+    """`count` processes, one picture in each at a time; one that fails is replaced."""
+
+    def __init__(self, limits: Limits, count: int) -> None:
+        self._limits, self._count = limits, count
+        self._idle: LifoQueue[Worker] = LifoQueue()  # the one used last is the warmest
+        self._workers: set[Worker] = set()
+        self._stopping = False
+
+    async def start(self) -> None:
+        self._threads = ThreadPoolExecutor(self._count, "images")
+        for _ in range(self._count):
+            self._idle.put(self._new())
+
+    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+        """Raises ImageTooCostly and ImageReaderLost too, ModelNotReady where no process can be
+        started, and ShuttingDown."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._admit, data, mode, page)
+
+    async def stop(self) -> None:
+        self._stopping = True
+        for worker in list(self._workers):
+            worker.kill()  # whoever waits for it hears of it
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        for worker in self._workers:
+            worker.close()
+
+    @property
+    def pids(self) -> set[int]:
+        return {worker.pid for worker in self._workers}
+
+    def _admit(self, data: bytes, mode: GateMode, page: int | None) -> LoadedTile:
+        worker = self._idle.get()
+        try:
+            worker = self._living(worker)
+            return worker.admit(data, mode, page)
+        except (ImageTooCostly, ImageReaderLost) as error:
+            if self._stopping:
+                raise ShuttingDown from None
+            log.warning("image reader ended", reason=error.reason)
+            raise
+        finally:
+            with suppress(ModelNotReady, ShuttingDown):  # said to whoever comes next
+                worker = self._living(worker)
+            self._idle.put(worker)
+
+    def _living(self, worker: Worker) -> Worker:
+        """The worker, or another in its place."""
+        if worker.alive:
+            return worker
+        if self._stopping:
+            raise ShuttingDown
+        try:
+            new = self._new()
+        except OSError as error:
+            log.error("image reader cannot be started", reason=error.strerror)
+            raise ModelNotReady("the process that reads images cannot be started") from None
+        self._workers.discard(worker)
+        worker.close()
+        return new
+
+    def _new(self) -> Worker:
+        worker = Worker(self._limits)
+        self._workers.add(worker)
+        return worker
+
+
+def open_image_loader(settings: Settings) -> ImageLoader:
+    if settings.decoders == 0:
+        return InProcess(settings.max_pixels)
+    return Sandboxed(sandbox_limits(settings), settings.decoders)
+
+
+def sandbox_limits(settings: Settings) -> Limits:
+    """All decoders together may take half of the memory there is."""
+    share = memory_limit_bytes() // 2 // max(1, settings.decoders)
+    return Limits(settings.max_pixels, settings.max_bytes, settings.decode_seconds, share)

@@ -1,0 +1,121 @@
+"""What the two processes say to each other: JSON, so that a decoder gone wrong cannot run code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healer import errors
+from healer.quality.gate import GateReport
+from healer.sandbox.limits import CHANNELS
+
+if TYPE_CHECKING:
+    from healer.settings.model import GateMode
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRequest:
+    """`size` bytes of a file lie on the slate; `page` is the one to read where it holds several."""
+
+    size: int
+    mode: GateMode
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedImage:
+    """The pixels lie on the slate. The rest is as in Admitted."""
+
+    height: int
+    width: int
+    mpp: float | None
+    gate: GateReport | None
+    timings: dict[str, float]
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRefused:
+    """A RequestError: its class, and its fields."""
+
+    kind: str
+    fields: dict[str, Any]
+
+    @classmethod
+    def of(cls, error: errors.RequestError) -> ImageRefused:
+        return cls(type(error).__name__, error.fields())
+
+    def error(self) -> errors.RequestError:
+        kind: type[errors.RequestError] = getattr(errors, self.kind)
+        if not issubclass(kind, errors.RequestError):
+            raise TypeError(self.kind)
+        fields = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in self.fields.items()
+        }
+        return kind(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderFailed:
+    """A mistake of ours; or the system failed us, with `errno`, as where files run out."""
+
+    trace: str
+    errno: int | None = None
+
+
+LoadReply = LoadedImage | ImageRefused | LoaderFailed
+
+
+def encode_message(message: LoadRequest | LoadReply) -> bytes:
+    return json.dumps(asdict(message)).encode()
+
+
+class SharedBuffer:
+    """An open file without a name, kept in memory where the system can."""
+
+    def __init__(self, handle: int) -> None:
+        self.handle = handle
+
+    @classmethod
+    def new(cls) -> SharedBuffer:
+        if sys.platform == "linux":
+            return cls(os.memfd_create("healer"))
+        with tempfile.TemporaryFile() as file:
+            return cls(os.dup(file.fileno()))
+
+    def write(self, content: bytes | memoryview) -> None:
+        view = memoryview(content).cast("B")
+        written = 0
+        while written < len(view):
+            written += os.pwrite(self.handle, view[written:], written)
+
+    def read(self, size: int) -> bytes:
+        return self._filled(np.empty(size, np.uint8)).tobytes()
+
+    def pixels(self, height: int, width: int) -> NDArray[np.uint8]:
+        """RGB, uint8, shape (height, width, 3). Raises EOFError where there are too few."""
+        return self._filled(np.empty((height, width, CHANNELS), np.uint8))
+
+    def wipe(self) -> None:
+        os.ftruncate(self.handle, 0)
+
+    def close(self) -> None:
+        os.close(self.handle)
+
+    def _filled(self, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        view = array.data.cast("B")
+        done = 0
+        while done < len(view):
+            count = os.preadv(self.handle, [view[done:]], done)
+            if not count:
+                raise EOFError
+            done += count
+        return array

@@ -1,0 +1,45 @@
+"""A span for each request, and its ids in each of the request's log lines."""
+
+from __future__ import annotations
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from healer.server.middleware.draining import PROBES
+from healer.server.middleware.metrics import route_of
+from healer.telemetry.request_trace import current_trace
+from healer.telemetry.tracing import Tracing, ids_of, method_of
+
+
+class RequestTracing:
+    """Just within `Measured`, whose trail it tells. Probes are not traced."""
+
+    def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
+        self.app, self.tracing = app, tracing
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] in PROBES:
+            await self.app(scope, receive, send)
+            return
+        status: int | None = None
+
+        async def watched_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        walked = current_trace()
+        method, parent = method_of(scope["method"]), Headers(scope=scope).get("traceparent", "")
+        with (
+            self.tracing.request(method, parent, walked.began) as span,
+            structlog.contextvars.bound_contextvars(**ids_of(span)),
+        ):
+            try:
+                await self.app(scope, receive, watched_send)
+            except Exception:
+                status = status or 500  # sent further out
+                raise
+            finally:
+                self.tracing.tell(span, method, route_of(scope), status, walked)

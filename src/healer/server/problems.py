@@ -1,0 +1,198 @@
+"""Errors as RFC 9457 problem documents: one status per branch of the tree, never a stack trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from healer import errors
+from healer.server.middleware.request_id import request_id_of
+from healer.server.retry import retry_headers
+from healer.server.schemas import Problem
+from healer.telemetry.request_trace import current_trace
+
+log = structlog.get_logger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
+    errors.HealerError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    # 503 passes by itself; what waits for somebody to act is a 500, and a 502 where that is at
+    # the model's server.
+    errors.ModelError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.ModelNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.EngineHung: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamError: HTTPStatus.BAD_GATEWAY,
+    errors.UpstreamUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamBusy: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.UpstreamChanged: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.Busy: HTTPStatus.TOO_MANY_REQUESTS,
+    errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+    errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ImageReaderLost: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.AuditUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.AuditOff: HTTPStatus.NOT_FOUND,
+    errors.RequestError: HTTPStatus.BAD_REQUEST,
+    errors.AnswerUnknown: HTTPStatus.NOT_FOUND,
+    errors.ReviewUnreadable: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UploadNotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.MissingField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.InvalidField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RepeatedField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnknownField: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UnknownParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.BodyEncoded: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.AddressUnknown: HTTPStatus.NOT_FOUND,
+    errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
+    errors.EmptyFile: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.NotAnImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.CredentialsMissing: HTTPStatus.UNAUTHORIZED,
+    errors.KeyRejected: HTTPStatus.UNAUTHORIZED,
+    errors.KeyExpired: HTTPStatus.UNAUTHORIZED,
+    errors.IdentityRejected: HTTPStatus.UNAUTHORIZED,
+    errors.IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.RemoteAccessDenied: HTTPStatus.FORBIDDEN,
+    errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    errors.ClientTooSlow: HTTPStatus.REQUEST_TIMEOUT,
+}
+
+
+def status_of(error: type[errors.HealerError]) -> HTTPStatus:
+    """The status of the nearest ancestor that has one."""
+    return next(STATUSES[kind] for kind in error.__mro__ if kind in STATUSES)
+
+
+def install_problems(app: FastAPI) -> None:
+    app.add_exception_handler(errors.HealerError, _ours)
+    app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+class UnexpectedErrors:
+    """A failure nobody foresaw is answered in here, so that its answer is named, hardened and
+    counted like every other."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        begun = False
+
+        async def begun_send(message: Message) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, begun_send)
+        except Exception as error:
+            if begun or scope["type"] != "http":
+                raise
+            await (await _unforeseen(Request(scope), error))(scope, receive, send)
+
+
+def documented(*kinds: type[errors.HealerError]) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI responses for errors a route can answer with, an example for each code."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        status = status_of(kind)
+        response = responses.setdefault(
+            int(status),
+            {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": _SCHEMA}}},
+        )
+        examples = response["content"][MEDIA_TYPE].setdefault("examples", {})
+        later = "sent again later, it may be answered" if kind.retryable else "not to be sent again"
+        examples[kind.code] = {"summary": kind.title, "description": f"As it is, {later}."}
+        if kind.retryable:
+            response["headers"] = _RETRY_AFTER
+    return responses
+
+
+_RETRY_AFTER = {
+    "Retry-After": {
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "Seconds; there only where `retryable` is true.",
+    }
+}
+_SCHEMA = {"$ref": "#/components/schemas/Problem"}
+
+
+async def _ours(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.HealerError):
+        raise error
+    return refusal(request, error)
+
+
+def refusal(request: Request, error: errors.HealerError) -> Response:
+    status = status_of(type(error))
+    if isinstance(error, errors.ImageNotAssessable):
+        current_trace().refused = [str(reason["code"]) for reason in error.reasons]
+    problem = Problem.of(error, status, request_id_of(request))
+    return _document(problem, retry_headers(error) | _hints(error))
+
+
+def _hints(error: errors.HealerError) -> dict[str, str]:
+    """Headers that RFC 9110 asks for beside a status."""
+    if isinstance(error, errors.MethodNotAllowed):
+        return {"Allow": error.allowed}
+    return {"Accept-Encoding": "identity"} if isinstance(error, errors.BodyEncoded) else {}
+
+
+async def _routing(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = HTTPStatus(error.status_code)
+    if status == HTTPStatus.NOT_FOUND:
+        return refusal(request, errors.AddressUnknown())
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return refusal(request, errors.MethodNotAllowed(_allowed(error.headers or {})))
+    code = status.phrase.lower().replace(" ", "_")
+    return _document(_plain(request, status, code, str(error.detail)), error.headers)
+
+
+def _allowed(headers: Mapping[str, str]) -> str:
+    """With HEAD beside GET, which serving/head_method.py answers."""
+    methods = {each.strip() for each in headers.get("Allow", "GET").split(",")}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is left to read it
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    log.error("unforeseen error", exc_info=error)
+    if isinstance(error, MemoryError):
+        return refusal(request, errors.OutOfMemory())
+    detail = "Healer failed in a way it did not foresee. The log holds the cause under request_id."
+    return _document(_plain(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error", detail))
+
+
+def _plain(request: Request, status: HTTPStatus, code: str, detail: str) -> Problem:
+    return Problem(
+        type=f"urn:healer:problem:{code}",
+        title=status.phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request_id_of(request),
+    )
+
+
+def _document(problem: Problem, headers: Any = None) -> Response:  # noqa: ANN401 - Starlette's own
+    current_trace().failed(problem.code, problem.status)
+    return JSONResponse(
+        problem.model_dump(), problem.status, headers=headers, media_type=MEDIA_TYPE
+    )

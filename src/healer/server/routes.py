@@ -1,0 +1,181 @@
+"""The HTTP contract: `/`, `/health`, `/ready`, `/predict`."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from healer import __version__, errors
+from healer.images.decode import FORMATS
+from healer.server.events import EVENTS, Events, answer_in_events
+from healer.server.middleware.access import REFUSALS
+from healer.server.negotiation import prefers
+from healer.server.problems import documented
+from healer.server.requests import (
+    FORM_SCHEMA,
+    TIMEOUT_HEADER,
+    PredictRequest,
+    cancel_on_disconnect,
+    receive_request,
+)
+from healer.server.schemas import Health, Limits, ModelOut, Prediction, Readiness, Welcome
+from healer.server.service import Service
+from healer.server.webpage import page_response
+from healer.settings.loading import Settings
+
+router = APIRouter()
+
+
+# Not async, FastAPI would run each of them in a thread, for every request.
+async def service_of(request: Request) -> Service:
+    service: Service = request.app.state.service
+    return service
+
+
+async def settings_of(request: Request) -> Settings:
+    settings: Settings = request.app.state.settings
+    return settings
+
+
+TheService = Annotated[Service, Depends(service_of)]
+TheSettings = Annotated[Settings, Depends(settings_of)]
+
+
+@router.get(
+    "/",
+    response_model=Welcome,
+    responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
+)
+async def root(request: Request) -> Response:
+    """The page for browsers; a short description otherwise."""
+    if prefers(request, "text/html"):
+        return page_response()
+    return JSONResponse(Welcome(version=__version__).model_dump(), headers={"Vary": "Accept"})
+
+
+@router.get("/health", responses={503: {"model": Health}})
+async def health(
+    request: Request, response: Response, service: TheService, settings: TheSettings
+) -> Health:
+    """200 whatever the model is doing; 503 once it hangs and only a new process can help."""
+    status = service.status
+    if service.hung:
+        response.status_code = 503
+    return Health(
+        ready=status.reason is None,
+        reason=status.reason,
+        version=__version__,
+        engine=service.choice.engine,
+        engine_reason=service.choice.reason,
+        model=ModelOut.of(status.screener) if status.screener else None,
+        limits=Limits(
+            max_bytes=settings.max_bytes, max_pixels=settings.max_pixels, formats=list(FORMATS)
+        ),
+        warnings=[
+            *(status.screener.warnings if status.screener else ()),
+            *request.app.state.journal.warnings(),
+            *request.app.state.door.warnings(),
+        ],
+        uptime_seconds=round(time.monotonic() - request.app.state.started, 1),
+    )
+
+
+@router.get("/ready", responses=documented(errors.ModelNotReady, errors.ModelUnavailable))
+async def ready(service: TheService) -> Readiness:
+    """200 once a real inference on a known input has succeeded; 503 with the reason before."""
+    if (trouble := await service.trouble()) is not None:
+        raise trouble
+    return Readiness()
+
+
+_UPLOAD: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": FORM_SCHEMA}}},
+    "parameters": [
+        {
+            "name": TIMEOUT_HEADER,
+            "in": "header",
+            "required": False,
+            "schema": {"type": "number", "exclusiveMinimum": 0},
+            "description": "Seconds after which the answer is of no use; work on it stops then.",
+        }
+    ],
+}
+_REFUSALS = documented(
+    errors.MalformedForm,
+    errors.UploadNotMultipart,
+    errors.NotAnImage,
+    errors.UnsupportedFormat,
+    errors.PageNotFound,
+    errors.MissingField,
+    errors.InvalidField,
+    errors.RepeatedField,
+    errors.UnknownField,
+    errors.UnknownParameter,
+    errors.BodyEncoded,
+    errors.EmptyFile,
+    errors.TruncatedImage,
+    errors.TooManyBytes,
+    errors.TooManyPixels,
+    errors.ImageTooCostly,
+    errors.ImageNotAssessable,
+    errors.ModelNotReady,
+    errors.ModelUnavailable,
+    errors.ModelUnsound,
+    errors.UpstreamError,
+    errors.UpstreamUnreachable,
+    errors.UpstreamBusy,
+    errors.UpstreamKeyRejected,
+    errors.UpstreamModelUnknown,
+    errors.UpstreamUnsuited,
+    errors.UpstreamChanged,
+    errors.InvalidTimeout,
+    errors.QueueFull,
+    errors.UploadsFull,
+    errors.DeadlineExceeded,
+    errors.EngineFailed,
+    errors.EngineOutOfMemory,
+    errors.EngineHung,
+    errors.OutOfMemory,
+    errors.ImageReaderLost,
+    errors.AuditUnavailable,
+    errors.AuditOutdated,
+    errors.ShuttingDown,
+    errors.RateLimited,
+    *REFUSALS,
+)
+
+
+@router.post(
+    "/predict",
+    responses={200: {"model": Prediction, "content": EVENTS}, **_REFUSALS},
+    openapi_extra=_UPLOAD,
+    response_model=None,
+)
+async def predict(request: Request, service: TheService, settings: TheSettings) -> Response:
+    """Is colorectal cancer present in this tile?
+
+    Where `Accept` prefers `text/event-stream` the verdict is sent as soon as it is known, and the
+    explanation after it, piece by piece. A full queue is a 429 that says when to come again.
+    """
+    with ExitStack() as held:
+        asked = await receive_request(request, service, settings, held)
+        if prefers(request, "text/event-stream"):
+            return Events(answer_in_events(service, asked), held.pop_all())
+        told = await answer(request, service, asked)
+        return Response(told.model_dump_json(), media_type="application/json")
+
+
+async def answer(request: Request, service: Service, asked: PredictRequest) -> Prediction:
+    told = asked.recording
+    screening = await cancel_on_disconnect(
+        request, service.screen(asked.ticket, asked.admitted.tile)
+    )
+    recorded = await told.of(screening)
+    timings = {**asked.timings, "total": time.perf_counter() - asked.began}
+    return Prediction.finished(
+        told.screener, screening, asked.admitted, told.request_id, timings, recorded
+    )

@@ -1,0 +1,116 @@
+"""What one request went through, and when: read by metrics and traces once it has ended.
+
+Whoever answers finds its request's trail with `current`, on the event loop and in threads that
+carry the request's context.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from healer.errors import HealerError
+
+CLIENT_GONE = "client_gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`began` and `ended` are nanoseconds of the system's clock; `parts` are stages within, seconds
+    each, one after another."""
+
+    stage: str
+    began: int
+    ended: int
+    parts: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended - self.began) / 1e9
+
+
+class RequestTrace:
+    """Stages in the order they ended. `code` is a problem's, None where there was none; `status`
+    what that problem would have had, had the answer not begun as a 200 already."""
+
+    def __init__(self) -> None:
+        # One reading of the clock: a clock that jumps must not turn a stage around.
+        self._epoch = time.time_ns() - time.perf_counter_ns()
+        self.began = self.now()
+        self.legs: list[Stage] = []
+        self.code: str | None = None
+        self.status: int | None = None
+        self.refused: Sequence[str] = ()  # the gate's reasons
+        self.warned: Sequence[str] = ()
+        self.figures: Mapping[str, float] = {}  # the gate's, where the picture was let through
+
+    def now(self) -> int:
+        return self._epoch + time.perf_counter_ns()
+
+    def reached(self, stage: str, parts: Mapping[str, float] | None = None) -> None:
+        """`stage` ended just now; it began where the one before it ended."""
+        self.legs.append(Stage(stage, self._last(), self.now(), parts or {}))
+
+    def passed(self, stage: str, seconds: float) -> None:
+        """`stage` began where the one before it ended, and took so long."""
+        began = self._last()
+        self.legs.append(Stage(stage, began, began + int(seconds * 1e9)))
+
+    def ended(self, stages: Mapping[str, float]) -> None:
+        """These stages took so many seconds, one after another, and the last ended just now."""
+        at = self.now() - int(sum(stages.values()) * 1e9)
+        for stage, seconds in stages.items():
+            self.legs.append(Stage(stage, at, at + int(seconds * 1e9)))
+            at = self.legs[-1].ended
+
+    def failed(self, code: str, status: int) -> None:
+        self.code, self.status = code, status
+
+    def seconds(self, stage: str) -> float | None:
+        return next((leg.seconds for leg in self.legs if leg.stage == stage), None)
+
+    def _last(self) -> int:
+        return self.legs[-1].ended if self.legs else self.began
+
+
+_trace: ContextVar[RequestTrace | None] = ContextVar("healer_trail", default=None)
+
+
+def current_trace() -> RequestTrace:
+    """This request's; outside of one, a trail that nobody reads."""
+    return _trace.get() or RequestTrace()
+
+
+@contextmanager
+def tracing_request(trail: RequestTrace) -> Iterator[RequestTrace]:
+    held = _trace.set(trail)
+    try:
+        yield trail
+    finally:
+        _trace.reset(held)
+
+
+def request_outcome(status: int | None, code: str | None) -> str:
+    if status is None or code == CLIENT_GONE:
+        return "gone"
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "failed"
+    return "refused" if status >= HTTPStatus.BAD_REQUEST else "ok"
+
+
+def known_codes() -> frozenset[str]:
+    """Of our errors, and of those that only HTTP has."""
+    routing = (status.phrase.lower().replace(" ", "_") for status in HTTPStatus)
+    return frozenset(
+        {CLIENT_GONE, "internal_error", *(kind.code for kind in _kinds(HealerError)), *routing}
+    )
+
+
+def _kinds(kind: type[HealerError]) -> Iterator[type[HealerError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _kinds(child)

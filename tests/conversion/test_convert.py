@@ -1,0 +1,202 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from healer.conversion.convert import convert
+from healer.conversion.request import ConversionRequest
+from healer.engines.openvino.conversion_record import (
+    CONVERSION_FILE,
+    Converted,
+    Tolerance,
+    check_conversion,
+    is_converted,
+    read_conversion,
+)
+from healer.errors import (
+    ConversionAltered,
+    ConversionInaccurate,
+    ConversionIncomplete,
+    ConversionTaken,
+    ModelAltered,
+    NotConvertible,
+)
+from healer.weights.manifest import read_manifest, save_manifest
+from tests.conversion.conftest import SAMPLES, OrderFor
+from tests.gemma import IDS, IMAGE_SIZE, IMAGE_TOKENS, MODEL_ID, REVISION, write_manifest
+
+REPO = Path(__file__).parents[2]
+KILLED = """
+import os, sys
+from pathlib import Path
+from healer.conversion.convert import convert
+from healer.conversion.request import Order
+from healer.screening.question import COLORECTAL_CANCER
+from tests.conversion.conftest import SAMPLES
+
+def watch(stage, done, total):
+    if (stage, done) == ("language", 3):
+        os._exit(9)
+
+convert(Order(Path(sys.argv[1]), Path(sys.argv[2]), COLORECTAL_CANCER, SAMPLES, watch=watch))
+"""
+
+
+@pytest.fixture(scope="module")
+def converted(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Read only: shared by this module's tests."""
+    from healer.screening.question import COLORECTAL_CANCER
+
+    out = tmp_path_factory.mktemp("converted") / "openvino"
+    convert(ConversionRequest(checkpoint, out, COLORECTAL_CANCER, SAMPLES))
+    return out
+
+
+@pytest.fixture
+def copied(converted: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(converted, tmp_path / "converted"))
+
+
+@pytest.fixture
+def source(checkpoint: Path, tmp_path: Path) -> Path:
+    """A download of this test's own."""
+    return Path(shutil.copytree(checkpoint, tmp_path / "source"))
+
+
+def seen_by(order: ConversionRequest) -> tuple[Converted, list[str]]:
+    """The conversion, and its stages' names in the order of their steps."""
+    stages: list[str] = []
+    made = convert(replace(order, watch=lambda stage, _done, _total: stages.append(stage)))
+    return made, stages
+
+
+def test_the_folder_holds_what_its_record_says(converted: Path) -> None:
+    record = check_conversion(converted, deep=True)
+    listed = {file.name for file in record.files} | {CONVERSION_FILE}
+    assert listed == {path.name for path in converted.iterdir()}
+    assert (record.source.model_id, record.source.revision) == (MODEL_ID, REVISION)
+    assert (record.precision.vision, record.precision.language) == ("int8", "int8")
+    assert (record.image.size, record.image.tokens) == (IMAGE_SIZE, IMAGE_TOKENS)
+    assert record.tokens.image == IDS["image_token"]
+    assert record.tokens.stops == (IDS["eos_token"], IDS["eot_token"])
+    assert record.tokens.window == 1024
+
+
+def test_nothing_is_left_beside_it(converted: Path) -> None:
+    assert [path.name for path in converted.parent.iterdir()] == [converted.name]
+
+
+def test_parity_was_measured_on_every_tile(converted: Path) -> None:
+    parity = read_conversion(converted).parity
+    assert [tile.tile for tile in parity.tiles] == ["pink", "white"]
+    assert all(tile.positions == 9 for tile in parity.tiles)
+    assert 0 < parity.shift < 0.05
+    assert 0 < parity.divergence < 1e-3
+    assert parity.regret < 0.05
+
+
+def test_a_finished_conversion_is_left_as_it_is(order: OrderFor, copied: Path) -> None:
+    made, stages = seen_by(order(out=copied))
+    assert stages == []
+    assert made == read_conversion(copied)
+
+
+def test_other_weights_replace_it(order: OrderFor, copied: Path) -> None:
+    before = (copied / "language.bin").stat().st_size
+    made = convert(order(out=copied, weights="int4"))
+    assert (made.precision.vision, made.precision.language) == ("int8", "int4")
+    assert (copied / "language.bin").stat().st_size < before
+    assert [path.name for path in copied.parent.iterdir()] == [copied.name]
+
+
+def test_a_killed_run_goes_on(order: OrderFor, checkpoint: Path) -> None:
+    asked = order()
+    command = [sys.executable, "-c", KILLED, str(checkpoint), str(asked.out)]
+    assert subprocess.run(command, cwd=REPO, check=False).returncode == 9
+    assert not asked.out.exists()
+    _, stages = seen_by(asked)
+    assert "vision" not in stages
+    assert stages.count("language") == 7
+    assert check_conversion(asked.out, deep=True)
+
+
+def test_a_damaged_part_is_made_anew(order: OrderFor) -> None:
+    asked = order(tolerance=Tolerance(shift=0, divergence=0, regret=0))
+    with pytest.raises(ConversionInaccurate):
+        convert(asked)
+    weights = asked.work / "vision.bin"
+    weights.write_bytes(b"\0" * weights.stat().st_size)
+    _, stages = seen_by(replace(asked, tolerance=None))
+    assert stages.count("vision") == 2
+    assert "language" not in stages
+
+
+def test_past_the_tolerance_nothing_is_installed(order: OrderFor) -> None:
+    asked = order(weights="int4", tolerance=Tolerance(shift=1, divergence=1e-6, regret=1))
+    with pytest.raises(ConversionInaccurate, match=r"divergence .* where 1e-06 is allowed"):
+        convert(asked)
+    assert not asked.out.exists()
+    assert not (asked.work / CONVERSION_FILE).exists()
+
+
+def test_an_altered_download_is_refused(order: OrderFor, source: Path) -> None:
+    (source / "tokenizer.json").write_bytes(b"{}" * 40)
+    with pytest.raises(ModelAltered, match=r"tokenizer\.json"):
+        convert(order(source=source))
+
+
+def test_an_altered_conversion_is_refused(order: OrderFor, copied: Path) -> None:
+    weights = bytearray((copied / "language.bin").read_bytes())
+    weights[-1] ^= 1
+    (copied / "language.bin").write_bytes(weights)
+    with pytest.raises(ConversionAltered, match=r"language\.bin"):
+        check_conversion(copied)
+    with pytest.raises(ConversionAltered):
+        convert(order(out=copied))
+
+
+def test_a_conversion_without_its_record_is_unfinished(copied: Path) -> None:
+    (copied / CONVERSION_FILE).unlink()
+    assert not is_converted(copied)
+    with pytest.raises(ConversionIncomplete):
+        check_conversion(copied)
+
+
+def test_a_folder_of_something_else_is_left_alone(order: OrderFor, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(ConversionTaken):
+        convert(order(out=tmp_path / "mine"))
+    assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+def test_another_chat_template_is_refused(order: OrderFor, source: Path) -> None:
+    template = source / "chat_template.jinja"
+    template.write_text(
+        template.read_text(encoding="utf-8").replace("'user", "'human").replace("model", "robot")
+    )
+    write_manifest(source)
+    with pytest.raises(NotConvertible, match="chat template"):
+        convert(order(source=source))
+
+
+def test_the_adapter_that_was_merged_is_named(order: OrderFor, source: Path) -> None:
+    found = read_manifest(source)
+    save_manifest(source, found.model_copy(update={"adapter": "abc123"}))
+    assert convert(order(source=source)).source.adapter == "abc123"
+
+
+def test_a_processor_that_crops_is_refused(order: OrderFor, source: Path) -> None:
+    file = source / "preprocessor_config.json"
+    file.write_text(
+        json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"do_pan_and_scan": True})
+    )
+    write_manifest(source)
+    with pytest.raises(NotConvertible, match="pictures"):
+        convert(order(source=source))

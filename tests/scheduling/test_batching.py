@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from healer.engines.base import EngineInfo
+from healer.main import shared
+from healer.scheduling import batching
+from healer.scheduling.batching import Batching, batching_for, threads_of
+from healer.settings.loading import Settings
+
+BUILTIN = EngineInfo(
+    engine="builtin",
+    model_id="healer/builtin-crc",
+    revision="0" * 12,
+    device="cpu",
+    dtype="float32",
+    quantization="none",
+    prompt_id="none",
+    preprocessing_id="none",
+)
+
+
+@pytest.mark.parametrize(
+    ("cores", "settings", "threads", "lanes"),
+    [
+        (2, Settings(), 2, 3),
+        (8, Settings(), 8, 9),
+        (8, Settings(threads=1), 1, 2),
+        (2, Settings(threads=6), 6, 7),
+        (8, Settings(replicas=4), 2, 3),
+        (2, Settings(replicas=4), 1, 2),
+        (8, Settings(replicas=2, threads=3), 3, 4),
+    ],
+)
+def test_the_builtins_lanes_follow_from_its_threads(
+    cores: int, settings: Settings, threads: int, lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "cores", lambda: cores)
+    assert batching_for(BUILTIN, settings) == Batching(tiles=2, lanes=lanes)
+    assert threads_of(settings) == threads_of(shared(settings)) == threads
+
+
+def test_what_the_operator_set_counts() -> None:
+    chosen = batching_for(BUILTIN, Settings(batch=5, batch_wait_ms=20, threads=1))
+    assert chosen == Batching(tiles=5, seconds=0.02, lanes=2)
