@@ -72,19 +72,23 @@ RUN --mount=type=cache,id=healer-pip,target=/root/.cache/pip \
     python3 -m venv --without-pip /opt/tools \
     && python3 -m pip --python /opt/tools/bin/python install --no-deps -r /pins/tools.txt
 WORKDIR /build
-COPY src/healer/__init__.py src/healer/download.py src/healer/weights/hub.py \
-     src/healer/weights/manifest.py src/healer/hardware.py src/healer/hardware.py healer/
-COPY src/healer/config healer/config
+COPY src/healer/__init__.py src/healer/display.py src/healer/download.py src/healer/hardware.py \
+     healer/
 COPY src/healer/errors healer/errors
+COPY src/healer/files healer/files
 COPY src/healer/images healer/images
-COPY src/healer/engines/__init__.py src/healer/engines/base.py src/healer/engines/base.py \
-     healer/engines/
+COPY src/healer/quality healer/quality
+COPY src/healer/settings healer/settings
+COPY src/healer/weights healer/weights
+COPY src/healer/engines/__init__.py src/healer/engines/base.py healer/engines/
+COPY src/healer/engines/vlm healer/engines/vlm
 COPY src/healer/engines/transformers healer/engines/transformers
 COPY src/healer/engines/openvino healer/engines/openvino
 COPY --from=compiler /build/src/healer/engines/openvino healer/engines/openvino
 COPY src/healer/screening/__init__.py src/healer/screening/calibration.py \
      src/healer/screening/question.py src/healer/screening/screener.py \
-     src/healer/screening/screener.py src/healer/screening/verdict.py healer/screening/
+     src/healer/screening/second_answer.py src/healer/screening/verdict.py \
+     src/healer/screening/wide_field.py healer/screening/
 COPY src/healer/conversion healer/conversion
 COPY scripts/image/acquire ./
 ARG WITH_MODEL

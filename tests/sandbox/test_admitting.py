@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -12,9 +13,12 @@ import psutil
 import pytest
 
 from healer import errors
+from healer.quality.gate import LoadedTile
 from healer.sandbox.limits import BASE_BYTES, Limits
 from healer.sandbox.loader import InProcess, Sandboxed, open_image_loader, sandbox_limits
+from healer.sandbox.worker import Worker
 from healer.settings.loading import Settings
+from healer.settings.model import GateMode
 from tests.conftest import REPO
 from tests.images.hostile.parts import encode, flat, good
 from tests.sandbox.conftest import HASTY, LIMITS
@@ -43,6 +47,26 @@ async def test_a_neighbour_is_answered_while_one_picture_takes_for_ever(endless:
             assert (await admitting.admit(TILE, "off")).tile.width == 96
         assert not waiting.done()
     with pytest.raises(errors.ShuttingDown):  # stopping did not wait
+        await waiting
+
+
+async def test_stopping_while_a_process_starts_is_shutting_down(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The process never becomes ready: stopping must not report that as its fault."""
+    entered = threading.Event()
+
+    class Starting(Worker):
+        def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+            entered.set()
+            return super().admit(data, mode, page)
+
+    monkeypatch.setattr("healer.sandbox.worker.command", lambda *_: ["sleep", "1000"])
+    monkeypatch.setattr("healer.sandbox.loader.Worker", Starting)
+    async with isolated(PATIENT) as loader:
+        waiting = asyncio.create_task(loader.admit(TILE, "off"))
+        await asyncio.to_thread(entered.wait)
+    with pytest.raises(errors.ShuttingDown):
         await waiting
 
 
@@ -93,10 +117,10 @@ async def test_the_setting_decides() -> None:
 
 
 def test_decoders_share_half_of_the_memory_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("healer.hardware.memory_limit_bytes", lambda: 2**30)
+    monkeypatch.setattr("healer.sandbox.loader.memory_limit_bytes", lambda: 2**30)
     assert sandbox_limits(Settings(decoders=2)).memory_bytes == BASE_BYTES + 2**28
     assert sandbox_limits(Settings(decoders=1)).memory_bytes == BASE_BYTES + 2**29
-    monkeypatch.setattr("healer.hardware.memory_limit_bytes", lambda: 2**40)
+    monkeypatch.setattr("healer.sandbox.loader.memory_limit_bytes", lambda: 2**40)
     assert sandbox_limits(Settings()).memory_bytes == LIMITS.memory_bytes
 
 

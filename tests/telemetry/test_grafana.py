@@ -149,7 +149,7 @@ def test_the_rules_load(promtool: str) -> None:
 
 def test_alerts_fire_in_trouble_and_not_in_health(promtool: str, tmp_path: Path) -> None:
     shutil.copy(ALERTS, tmp_path)
-    cases = shutil.copy(REPO / "tests" / "observing" / "alerts_test.yaml", tmp_path)
+    cases = shutil.copy(REPO / "tests" / "telemetry" / "alerts_test.yaml", tmp_path)
     done = subprocess.run([promtool, "test", "rules", cases], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode() + done.stdout.decode()
 

@@ -83,9 +83,11 @@ class Sandboxed:
         try:
             worker = self._living(worker)
             return worker.admit(data, mode, page)
-        except (ImageTooCostly, ImageReaderLost) as error:
-            if self._stopping:
+        except (ImageTooCostly, ImageReaderLost, ModelNotReady) as error:
+            if self._stopping:  # `stop` killed it, perhaps before it was ready
                 raise ShuttingDown from None
+            if isinstance(error, ModelNotReady):
+                raise
             log.warning("image reader ended", reason=error.reason)
             raise
         finally:
