@@ -7,9 +7,8 @@ import pickle
 import pytest
 
 from healer import errors
-from healer.server.problems import status_of
-from healer.server.retry import retry_headers
-from healer.server.schemas import Problem
+from healer.problem import Problem, status_of
+from healer.server.problems import retry_headers
 
 EVERY = [
     kind
@@ -47,7 +46,7 @@ def test_each_builds_a_sentence_from_its_fields(kind: type[errors.HealerError]) 
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
 def test_each_becomes_a_problem_with_its_fields(kind: type[errors.HealerError]) -> None:
     error = example_of(kind)
-    problem = Problem.of(error, status_of(kind), "r1").model_dump()
+    problem = Problem.of(error, "r1").model_dump()
     assert problem["code"] == kind.code
     assert error.fields().items() <= problem.items()
 
@@ -81,7 +80,7 @@ def test_what_may_be_sent_again_is_known_and_nothing_else_may() -> None:
 @pytest.mark.parametrize("kind", EVERY, ids=lambda kind: kind.__name__)
 def test_only_what_passes_says_when_to_come_again(kind: type[errors.HealerError]) -> None:
     error = example_of(kind)
-    problem = Problem.of(error, status_of(kind), "r1").model_dump()
+    problem = Problem.of(error, "r1").model_dump()
     headers = retry_headers(error)
     assert problem["retryable"] is kind.retryable
     if kind.retryable:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,13 +14,13 @@ import pytest
 from PIL import Image
 
 from healer import outcomes
+from healer.answer import Prediction
 from healer.engines.base import Answer, Evidence
 from healer.errors import AddressNotFile, ModelUnsound, OutOfMemory
 from healer.images.tile import Tile
+from healer.problem import Problem, status_of
 from healer.quality.gate import LoadedTile, load_tile
 from healer.screening.screener import Screener
-from healer.server.problems import status_of
-from healer.server.schemas import Prediction, Problem
 from healer.settings.loading import Settings
 from healer.settings.model import GateMode
 from tests.fake_engine import FakeEngine
@@ -139,14 +141,14 @@ def test_a_failure_of_a_library_that_reads_pictures_is_the_tiles_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failure: Exception, code: str, status: int
 ) -> None:
     paths = tiles(tmp_path, [10, 99, 20])
-    bad, admit = paths[1].read_bytes(), load_tile
+    bad, load = paths[1].read_bytes(), load_tile
 
     def failing(data: bytes, mode: GateMode, max_pixels: int, page: int | None) -> LoadedTile:
         if data == bad:
             raise failure
-        return admit(data, mode, max_pixels, page)
+        return load(data, mode, max_pixels, page)
 
-    monkeypatch.setattr(outcomes, "admit", failing)
+    monkeypatch.setattr(outcomes, "load_tile", failing)
     first, problem, last = answers(Picky(), paths)
     assert isinstance(first, Prediction)
     assert isinstance(last, Prediction)
@@ -233,3 +235,10 @@ def test_what_is_ready_is_looked_at_together_and_nothing_is_prepared_far_ahead()
         assert next(stream) == [0, 1]  # though more is ready
         assert max(started) < 2 + 2 * 2
         stream.close()
+
+
+def test_files_are_answered_without_an_http_framework() -> None:
+    check = (
+        "import healer.outcomes, sys; sys.exit(bool({'fastapi', 'starlette'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0

@@ -13,12 +13,12 @@ from typing import Any
 
 import litserve
 
+from healer.answer import Prediction
 from healer.engines.registry import choose_engine
 from healer.hardware import cores
+from healer.problem import new_request_id
 from healer.quality.gate import LoadedTile, load_tile
 from healer.screening.opening import open_screener
-from healer.server.middleware.request_id import new_request_id
-from healer.server.schemas import Prediction
 from healer.settings.loading import load_settings
 
 

@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeVar
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from healer.answer import Prediction
 from healer.errors import (
     FileNotReadable,
     HealerError,
@@ -27,13 +28,11 @@ from healer.errors import (
 )
 from healer.files.walk import walk_all
 from healer.images.tile import Tile
+from healer.problem import Problem, new_request_id
 from healer.quality.gate import LoadedTile, load_tile
 from healer.scheduling.batching import default_batching
 from healer.scheduling.worker import engine_error
 from healer.screening.screener import Screener, Screening
-from healer.server.middleware.request_id import new_request_id
-from healer.server.problems import status_of
-from healer.server.schemas import Prediction, Problem
 from healer.settings.loading import Settings
 
 log = structlog.get_logger(__name__)
@@ -223,7 +222,7 @@ def outcome_of(
 
 
 def refused(prepared: Prepared, error: HealerError) -> Outcome:
-    problem = Problem.of(error, status_of(type(error)), prepared.request_id)
+    problem = Problem.of(error, prepared.request_id)
     return Outcome(prepared.path, problem)
 
 

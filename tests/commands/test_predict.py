@@ -12,11 +12,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from healer.answer import Prediction
 from healer.cli import app
 from healer.display import printable
 from healer.errors import AddressNotFile, FolderWithoutImages, OutputNotWritable
 from healer.outcomes import find_images
-from healer.server.schemas import Prediction, Problem
+from healer.problem import Problem
 
 run = CliRunner().invoke
 

@@ -6,19 +6,13 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
+from healer.answer import FieldWarningOut, GateOut, GateReason, Prediction, SecondAnswerOut
 from healer.commands.predict_output import marks_of, percent, row, sentences, summary, word_of
 from healer.engines.base import Answer
 from healer.errors import EngineFailed, FileNotReadable, HealerError, NotAnImage
 from healer.outcomes import Outcome, Unread, outcomes
+from healer.problem import Problem
 from healer.screening.screener import Screener
-from healer.server.schemas import (
-    FieldWarningOut,
-    GateOut,
-    GateReason,
-    Prediction,
-    Problem,
-    SecondAnswerOut,
-)
 from healer.settings.loading import Settings
 from tests.batch.tiles import folder_of
 from tests.fake_engine import FakeEngine

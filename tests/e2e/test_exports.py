@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from healer.server.schemas import Prediction
+from healer.answer import Prediction
 from tests.e2e import desk
 from tests.e2e.conftest import OpenPage
 from tests.e2e.servers import Serving

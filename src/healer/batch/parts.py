@@ -18,10 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from healer.answer import Prediction, SecondAnswerOut
 from healer.errors import AnswersNotWritable, OutputTaken, RunMismatch
 from healer.files.encoding import escaped, to_bytes
 from healer.notice import NOTICE
-from healer.server.schemas import Prediction, Problem, SecondAnswerOut
+from healer.problem import Problem
 
 WINDOW = pa.struct(
     [

@@ -9,17 +9,16 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeGuard
 
 from healer import __version__
+from healer.answer import Prediction
 from healer.batch.listing import Source
 from healer.batch.parts import encoded, row_of
 from healer.engines.registry import choose_engine
 from healer.errors import HealerError, TileNotAnswered, UpstreamError, WorkersFailed
 from healer.outcomes import Naming, outcomes
+from healer.problem import Problem, new_request_id
 from healer.screening.calibration import Binding
 from healer.screening.opening import open_screener
 from healer.screening.screener import Screener
-from healer.server.middleware.request_id import new_request_id
-from healer.server.problems import status_of
-from healer.server.schemas import Prediction, Problem
 from healer.settings.loading import Settings
 
 
@@ -123,7 +122,7 @@ def opened(settings: Settings) -> Screener | HealerError:
 
 
 def problem_of(error: HealerError) -> Problem:
-    return Problem.of(error, status_of(type(error)), new_request_id())
+    return Problem.of(error, new_request_id())
 
 
 def binding_of(screener: Screener, settings: Settings) -> dict[str, str]:

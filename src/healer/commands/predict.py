@@ -17,6 +17,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import track
 
+from healer.answer import Prediction
 from healer.commands.predict_output import Csv, JsonLines, Rows, summary, uninterrupted, word_of
 from healer.display import printable
 from healer.engines.registry import choose_engine
@@ -25,7 +26,6 @@ from healer.files.leftout import LeftOut
 from healer.files.walk import walk
 from healer.outcomes import READERS, Embedded, Outcome, Source, Unread, outcomes
 from healer.screening.opening import open_screener
-from healer.server.schemas import Prediction
 from healer.settings.loading import Settings
 from healer.telemetry.logs import configure
 

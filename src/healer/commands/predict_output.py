@@ -21,12 +21,13 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from healer.answer import Prediction
 from healer.display import printable, shortened
 from healer.engines.base import Answer
 from healer.errors import AddressNotFile, FileNotReadable, FolderWithoutImages, OutputNotWritable
 from healer.notice import NOTICE
 from healer.outcomes import Outcome
-from healer.server.schemas import Prediction, Problem
+from healer.problem import Problem
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (

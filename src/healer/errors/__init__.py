@@ -149,7 +149,7 @@ HealerError
 
 Where the same request may be answered later without anyone's doing, an error is `retryable`.
 Each error carries typed fields and builds its own sentence from them: what happened, then what
-to do next. HTTP statuses live in `healer.server.problems`, exit codes here.
+to do next. HTTP statuses live in `healer.problem`, exit codes here.
 """
 
 from __future__ import annotations

@@ -23,13 +23,12 @@ from healer.errors import (
     HealerError,
     HttpUnreadable,
 )
+from healer.problem import RETRY_AFTER_SECONDS, Problem, new_request_id, status_of
 from healer.server.middleware.request_head import LIMIT_BYTES, LIMIT_FIELDS
-from healer.server.middleware.request_id import REQUEST_ID_HEADER, new_request_id
+from healer.server.middleware.request_id import REQUEST_ID_HEADER
 from healer.server.middleware.security_headers import SECURITY_HEADERS
 from healer.server.middleware.slow_client import LEAST_RATE
-from healer.server.problems import MEDIA_TYPE, status_of
-from healer.server.retry import RETRY_AFTER_SECONDS, retry_headers
-from healer.server.schemas import Problem
+from healer.server.problems import MEDIA_TYPE, retry_headers
 
 log = structlog.get_logger(__name__)
 
@@ -152,7 +151,7 @@ class Connection(H11Protocol):
     def _refuse(self, error: HealerError) -> None:
         request_id, status = new_request_id(), status_of(type(error))
         log.info("refused", code=error.code, status=int(status), request_id=request_id)
-        body = Problem.of(error, status, request_id).model_dump_json().encode()
+        body = Problem.of(error, request_id).model_dump_json().encode()
         headers = {
             **SECURITY_HEADERS,
             **retry_headers(error),

@@ -18,12 +18,13 @@ from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
+from healer.answer import Prediction, VerdictOut
 from healer.errors import HealerError
+from healer.problem import Problem, status_of
 from healer.scheduling.job import JobFinished, QueuePosition
 from healer.screening.screener import Score, finish_screening
-from healer.server.problems import status_of
 from healer.server.requests import PredictRequest
-from healer.server.schemas import Piece, Prediction, Problem, Queued, VerdictOut
+from healer.server.schemas import Piece, Queued
 from healer.server.service import Service
 from healer.telemetry.request_trace import current_trace
 
@@ -58,7 +59,7 @@ async def answer_in_events(
     except HealerError as error:
         request_id = asked.recording.request_id
         current_trace().failed(error.code, status_of(type(error)))
-        yield _event("problem", Problem.of(error, status_of(type(error)), request_id))
+        yield _event("problem", Problem.of(error, request_id))
 
 
 async def _told(service: Service, asked: PredictRequest) -> AsyncGenerator[ServerSentEvent, None]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from healer.server.schemas import Problem
+from healer.problem import Problem
 
 EXAMPLE: dict[str, Any] = {
     "prediction": "Yes. Read as cancer. Most likely classes: adenocarcinoma 93 %, "

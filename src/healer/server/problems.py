@@ -14,63 +14,13 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healer import errors
+from healer.problem import Problem, retry_after, status_of
 from healer.server.middleware.request_id import request_id_of
-from healer.server.retry import retry_headers
-from healer.server.schemas import Problem
 from healer.telemetry.request_trace import current_trace
 
 log = structlog.get_logger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
-STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
-    errors.HealerError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    # 503 passes by itself; what waits for somebody to act is a 500, and a 502 where that is at
-    # the model's server.
-    errors.ModelError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    errors.ModelNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.EngineHung: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.UpstreamError: HTTPStatus.BAD_GATEWAY,
-    errors.UpstreamUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.UpstreamBusy: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.UpstreamChanged: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.Busy: HTTPStatus.TOO_MANY_REQUESTS,
-    errors.DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
-    errors.ShuttingDown: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.ImageReaderLost: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.AuditUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.AuditOff: HTTPStatus.NOT_FOUND,
-    errors.RequestError: HTTPStatus.BAD_REQUEST,
-    errors.AnswerUnknown: HTTPStatus.NOT_FOUND,
-    errors.ReviewUnreadable: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.UploadNotMultipart: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.MissingField: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.InvalidField: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.RepeatedField: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.UnknownField: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.UnknownParameter: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.BodyEncoded: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.AddressUnknown: HTTPStatus.NOT_FOUND,
-    errors.MethodNotAllowed: HTTPStatus.METHOD_NOT_ALLOWED,
-    errors.EmptyFile: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.TooManyBytes: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.ImageError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.NotAnImage: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    errors.CredentialsMissing: HTTPStatus.UNAUTHORIZED,
-    errors.KeyRejected: HTTPStatus.UNAUTHORIZED,
-    errors.KeyExpired: HTTPStatus.UNAUTHORIZED,
-    errors.IdentityRejected: HTTPStatus.UNAUTHORIZED,
-    errors.IdentityUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    errors.RemoteAccessDenied: HTTPStatus.FORBIDDEN,
-    errors.HeadTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
-    errors.ClientTooSlow: HTTPStatus.REQUEST_TIMEOUT,
-}
-
-
-def status_of(error: type[errors.HealerError]) -> HTTPStatus:
-    """The status of the nearest ancestor that has one."""
-    return next(STATUSES[kind] for kind in error.__mro__ if kind in STATUSES)
 
 
 def install_problems(app: FastAPI) -> None:
@@ -136,11 +86,15 @@ async def _ours(request: Request, error: Exception) -> Response:
 
 
 def refusal(request: Request, error: errors.HealerError) -> Response:
-    status = status_of(type(error))
     if isinstance(error, errors.ImageNotAssessable):
         current_trace().refused = [str(reason["code"]) for reason in error.reasons]
-    problem = Problem.of(error, status, request_id_of(request))
+    problem = Problem.of(error, request_id_of(request))
     return _document(problem, retry_headers(error) | _hints(error))
+
+
+def retry_headers(error: errors.HealerError) -> dict[str, str]:
+    seconds = retry_after(error)
+    return {} if seconds is None else {"Retry-After": str(seconds)}
 
 
 def _hints(error: errors.HealerError) -> dict[str, str]:

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from healer import __version__, errors
+from healer.answer import ModelOut, Prediction
 from healer.images.decode import FORMATS
 from healer.server.events import EVENTS, Events, answer_in_events
 from healer.server.middleware.access import REFUSALS
@@ -22,7 +23,7 @@ from healer.server.requests import (
     cancel_on_disconnect,
     receive_request,
 )
-from healer.server.schemas import Health, Limits, ModelOut, Prediction, Readiness, Welcome
+from healer.server.schemas import Health, Limits, Readiness, Welcome
 from healer.server.service import Service
 from healer.server.webpage import page_response
 from healer.settings.loading import Settings

@@ -21,7 +21,8 @@ from healer.errors import (
     KeyRejected,
     RemoteAccessDenied,
 )
-from healer.server.problems import refusal, status_of
+from healer.problem import status_of
+from healer.server.problems import refusal
 from healer.server.recording import CALLER
 
 # /health and /ready say nothing of any image; the page and the contract are as public as Healer's

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-import uuid
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from healer.problem import new_request_id
 from healer.telemetry.request_trace import current_trace
 from healer.telemetry.tracing import method_of
 
@@ -18,10 +18,6 @@ log = structlog.get_logger(__name__)
 
 REQUEST_ID_HEADER = "X-Request-ID"
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-def new_request_id() -> str:
-    return uuid.uuid4().hex
 
 
 def request_id_of(connection: HTTPConnection) -> str:
