@@ -23,5 +23,11 @@ export default tseslint.config(
     },
   },
   { files: ["src/texts.ts"], rules: { "max-lines": "off" } },
-  { files: ["src/**/*.test.ts"], rules: { "max-lines": ["error", { max: 350, skipBlankLines: true, skipComments: true }], "max-lines-per-function": "off" } },
+  {
+    files: ["src/**/*.test.ts"],
+    rules: {
+      "max-lines": ["error", { max: 350, skipBlankLines: true, skipComments: true }],
+      "max-lines-per-function": "off",
+    },
+  },
 );

@@ -19,14 +19,20 @@ export function licences(): Plugin {
           if (folder) folders.add(folder);
         }
       }
-      const source = [...folders].map(terms).sort().join(`\n${"-".repeat(80)}\n\n`);
+      const source = [...folders]
+        .map(terms)
+        .sort()
+        .join(`\n${"-".repeat(80)}\n\n`);
       this.emitFile({ type: "asset", fileName: "licences.txt", source });
     },
   };
 }
 
 function terms(folder: string): string {
-  const described = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<string, string>;
+  const described = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as Record<
+    string,
+    string
+  >;
   const texts = readdirSync(folder).filter((name) => TEXT.test(name));
   const quoted = texts.map((name) => readFileSync(join(folder, name), "utf8").trim());
   return `${described.name} ${described.version}: ${described.license}\n\n${quoted.join("\n\n")}\n`;

@@ -10,7 +10,10 @@ export default defineConfig({
   plugins: [react(), licences()],
   resolve: {
     // jsPDF's ways of drawing HTML, which the report does not use, and 400 kB of them.
-    alias: ["html2canvas", "dompurify", "canvg"].map((find) => ({ find, replacement: "/src/export/unused.ts" })),
+    alias: ["html2canvas", "dompurify", "canvg"].map((find) => ({
+      find,
+      replacement: "/src/export/unused.ts",
+    })),
   },
   build: {
     outDir: "../src/healer/server/page",
@@ -20,5 +23,10 @@ export default defineConfig({
     modulePreload: { polyfill: false },
   },
   server: { proxy: Object.fromEntries(Object.values(PATHS).map((path) => [path, service])) },
-  test: { include: ["src/**/*.test.ts"], environment: "node", pool: "threads", poolOptions: { threads: { singleThread: true } } },
+  test: {
+    include: ["src/**/*.test.ts"],
+    environment: "node",
+    pool: "threads",
+    poolOptions: { threads: { singleThread: true } },
+  },
 });

@@ -24,10 +24,17 @@ export function App(): ReactElement {
         <Empty />
       ) : (
         <main className="grid flex-1 grid-cols-1 content-start lg:content-stretch lg:min-h-0 lg:grid-cols-[minmax(19rem,24rem)_minmax(0,1fr)]">
-          <section aria-label={texts.worklist.title} className={`${reading ? "hidden lg:flex" : "flex"} min-h-0 min-w-0 flex-col border-line lg:border-r`}>
+          <section
+            aria-label={texts.worklist.title}
+            className={`${reading ? "hidden lg:flex" : "flex"} min-h-0 min-w-0 flex-col border-line lg:border-r`}
+          >
             <Worklist />
           </section>
-          <section id="result" tabIndex={-1} className={`${reading ? "block" : "hidden lg:block"} min-w-0 relative outline-none lg:min-h-0 lg:overflow-y-auto`}>
+          <section
+            id="result"
+            tabIndex={-1}
+            className={`${reading ? "block" : "hidden lg:block"} min-w-0 relative outline-none lg:min-h-0 lg:overflow-y-auto`}
+          >
             <Reader />
           </section>
         </main>

@@ -13,6 +13,15 @@ import { applyTheme } from "./view/theme";
 
 applyTheme();
 const root = document.getElementById("root");
-if (root) createRoot(root).render(<StrictMode><Mishap><App /></Mishap></StrictMode>);
+if (root)
+  createRoot(root).render(
+    <StrictMode>
+      <Mishap>
+        <App />
+      </Mishap>
+    </StrictMode>,
+  );
 warnBeforeLoss();
-void restore().finally(() => { watch(pump); });
+void restore().finally(() => {
+  watch(pump);
+});

@@ -3,14 +3,26 @@ import type { Trouble } from "./session/item";
 import type { Category, Sorting } from "./session/list";
 import { duration, megabytes, megapixels, ordinal, percent } from "./view/numbers";
 
-const many = (count: number, one: string, more: string): string => `${count} ${count === 1 ? one : more}`;
+const many = (count: number, one: string, more: string): string =>
+  `${count} ${count === 1 ? one : more}`;
 const tiles = (count: number): string => many(count, "tile", "tiles");
 const list = new Intl.ListFormat("en", { type: "disjunction" });
-const trouble = (code: string, title: string, detail: string): Trouble => ({ code, title, detail, canRetry: true });
+const trouble = (code: string, title: string, detail: string): Trouble => ({
+  code,
+  title,
+  detail,
+  canRetry: true,
+});
 /** What a picture is refused for stays with the picture. */
-const unfit = (code: string, title: string, detail: string): Trouble => ({ code, title, detail, canRetry: false });
+const unfit = (code: string, title: string, detail: string): Trouble => ({
+  code,
+  title,
+  detail,
+  canRetry: false,
+});
 const FORMAT_NAMES: Partial<Record<string, string>> = { WEBP: "WebP" };
-const formats = (names: readonly string[]): string => list.format(names.map((name) => FORMAT_NAMES[name] ?? name));
+const formats = (names: readonly string[]): string =>
+  list.format(names.map((name) => FORMAT_NAMES[name] ?? name));
 
 /** Every English word on the page. A translation is another object of this shape. */
 export const texts = {
@@ -30,12 +42,23 @@ export const texts = {
     limits: (names: readonly string[], bytes: number, pixels: number) =>
       `${formats(names)}, up to ${megabytes(bytes)} and ${megapixels(pixels)} each`,
     leftOut: (count: number) =>
-      count === 0 ? "" : `${many(count, "file that is no picture was", "files that are no pictures were")} left out.`,
+      count === 0
+        ? ""
+        : `${many(count, "file that is no picture was", "files that are no pictures were")} left out.`,
     privacy: "Where your tiles go",
     facts: [
-      ["Sent only to the Healer that served this page.", "It looks at them in memory and stores none; their names are not sent."],
-      ["Kept only while this tab is open.", "Closing or reloading it forgets tiles, answers and notes, unless you ask this browser to keep them."],
-      ["A picture that cannot be judged is refused.", "Too small, blurred, without tissue, or no H&E: you are told which, and get no false “no”."],
+      [
+        "Sent only to the Healer that served this page.",
+        "It looks at them in memory and stores none; their names are not sent.",
+      ],
+      [
+        "Kept only while this tab is open.",
+        "Closing or reloading it forgets tiles, answers and notes, unless you ask this browser to keep them.",
+      ],
+      [
+        "A picture that cannot be judged is refused.",
+        "Too small, blurred, without tissue, or no H&E: you are told which, and get no false “no”.",
+      ],
     ],
   },
 
@@ -46,7 +69,10 @@ export const texts = {
   },
 
   verdict: {
-    words: { yes: "Yes", no: "No", indeterminate: "Indeterminate" } satisfies Record<Answer, string>,
+    words: { yes: "Yes", no: "No", indeterminate: "Indeterminate" } satisfies Record<
+      Answer,
+      string
+    >,
     sentences: {
       yes: "The model reads colorectal cancer as present in this tile.",
       no: "The model reads colorectal cancer as not present in this tile.",
@@ -56,7 +82,8 @@ export const texts = {
     calibrated: "calibrated",
     uncalibrated: "not calibrated",
     uncalibratedMeans: "Not calibrated: read it as a rank among tiles, not as a chance.",
-    because: (reason: string) => `${reason.charAt(0).toUpperCase()}${reason.slice(1)}`.replace(/\.?$/, "."),
+    because: (reason: string) =>
+      `${reason.charAt(0).toUpperCase()}${reason.slice(1)}`.replace(/\.?$/, "."),
     scale: (probability: number, lower: number, upper: number) =>
       lower < upper
         ? `${percent(probability)}. No up to ${percent(lower)}, yes from ${percent(upper)}, indeterminate between.`
@@ -71,17 +98,25 @@ export const texts = {
     likely: {
       "high-grade": "High-grade neoplasia likely",
       "low-grade": "Low-grade neoplasia likely",
-      "serrated": "Serrated adenoma likely",
+      serrated: "Serrated adenoma likely",
     } satisfies Record<Mark, string>,
-    likelyShort: { "high-grade": "High-grade likely", "low-grade": "Low-grade likely", "serrated": "Serrated likely" } satisfies Record<Mark, string>,
+    likelyShort: {
+      "high-grade": "High-grade likely",
+      "low-grade": "Low-grade likely",
+      serrated: "Serrated likely",
+    } satisfies Record<Mark, string>,
     second: "Dysplasia or cancer",
     warnings: "About this picture",
-    warned: { wide_field: "A wide field, read window by window" } as Partial<Record<string, string>>,
+    warned: { wide_field: "A wide field, read window by window" } as Partial<
+      Record<string, string>
+    >,
     warnedOtherwise: "Answered with a warning: see below",
     warnedShort: { wide_field: "Wide field" } as Partial<Record<string, string>>,
     warnedShortOtherwise: "With a warning",
-    hiddenWindows: ({ yes, of }: { yes: number; of: number }) => `${yes} of ${many(of, "window", "windows")} ${yes === 1 ? "is" : "are"} read as cancer`,
-    hiddenWindowsShort: ({ yes, of }: { yes: number; of: number }) => `${yes} of ${many(of, "window", "windows")} yes`,
+    hiddenWindows: ({ yes, of }: { yes: number; of: number }) =>
+      `${yes} of ${many(of, "window", "windows")} ${yes === 1 ? "is" : "are"} read as cancer`,
+    hiddenWindowsShort: ({ yes, of }: { yes: number; of: number }) =>
+      `${yes} of ${many(of, "window", "windows")} yes`,
     sameAs: (name: string) => `The same file, byte for byte, as ${name}.`,
   },
 
@@ -91,12 +126,14 @@ export const texts = {
     summary: (yes: number, indeterminate: number, no: number, highest: number) =>
       `${many(yes + indeterminate + no, "window", "windows")}: ${yes} yes, ${indeterminate} indeterminate, ${no} no. The highest probability is ${percent(highest)}.`,
     all: "All windows, the highest first",
-    one: (x: number, y: number, width: number, height: number) => `${width} × ${height} px at ${x}, ${y}`,
+    one: (x: number, y: number, width: number, height: number) =>
+      `${width} × ${height} px at ${x}, ${y}`,
   },
 
   phase: {
     checking: "Checking",
-    waiting: (place: number) => (place === 1 ? "Next in line" : `Waiting, ${ordinal(place)} in line`),
+    waiting: (place: number) =>
+      place === 1 ? "Next in line" : `Waiting, ${ordinal(place)} in line`,
     paused: "Waiting for the service",
     uploading: (share: number) => `Uploading, ${Math.round(share * 100)} %`,
     queued: (position: number) => `At the service, ${ordinal(position)} in line`,
@@ -122,7 +159,8 @@ export const texts = {
     thresholds: "Thresholds",
     cuts: (lower: number, upper: number) => `no to ${percent(lower)}, yes from ${percent(upper)}`,
     time: "Time taken",
-    stages: (score: number | undefined) => (score === undefined ? "" : ` (model ${duration(score)})`),
+    stages: (score: number | undefined) =>
+      score === undefined ? "" : ` (model ${duration(score)})`,
     tile: "Tile",
     pixels: (width: number, height: number) => `${width} × ${height} px`,
     mpp: (mpp: number) => `, ${Number(mpp.toFixed(3))} µm/px`,
@@ -150,12 +188,27 @@ export const texts = {
     title: "Worklist",
     progress: (answered: number, all: number) => `${answered} of ${tiles(all)} finished`,
     filters: {
-      "all": "All", "yes": "Yes", "indeterminate": "Indeterminate", "no": "No", "failed": "Not answered", "open": "In progress",
-      "high-grade": "High-grade likely", "low-grade": "Low-grade likely", "serrated": "Serrated likely",
-      "against_advice": "Against advice", "warned": "With a warning", "hidden_windows": "Some windows yes", "duplicate": "Duplicates",
+      all: "All",
+      yes: "Yes",
+      indeterminate: "Indeterminate",
+      no: "No",
+      failed: "Not answered",
+      open: "In progress",
+      "high-grade": "High-grade likely",
+      "low-grade": "Low-grade likely",
+      serrated: "Serrated likely",
+      against_advice: "Against advice",
+      warned: "With a warning",
+      hidden_windows: "Some windows yes",
+      duplicate: "Duplicates",
     } satisfies Record<Category, string>,
     sort: "Sort",
-    sortings: { added: "As added", name: "Name", likeliest: "Most likely first", unlikeliest: "Least likely first" } satisfies Record<Sorting, string>,
+    sortings: {
+      added: "As added",
+      name: "Name",
+      likeliest: "Most likely first",
+      unlikeliest: "Least likely first",
+    } satisfies Record<Sorting, string>,
     range: "Probability in %",
     least: "From",
     most: "to",
@@ -173,7 +226,12 @@ export const texts = {
     clearNo: "Go back",
     marked: { agree: "you agree", disagree: "you disagree" },
     duplicate: "Duplicate",
-    answered: (name: string, verdict: Answer, probability: number, further: readonly string[]): string =>
+    answered: (
+      name: string,
+      verdict: Answer,
+      probability: number,
+      further: readonly string[],
+    ): string =>
       [`${name}: ${texts.verdict.words[verdict]}, ${percent(probability)}`, ...further].join(". "),
     finished: (yes: number, indeterminate: number, no: number, failed: number) =>
       `Finished: ${yes} yes, ${indeterminate} indeterminate, ${no} no, ${failed} not answered.`,
@@ -184,7 +242,8 @@ export const texts = {
     retry: "Try again",
     warn: "Answer anyway",
     remove: "Remove",
-    removed: (names: readonly string[]) => `Removed: ${names.length === 1 ? names[0] : tiles(names.length)}`,
+    removed: (names: readonly string[]) =>
+      `Removed: ${names.length === 1 ? names[0] : tiles(names.length)}`,
     undo: "Undo",
     report: "PDF report",
     compare: "Compare",
@@ -203,7 +262,8 @@ export const texts = {
   },
 
   viewer: {
-    label: (name: string) => `${name}, enlarged. Arrow keys pan, plus and minus zoom, zero shows all.`,
+    label: (name: string) =>
+      `${name}, enlarged. Arrow keys pan, plus and minus zoom, zero shows all.`,
     zoomIn: "Zoom in",
     zoomOut: "Zoom out",
     home: "Show all",
@@ -221,8 +281,10 @@ export const texts = {
     ready: "Ready",
     loading: "Not ready",
     lost: "Not reached",
-    lostDetail: "Healer cannot be reached. Check that it is running. Your tiles are safe in this tab and go on by themselves once it answers.",
-    loadingDetail: (reason: string) => `Healer is not ready: ${reason}. Your tiles wait and go on by themselves.`,
+    lostDetail:
+      "Healer cannot be reached. Check that it is running. Your tiles are safe in this tab and go on by themselves once it answers.",
+    loadingDetail: (reason: string) =>
+      `Healer is not ready: ${reason}. Your tiles wait and go on by themselves.`,
     paused: (why: string, seconds: number) => `${why} Trying again in ${seconds} s.`,
     now: "Try now",
     why: "Why this engine",
@@ -233,7 +295,8 @@ export const texts = {
   key: {
     label: "API key",
     use: "Use it",
-    wanted: "This service answers only those who have an API key: ask whoever runs it for one. Your tiles wait and go on by themselves. The key is kept until this tab is closed.",
+    wanted:
+      "This service answers only those who have an API key: ask whoever runs it for one. Your tiles wait and go on by themselves. The key is kept until this tab is closed.",
   },
 
   theme: { title: "Appearance", system: "As the system", light: "Light", dark: "Dark" },
@@ -277,21 +340,50 @@ export const texts = {
   },
 
   trouble: {
-    empty: unfit("empty_file", "The file is empty", "The file holds no bytes. Choose the picture again."),
+    empty: unfit(
+      "empty_file",
+      "The file is empty",
+      "The file holds no bytes. Choose the picture again.",
+    ),
     tooManyBytes: (size: number, limit: number) =>
-      unfit("too_many_bytes", "The file is too large",
-        `The file has ${megabytes(size)}; at most ${megabytes(limit)} are read. Choose a smaller field of view, or ask the operator to raise HEALER_MAX_BYTES.`),
+      unfit(
+        "too_many_bytes",
+        "The file is too large",
+        `The file has ${megabytes(size)}; at most ${megabytes(limit)} are read. Choose a smaller field of view, or ask the operator to raise HEALER_MAX_BYTES.`,
+      ),
     tooManyPixels: (width: number, height: number, limit: number) =>
-      unfit("too_many_pixels", "The image has too many pixels",
-        `The image is ${width} × ${height} pixels; at most ${megapixels(limit)} are read. Choose one field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS.`),
+      unfit(
+        "too_many_pixels",
+        "The image has too many pixels",
+        `The image is ${width} × ${height} pixels; at most ${megapixels(limit)} are read. Choose one field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS.`,
+      ),
     otherFormat: (names: readonly string[]) =>
-      unfit("not_an_image", "Not a picture that Healer reads", `Choose ${formats(names)}. Other formats can be exported as one of these.`),
-    lostTwice: trouble("lost", "The connection was lost twice", "Healer went away twice while this tile was with it. Try again, or look into its log."),
+      unfit(
+        "not_an_image",
+        "Not a picture that Healer reads",
+        `Choose ${formats(names)}. Other formats can be exported as one of these.`,
+      ),
+    lostTwice: trouble(
+      "lost",
+      "The connection was lost twice",
+      "Healer went away twice while this tile was with it. Try again, or look into its log.",
+    ),
     stillRefused: (code: string, why: string, times: number) =>
-      trouble(code, `Not answered after ${times} tries`, `${why} The other tiles go on without this one. Try it again later, or tell the operator.`),
-    explanationLost: trouble("lost", "The explanation did not arrive", "The connection was lost after the verdict. Try again for the explanation."),
+      trouble(
+        code,
+        `Not answered after ${times} tries`,
+        `${why} The other tiles go on without this one. Try it again later, or tell the operator.`,
+      ),
+    explanationLost: trouble(
+      "lost",
+      "The explanation did not arrive",
+      "The connection was lost after the verdict. Try again for the explanation.",
+    ),
     unworded: (status: number) =>
-      trouble(`http_${status}`, "The service did not answer as Healer does",
-        `Something between this page and Healer answered with status ${status}. Try again, or tell the operator.`),
+      trouble(
+        `http_${status}`,
+        "The service did not answer as Healer does",
+        `Something between this page and Healer answered with status ${status}. Try again, or tell the operator.`,
+      ),
   },
 };

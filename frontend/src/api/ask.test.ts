@@ -2,14 +2,29 @@ import { describe, expect, it } from "vitest";
 
 import { refusal } from "./ask";
 
-const problem = { type: "urn:x", title: "Too many", detail: "Wait.", status: 429, code: "queue_full", request_id: "1" };
+const problem = {
+  type: "urn:x",
+  title: "Too many",
+  detail: "Wait.",
+  status: 429,
+  code: "queue_full",
+  request_id: "1",
+};
 
 describe("refusal", () => {
   it("keeps the service's own words", () => {
-    expect(refusal(422, JSON.stringify(problem), null)).toEqual({ is: "refused", problem: { ...problem, retryable: false } });
+    expect(refusal(422, JSON.stringify(problem), null)).toEqual({
+      is: "refused",
+      problem: { ...problem, retryable: false },
+    });
   });
 
-  it.each([["7", 7], [null, 5], ["soon", 5], ["0", 1]])("waits as told: %s", (header, seconds) => {
+  it.each([
+    ["7", 7],
+    [null, 5],
+    ["soon", 5],
+    ["0", 1],
+  ])("waits as told: %s", (header, seconds) => {
     expect(refusal(429, JSON.stringify(problem), header)).toMatchObject({ retryAfter: seconds });
     expect(refusal(503, "", header)).toMatchObject({ retryAfter: seconds });
   });
@@ -18,7 +33,11 @@ describe("refusal", () => {
     const unsound = { ...problem, status: 503, code: "model_unsound", retryable: false };
     expect(refusal(503, JSON.stringify(unsound), "5")).toEqual({ is: "refused", problem: unsound });
     const late = { ...problem, status: 504, code: "deadline_exceeded", retryable: true };
-    expect(refusal(504, JSON.stringify(late), "9")).toEqual({ is: "refused", problem: late, retryAfter: 9 });
+    expect(refusal(504, JSON.stringify(late), "9")).toEqual({
+      is: "refused",
+      problem: late,
+      retryAfter: 9,
+    });
   });
 
   it("reads Retry-After as a date", () => {

@@ -37,10 +37,18 @@ export function ask(picture: Blob, gate: "warn" | undefined, hearing: Hearing): 
   request.upload.onprogress = (event) => {
     if (event.lengthComputable) hearing.uploaded(event.loaded / event.total);
   };
-  request.upload.onload = () => { hearing.sent(); };
-  request.onprogress = () => { listener.read(); };
-  request.onload = () => { listener.finish(); };
-  request.onerror = () => { listener.lose(); };
+  request.upload.onload = () => {
+    hearing.sent();
+  };
+  request.onprogress = () => {
+    listener.read();
+  };
+  request.onload = () => {
+    listener.finish();
+  };
+  request.onerror = () => {
+    listener.lose();
+  };
   const form = new FormData();
   form.append(FIELD, picture, UPLOAD_NAME);
   if (gate) form.append("gate", gate);
@@ -54,9 +62,16 @@ export function ask(picture: Blob, gate: "warn" | undefined, hearing: Hearing): 
 class Listener {
   deaf = false;
   private seen = 0;
-  private parser = createParser({ onEvent: (event) => { this.event(event); } });
+  private parser = createParser({
+    onEvent: (event) => {
+      this.event(event);
+    },
+  });
 
-  constructor(private request: XMLHttpRequest, private hearing: Hearing) {}
+  constructor(
+    private request: XMLHttpRequest,
+    private hearing: Hearing,
+  ) {}
 
   read(): void {
     if (this.request.status !== 200) return;
@@ -84,9 +99,11 @@ class Listener {
 
   private event({ event, data }: EventSourceMessage): void {
     if (this.deaf) return;
-    if (event === "queued") this.hearing.queued((JSON.parse(data) as { position: number }).position);
+    if (event === "queued")
+      this.hearing.queued((JSON.parse(data) as { position: number }).position);
     if (event === "verdict") this.hearing.verdict(JSON.parse(data) as Verdict);
-    if (event === "explanation") this.hearing.explanation((JSON.parse(data) as { text: string }).text);
+    if (event === "explanation")
+      this.hearing.explanation((JSON.parse(data) as { text: string }).text);
     if (event === "answer") this.end({ is: "answered", answer: JSON.parse(data) as Prediction });
     if (event === "problem") this.end(refusedMidway(JSON.parse(data) as Problem));
   }
@@ -95,12 +112,16 @@ class Listener {
 /** A refusal as the service worded it, or as plainly as can be said of something else's. */
 export function refusal(status: number, body: string, retryAfter: string | null): Ending {
   const problem = problemIn(body, status) ?? unworded(status);
-  return problem.retryable ? { is: "refused", problem, retryAfter: secondsOf(retryAfter) } : { is: "refused", problem };
+  return problem.retryable
+    ? { is: "refused", problem, retryAfter: secondsOf(retryAfter) }
+    : { is: "refused", problem };
 }
 
 /** In the midst of a stream there is no header left to say when to come back. */
 function refusedMidway(problem: Problem): Ending {
-  return problem.retryable ? { is: "refused", problem, retryAfter: problem.retry_after ?? ASSUMED_WAIT_SECONDS } : { is: "refused", problem };
+  return problem.retryable
+    ? { is: "refused", problem, retryAfter: problem.retry_after ?? ASSUMED_WAIT_SECONDS }
+    : { is: "refused", problem };
 }
 
 function problemIn(body: string, status: number): Problem | undefined {
@@ -115,7 +136,16 @@ function problemIn(body: string, status: number): Problem | undefined {
 
 function unworded(status: number): Problem {
   const code = `http_${status}`;
-  return { type: "about:blank", title: "", detail: "", status, code, request_id: "", retryable: passes(status), retry_after: null };
+  return {
+    type: "about:blank",
+    title: "",
+    detail: "",
+    status,
+    code,
+    request_id: "",
+    retryable: passes(status),
+    retry_after: null,
+  };
 }
 
 /** Where the service itself does not say whether the same picture can be answered later. */
@@ -126,6 +156,8 @@ function passes(status: number): boolean {
 /** Retry-After is seconds or a date (RFC 9110, 10.2.3). */
 function secondsOf(retryAfter: string | null): number {
   if (retryAfter === null) return ASSUMED_WAIT_SECONDS;
-  const seconds = /^\d+$/.test(retryAfter) ? Number(retryAfter) : (Date.parse(retryAfter) - Date.now()) / 1000;
+  const seconds = /^\d+$/.test(retryAfter)
+    ? Number(retryAfter)
+    : (Date.parse(retryAfter) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.max(1, Math.ceil(seconds)) : ASSUMED_WAIT_SECONDS;
 }

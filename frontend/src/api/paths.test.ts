@@ -4,6 +4,10 @@ import config from "../../vite.config";
 import { PATHS } from "./paths";
 
 it("while developing, every path that the page asks for is handed to the service", () => {
-  expect(Object.keys(config.server?.proxy ?? {}).sort()).toEqual(["/health", "/predict", "/reviews"]);
+  expect(Object.keys(config.server?.proxy ?? {}).sort()).toEqual([
+    "/health",
+    "/predict",
+    "/reviews",
+  ]);
   expect(Object.values(PATHS).sort()).toEqual(["/health", "/predict", "/reviews"]);
 });

@@ -16,4 +16,8 @@ export type SecondAnswer = Schemas["SecondAnswerOut"];
 export type Mark = NonNullable<SecondAnswer["mark"]>;
 export type Window = Schemas["WindowOut"];
 /** What the `verdict` event carries: an answer before it is put in words. One kept by an older page has no `warnings`. */
-export type Verdict = Omit<Prediction, "prediction" | "explanation" | "timings_ms" | "notice" | "warnings"> & Partial<Pick<Prediction, "warnings">>;
+export type Verdict = Omit<
+  Prediction,
+  "prediction" | "explanation" | "timings_ms" | "notice" | "warnings"
+> &
+  Partial<Pick<Prediction, "warnings">>;

@@ -15,8 +15,13 @@ it("no name is given twice", () => {
 });
 
 it("reports of two tiles of one name, made within a second, are told apart", () => {
-  const names = ["fcbf72d877974ac4", "0123456789abcdef"].map((request) => reportName("tile.png", request, now));
-  expect(names).toEqual(["healer-report-tile-2026-01-05-090307-fcbf72d8.pdf", "healer-report-tile-2026-01-05-090307-01234567.pdf"]);
+  const names = ["fcbf72d877974ac4", "0123456789abcdef"].map((request) =>
+    reportName("tile.png", request, now),
+  );
+  expect(names).toEqual([
+    "healer-report-tile-2026-01-05-090307-fcbf72d8.pdf",
+    "healer-report-tile-2026-01-05-090307-01234567.pdf",
+  ]);
 });
 
 it.each([
@@ -27,5 +32,7 @@ it.each([
   [`${"a".repeat(200)}-last.png`, `${"a".repeat(75)}-last`],
   ["no extension here", "no_extension_here"],
 ])("the report of %j is named so that every file system takes it", (name, part) => {
-  expect(reportName(name, "f", new Date(2026, 0, 5, 9, 3, 8))).toBe(`healer-report-${part}-2026-01-05-090308-f.pdf`);
+  expect(reportName(name, "f", new Date(2026, 0, 5, 9, 3, 8))).toBe(
+    `healer-report-${part}-2026-01-05-090308-f.pdf`,
+  );
 });

@@ -4,7 +4,9 @@ export function save(content: Blob, name: string): void {
   link.href = URL.createObjectURL(content);
   link.download = name;
   link.click();
-  setTimeout(() => { URL.revokeObjectURL(link.href); }, 10_000);
+  setTimeout(() => {
+    URL.revokeObjectURL(link.href);
+  }, 10_000);
 }
 
 /** For example healer-worklist-2026-01-31-160507.csv, in the person's own time; never the same name twice. */
@@ -14,7 +16,12 @@ export function nameFor(kind: string, extension: string, now: Date = new Date())
 
 /** The tile's name stands first, so that reports sort by tile; the request tells two of one name apart. */
 export function reportName(tile: string, request: string, now: Date = new Date()): string {
-  const parts = ["healer-report", forFiles(tile), stampOf(now), forFiles(request).slice(0, SHOWN_OF_REQUEST)];
+  const parts = [
+    "healer-report",
+    forFiles(tile),
+    stampOf(now),
+    forFiles(request).slice(0, SHOWN_OF_REQUEST),
+  ];
   return unused(parts.filter((part) => part !== "").join("-"), "pdf");
 }
 
@@ -23,7 +30,8 @@ const SHOWN_OF_REQUEST = 8;
 const given = new Set<string>();
 
 function unused(stem: string, extension: string): string {
-  const nth = (count: number): string => (count === 1 ? `${stem}.${extension}` : `${stem}-${count}.${extension}`);
+  const nth = (count: number): string =>
+    count === 1 ? `${stem}.${extension}` : `${stem}-${count}.${extension}`;
   let count = 1;
   while (given.has(nth(count))) count += 1;
   given.add(nth(count));
@@ -39,6 +47,9 @@ function stampOf(now: Date): string {
 /** What every file system takes; of a long name, its end, where scanners put what differs. */
 function forFiles(name: string): string {
   const stem = name.replace(/\.[A-Za-z0-9]{1,5}$/, "");
-  const plain = stem.normalize("NFC").replace(/[\p{C}\s<>:"/\\|?*]+/gu, "_").replace(/^[._-]+|[._-]+$/g, "");
+  const plain = stem
+    .normalize("NFC")
+    .replace(/[\p{C}\s<>:"/\\|?*]+/gu, "_")
+    .replace(/^[._-]+|[._-]+$/g, "");
   return Array.from(plain).slice(-MAX_NAME).join("");
 }

@@ -19,7 +19,8 @@ describe("wrap", () => {
 
   it("never writes beyond its width", () => {
     for (let width = 1; width < 12; width += 1) {
-      for (const line of wrap("some words, averyverylongone, and more", width, ruler)) expect(line.length).toBeLessThanOrEqual(width);
+      for (const line of wrap("some words, averyverylongone, and more", width, ruler))
+        expect(line.length).toBeLessThanOrEqual(width);
     }
   });
 });

@@ -41,7 +41,11 @@ export class Sheet {
   }
 
   /** How high `text` would be. */
-  heightOf(words: string, width: number, { size = 10, bold = false, most = 40 }: Style = {}): number {
+  heightOf(
+    words: string,
+    width: number,
+    { size = 10, bold = false, most = 40 }: Style = {},
+  ): number {
     const ruler = WRITABLE.test(words) ? this.ruler(size, bold) : drawnRuler(size, bold);
     return cut(wrap(words, width, ruler), most).length * size * MM_PER_POINT * LINE;
   }
@@ -57,7 +61,10 @@ export class Sheet {
   foot(words: string): void {
     for (let page = 1; page <= this.pdf.getNumberOfPages(); page += 1) {
       this.pdf.setPage(page);
-      this.text(words, Sheet.margin, Sheet.height - Sheet.margin, Sheet.width - 2 * Sheet.margin, { size: 9, bold: true });
+      this.text(words, Sheet.margin, Sheet.height - Sheet.margin, Sheet.width - 2 * Sheet.margin, {
+        size: 9,
+        bold: true,
+      });
     }
   }
 
@@ -66,8 +73,18 @@ export class Sheet {
     return (text) => this.pdf.getTextWidth(text);
   }
 
-  private drawn(line: string, left: number, top: number, width: number, height: number, style: Required<Omit<Style, "most">>): void {
-    const canvas = new OffscreenCanvas(Math.ceil(width * DOTS_PER_MM), Math.ceil(height * DOTS_PER_MM));
+  private drawn(
+    line: string,
+    left: number,
+    top: number,
+    width: number,
+    height: number,
+    style: Required<Omit<Style, "most">>,
+  ): void {
+    const canvas = new OffscreenCanvas(
+      Math.ceil(width * DOTS_PER_MM),
+      Math.ceil(height * DOTS_PER_MM),
+    );
     const drawing = context(canvas);
     drawing.fillStyle = "#fff"; // a PDF's picture is opaque
     drawing.fillRect(0, 0, canvas.width, canvas.height);
@@ -113,7 +130,12 @@ export function wrap(words: string, width: number, ruler: (text: string) => numb
   });
 }
 
-function broken(start: string, word: string, width: number, ruler: (text: string) => number): string[] {
+function broken(
+  start: string,
+  word: string,
+  width: number,
+  ruler: (text: string) => number,
+): string[] {
   const lines = [start];
   for (const letter of word) {
     const last = lines.pop() ?? "";

@@ -48,7 +48,9 @@ function problemOf({ phase, verdict }: Item): string | undefined {
 /** RFC 4180, with the mark that tells spreadsheets it is UTF-8. */
 export function toCsv(items: readonly Item[]): Blob {
   const same = originals(items);
-  const rows = items.map((item) => Object.values(COLUMNS).map((column) => cell(column(item, same.get(item.id)))));
+  const rows = items.map((item) =>
+    Object.values(COLUMNS).map((column) => cell(column(item, same.get(item.id)))),
+  );
   const lines = [Object.keys(COLUMNS), ...rows].map((row) => row.join(","));
   return new Blob(["\ufeff", lines.map((line) => `${line}\r\n`).join("")], { type: "text/csv" });
 }
@@ -71,5 +73,7 @@ export function toJson(items: readonly Item[]): Blob {
     review: item.review,
     same_file_as: same.get(item.id)?.name ?? null,
   }));
-  return new Blob([JSON.stringify({ notice: texts.notice, tiles }, null, 2), "\n"], { type: "application/json" });
+  return new Blob([JSON.stringify({ notice: texts.notice, tiles }, null, 2), "\n"], {
+    type: "application/json",
+  });
 }

@@ -12,9 +12,11 @@ export async function check(file: Blob, limits: Limits | null): Promise<Trouble 
   if (file.size > limits.max_bytes) return texts.trouble.tooManyBytes(file.size, limits.max_bytes);
   const bytes = new Uint8Array(await file.arrayBuffer());
   const format = formatOf(bytes);
-  if (format === null || !limits.formats.includes(format)) return texts.trouble.otherFormat(limits.formats);
+  if (format === null || !limits.formats.includes(format))
+    return texts.trouble.otherFormat(limits.formats);
   const { width, height } = sizeOf(bytes);
-  if (width * height > limits.max_pixels) return texts.trouble.tooManyPixels(width, height, limits.max_pixels);
+  if (width * height > limits.max_pixels)
+    return texts.trouble.tooManyPixels(width, height, limits.max_pixels);
   return null;
 }
 

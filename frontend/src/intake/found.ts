@@ -15,7 +15,9 @@ export function chosen(list: FileList | null): Found {
 
 /** What a paste or a drop carries; whole folders are walked through. */
 export async function carried(transfer: DataTransfer): Promise<Found> {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
+  const entries = [...transfer.items]
+    .map((item) => item.webkitGetAsEntry())
+    .filter((entry) => entry !== null);
   const plain = [...transfer.files];
   if (!entries.some((entry) => entry.isDirectory)) return { files: plain.map(named), leftOut: 0 };
   const files = (await Promise.all(entries.map((entry) => filesIn(entry)))).flat();
@@ -43,9 +45,13 @@ async function filesIn(entry: FileSystemEntry): Promise<File[]> {
 }
 
 function fileOf(entry: FileSystemFileEntry): Promise<File> {
-  return new Promise((resolve, reject) => { entry.file(resolve, reject); });
+  return new Promise((resolve, reject) => {
+    entry.file(resolve, reject);
+  });
 }
 
 function batchOf(reader: FileSystemDirectoryReader): Promise<FileSystemEntry[]> {
-  return new Promise((resolve, reject) => { reader.readEntries(resolve, reject); });
+  return new Promise((resolve, reject) => {
+    reader.readEntries(resolve, reject);
+  });
 }

@@ -10,9 +10,13 @@ const limits: Limits = { max_bytes: 1000, max_pixels: 100, formats: ["PNG", "JPE
 /** A PNG's header, which is all that is read before sending. */
 function png(width: number, height: number): Blob {
   const header = new DataView(new ArrayBuffer(33));
-  [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a].forEach((byte, at) => { header.setUint8(at, byte); });
+  [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a].forEach((byte, at) => {
+    header.setUint8(at, byte);
+  });
   header.setUint32(8, 13);
-  [0x49, 0x48, 0x44, 0x52].forEach((byte, at) => { header.setUint8(12 + at, byte); });
+  [0x49, 0x48, 0x44, 0x52].forEach((byte, at) => {
+    header.setUint8(12 + at, byte);
+  });
   header.setUint32(16, width);
   header.setUint32(20, height);
   return new Blob([header]);
@@ -37,8 +41,13 @@ describe("check", () => {
 });
 
 it("takes the pictures of a folder, and says how much it left", () => {
-  const file = (name: string, webkitRelativePath: string): File => ({ name, webkitRelativePath }) as File;
-  const folder = [file("a.PNG", "case/a.PNG"), file("b.tiff", "case/b.tiff"), file("notes.txt", "case/notes.txt")];
+  const file = (name: string, webkitRelativePath: string): File =>
+    ({ name, webkitRelativePath }) as File;
+  const folder = [
+    file("a.PNG", "case/a.PNG"),
+    file("b.tiff", "case/b.tiff"),
+    file("notes.txt", "case/notes.txt"),
+  ];
   const { files, leftOut } = chosen(folder as unknown as FileList);
   expect(files.map(({ name }) => name)).toEqual(["case/a.PNG", "case/b.tiff"]);
   expect(leftOut).toBe(1);
@@ -54,7 +63,13 @@ it.each([
 
 /** Where TIFF 6.0 says that the first stored pixel's corner stands: [right, bottom] of the upright picture. */
 it.each([
-  [2, [30, 0]], [3, [30, 20]], [4, [0, 20]], [5, [0, 0]], [6, [20, 0]], [7, [20, 30]], [8, [0, 30]],
+  [2, [30, 0]],
+  [3, [30, 20]],
+  [4, [0, 20]],
+  [5, [0, 0]],
+  [6, [20, 0]],
+  [7, [20, 30]],
+  [8, [0, 30]],
 ])("orientation %i of 30 × 20 pixels puts the first stored corner at %j", (orientation, corner) => {
   const transform = uprightTransform(orientation, 30, 20);
   if (!transform) throw new Error("not turned");
@@ -66,5 +81,9 @@ it.each([
 });
 
 it("turns nothing where nothing is to be turned", () => {
-  expect([0, 1, 9].map((orientation) => uprightTransform(orientation, 30, 20))).toEqual([null, null, null]);
+  expect([0, 1, 9].map((orientation) => uprightTransform(orientation, 30, 20))).toEqual([
+    null,
+    null,
+    null,
+  ]);
 });

@@ -14,7 +14,9 @@ export async function tiffToPng(file: Blob): Promise<Blob> {
 }
 
 async function orientationOf(image: GeoTIFFImage): Promise<number> {
-  const found: unknown = image.fileDirectory.hasTag("Orientation") ? await image.fileDirectory.loadValue("Orientation") : 1;
+  const found: unknown = image.fileDirectory.hasTag("Orientation")
+    ? await image.fileDirectory.loadValue("Orientation")
+    : 1;
   return typeof found === "number" ? found : 1;
 }
 
@@ -23,7 +25,8 @@ function upright(canvas: OffscreenCanvas, orientation: number): OffscreenCanvas 
   const { width, height } = canvas;
   const transform = uprightTransform(orientation, width, height);
   if (!transform) return canvas;
-  const turned = orientation > 4 ? new OffscreenCanvas(height, width) : new OffscreenCanvas(width, height);
+  const turned =
+    orientation > 4 ? new OffscreenCanvas(height, width) : new OffscreenCanvas(width, height);
   const drawing = context(turned);
   drawing.setTransform(...transform);
   drawing.drawImage(canvas, 0, 0);
@@ -33,7 +36,11 @@ function upright(canvas: OffscreenCanvas, orientation: number): OffscreenCanvas 
 type Transform = [number, number, number, number, number, number];
 
 /** What TIFF's and EXIF's orientations 2 to 8 ask for, as a canvas takes it; null where nothing is turned. */
-export function uprightTransform(orientation: number, width: number, height: number): Transform | null {
+export function uprightTransform(
+  orientation: number,
+  width: number,
+  height: number,
+): Transform | null {
   const transforms: Partial<Record<number, Transform>> = {
     2: [-1, 0, 0, 1, width, 0],
     3: [-1, 0, 0, -1, width, height],
@@ -53,12 +60,17 @@ function depthOf(image: GeoTIFFImage): number {
   return directory.getValue("PhotometricInterpretation") === RGB ? image.getBitsPerSample() : 8;
 }
 
-export function toRgba(rgb: ArrayLike<number>, count: number, bits: number): Uint8ClampedArray<ArrayBuffer> {
+export function toRgba(
+  rgb: ArrayLike<number>,
+  count: number,
+  bits: number,
+): Uint8ClampedArray<ArrayBuffer> {
   const rgba = new Uint8ClampedArray(count * 4);
   const scale = 255 / (2 ** bits - 1);
   const samples = rgb.length / count;
   for (let at = 0; at < count; at += 1) {
-    for (let band = 0; band < 3; band += 1) rgba[at * 4 + band] = (rgb[at * samples + band] ?? 0) * scale;
+    for (let band = 0; band < 3; band += 1)
+      rgba[at * 4 + band] = (rgb[at * samples + band] ?? 0) * scale;
     rgba[at * 4 + 3] = 255;
   }
   return rgba;

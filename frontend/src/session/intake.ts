@@ -32,12 +32,23 @@ export function prepareAgain(ids: readonly string[]): void {
 
 function itemFor(file: Blob, name: string): Item {
   const review = { mark: null, note: "" };
-  return { id: newId(), file, name, phase: { is: "checking" }, explanation: "", review, losses: 0, resends: 0 };
+  return {
+    id: newId(),
+    file,
+    name,
+    phase: { is: "checking" },
+    explanation: "",
+    review,
+    losses: 0,
+    resends: 0,
+  };
 }
 
 /** Random, and not `randomUUID`, which a page served over plain HTTP from another machine has not. */
 function newId(): string {
-  return [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(16).padStart(8, "0")).join("");
+  return [...crypto.getRandomValues(new Uint32Array(4))]
+    .map((part) => part.toString(16).padStart(8, "0"))
+    .join("");
 }
 
 function work(): void {

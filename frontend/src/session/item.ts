@@ -76,5 +76,7 @@ export function canRetry({ phase }: Item): boolean {
 
 /** The waiting tiles in the order in which they are sent: one that was sent back does not hold up the rest. */
 export function waitingLine(items: readonly Item[]): Item[] {
-  return items.filter((item) => item.phase.is === "waiting").sort((one, other) => one.resends - other.resends);
+  return items
+    .filter((item) => item.phase.is === "waiting")
+    .sort((one, other) => one.resends - other.resends);
 }

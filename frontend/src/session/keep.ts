@@ -30,7 +30,10 @@ export async function restore(): Promise<void> {
     filed.add(item.id);
     return [{ ...item, resends: 0, file } satisfies Item];
   });
-  setState(({ items: added, selected }) => ({ items: [...items, ...added], selected: selected ?? items[0]?.id ?? null }));
+  setState(({ items: added, selected }) => ({
+    items: [...items, ...added],
+    selected: selected ?? items[0]?.id ?? null,
+  }));
   for (const item of items) await illustrate(item.id, item.file);
 }
 
@@ -77,8 +80,35 @@ async function write(): Promise<void> {
 
 /** What was under way when the tab closed is asked again. */
 function withoutFile(item: Item): Kept {
-  const { id, name, gate, verdict, explanation, answer, review, losses, resends, digest, exported } = item;
-  const always = { id, name, review, losses, resends, ...(gate && { gate }), ...(digest && { digest }), ...(exported && { exported }) };
+  const {
+    id,
+    name,
+    gate,
+    verdict,
+    explanation,
+    answer,
+    review,
+    losses,
+    resends,
+    digest,
+    exported,
+  } = item;
+  const always = {
+    id,
+    name,
+    review,
+    losses,
+    resends,
+    ...(gate && { gate }),
+    ...(digest && { digest }),
+    ...(exported && { exported }),
+  };
   if (isOpen(item)) return { ...always, phase: { is: "waiting" }, explanation: "" };
-  return { ...always, phase: item.phase, explanation, ...(verdict && { verdict }), ...(answer && { answer }) };
+  return {
+    ...always,
+    phase: item.phase,
+    explanation,
+    ...(verdict && { verdict }),
+    ...(answer && { answer }),
+  };
 }

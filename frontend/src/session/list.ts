@@ -6,7 +6,8 @@ import { hiddenWindows, isAgainstAdvice, isWarned, markOf } from "./trust";
 export type Sorting = "added" | "name" | "likeliest" | "unlikeliest";
 
 /** What the worklist can be narrowed to. A tile has one outcome, and any of the others. */
-export type Category = "all" | Outcome | Mark | "against_advice" | "warned" | "hidden_windows" | "duplicate";
+export type Category =
+  "all" | Outcome | Mark | "against_advice" | "warned" | "hidden_windows" | "duplicate";
 
 /** What of the worklist is shown, and in which order. Probabilities in [0, 1]. */
 export interface View {
@@ -22,8 +23,19 @@ export type Totals = Record<Category, number>;
 
 export function totals(items: readonly Item[]): Totals {
   const counts: Totals = {
-    "all": items.length, "yes": 0, "indeterminate": 0, "no": 0, "failed": 0, "open": 0,
-    "high-grade": 0, "low-grade": 0, "serrated": 0, "against_advice": 0, "warned": 0, "hidden_windows": 0, "duplicate": originals(items).size,
+    all: items.length,
+    yes: 0,
+    indeterminate: 0,
+    no: 0,
+    failed: 0,
+    open: 0,
+    "high-grade": 0,
+    "low-grade": 0,
+    serrated: 0,
+    against_advice: 0,
+    warned: 0,
+    hidden_windows: 0,
+    duplicate: originals(items).size,
   };
   for (const item of items) {
     const mark = markOf(item);
@@ -76,6 +88,7 @@ const LAST = -1;
 const ORDERS: Record<Sorting, (one: Item, other: Item) => number> = {
   added: () => 0,
   name: (one, other) => names.compare(one.name, other.name),
-  likeliest: (one, other) => (other.verdict?.probability ?? LAST) - (one.verdict?.probability ?? LAST),
+  likeliest: (one, other) =>
+    (other.verdict?.probability ?? LAST) - (one.verdict?.probability ?? LAST),
   unlikeliest: (one, other) => (one.verdict?.probability ?? 2) - (other.verdict?.probability ?? 2),
 };

@@ -23,7 +23,9 @@ vi.mock("../api/ask", () => ({
   ask: (picture: Blob, gate: "warn" | undefined, hearing: Hearing) => {
     const request: Sent = { picture, gate, hearing, stopped: false };
     sent.push(request);
-    return () => { request.stopped = true; };
+    return () => {
+      request.stopped = true;
+    };
   },
 }));
 vi.mock("./service", () => ({ heartbeat: vi.fn() }));
@@ -51,15 +53,21 @@ function last(): Sent {
   return request;
 }
 
-const end = (ending: Ending, request: Sent = last()): void => { request.hearing.ended(ending); };
-const answer = (request?: Sent): void => { end({ is: "answered", answer: prediction() }, request); };
+const end = (ending: Ending, request: Sent = last()): void => {
+  request.hearing.ended(ending);
+};
+const answer = (request?: Sent): void => {
+  end({ is: "answered", answer: prediction() }, request);
+};
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 });
   vi.mocked(heartbeat).mockClear();
   sent.length = 0;
 });
-afterEach(() => { vi.useRealTimers(); });
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 describe("one tile's way", () => {
   it("goes from the line to the service, its verdict, its explanation and its answer", () => {
@@ -94,7 +102,13 @@ describe("one tile's way", () => {
     end({ is: "refused", problem: problem(422, "image_not_assessable", { reasons }) });
     expect(phase("a")).toEqual({
       is: "failed",
-      trouble: { code: "image_not_assessable", title: "Title of image_not_assessable", detail: "Detail of image_not_assessable.", canRetry: false, reasons },
+      trouble: {
+        code: "image_not_assessable",
+        title: "Title of image_not_assessable",
+        detail: "Detail of image_not_assessable.",
+        canRetry: false,
+        reasons,
+      },
     });
     vi.advanceTimersByTime(3_600_000);
     expect(sent).toHaveLength(1);
@@ -103,7 +117,10 @@ describe("one tile's way", () => {
   it("is not sent again by itself where the service is broken, but a person may", () => {
     begin(tile("a"), tile("b"), tile("c"));
     end({ is: "refused", problem: problem(503, "model_unsound") }, sent[0]);
-    expect(phase("a")).toMatchObject({ is: "failed", trouble: { code: "model_unsound", canRetry: true } });
+    expect(phase("a")).toMatchObject({
+      is: "failed",
+      trouble: { code: "model_unsound", canRetry: true },
+    });
     expect(useSession.getState().pause).toBeNull();
     expect(phases()).toEqual(["failed", "uploading", "uploading"]);
     vi.advanceTimersByTime(3_600_000);
@@ -113,7 +130,10 @@ describe("one tile's way", () => {
   it("shows nothing of what something between answered", () => {
     begin(tile("a"));
     end({ is: "refused", problem: problem(502, "http_502", { detail: "", title: "" }) });
-    expect(phase("a")).toMatchObject({ is: "failed", trouble: { code: "http_502", canRetry: true } });
+    expect(phase("a")).toMatchObject({
+      is: "failed",
+      trouble: { code: "http_502", canRetry: true },
+    });
   });
 });
 
@@ -133,7 +153,13 @@ describe("the line", () => {
     ["wants a key", { locked: "Type your key." }],
     ["asked to wait", { pause: { until: 1, why: "Busy." } }],
   ])("stands while the service %s", (_, state) => {
-    setState({ ...useSession.getInitialState(), items: [tile("a")], health: READY, reach: "reached", ...state });
+    setState({
+      ...useSession.getInitialState(),
+      items: [tile("a")],
+      health: READY,
+      reach: "reached",
+      ...state,
+    });
     pump();
     expect(phases()).toEqual(["waiting"]);
     setState({ health: READY, reach: "reached", locked: null, pause: null });
@@ -169,7 +195,10 @@ describe("a passing failure", () => {
       end(passing);
       vi.advanceTimersByTime(60_000);
     }
-    expect(phase("a")).toMatchObject({ is: "failed", trouble: { code: "model_stalled", title: "Not answered after 9 tries", canRetry: true } });
+    expect(phase("a")).toMatchObject({
+      is: "failed",
+      trouble: { code: "model_stalled", title: "Not answered after 9 tries", canRetry: true },
+    });
     vi.advanceTimersByTime(3_600_000);
     expect(sent).toHaveLength(MAX_RESENDS + 1);
     retry("a");
@@ -247,7 +276,10 @@ describe("a lost connection", () => {
     begin(tile("a"));
     last().hearing.verdict(prediction({ verdict: "yes", probability: 0.9 }));
     end({ is: "lost" });
-    expect(phase("a")).toMatchObject({ is: "failed", trouble: { title: "The explanation did not arrive" } });
+    expect(phase("a")).toMatchObject({
+      is: "failed",
+      trouble: { title: "The explanation did not arrive" },
+    });
     expect(itemOf("a")?.verdict?.verdict).toBe("yes");
   });
 });
@@ -278,7 +310,13 @@ describe("a person", () => {
   });
 
   it("cancels all, and nothing is sent any more", () => {
-    begin(tile("a"), tile("b"), tile("c"), tile("d", { phase: { is: "done" } }), tile("e", { phase: { is: "checking" } }));
+    begin(
+      tile("a"),
+      tile("b"),
+      tile("c"),
+      tile("d", { phase: { is: "done" } }),
+      tile("e", { phase: { is: "checking" } }),
+    );
     cancelAll();
     expect(phases()).toEqual(["cancelled", "cancelled", "cancelled", "done", "cancelled"]);
     expect(sent.map((request) => request.stopped)).toEqual([true, true]);
@@ -300,16 +338,26 @@ describe("a person", () => {
     end({ is: "lost" });
     setState({ reach: "reached" });
     retry("a");
-    expect(itemOf("a")).toMatchObject({ phase: { is: "uploading" }, explanation: "", losses: 0, review: { mark: null, note: "glands" } });
+    expect(itemOf("a")).toMatchObject({
+      phase: { is: "uploading" },
+      explanation: "",
+      losses: 0,
+      review: { mark: null, note: "glands" },
+    });
     expect(itemOf("a")?.verdict).toBeUndefined();
     expect(itemOf("a")?.answer).toBeUndefined();
   });
 
   it("asks again about all that can end otherwise, and about no other", () => {
-    const failed = (code: string, canRetry: boolean): Partial<Item> => ({ phase: { is: "failed", trouble: { code, title: "", detail: "", canRetry } } });
+    const failed = (code: string, canRetry: boolean): Partial<Item> => ({
+      phase: { is: "failed", trouble: { code, title: "", detail: "", canRetry } },
+    });
     begin(
-      tile("a", failed("lost", true)), tile("b", failed("not_an_image", false)), tile("c", { phase: { is: "cancelled" } }),
-      tile("d", { phase: { is: "done" } }), tile("e", failed("model_unsound", true)),
+      tile("a", failed("lost", true)),
+      tile("b", failed("not_an_image", false)),
+      tile("c", { phase: { is: "cancelled" } }),
+      tile("d", { phase: { is: "done" } }),
+      tile("e", failed("model_unsound", true)),
     );
     retryAll();
     expect(phases()).toEqual(["uploading", "failed", "uploading", "done", "waiting"]);

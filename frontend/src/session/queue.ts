@@ -29,13 +29,23 @@ function send(item: Item): void {
   const { id } = item;
   change(id, { phase: { is: "uploading", share: 0 } });
   const stop = ask(item.file, item.gate, {
-    uploaded: (share) => { if (itemOf(id)?.phase.is === "uploading") change(id, { phase: { is: "uploading", share } }); },
-    sent: () => { change(id, { phase: { is: "looking", since: Date.now() } }); },
-    queued: (position) => {
-      change(id, { phase: position > 0 ? { is: "queued", position } : { is: "looking", since: Date.now() } });
+    uploaded: (share) => {
+      if (itemOf(id)?.phase.is === "uploading") change(id, { phase: { is: "uploading", share } });
     },
-    verdict: (verdict) => { change(id, { verdict, phase: { is: "explaining" } }); },
-    explanation: (text) => { change(id, { explanation: (itemOf(id)?.explanation ?? "") + text }); },
+    sent: () => {
+      change(id, { phase: { is: "looking", since: Date.now() } });
+    },
+    queued: (position) => {
+      change(id, {
+        phase: position > 0 ? { is: "queued", position } : { is: "looking", since: Date.now() },
+      });
+    },
+    verdict: (verdict) => {
+      change(id, { verdict, phase: { is: "explaining" } });
+    },
+    explanation: (text) => {
+      change(id, { explanation: (itemOf(id)?.explanation ?? "") + text });
+    },
     ended: (ending) => {
       stops.delete(id);
       settle(id, ending);
@@ -78,7 +88,9 @@ export function cancel(id: string): void {
 }
 
 export function cancelAll(): void {
-  const open = getState().items.filter(isOpen).map((item) => item.id);
+  const open = getState()
+    .items.filter(isOpen)
+    .map((item) => item.id);
   stop(open);
   for (const id of open) change(id, { phase: { is: "cancelled" } });
 }
@@ -94,14 +106,24 @@ export function retry(id: string, gate?: "warn"): void {
 
 /** Ask again about every tile that went without an answer for no fault of its own. */
 export function retryAll(): void {
-  setState(({ items }) => ({ items: items.map((item) => (canRetry(item) ? fresh(item, item.gate) : item)) }));
+  setState(({ items }) => ({
+    items: items.map((item) => (canRetry(item) ? fresh(item, item.gate) : item)),
+  }));
   pump();
 }
 
 /** A mark is about one answer: it does not pass to the next. */
 function fresh(item: Item, gate: "warn" | undefined): Item {
   const review = { note: item.review.note, mark: item.verdict ? null : item.review.mark };
-  const again: Item = { ...item, review, explanation: "", losses: 0, resends: 0, phase: { is: "waiting" }, ...(gate && { gate }) };
+  const again: Item = {
+    ...item,
+    review,
+    explanation: "",
+    losses: 0,
+    resends: 0,
+    phase: { is: "waiting" },
+    ...(gate && { gate }),
+  };
   delete again.verdict;
   delete again.answer;
   return again;

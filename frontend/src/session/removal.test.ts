@@ -15,13 +15,22 @@ vi.mock("../api/ask", () => ({
   ask: (_picture: Blob, _gate: "warn" | undefined, hearing: Hearing) => {
     const request = { hearing, stopped: false };
     sent.push(request);
-    return () => { request.stopped = true; };
+    return () => {
+      request.stopped = true;
+    };
   },
 }));
 vi.mock("./service", () => ({ heartbeat: vi.fn() }));
 vi.mock("../intake/preview", () => ({ draw: drawn }));
 
-const finished = (id: string): Item => tile(id, { phase: { is: "done" }, verdict: prediction(), answer: prediction(), drawable: null, thumbnail: `blob:${id}` });
+const finished = (id: string): Item =>
+  tile(id, {
+    phase: { is: "done" },
+    verdict: prediction(),
+    answer: prediction(),
+    drawable: null,
+    thumbnail: `blob:${id}`,
+  });
 const ids = (): string[] => useSession.getState().items.map((item) => item.id);
 const revoked = vi.fn();
 
@@ -30,9 +39,15 @@ beforeEach(() => {
   drawn.mockClear();
   revoked.mockClear();
   vi.stubGlobal("URL", { revokeObjectURL: revoked });
-  setState({ ...useSession.getInitialState(), health: { ready: true } as Health, reach: "reached" });
+  setState({
+    ...useSession.getInitialState(),
+    health: { ready: true } as Health,
+    reach: "reached",
+  });
 });
-afterEach(() => { vi.unstubAllGlobals(); });
+afterEach(() => {
+  vi.unstubAllGlobals();
+});
 
 describe("a removed tile", () => {
   it("comes back where it stood, with its answer, its mark and what is compared with it", () => {
@@ -75,9 +90,14 @@ describe("a removed tile", () => {
     setState({ items: [tile("a", { phase: { is: "checking" } })] });
     forget(["a"]);
     undoRemoval();
-    await vi.waitFor(() => { expect(itemOf("a")?.drawable).toBeNull(); });
+    await vi.waitFor(() => {
+      expect(itemOf("a")?.drawable).toBeNull();
+    });
     expect(drawn).toHaveBeenCalledOnce();
-    expect(itemOf("a")).toMatchObject({ phase: { is: "uploading" }, digest: "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb" });
+    expect(itemOf("a")).toMatchObject({
+      phase: { is: "uploading" },
+      digest: "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
+    });
   });
 
   it("is forgotten for good once others are removed, or the message is closed", () => {

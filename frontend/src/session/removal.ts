@@ -30,15 +30,25 @@ export function undoRemoval(): void {
   setState((session) => {
     const items = [...session.items];
     for (const { item, at } of back) items.splice(Math.min(at, items.length), 0, item);
-    return { items, selected: back[0]?.item.id ?? session.selected, pinned: session.pinned ?? removal.pinned, removal: null };
+    return {
+      items,
+      selected: back[0]?.item.id ?? session.selected,
+      pinned: session.pinned ?? removal.pinned,
+      removal: null,
+    };
   });
-  prepareAgain(back.filter(({ item }) => item.phase.is === "checking" || item.drawable === undefined).map(({ item }) => item.id));
+  prepareAgain(
+    back
+      .filter(({ item }) => item.phase.is === "checking" || item.drawable === undefined)
+      .map(({ item }) => item.id),
+  );
   pump();
 }
 
 /** The removed tiles are forgotten for good. */
 export function release(): void {
-  for (const { item } of getState().removal?.taken ?? []) if (item.thumbnail) URL.revokeObjectURL(item.thumbnail);
+  for (const { item } of getState().removal?.taken ?? [])
+    if (item.thumbnail) URL.revokeObjectURL(item.thumbnail);
   setState({ removal: null });
 }
 

@@ -10,11 +10,22 @@ export function mark(item: Item, wanted: NonNullable<Review["mark"]>): void {
   if (!unmarked && item.answer?.recorded) void record(item.id, item.answer.request_id, wanted);
 }
 
-async function record(id: string, request: string, wanted: NonNullable<Review["mark"]>): Promise<void> {
+async function record(
+  id: string,
+  request: string,
+  wanted: NonNullable<Review["mark"]>,
+): Promise<void> {
   tell(id, wanted, { is: "sending" });
   const ending = await sendReview(request, wanted === "agree");
   if (!ending) tell(id, wanted, { is: "kept" });
-  else tell(id, wanted, { is: "failed", why: ending.is === "refused" && ending.problem.detail ? ending.problem.detail : texts.review.lost });
+  else
+    tell(id, wanted, {
+      is: "failed",
+      why:
+        ending.is === "refused" && ending.problem.detail
+          ? ending.problem.detail
+          : texts.review.lost,
+    });
 }
 
 /** Unless it was marked otherwise in the meantime. */

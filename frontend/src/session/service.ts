@@ -11,7 +11,9 @@ let onChange: () => void = () => undefined;
 export function watch(changed: () => void): void {
   onChange = changed;
   window.addEventListener("online", heartbeat);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) heartbeat(); });
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) heartbeat();
+  });
   heartbeat();
 }
 

@@ -59,7 +59,9 @@ export function itemOf(id: string | null): Item | undefined {
 }
 
 export function change(id: string, change: Partial<Item>): void {
-  setState(({ items }) => ({ items: items.map((item) => (item.id === id ? { ...item, ...change } : item)) }));
+  setState(({ items }) => ({
+    items: items.map((item) => (item.id === id ? { ...item, ...change } : item)),
+  }));
 }
 
 export function select(id: string | null): void {

@@ -8,7 +8,11 @@ export const MAX_LOSSES = 2;
 /** Nor is one that is sent back again and again, whatever the service says of it. */
 export const MAX_RESENDS = 8;
 const MAX_BACKOFF_SECONDS = 60;
-const KEY_WANTED: ReadonlySet<string> = new Set(["credentials_missing", "key_rejected", "key_expired"]);
+const KEY_WANTED: ReadonlySet<string> = new Set([
+  "credentials_missing",
+  "key_rejected",
+  "key_expired",
+]);
 
 type Refusal = Extract<Ending, { is: "refused" }>;
 
@@ -24,7 +28,9 @@ export function transitionAt(item: Item, ending: Ending): Transition {
   switch (ending.is) {
     case "answered": {
       const { answer } = ending;
-      return { item: { answer, verdict: answer, explanation: answer.explanation, phase: { is: "done" } } };
+      return {
+        item: { answer, verdict: answer, explanation: answer.explanation, phase: { is: "done" } },
+      };
     }
     case "lost":
       return lost(item);
@@ -42,7 +48,8 @@ function refused(item: Item, { problem, retryAfter }: Refusal): Transition {
   if (retryAfter === undefined || item.verdict) return failed(troubleOf(problem));
   const why = sentenceOf(problem);
   const pause = { seconds: Math.max(retryAfter, backoff(item.resends)), why };
-  if (item.resends >= MAX_RESENDS) return { ...failed(texts.trouble.stillRefused(problem.code, why, item.resends + 1)), pause };
+  if (item.resends >= MAX_RESENDS)
+    return { ...failed(texts.trouble.stillRefused(problem.code, why, item.resends + 1)), pause };
   return { item: { resends: item.resends + 1, phase: { is: "waiting" } }, pause };
 }
 
@@ -52,9 +59,13 @@ function backoff(resends: number): number {
 
 function lost(item: Item): Transition {
   const losses = item.losses + 1;
-  if (!item.verdict && losses < MAX_LOSSES) return { item: { losses, phase: { is: "waiting" } }, connectionLost: true };
+  if (!item.verdict && losses < MAX_LOSSES)
+    return { item: { losses, phase: { is: "waiting" } }, connectionLost: true };
   const { explanationLost, lostTwice } = texts.trouble;
-  return { item: { losses, ...failed(item.verdict ? explanationLost : lostTwice).item }, connectionLost: true };
+  return {
+    item: { losses, ...failed(item.verdict ? explanationLost : lostTwice).item },
+    connectionLost: true,
+  };
 }
 
 function failed(trouble: Trouble): Transition {

@@ -22,5 +22,11 @@ export function sentenceOf(problem: Problem): string {
 
 /** The service's own faults can be mended meanwhile; what a picture was refused for stays with it. */
 function canChange({ status, retryable }: Problem): boolean {
-  return retryable || status >= SERVER_FAULT || status === TOO_SLOW || status === BUSY || NOT_LET_IN.has(status);
+  return (
+    retryable ||
+    status >= SERVER_FAULT ||
+    status === TOO_SLOW ||
+    status === BUSY ||
+    NOT_LET_IN.has(status)
+  );
 }

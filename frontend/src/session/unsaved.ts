@@ -32,7 +32,9 @@ function isAtRisk(): boolean {
 
 /** Ask before the tab closes or reloads, where that would lose what a reader wrote. */
 export function warnBeforeLoss(): void {
-  const ask = (event: BeforeUnloadEvent): void => { if (isAtRisk()) event.preventDefault(); };
+  const ask = (event: BeforeUnloadEvent): void => {
+    if (isAtRisk()) event.preventDefault();
+  };
   let listening = false;
   useSession.subscribe(({ items }) => {
     const wanted = items.some(({ review }) => review.mark !== null || review.note !== "");

@@ -1,6 +1,8 @@
 import type { Answer, Window } from "../api/types";
 
-export function countWindows(windows: readonly Window[]): Record<Answer, number> & { highest: number } {
+export function countWindows(
+  windows: readonly Window[],
+): Record<Answer, number> & { highest: number } {
   const counts = { yes: 0, indeterminate: 0, no: 0, highest: 0 };
   for (const { verdict, probability } of windows) {
     counts[verdict] += 1;

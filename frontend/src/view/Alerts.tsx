@@ -18,11 +18,25 @@ export function Alerts(): ReactElement {
   const reason = useSession((session) => session.health?.reason ?? "");
   return (
     <div className="pointer-events-none fixed inset-x-0 bottom-0 z-30 p-3">
-      <div role="status" className="flex flex-col items-center"><Removed /></div>
+      <div role="status" className="flex flex-col items-center">
+        <Removed />
+      </div>
       <div role="alert" className="flex flex-col items-center gap-2">
-        {notice && <Alert act={() => { setState({ notice: null }); }} icon="close" name={texts.action.close}>{notice}</Alert>}
+        {notice && (
+          <Alert
+            act={() => {
+              setState({ notice: null });
+            }}
+            icon="close"
+            name={texts.action.close}
+          >
+            {notice}
+          </Alert>
+        )}
         {state === "lost" && <Alert act={heartbeat}>{texts.service.lostDetail}</Alert>}
-        {state === "loading" && <Alert act={heartbeat}>{texts.service.loadingDetail(reason)}</Alert>}
+        {state === "loading" && (
+          <Alert act={heartbeat}>{texts.service.loadingDetail(reason)}</Alert>
+        )}
         {state === "ready" && pause && <Paused key={pause.until} {...pause} />}
         {state === "ready" && locked && <KeyForm why={locked} />}
       </div>
@@ -36,12 +50,19 @@ function Removed(): ReactElement | null {
   if (!removal) return null;
   return (
     <div className="pointer-events-auto mb-2 flex w-full max-w-md items-center gap-3 rounded-xl border border-edge bg-surface py-2 pl-4 pr-2 text-sm shadow-lg">
-      <p className="line-clamp-2 min-w-0 flex-1 wrap-anywhere">{texts.action.removed(removal.taken.map(({ item }) => item.name))}</p>
+      <p className="line-clamp-2 min-w-0 flex-1 wrap-anywhere">
+        {texts.action.removed(removal.taken.map(({ item }) => item.name))}
+      </p>
       <button type="button" className="button" onClick={undoRemoval}>
         <Icon name="undo" className="size-4" />
         {texts.action.undo}
       </button>
-      <button type="button" className="button button-icon" aria-label={texts.action.close} onClick={release}>
+      <button
+        type="button"
+        className="button button-icon"
+        aria-label={texts.action.close}
+        onClick={release}
+      >
         <Icon name="close" className="size-4" />
       </button>
     </div>
@@ -54,7 +75,11 @@ function Paused({ until, why }: { until: number; why: string }): ReactElement {
     setState({ pause: null });
     pump();
   };
-  return <Alert act={goOn}><span aria-live="off">{texts.service.paused(why, seconds)}</span></Alert>;
+  return (
+    <Alert act={goOn}>
+      <span aria-live="off">{texts.service.paused(why, seconds)}</span>
+    </Alert>
+  );
 }
 
 interface AlertProps {
@@ -64,7 +89,12 @@ interface AlertProps {
   children: ReactNode;
 }
 
-function Alert({ act, icon = "retry", name = texts.service.now, children }: AlertProps): ReactElement {
+function Alert({
+  act,
+  icon = "retry",
+  name = texts.service.now,
+  children,
+}: AlertProps): ReactElement {
   return (
     <div className="pointer-events-auto flex max-w-2xl flex-wrap items-center gap-x-4 gap-y-2 rounded-xl border border-unsure bg-unsure-soft px-4 py-3 text-sm shadow-lg sm:flex-nowrap">
       <Icon name="warning" className="size-6 text-unsure" />
@@ -80,8 +110,12 @@ function Alert({ act, icon = "retry", name = texts.service.now, children }: Aler
 function useSecondsTo(until: number): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
-    const timer = setInterval(() => { setNow(Date.now()); }, 500);
-    return () => { clearInterval(timer); };
+    const timer = setInterval(() => {
+      setNow(Date.now());
+    }, 500);
+    return () => {
+      clearInterval(timer);
+    };
   }, []);
   return Math.max(0, Math.ceil((until - now) / 1000));
 }

@@ -17,7 +17,12 @@ export function Announcer(): ReactElement {
       hidden && texts.verdict.hiddenWindows(hidden),
       isAgainstAdvice(item.verdict) && texts.verdict.againstAdvice,
     ].filter((said) => typeof said === "string");
-    return texts.worklist.answered(item.name, item.verdict.verdict, item.verdict.probability, further);
+    return texts.worklist.answered(
+      item.name,
+      item.verdict.verdict,
+      item.verdict.probability,
+      further,
+    );
   });
   const finished = useSession((session) => {
     if (session.items.length < 2 || someOpen(session)) return "";

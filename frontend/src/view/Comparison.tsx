@@ -7,7 +7,13 @@ import { Picture } from "./Picture";
 import { Result } from "./Result";
 
 /** Two tiles side by side, their views moving together where that is wanted. */
-export function Comparison({ reference, other }: { reference: Item; other: Item | undefined }): ReactElement {
+export function Comparison({
+  reference,
+  other,
+}: {
+  reference: Item;
+  other: Item | undefined;
+}): ReactElement {
   const [link] = useState(() => new Link());
   const [linked, setLinked] = useState(true);
   const together = (value: boolean): void => {
@@ -17,12 +23,23 @@ export function Comparison({ reference, other }: { reference: Item; other: Item 
   return (
     <div className="relative flex flex-1 flex-col lg:min-h-0 lg:overflow-y-auto">
       <label className="flex items-center gap-2 border-b border-line px-4 py-2 text-sm">
-        <input type="checkbox" className="size-4 accent-accent" checked={linked} onChange={(event) => { together(event.target.checked); }} />
+        <input
+          type="checkbox"
+          className="size-4 accent-accent"
+          checked={linked}
+          onChange={(event) => {
+            together(event.target.checked);
+          }}
+        />
         {texts.compare.link}
       </label>
       <div className="grid flex-1 grid-cols-2 divide-x divide-line">
         <Side title={texts.compare.reference} item={reference} link={link} />
-        {other ? <Side title="" item={other} link={link} /> : <p className="p-6 text-center text-quiet">{texts.compare.choose}</p>}
+        {other ? (
+          <Side title="" item={other} link={link} />
+        ) : (
+          <p className="p-6 text-center text-quiet">{texts.compare.choose}</p>
+        )}
       </div>
     </div>
   );
@@ -35,8 +52,12 @@ function Side({ title, item, link }: { title: string; item: Item; link: Link }):
         {title && <span className="font-normal text-quiet">{title} </span>}
         <span title={item.name}>{item.name}</span>
       </p>
-      <div className="h-[30vh] sm:h-[40vh]"><Picture item={item} link={link} /></div>
-      <div className="p-2 sm:p-3"><Result item={item} /></div>
+      <div className="h-[30vh] sm:h-[40vh]">
+        <Picture item={item} link={link} />
+      </div>
+      <div className="p-2 sm:p-3">
+        <Result item={item} />
+      </div>
     </section>
   );
 }

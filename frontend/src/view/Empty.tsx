@@ -8,13 +8,23 @@ import { KeepSwitch } from "./KeepSwitch";
 
 export function Empty(): ReactElement {
   return (
-    <main className="relative flex flex-1 flex-col items-center justify-center gap-8 p-4 py-8 lg:overflow-y-auto" id="result" tabIndex={-1}>
+    <main
+      className="relative flex flex-1 flex-col items-center justify-center gap-8 p-4 py-8 lg:overflow-y-auto"
+      id="result"
+      tabIndex={-1}
+    >
       <div className="w-full max-w-4xl rounded-2xl border-2 border-dashed border-edge bg-surface px-6 py-10 text-center sm:py-14">
         <Icon name="upload" className="mx-auto mb-4 size-10 text-accent" />
         <h2 className="text-2xl font-semibold">{texts.intake.invite}</h2>
         <p className="mt-1 text-quiet">{texts.intake.how}</p>
         <div className="mt-6 flex flex-wrap justify-center gap-3">
-          <button type="button" className="button button-main min-h-11 px-5 text-base" onClick={() => { choose("files"); }}>
+          <button
+            type="button"
+            className="button button-main min-h-11 px-5 text-base"
+            onClick={() => {
+              choose("files");
+            }}
+          >
             {texts.intake.choose}
           </button>
           <OtherWays />
@@ -30,7 +40,9 @@ export function Empty(): ReactElement {
             </li>
           ))}
         </ul>
-        <div className="mt-6 border-t border-line pt-4"><KeepSwitch /></div>
+        <div className="mt-6 border-t border-line pt-4">
+          <KeepSwitch />
+        </div>
       </section>
     </main>
   );
@@ -39,12 +51,24 @@ export function Empty(): ReactElement {
 function OtherWays(): ReactElement {
   const touch = useTouch();
   return touch ? (
-    <button type="button" className="button min-h-11 px-5 text-base" onClick={() => { choose("camera"); }}>
+    <button
+      type="button"
+      className="button min-h-11 px-5 text-base"
+      onClick={() => {
+        choose("camera");
+      }}
+    >
       <Icon name="camera" />
       {texts.intake.photograph}
     </button>
   ) : (
-    <button type="button" className="button min-h-11 px-5 text-base" onClick={() => { choose("folder"); }}>
+    <button
+      type="button"
+      className="button min-h-11 px-5 text-base"
+      onClick={() => {
+        choose("folder");
+      }}
+    >
       <Icon name="folder" />
       {texts.intake.folder}
     </button>

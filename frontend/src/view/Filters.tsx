@@ -4,7 +4,21 @@ import { type Category, type Sorting, totals, type View } from "../session/list"
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 
-const CHIPS: readonly Category[] = ["all", "yes", "indeterminate", "no", "high-grade", "low-grade", "serrated", "hidden_windows", "against_advice", "warned", "duplicate", "failed", "open"];
+const CHIPS: readonly Category[] = [
+  "all",
+  "yes",
+  "indeterminate",
+  "no",
+  "high-grade",
+  "low-grade",
+  "serrated",
+  "hidden_windows",
+  "against_advice",
+  "warned",
+  "duplicate",
+  "failed",
+  "open",
+];
 const SORTINGS = Object.keys(texts.worklist.sortings) as Sorting[];
 
 function see(change: Partial<View>): void {
@@ -18,13 +32,22 @@ export function Filters(): ReactElement {
   return (
     <>
       <div className="mt-3 flex flex-wrap gap-1.5">
-        {CHIPS.filter((chip) => chip === "all" || chip === view.category || counts[chip] > 0).map((chip) => (
-          <button key={chip} type="button" className="button min-h-7 rounded-full px-2.5 text-xs" aria-pressed={view.category === chip}
-            onClick={() => { see({ category: chip }); }}>
-            {texts.worklist.filters[chip]}
-            <span className="tabular-nums opacity-80">{counts[chip]}</span>
-          </button>
-        ))}
+        {CHIPS.filter((chip) => chip === "all" || chip === view.category || counts[chip] > 0).map(
+          (chip) => (
+            <button
+              key={chip}
+              type="button"
+              className="button min-h-7 rounded-full px-2.5 text-xs"
+              aria-pressed={view.category === chip}
+              onClick={() => {
+                see({ category: chip });
+              }}
+            >
+              {texts.worklist.filters[chip]}
+              <span className="tabular-nums opacity-80">{counts[chip]}</span>
+            </button>
+          ),
+        )}
       </div>
       {items.length > 1 && <Ordering view={view} />}
     </>
@@ -36,27 +59,67 @@ function Ordering({ view }: { view: View }): ReactElement {
     <div className="mt-3 flex flex-wrap items-end gap-x-4 gap-y-2 text-xs text-quiet">
       <label className="grid gap-1">
         {texts.worklist.sort}
-        <select className="field min-h-8" value={view.sorting} onChange={(event) => { see({ sorting: event.target.value as Sorting }); }}>
-          {SORTINGS.map((sorting) => <option key={sorting} value={sorting}>{texts.worklist.sortings[sorting]}</option>)}
+        <select
+          className="field min-h-8"
+          value={view.sorting}
+          onChange={(event) => {
+            see({ sorting: event.target.value as Sorting });
+          }}
+        >
+          {SORTINGS.map((sorting) => (
+            <option key={sorting} value={sorting}>
+              {texts.worklist.sortings[sorting]}
+            </option>
+          ))}
         </select>
       </label>
       <fieldset>
         <legend className="mb-1">{texts.worklist.range}</legend>
         <div className="flex items-center gap-1.5">
-          <Bound name={texts.worklist.least} share={view.least} bounded={(least) => { see({ least }); }} />
+          <Bound
+            name={texts.worklist.least}
+            share={view.least}
+            bounded={(least) => {
+              see({ least });
+            }}
+          />
           <span aria-hidden="true">{texts.worklist.most}</span>
-          <Bound name={texts.worklist.most} share={view.most} bounded={(most) => { see({ most }); }} />
+          <Bound
+            name={texts.worklist.most}
+            share={view.most}
+            bounded={(most) => {
+              see({ most });
+            }}
+          />
         </div>
       </fieldset>
     </div>
   );
 }
 
-function Bound({ name, share, bounded }: { name: string; share: number; bounded: (share: number) => void }): ReactElement {
+function Bound({
+  name,
+  share,
+  bounded,
+}: {
+  name: string;
+  share: number;
+  bounded: (share: number) => void;
+}): ReactElement {
   const id = useId();
   return (
-    <input id={id} type="number" min={0} max={100} step={1} aria-label={name} className="field min-h-8 w-16 tabular-nums"
+    <input
+      id={id}
+      type="number"
+      min={0}
+      max={100}
+      step={1}
+      aria-label={name}
+      className="field min-h-8 w-16 tabular-nums"
       value={Math.round(share * 100)}
-      onChange={(event) => { bounded(Math.min(1, Math.max(0, event.target.valueAsNumber / 100 || 0))); }} />
+      onChange={(event) => {
+        bounded(Math.min(1, Math.max(0, event.target.valueAsNumber / 100 || 0)));
+      }}
+    />
   );
 }

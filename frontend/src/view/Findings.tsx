@@ -22,8 +22,14 @@ export function Findings({ findings, rule }: Props): ReactElement | null {
               <span className="min-w-0 break-words">{name}</span>
               <span className="tabular-nums text-quiet">{percent(probability)}</span>
             </span>
-            <span className="mt-1 block h-1.5 overflow-hidden rounded-full bg-sunken" aria-hidden="true">
-              <span className="block h-full rounded-full bg-accent" style={{ width: `${probability * 100}%` }} />
+            <span
+              className="mt-1 block h-1.5 overflow-hidden rounded-full bg-sunken"
+              aria-hidden="true"
+            >
+              <span
+                className="block h-full rounded-full bg-accent"
+                style={{ width: `${probability * 100}%` }}
+              />
             </span>
           </li>
         ))}

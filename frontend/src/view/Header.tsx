@@ -10,7 +10,9 @@ import { applyTheme, theme, THEMES, type Theme } from "./theme";
 export function Header(): ReactElement {
   return (
     <header className="border-b border-line bg-surface">
-      <a href="#result" className="button absolute left-2 top-2 z-50 not-focus:sr-only">{texts.skip}</a>
+      <a href="#result" className="button absolute left-2 top-2 z-50 not-focus:sr-only">
+        {texts.skip}
+      </a>
       <div className="flex h-14 items-center gap-3 px-4">
         <Logo />
         <div className="min-w-0 flex-1">
@@ -21,7 +23,9 @@ export function Header(): ReactElement {
         <Appearance />
         <HelpDialog />
       </div>
-      <p className="border-t border-line bg-accent-soft px-4 py-1 text-center text-xs text-ink sm:text-sm">{texts.notice}</p>
+      <p className="border-t border-line bg-accent-soft px-4 py-1 text-center text-xs text-ink sm:text-sm">
+        {texts.notice}
+      </p>
     </header>
   );
 }
@@ -35,14 +39,27 @@ function Appearance(): ReactElement {
   };
   return (
     <>
-      <button type="button" className="button button-icon" aria-label={texts.theme.title} title={texts.theme.title}
-        onClick={() => dialog.current?.showModal()}>
+      <button
+        type="button"
+        className="button button-icon"
+        aria-label={texts.theme.title}
+        title={texts.theme.title}
+        onClick={() => dialog.current?.showModal()}
+      >
         <Icon name="theme" />
       </button>
       <Dialog ref={dialog} title={texts.theme.title}>
         <div className="flex flex-wrap gap-2">
           {THEMES.map((value) => (
-            <button key={value} type="button" className="button" aria-pressed={chosen === value} onClick={() => { pick(value); }}>
+            <button
+              key={value}
+              type="button"
+              className="button"
+              aria-pressed={chosen === value}
+              onClick={() => {
+                pick(value);
+              }}
+            >
               {texts.theme[value]}
             </button>
           ))}

@@ -11,11 +11,20 @@ export function KeepSwitch(): ReactElement {
   return (
     <div className="text-sm">
       <label className="inline-flex min-h-6 items-center gap-2 font-medium">
-        <input type="checkbox" className="size-4 accent-accent" checked={keep} aria-describedby={meaning}
-          onChange={(event) => { keepOrNot(event.target.checked); }} />
+        <input
+          type="checkbox"
+          className="size-4 accent-accent"
+          checked={keep}
+          aria-describedby={meaning}
+          onChange={(event) => {
+            keepOrNot(event.target.checked);
+          }}
+        />
         {texts.keep.label}
       </label>
-      <p id={meaning} className="text-quiet">{keep ? texts.keep.yes : texts.keep.no}</p>
+      <p id={meaning} className="text-quiet">
+        {keep ? texts.keep.yes : texts.keep.no}
+      </p>
     </div>
   );
 }

@@ -13,7 +13,10 @@ export function KeyForm({ why }: { why: string }): ReactElement {
     setTyped("");
   };
   return (
-    <form onSubmit={submit} className="pointer-events-auto flex max-w-2xl flex-wrap items-center gap-x-4 gap-y-2 rounded-xl border border-unsure bg-unsure-soft px-4 py-3 text-sm shadow-lg">
+    <form
+      onSubmit={submit}
+      className="pointer-events-auto flex max-w-2xl flex-wrap items-center gap-x-4 gap-y-2 rounded-xl border border-unsure bg-unsure-soft px-4 py-3 text-sm shadow-lg"
+    >
       <Icon name="warning" className="size-6 text-unsure" />
       <p className="min-w-0 flex-1 basis-52">{why}</p>
       <label className="flex items-center gap-2">
@@ -24,7 +27,9 @@ export function KeyForm({ why }: { why: string }): ReactElement {
           required
           className="field"
           value={typed}
-          onChange={(event) => { setTyped(event.target.value); }}
+          onChange={(event) => {
+            setTyped(event.target.value);
+          }}
         />
       </label>
       <button className="button button-main">{texts.key.use}</button>

@@ -20,7 +20,13 @@ export class Mishap extends Component<{ children: ReactNode }, { failed: boolean
         <h1 className="text-xl font-semibold">{texts.mishap.title}</h1>
         <p>{texts.mishap.detail}</p>
         <p>
-          <button type="button" className="button button-main" onClick={() => { this.setState({ failed: false }); }}>
+          <button
+            type="button"
+            className="button button-main"
+            onClick={() => {
+              this.setState({ failed: false });
+            }}
+          >
             {texts.mishap.again}
           </button>
         </p>

@@ -1,4 +1,12 @@
-import { type ComponentType, createElement, type ReactElement, useEffect, useMemo, useRef, useState } from "react";
+import {
+  type ComponentType,
+  createElement,
+  type ReactElement,
+  useEffect,
+  useMemo,
+  useRef,
+  useState,
+} from "react";
 
 import type { Item } from "../session/item";
 import { texts } from "../texts";
@@ -17,7 +25,14 @@ export function Picture({ item, link }: { item: Item; link?: Link }): ReactEleme
   }
   const mpp = item.verdict?.tile.mpp ?? null;
   return Viewer ? (
-    createElement(Viewer, { key: item.id, picture: item.drawable, name: item.name, mpp, ...(link && { link }), ...(windowed && { windowed }) })
+    createElement(Viewer, {
+      key: item.id,
+      picture: item.drawable,
+      name: item.name,
+      mpp,
+      ...(link && { link }),
+      ...(windowed && { windowed }),
+    })
   ) : (
     <Bare key={item.id} picture={item.drawable} name={item.name} />
   );
@@ -27,7 +42,10 @@ export function Picture({ item, link }: { item: Item; link?: Link }): ReactEleme
 function useWindowed({ verdict }: Item): WindowedPicture | undefined {
   const windows = verdict?.windows;
   const { width = 0, height = 0 } = verdict?.tile ?? {};
-  return useMemo(() => (windows && windows.length > 0 && width > 0 ? { windows, width, height } : undefined), [windows, width, height]);
+  return useMemo(
+    () => (windows && windows.length > 0 && width > 0 ? { windows, width, height } : undefined),
+    [windows, width, height],
+  );
 }
 
 function blankFor({ phase, drawable }: Item): "loading" | "none" | "cannotDraw" {
@@ -55,11 +73,21 @@ function Bare({ picture, name }: { picture: Blob; name: string }): ReactElement 
   useEffect(() => {
     const url = URL.createObjectURL(picture);
     if (image.current) image.current.src = url;
-    return () => { URL.revokeObjectURL(url); };
+    return () => {
+      URL.revokeObjectURL(url);
+    };
   }, [picture]);
-  return <div className="h-full bg-sunken"><img ref={image} alt={name} className="size-full object-contain" /></div>;
+  return (
+    <div className="h-full bg-sunken">
+      <img ref={image} alt={name} className="size-full object-contain" />
+    </div>
+  );
 }
 
 function Blank({ children }: { children: string }): ReactElement {
-  return <div className="grid h-full place-items-center bg-sunken p-6 text-center text-sm text-quiet">{children}</div>;
+  return (
+    <div className="grid h-full place-items-center bg-sunken p-6 text-center text-sm text-quiet">
+      {children}
+    </div>
+  );
 }

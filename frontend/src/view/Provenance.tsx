@@ -5,7 +5,13 @@ import { texts } from "../texts";
 import { Facts } from "./Facts";
 import { factsOf } from "./origins";
 
-export function Provenance({ verdict, answer }: { verdict: Verdict; answer: Prediction | undefined }): ReactElement {
+export function Provenance({
+  verdict,
+  answer,
+}: {
+  verdict: Verdict;
+  answer: Prediction | undefined;
+}): ReactElement {
   return (
     <section className="border-t border-line pt-4">
       <h3 className="heading mb-2">{texts.provenance.title}</h3>

@@ -24,8 +24,12 @@ export function Reader(): ReactElement | null {
         <Comparison reference={pinned} other={item.id === pinned.id ? undefined : item} />
       ) : (
         <div className="relative grid flex-1 content-start lg:min-h-0 lg:overflow-y-auto wide:grid-cols-[minmax(0,1fr)_26rem] wide:content-stretch wide:overflow-hidden">
-          <div className="h-[min(60vh,110vw)] min-h-64 lg:h-[45vh] wide:h-auto"><Picture item={item} /></div>
-          <div className="relative p-4 wide:overflow-y-auto wide:border-l wide:border-line"><Result item={item} /></div>
+          <div className="h-[min(60vh,110vw)] min-h-64 lg:h-[45vh] wide:h-auto">
+            <Picture item={item} />
+          </div>
+          <div className="relative p-4 wide:overflow-y-auto wide:border-l wide:border-line">
+            <Result item={item} />
+          </div>
         </div>
       )}
     </div>
@@ -36,22 +40,54 @@ function Bar({ item, pinned }: { item: Item; pinned: boolean }): ReactElement {
   const { action } = texts;
   return (
     <div className="flex flex-wrap items-center gap-2 border-b border-line bg-surface p-3">
-      <button type="button" className="button lg:hidden" onClick={() => { setState({ reading: false }); }}>
+      <button
+        type="button"
+        className="button lg:hidden"
+        onClick={() => {
+          setState({ reading: false });
+        }}
+      >
         <Icon name="back" className="size-4" />
         {action.back}
       </button>
       <Steps selected={item.id} />
-      <h2 className="order-last line-clamp-2 min-w-0 flex-1 basis-full text-sm font-semibold wrap-anywhere sm:order-none sm:basis-48" title={item.name}>{item.name}</h2>
+      <h2
+        className="order-last line-clamp-2 min-w-0 flex-1 basis-full text-sm font-semibold wrap-anywhere sm:order-none sm:basis-48"
+        title={item.name}
+      >
+        {item.name}
+      </h2>
       <span className="flex flex-wrap gap-2">
-        <button type="button" className="button button-icon w-auto px-2.5" aria-pressed={pinned} disabled={!item.verdict && !pinned} onClick={() => { togglePin(item.id); }}>
+        <button
+          type="button"
+          className="button button-icon w-auto px-2.5"
+          aria-pressed={pinned}
+          disabled={!item.verdict && !pinned}
+          onClick={() => {
+            togglePin(item.id);
+          }}
+        >
           <Icon name="compare" className="size-4" />
           <span className="max-md:sr-only">{pinned ? action.stopComparing : action.compare}</span>
         </button>
-        <button type="button" className="button button-icon w-auto px-2.5" disabled={!item.verdict} onClick={() => void report(item)}>
+        <button
+          type="button"
+          className="button button-icon w-auto px-2.5"
+          disabled={!item.verdict}
+          onClick={() => void report(item)}
+        >
           <Icon name="report" className="size-4" />
           <span className="max-md:sr-only">{action.report}</span>
         </button>
-        <button type="button" className="button button-icon" aria-label={action.of(action.remove, item.name)} title={action.remove} onClick={() => { forget([item.id]); }}>
+        <button
+          type="button"
+          className="button button-icon"
+          aria-label={action.of(action.remove, item.name)}
+          title={action.remove}
+          onClick={() => {
+            forget([item.id]);
+          }}
+        >
           <Icon name="trash" className="size-4" />
         </button>
       </span>
@@ -67,10 +103,28 @@ function Steps({ selected }: { selected: string }): ReactElement {
   const { previous, next } = texts.action;
   return (
     <span className="flex">
-      <button type="button" className="button button-icon rounded-r-none" aria-label={previous} title={previous} disabled={at === 0} onClick={() => { step(-1); }}>
+      <button
+        type="button"
+        className="button button-icon rounded-r-none"
+        aria-label={previous}
+        title={previous}
+        disabled={at === 0}
+        onClick={() => {
+          step(-1);
+        }}
+      >
         <Icon name="back" className="size-4" />
       </button>
-      <button type="button" className="button button-icon -ml-px rounded-l-none" aria-label={next} title={next} disabled={at === rows.length - 1} onClick={() => { step(1); }}>
+      <button
+        type="button"
+        className="button button-icon -ml-px rounded-l-none"
+        aria-label={next}
+        title={next}
+        disabled={at === rows.length - 1}
+        onClick={() => {
+          step(1);
+        }}
+      >
         <Icon name="next" className="size-4" />
       </button>
     </span>

@@ -16,7 +16,15 @@ export function Reading({ item }: { item: Item }): ReactElement {
       <h3 className="heading mb-2">{texts.review.title}</h3>
       <div className="flex flex-wrap gap-2">
         {MARKS.map((name) => (
-          <button key={name} type="button" className="button flex-1" aria-pressed={review.mark === name} onClick={() => { mark(item, name); }}>
+          <button
+            key={name}
+            type="button"
+            className="button flex-1"
+            aria-pressed={review.mark === name}
+            onClick={() => {
+              mark(item, name);
+            }}
+          >
             <Icon name={name} className="size-4" />
             {texts.review[name]}
           </button>
@@ -25,8 +33,16 @@ export function Reading({ item }: { item: Item }): ReactElement {
       {item.answer?.recorded && <Log item={item} />}
       <label className="mt-2 block text-sm">
         <span className="sr-only">{texts.review.note}</span>
-        <textarea data-note={item.id} rows={2} className="field w-full" placeholder={texts.review.placeholder} value={review.note}
-          onChange={(event) => { change(item.id, { review: { ...review, note: event.target.value } }); }} />
+        <textarea
+          data-note={item.id}
+          rows={2}
+          className="field w-full"
+          placeholder={texts.review.placeholder}
+          value={review.note}
+          onChange={(event) => {
+            change(item.id, { review: { ...review, note: event.target.value } });
+          }}
+        />
       </label>
     </section>
   );
@@ -39,7 +55,15 @@ function Log({ item }: { item: Item }): ReactElement {
     <p role="status" className="mt-2 text-sm text-quiet">
       {log?.is === "failed" ? log.why : texts.review.log[log?.is ?? "none"]}
       {log?.is === "failed" && (
-        <button type="button" className="button ml-2" onClick={() => { recordAgain(item); }}>{texts.action.retry}</button>
+        <button
+          type="button"
+          className="button ml-2"
+          onClick={() => {
+            recordAgain(item);
+          }}
+        >
+          {texts.action.retry}
+        </button>
       )}
     </p>
   );

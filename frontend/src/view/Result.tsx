@@ -23,12 +23,20 @@ export function Result({ item }: { item: Item }): ReactElement {
       {phase.is === "failed" && <Failed item={item} trouble={phase.trouble} />}
       {phase.is === "cancelled" && <Cancelled item={item} />}
       <Duplicate item={item} />
-      {verdict ? <Answered key={item.id} item={{ ...item, verdict }} /> : phase.is !== "failed" && phase.is !== "cancelled" && <Awaited item={item} />}
+      {verdict ? (
+        <Answered key={item.id} item={{ ...item, verdict }} />
+      ) : (
+        phase.is !== "failed" && phase.is !== "cancelled" && <Awaited item={item} />
+      )}
     </div>
   );
 }
 
-function Answered({ item }: { item: Item & { verdict: NonNullable<Item["verdict"]> } }): ReactElement {
+function Answered({
+  item,
+}: {
+  item: Item & { verdict: NonNullable<Item["verdict"]> };
+}): ReactElement {
   const { verdict } = item;
   return (
     <>
@@ -36,10 +44,17 @@ function Answered({ item }: { item: Item & { verdict: NonNullable<Item["verdict"
       <section className="min-h-20">
         <h3 className="heading mb-1">{texts.verdict.explanation}</h3>
         <p aria-busy={item.phase.is === "explaining"}>
-          {item.explanation || (item.phase.is === "explaining" && <span className="text-quiet">{texts.phase.explaining}</span>)}
+          {item.explanation ||
+            (item.phase.is === "explaining" && (
+              <span className="text-quiet">{texts.phase.explaining}</span>
+            ))}
         </p>
       </section>
-      <Warnings title={texts.verdict.gate} warnings={verdict.gate?.warnings} after={texts.verdict.gateAsked} />
+      <Warnings
+        title={texts.verdict.gate}
+        warnings={verdict.gate?.warnings}
+        after={texts.verdict.gateAsked}
+      />
       <Warnings title={texts.verdict.warnings} warnings={verdict.warnings} />
       <Windows windows={verdict.windows ?? []} />
       <Findings findings={verdict.findings} rule={verdict.headline_rule ?? null} />
@@ -49,7 +64,15 @@ function Answered({ item }: { item: Item & { verdict: NonNullable<Item["verdict"
   );
 }
 
-function Warnings({ title, warnings = [], after }: { title: string; warnings: GateReason[] | undefined; after?: string }): ReactElement | null {
+function Warnings({
+  title,
+  warnings = [],
+  after,
+}: {
+  title: string;
+  warnings: GateReason[] | undefined;
+  after?: string;
+}): ReactElement | null {
   if (warnings.length === 0) return null;
   return (
     <section className="rounded-lg bg-unsure-soft p-3 text-sm">
@@ -66,7 +89,9 @@ function Warnings({ title, warnings = [], after }: { title: string; warnings: Ga
 function Sentences({ reasons }: { reasons: GateReason[] }): ReactElement {
   return (
     <ul className="mt-1 grid list-disc gap-1 pl-5">
-      {reasons.map((reason) => <li key={reason.code}>{reason.sentence}</li>)}
+      {reasons.map((reason) => (
+        <li key={reason.code}>{reason.sentence}</li>
+      ))}
     </ul>
   );
 }
@@ -79,10 +104,24 @@ function Failed({ item, trouble }: { item: Item; trouble: Trouble }): ReactEleme
         <Icon name="failed" className="mt-0.5 size-6 text-quiet" />
         {trouble.title}
       </h3>
-      <div className="mt-2">{gate && trouble.reasons ? <Sentences reasons={trouble.reasons} /> : <p>{trouble.detail}</p>}</div>
+      <div className="mt-2">
+        {gate && trouble.reasons ? (
+          <Sentences reasons={trouble.reasons} />
+        ) : (
+          <p>{trouble.detail}</p>
+        )}
+      </div>
       <div className="mt-4 flex flex-wrap gap-2 empty:hidden">
         {gate && item.gate !== "warn" && (
-          <button type="button" className="button" onClick={() => { retry(item.id, "warn"); }}>{texts.action.warn}</button>
+          <button
+            type="button"
+            className="button"
+            onClick={() => {
+              retry(item.id, "warn");
+            }}
+          >
+            {texts.action.warn}
+          </button>
         )}
         {canRetry(item) && <Retry item={item} />}
       </div>
@@ -92,7 +131,13 @@ function Failed({ item, trouble }: { item: Item; trouble: Trouble }): ReactEleme
 
 function Retry({ item }: { item: Item }): ReactElement {
   return (
-    <button type="button" className="button" onClick={() => { retry(item.id, item.gate); }}>
+    <button
+      type="button"
+      className="button"
+      onClick={() => {
+        retry(item.id, item.gate);
+      }}
+    >
       <Icon name="retry" className="size-4" />
       {texts.action.retry}
     </button>
@@ -115,7 +160,9 @@ function Cancelled({ item }: { item: Item }): ReactElement {
   return (
     <section className="rounded-xl border border-line bg-surface p-4">
       <h3 className="text-lg font-semibold">{texts.phase.cancelled}</h3>
-      <p className="mt-1 mb-4">{item.verdict ? texts.phase.cancelledLate : texts.phase.cancelledMeans}</p>
+      <p className="mt-1 mb-4">
+        {item.verdict ? texts.phase.cancelledLate : texts.phase.cancelledMeans}
+      </p>
       <Retry item={item} />
     </section>
   );
@@ -126,7 +173,11 @@ function Awaited({ item }: { item: Item }): ReactElement {
     <section className="rounded-xl border border-line bg-surface p-4" aria-busy="true">
       <h3 className="flex items-center gap-2 text-lg font-semibold">
         <Icon name="open" className="size-6 text-quiet" />
-        {item.phase.is === "looking" ? <Looking since={item.phase.since} /> : <Happening item={item} />}
+        {item.phase.is === "looking" ? (
+          <Looking since={item.phase.since} />
+        ) : (
+          <Happening item={item} />
+        )}
       </h3>
       <p className="mt-2 text-quiet">{texts.phase.wait}</p>
     </section>
@@ -136,9 +187,17 @@ function Awaited({ item }: { item: Item }): ReactElement {
 function Looking({ since }: { since: number }): ReactElement {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
-    const timer = setInterval(() => { setNow(Date.now()); }, 1000);
-    return () => { clearInterval(timer); };
+    const timer = setInterval(() => {
+      setNow(Date.now());
+    }, 1000);
+    return () => {
+      clearInterval(timer);
+    };
   }, []);
   const passed = now - since;
-  return <span className="tabular-nums">{passed < 2000 ? texts.phase.looking : texts.phase.lookingFor(Math.floor(passed / 1000))}</span>;
+  return (
+    <span className="tabular-nums">
+      {passed < 2000 ? texts.phase.looking : texts.phase.lookingFor(Math.floor(passed / 1000))}
+    </span>
+  );
 }

@@ -19,19 +19,39 @@ interface Props {
   reachable: boolean;
 }
 
-export const Row = memo(function Row({ item, selected, pinned, duplicate, reachable }: Props): ReactElement {
+export const Row = memo(function Row({
+  item,
+  selected,
+  pinned,
+  duplicate,
+  reachable,
+}: Props): ReactElement {
   const lit = selected ? "bg-accent-soft" : "hover:bg-sunken";
   return (
-    <li data-row={item.id} className={`flex items-center rounded-lg [content-visibility:auto] [contain-intrinsic-size:auto_3.5rem] ${lit}`}>
-      <button type="button" tabIndex={reachable ? 0 : -1} aria-current={selected} onClick={() => { select(item.id); }}
-        className="flex min-h-14 min-w-0 flex-1 items-center gap-3 rounded-lg p-1.5 text-left">
+    <li
+      data-row={item.id}
+      className={`flex items-center rounded-lg [content-visibility:auto] [contain-intrinsic-size:auto_3.5rem] ${lit}`}
+    >
+      <button
+        type="button"
+        tabIndex={reachable ? 0 : -1}
+        aria-current={selected}
+        onClick={() => {
+          select(item.id);
+        }}
+        className="flex min-h-14 min-w-0 flex-1 items-center gap-3 rounded-lg p-1.5 text-left"
+      >
         <Thumbnail item={item} />
         <span className="min-w-0 flex-1">
-          <span className="block truncate text-sm font-medium" title={item.name}>{item.name}</span>
+          <span className="block truncate text-sm font-medium" title={item.name}>
+            {item.name}
+          </span>
           <span className="flex min-h-5 flex-wrap items-center gap-x-1.5 text-xs text-quiet">
             <Standing item={item} />
             <Marks item={item} duplicate={duplicate} />
-            {item.review.mark && <span className="truncate">· {texts.worklist.marked[item.review.mark]}</span>}
+            {item.review.mark && (
+              <span className="truncate">· {texts.worklist.marked[item.review.mark]}</span>
+            )}
             {pinned && <Icon name="compare" className="size-4 text-accent" />}
           </span>
         </span>
@@ -44,7 +64,11 @@ export const Row = memo(function Row({ item, selected, pinned, duplicate, reacha
 function Thumbnail({ item }: { item: Item }): ReactElement {
   return (
     <span className="grid size-12 shrink-0 place-items-center overflow-hidden rounded-md bg-sunken text-quiet">
-      {item.thumbnail ? <img src={item.thumbnail} alt="" className="size-full object-cover" /> : <Icon name={item.phase.is === "failed" ? "failed" : "open"} />}
+      {item.thumbnail ? (
+        <img src={item.thumbnail} alt="" className="size-full object-cover" />
+      ) : (
+        <Icon name={item.phase.is === "failed" ? "failed" : "open"} />
+      )}
     </span>
   );
 }
@@ -69,7 +93,10 @@ function Standing({ item }: { item: Item }): ReactElement {
 }
 
 export function Happening({ item: { id, phase } }: { item: Item }): ReactElement {
-  const stopped = useSession((session) => session.reach === "lost" || session.pause !== null || session.health?.ready === false);
+  const stopped = useSession(
+    (session) =>
+      session.reach === "lost" || session.pause !== null || session.health?.ready === false,
+  );
   const line = useSession(() => (phase.is === "waiting" ? place(id) : 0));
   switch (phase.is) {
     case "waiting":
@@ -91,8 +118,17 @@ function Act({ item, reachable }: { item: Item; reachable: boolean }): ReactElem
   if (!open && !canRetry(item)) return null;
   const name = open ? texts.action.cancel : texts.action.retry;
   return (
-    <button type="button" tabIndex={reachable ? 0 : -1} className="button button-icon mr-1.5 border-transparent bg-transparent" title={name}
-      aria-label={texts.action.of(name, item.name)} onClick={() => { if (open) cancel(item.id); else retry(item.id, item.gate); }}>
+    <button
+      type="button"
+      tabIndex={reachable ? 0 : -1}
+      className="button button-icon mr-1.5 border-transparent bg-transparent"
+      title={name}
+      aria-label={texts.action.of(name, item.name)}
+      onClick={() => {
+        if (open) cancel(item.id);
+        else retry(item.id, item.gate);
+      }}
+    >
       <Icon name={open ? "close" : "retry"} className="size-4" />
     </button>
   );

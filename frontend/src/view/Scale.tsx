@@ -15,15 +15,25 @@ const share = (of: number): string => `${of * 100}%`;
 export function Scale({ probability, thresholds: { lower, upper } }: Props): ReactElement {
   const { zones, scale } = texts.verdict;
   return (
-    <div role="img" aria-label={scale(probability, lower, upper)} className="mt-2 text-xs tabular-nums">
+    <div
+      role="img"
+      aria-label={scale(probability, lower, upper)}
+      className="mt-2 text-xs tabular-nums"
+    >
       <div className="relative pt-3">
-        <div className="absolute top-0 size-0 -translate-x-1/2 border-x-6 border-t-8 border-x-transparent border-t-ink" style={{ left: share(probability) }} />
+        <div
+          className="absolute top-0 size-0 -translate-x-1/2 border-x-6 border-t-8 border-x-transparent border-t-ink"
+          style={{ left: share(probability) }}
+        />
         <div className="flex h-4 gap-0.5 overflow-hidden rounded">
           <Zone width={lower} className="bg-no" />
           {lower < upper && <Zone width={upper - lower} className="bg-unsure" />}
           <Zone width={1 - upper} className="bg-yes" />
         </div>
-        <div className="absolute bottom-0 h-5 w-0.5 -translate-x-1/2 bg-ink outline-1 outline-surface" style={{ left: share(probability) }} />
+        <div
+          className="absolute bottom-0 h-5 w-0.5 -translate-x-1/2 bg-ink outline-1 outline-surface"
+          style={{ left: share(probability) }}
+        />
       </div>
       <div className="relative mt-1 h-4">
         {lower < upper && <Tick at={lower} />}
@@ -43,9 +53,17 @@ function Zone({ width, className }: { width: number; className: string }): React
 }
 
 function Tick({ at }: { at: number }): ReactElement {
-  return <span className="absolute -translate-x-1/2" style={{ left: share(at) }}>{percent(at)}</span>;
+  return (
+    <span className="absolute -translate-x-1/2" style={{ left: share(at) }}>
+      {percent(at)}
+    </span>
+  );
 }
 
 function Label({ width, children }: { width: number; children: string }): ReactElement {
-  return <span className="truncate text-center" style={{ width: share(width) }}>{children}</span>;
+  return (
+    <span className="truncate text-center" style={{ width: share(width) }}>
+      {children}
+    </span>
+  );
 }

@@ -30,11 +30,18 @@ export function ServiceStatus(): ReactElement {
   const { title } = texts.service;
   return (
     <>
-      <button type="button" className="button min-w-0" title={title} onClick={() => dialog.current?.showModal()}>
+      <button
+        type="button"
+        className="button min-w-0"
+        title={title}
+        onClick={() => dialog.current?.showModal()}
+      >
         <span className={`size-2.5 shrink-0 rounded-full ${DOTS[state]}`} />
         <span className="sr-only">{title}: </span>
         <span>{texts.service[state]}</span>
-        <span className="hidden max-w-[40ch] truncate font-normal text-quiet md:inline">{shortly(health)}</span>
+        <span className="hidden max-w-[40ch] truncate font-normal text-quiet md:inline">
+          {shortly(health)}
+        </span>
       </button>
       <Dialog ref={dialog} title={title}>
         <p className="mb-3 flex items-center gap-2 font-medium">
@@ -49,7 +56,9 @@ export function ServiceStatus(): ReactElement {
 }
 
 function shortly(health: Health | null): string {
-  return health?.model ? `${health.model.id} · ${health.model.device.toUpperCase()}` : (health?.engine ?? "");
+  return health?.model
+    ? `${health.model.id} · ${health.model.device.toUpperCase()}`
+    : (health?.engine ?? "");
 }
 
 function About({ health }: { health: Health }): ReactElement {
@@ -67,7 +76,9 @@ function About({ health }: { health: Health }): ReactElement {
           [service.warnings, health.warnings.join(" ")],
         ]}
       />
-      <p className="mt-3 text-sm text-quiet">{texts.intake.limits(limits.formats, limits.max_bytes, limits.max_pixels)}</p>
+      <p className="mt-3 text-sm text-quiet">
+        {texts.intake.limits(limits.formats, limits.max_bytes, limits.max_pixels)}
+      </p>
     </>
   );
 }

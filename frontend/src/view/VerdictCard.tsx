@@ -10,15 +10,20 @@ import { groundOf, TONES } from "./tones";
 
 /** The verdict in words, colour and shape, and where its probability lies. */
 export function VerdictCard({ verdict }: { verdict: Verdict }): ReactElement {
-  const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because } = texts.verdict;
+  const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because } =
+    texts.verdict;
   const second = verdict.second_answer;
   const hidden = hiddenWindows(verdict);
   const trusted = isCalibrated(verdict);
   return (
     <section className={`rounded-xl p-4 ${groundOf(verdict)}`}>
       {isAgainstAdvice(verdict) && <Caution>{texts.verdict.againstAdvice}</Caution>}
-      {verdict.warnings?.map(({ code }) => <Caution key={code}>{texts.verdict.warned[code] ?? texts.verdict.warnedOtherwise}</Caution>)}
-      <h3 className={`flex items-center gap-2.5 text-2xl font-semibold ${TONES[verdict.verdict].text}`}>
+      {verdict.warnings?.map(({ code }) => (
+        <Caution key={code}>{texts.verdict.warned[code] ?? texts.verdict.warnedOtherwise}</Caution>
+      ))}
+      <h3
+        className={`flex items-center gap-2.5 text-2xl font-semibold ${TONES[verdict.verdict].text}`}
+      >
         <Icon name={verdict.verdict} className="size-8" />
         {words[verdict.verdict]}
       </h3>
@@ -27,7 +32,9 @@ export function VerdictCard({ verdict }: { verdict: Verdict }): ReactElement {
       {hidden && <HiddenWindows {...hidden} />}
       {second && <Second answer={second} />}
       <p className="mt-4 flex flex-wrap items-baseline justify-between gap-x-3 text-sm">
-        <span>{probability} ({trusted ? calibrated : uncalibrated})</span>
+        <span>
+          {probability} ({trusted ? calibrated : uncalibrated})
+        </span>
         <strong className="text-lg tabular-nums">{percent(verdict.probability)}</strong>
       </p>
       <Scale probability={verdict.probability} thresholds={verdict.model.thresholds} />
@@ -58,7 +65,12 @@ function HiddenWindows(windows: { yes: number; of: number }): ReactElement {
 function Second({ answer }: { answer: SecondAnswer }): ReactElement {
   const { second, words, likely, calibrated, uncalibrated } = texts.verdict;
   const figures = `${second}: ${words[answer.verdict]}, ${percent(answer.probability)} (${answer.calibrated ? calibrated : uncalibrated})`;
-  if (!answer.mark) return <p className="mt-3 text-sm">{answer.sentence} {figures}.</p>;
+  if (!answer.mark)
+    return (
+      <p className="mt-3 text-sm">
+        {answer.sentence} {figures}.
+      </p>
+    );
   return (
     <div className="mt-3 rounded-lg border-2 border-precursor bg-surface p-3">
       <h4 className="flex items-center gap-2 text-lg/6 font-semibold text-precursor">

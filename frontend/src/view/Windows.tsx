@@ -22,7 +22,9 @@ export function Windows({ windows }: { windows: readonly Window[] }): ReactEleme
           {ranked.map(({ x, y, width, height, probability, verdict }) => (
             <li key={`${x},${y}`} className="flex flex-wrap items-center justify-between gap-x-3">
               <span className="tabular-nums">{texts.windows.one(x, y, width, height)}</span>
-              <span className={`flex items-center gap-1 font-semibold tabular-nums ${TONES[verdict].text}`}>
+              <span
+                className={`flex items-center gap-1 font-semibold tabular-nums ${TONES[verdict].text}`}
+              >
                 <Icon name={verdict} className="size-4" />
                 {texts.verdict.words[verdict]} {percent(probability)}
               </span>

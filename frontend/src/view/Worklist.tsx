@@ -27,9 +27,19 @@ export function Worklist(): ReactElement {
         <Filters />
       </div>
       {rows.length === 0 && <NothingFits />}
-      <ol className="relative min-h-0 flex-1 p-2 lg:overflow-y-auto" aria-label={texts.worklist.title}>
+      <ol
+        className="relative min-h-0 flex-1 p-2 lg:overflow-y-auto"
+        aria-label={texts.worklist.title}
+      >
         {rows.map((item) => (
-          <Row key={item.id} item={item} selected={item.id === selected} pinned={item.id === pinned} duplicate={duplicates.has(item.id)} reachable={item.id === reachable} />
+          <Row
+            key={item.id}
+            item={item}
+            selected={item.id === selected}
+            pinned={item.id === pinned}
+            duplicate={duplicates.has(item.id)}
+            reachable={item.id === reachable}
+          />
         ))}
       </ol>
       <WorklistFoot />
@@ -41,7 +51,15 @@ function NothingFits(): ReactElement {
   return (
     <div className="flex flex-col items-center gap-3 p-8 text-sm text-quiet">
       <p>{texts.worklist.nothingFits}</p>
-      <button type="button" className="button" onClick={() => { setState({ view: EVERYTHING }); }}>{texts.worklist.showAll}</button>
+      <button
+        type="button"
+        className="button"
+        onClick={() => {
+          setState({ view: EVERYTHING });
+        }}
+      >
+        {texts.worklist.showAll}
+      </button>
     </div>
   );
 }
@@ -54,18 +72,41 @@ function Progress(): ReactElement {
   return (
     <>
       <div className="flex min-h-9 items-center gap-2">
-        <h2 className="min-w-0 flex-1 text-sm font-medium tabular-nums">{texts.worklist.progress(all - open, all)}</h2>
-        {open > 0 && <button type="button" className="button" onClick={cancelAll}>{texts.worklist.cancelAll}</button>}
-        {open === 0 && again > 1 && <button type="button" className="button" onClick={retryAll}>{texts.worklist.retryAll}</button>}
-        <button type="button" className="button" onClick={() => { choose("files"); }}>
+        <h2 className="min-w-0 flex-1 text-sm font-medium tabular-nums">
+          {texts.worklist.progress(all - open, all)}
+        </h2>
+        {open > 0 && (
+          <button type="button" className="button" onClick={cancelAll}>
+            {texts.worklist.cancelAll}
+          </button>
+        )}
+        {open === 0 && again > 1 && (
+          <button type="button" className="button" onClick={retryAll}>
+            {texts.worklist.retryAll}
+          </button>
+        )}
+        <button
+          type="button"
+          className="button"
+          onClick={() => {
+            choose("files");
+          }}
+        >
           <Icon name="add" className="size-4" />
           {texts.intake.more}
         </button>
       </div>
       <div className="mt-2 h-1 overflow-hidden rounded-full bg-sunken" aria-hidden="true">
-        <div className="h-full bg-accent motion-safe:transition-[width]" style={{ width: `${(100 * (all - open)) / all}%` }} />
+        <div
+          className="h-full bg-accent motion-safe:transition-[width]"
+          style={{ width: `${(100 * (all - open)) / all}%` }}
+        />
       </div>
-      {leftOut > 0 && <p role="status" className="mt-2 text-xs text-quiet">{texts.intake.leftOut(leftOut)}</p>}
+      {leftOut > 0 && (
+        <p role="status" className="mt-2 text-xs text-quiet">
+          {texts.intake.leftOut(leftOut)}
+        </p>
+      )}
     </>
   );
 }

@@ -21,10 +21,22 @@ export function WorklistFoot(): ReactElement {
     <footer className="border-t border-line bg-surface p-3">
       <div className="mb-3 flex flex-wrap items-center gap-2">
         <span className="text-xs text-quiet">{texts.worklist.exportAs}</span>
-        <button type="button" className="button min-h-8" onClick={() => { exportAs("csv"); }}>
+        <button
+          type="button"
+          className="button min-h-8"
+          onClick={() => {
+            exportAs("csv");
+          }}
+        >
           {texts.worklist.csv}
         </button>
-        <button type="button" className="button min-h-8" onClick={() => { exportAs("json"); }}>
+        <button
+          type="button"
+          className="button min-h-8"
+          onClick={() => {
+            exportAs("json");
+          }}
+        >
           {texts.worklist.json}
         </button>
         <span className="flex-1" />
@@ -52,8 +64,12 @@ function ClearAll(): ReactElement {
         <p>{texts.worklist.clearSure(count)}</p>
         <p className="mt-1 text-sm text-quiet">{texts.worklist.clearMeans}</p>
         <div className="mt-4 flex justify-end gap-2">
-          <button type="button" className="button" onClick={() => dialog.current?.close()}>{texts.worklist.clearNo}</button>
-          <button type="button" className="button button-main" onClick={clear}>{texts.worklist.clearYes}</button>
+          <button type="button" className="button" onClick={() => dialog.current?.close()}>
+            {texts.worklist.clearNo}
+          </button>
+          <button type="button" className="button button-main" onClick={clear}>
+            {texts.worklist.clearYes}
+          </button>
         </div>
       </Dialog>
     </>

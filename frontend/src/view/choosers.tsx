@@ -1,4 +1,10 @@
-import { type ChangeEvent, type InputHTMLAttributes, type ReactElement, useEffect, useState } from "react";
+import {
+  type ChangeEvent,
+  type InputHTMLAttributes,
+  type ReactElement,
+  useEffect,
+  useState,
+} from "react";
 
 import { chosen } from "../intake/found";
 import { take } from "../session/intake";
@@ -6,7 +12,10 @@ import { take } from "../session/intake";
 type Kind = "files" | "folder" | "camera";
 
 const ACCEPTED = "image/png,image/jpeg,image/tiff,image/webp,image/bmp,.tif,.tiff";
-const ATTRIBUTES: Record<Kind, InputHTMLAttributes<HTMLInputElement> & { webkitdirectory?: string }> = {
+const ATTRIBUTES: Record<
+  Kind,
+  InputHTMLAttributes<HTMLInputElement> & { webkitdirectory?: string }
+> = {
   files: { accept: ACCEPTED, multiple: true },
   folder: { webkitdirectory: "" },
   camera: { accept: "image/jpeg,image/png", capture: "environment" },
@@ -25,7 +34,14 @@ export function Choosers(): ReactElement {
   return (
     <div hidden>
       {(Object.keys(ATTRIBUTES) as Kind[]).map((kind) => (
-        <input key={kind} id={`choose-${kind}`} type="file" aria-label={kind} onChange={taken} {...ATTRIBUTES[kind]} />
+        <input
+          key={kind}
+          id={`choose-${kind}`}
+          type="file"
+          aria-label={kind}
+          onChange={taken}
+          {...ATTRIBUTES[kind]}
+        />
       ))}
     </div>
   );
@@ -36,9 +52,13 @@ export function useTouch(): boolean {
   const [touch, setTouch] = useState(() => matchMedia("(pointer: coarse)").matches);
   useEffect(() => {
     const query = matchMedia("(pointer: coarse)");
-    const changed = (): void => { setTouch(query.matches); };
+    const changed = (): void => {
+      setTouch(query.matches);
+    };
     query.addEventListener("change", changed);
-    return () => { query.removeEventListener("change", changed); };
+    return () => {
+      query.removeEventListener("change", changed);
+    };
   }, []);
   return touch;
 }

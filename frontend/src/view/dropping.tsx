@@ -13,21 +13,30 @@ export function useDropping(): boolean {
       if (transfer?.types.includes("Files")) void carried(transfer).then(take);
     };
     const stop = new AbortController();
-    const on = <Name extends keyof WindowEventMap>(name: Name, heard: (event: WindowEventMap[Name]) => void): void => {
+    const on = <Name extends keyof WindowEventMap>(
+      name: Name,
+      heard: (event: WindowEventMap[Name]) => void,
+    ): void => {
       window.addEventListener(name, heard, { signal: stop.signal });
     };
     on("dragover", (event) => {
       event.preventDefault();
       setDropping(event.dataTransfer?.types.includes("Files") ?? false);
     });
-    on("dragleave", (event) => { if (event.relatedTarget === null) setDropping(false); });
+    on("dragleave", (event) => {
+      if (event.relatedTarget === null) setDropping(false);
+    });
     on("drop", (event) => {
       event.preventDefault();
       setDropping(false);
       give(event.dataTransfer);
     });
-    on("paste", (event) => { give(event.clipboardData); });
-    return () => { stop.abort(); };
+    on("paste", (event) => {
+      give(event.clipboardData);
+    });
+    return () => {
+      stop.abort();
+    };
   }, []);
   return dropping;
 }

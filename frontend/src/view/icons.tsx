@@ -4,12 +4,14 @@ import type { ReactElement } from "react";
 const PATHS = {
   yes: "M12 3.5 21 20H3zM12 10v4.5M12 17.2v.1",
   no: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM8 12h8",
-  indeterminate: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM9.6 9.4a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.2 1-1.2 1.8M12 16.6v.1",
+  indeterminate:
+    "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM9.6 9.4a2.5 2.5 0 1 1 3.6 2.3c-.8.4-1.2 1-1.2 1.8M12 16.6v.1",
   failed: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM6 6l12 12",
   open: "M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18zM12 7v5l3 2",
   upload: "M12 16V4M7 9l5-5 5 5M4 16v3a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-3",
   folder: "M3 6a1 1 0 0 1 1-1h5l2 2h9a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1z",
-  camera: "M4 8h3l1.5-3h7L17 8h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z",
+  camera:
+    "M4 8h3l1.5-3h7L17 8h3a1 1 0 0 1 1 1v9a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V9a1 1 0 0 1 1-1zM12 16.5a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7z",
   add: "M12 5v14M5 12h14",
   minus: "M5 12h14",
   close: "M6 6l12 12M18 6 6 18",
@@ -35,10 +37,26 @@ const PATHS = {
 export type IconName = keyof typeof PATHS;
 
 /** 20 pixels wide, unless a class says otherwise: a drawing without a size fills what it stands in. */
-export function Icon({ name, className = "" }: { name: IconName; className?: string }): ReactElement {
+export function Icon({
+  name,
+  className = "",
+}: {
+  name: IconName;
+  className?: string;
+}): ReactElement {
   return (
-    <svg viewBox="0 0 24 24" width="20" height="20" className={`${className} shrink-0`} fill="none" stroke="currentColor" strokeWidth="1.8"
-      strokeLinecap="round" strokeLinejoin="round" aria-hidden="true">
+    <svg
+      viewBox="0 0 24 24"
+      width="20"
+      height="20"
+      className={`${className} shrink-0`}
+      fill="none"
+      stroke="currentColor"
+      strokeWidth="1.8"
+      strokeLinecap="round"
+      strokeLinejoin="round"
+      aria-hidden="true"
+    >
       <path d={PATHS[name]} />
     </svg>
   );

@@ -12,22 +12,54 @@ import { HELP } from "./Help";
 import { singleKeys } from "./shortcuts";
 
 const KEYS: Record<string, (item: Item | undefined) => void> = {
-  j: () => { step(1); },
-  k: () => { step(-1); },
-  ArrowDown: () => { step(1); },
-  ArrowUp: () => { step(-1); },
-  o: () => { choose("files"); },
-  a: (item) => { if (item) mark(item, "agree"); },
-  d: (item) => { if (item) mark(item, "disagree"); },
-  n: (item) => { if (item) document.querySelector<HTMLElement>(`[data-note="${CSS.escape(item.id)}"]`)?.focus(); },
-  c: (item) => { if (item) togglePin(item.id); },
-  r: (item) => { if (item && canRetry(item)) retry(item.id, item.gate); },
-  p: (item) => { if (item) void report(item); },
-  f: () => { document.getElementById("full-screen")?.click(); },
-  w: () => { setState(({ windowsShown }) => ({ windowsShown: !windowsShown })); },
-  Delete: (item) => { if (item) drop(item); },
-  "?": () => { document.getElementById(HELP)?.click(); },
-  Escape: () => { setState({ reading: false }); },
+  j: () => {
+    step(1);
+  },
+  k: () => {
+    step(-1);
+  },
+  ArrowDown: () => {
+    step(1);
+  },
+  ArrowUp: () => {
+    step(-1);
+  },
+  o: () => {
+    choose("files");
+  },
+  a: (item) => {
+    if (item) mark(item, "agree");
+  },
+  d: (item) => {
+    if (item) mark(item, "disagree");
+  },
+  n: (item) => {
+    if (item) document.querySelector<HTMLElement>(`[data-note="${CSS.escape(item.id)}"]`)?.focus();
+  },
+  c: (item) => {
+    if (item) togglePin(item.id);
+  },
+  r: (item) => {
+    if (item && canRetry(item)) retry(item.id, item.gate);
+  },
+  p: (item) => {
+    if (item) void report(item);
+  },
+  f: () => {
+    document.getElementById("full-screen")?.click();
+  },
+  w: () => {
+    setState(({ windowsShown }) => ({ windowsShown: !windowsShown }));
+  },
+  Delete: (item) => {
+    if (item) drop(item);
+  },
+  "?": () => {
+    document.getElementById(HELP)?.click();
+  },
+  Escape: () => {
+    setState({ reading: false });
+  },
 };
 
 /** Shortcuts, where no field, dialog or viewer wants the key itself. */
@@ -45,7 +77,9 @@ export function useKeyboard(): void {
       action(itemOf(getState().selected));
     };
     window.addEventListener("keydown", pressed);
-    return () => { window.removeEventListener("keydown", pressed); };
+    return () => {
+      window.removeEventListener("keydown", pressed);
+    };
   }, []);
 }
 

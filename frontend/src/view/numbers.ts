@@ -18,7 +18,9 @@ export function ordinal(place: number): string {
 }
 
 export function megabytes(bytes: number): string {
-  return bytes < 100_000 ? `${plain.format(bytes / 1000)}${SPACE}kB` : `${plain.format(bytes / 1e6)}${SPACE}MB`;
+  return bytes < 100_000
+    ? `${plain.format(bytes / 1000)}${SPACE}kB`
+    : `${plain.format(bytes / 1e6)}${SPACE}MB`;
 }
 
 export function megapixels(pixels: number): string {

@@ -9,7 +9,10 @@ export function factsOf(verdict: Verdict, answer: Prediction | undefined): [stri
   const scale = tile.mpp === null ? provenance.noScale : provenance.mpp(tile.mpp);
   return [
     ...factsOfModel(verdict.model),
-    [provenance.time, times?.total === undefined ? "" : duration(times.total) + provenance.stages(times.score)],
+    [
+      provenance.time,
+      times?.total === undefined ? "" : duration(times.total) + provenance.stages(times.score),
+    ],
     [provenance.tile, provenance.pixels(tile.width, tile.height) + scale],
     [provenance.request, verdict.request_id],
   ];

@@ -26,18 +26,40 @@ export function Viewer({ picture, name, mpp, link, windowed }: ViewerProps): Rea
   const frame = useRef<HTMLDivElement>(null);
   const { place, viewer, magnification } = useOpenSeadragon(picture, name, link);
   useWindows(viewer, picture, windowed);
-  const zoom = (by: number): void => { viewer.current?.viewport.zoomBy(by).applyConstraints(); };
+  const zoom = (by: number): void => {
+    viewer.current?.viewport.zoomBy(by).applyConstraints();
+  };
   return (
     <div ref={frame} data-viewer className="relative h-full bg-sunken">
       <div ref={place} className="absolute inset-0 isolate" />
       <div className="absolute right-2 top-2 flex flex-col gap-1.5">
-        <Control icon="add" name={texts.viewer.zoomIn} act={() => { zoom(STEP); }} />
-        <Control icon="minus" name={texts.viewer.zoomOut} act={() => { zoom(1 / STEP); }} />
-        <Control icon="home" name={texts.viewer.home} act={() => { viewer.current?.viewport.goHome(); }} />
+        <Control
+          icon="add"
+          name={texts.viewer.zoomIn}
+          act={() => {
+            zoom(STEP);
+          }}
+        />
+        <Control
+          icon="minus"
+          name={texts.viewer.zoomOut}
+          act={() => {
+            zoom(1 / STEP);
+          }}
+        />
+        <Control
+          icon="home"
+          name={texts.viewer.home}
+          act={() => {
+            viewer.current?.viewport.goHome();
+          }}
+        />
         <FullScreen frame={frame} />
         {windowed && <WindowsToggle />}
       </div>
-      {mpp !== null && magnification > 0 && <ScaleBar {...scaleBar(mpp / magnification, BAR_ROOM)} />}
+      {mpp !== null && magnification > 0 && (
+        <ScaleBar {...scaleBar(mpp / magnification, BAR_ROOM)} />
+      )}
     </div>
   );
 }
@@ -65,7 +87,11 @@ function useOpenSeadragon(picture: Blob, name: string, link: Link | undefined) {
   return { place, viewer, magnification };
 }
 
-function useWindows(viewer: React.RefObject<OpenSeadragon.Viewer | null>, picture: Blob, windowed: WindowedPicture | undefined): void {
+function useWindows(
+  viewer: React.RefObject<OpenSeadragon.Viewer | null>,
+  picture: Blob,
+  windowed: WindowedPicture | undefined,
+): void {
   const visible = useSession((session) => session.windowsShown);
   useEffect(() => {
     if (!viewer.current || !windowed || !visible) return undefined;
@@ -76,8 +102,16 @@ function useWindows(viewer: React.RefObject<OpenSeadragon.Viewer | null>, pictur
 function WindowsToggle(): ReactElement {
   const visible = useSession((session) => session.windowsShown);
   return (
-    <button type="button" className="button button-icon shadow-sm" aria-pressed={visible} aria-label={texts.windows.show} title={texts.windows.show}
-      onClick={() => { setState({ windowsShown: !visible }); }}>
+    <button
+      type="button"
+      className="button button-icon shadow-sm"
+      aria-pressed={visible}
+      aria-label={texts.windows.show}
+      title={texts.windows.show}
+      onClick={() => {
+        setState({ windowsShown: !visible });
+      }}
+    >
       <Icon name="windows" className="size-4" />
     </button>
   );
@@ -115,9 +149,26 @@ function open(element: HTMLElement, url: string, name: string): OpenSeadragon.Vi
   return viewer;
 }
 
-function Control({ icon, name, act, id }: { icon: IconName; name: string; act: () => void; id?: string }): ReactElement {
+function Control({
+  icon,
+  name,
+  act,
+  id,
+}: {
+  icon: IconName;
+  name: string;
+  act: () => void;
+  id?: string;
+}): ReactElement {
   return (
-    <button type="button" id={id} className="button button-icon shadow-sm" aria-label={name} title={name} onClick={act}>
+    <button
+      type="button"
+      id={id}
+      className="button button-icon shadow-sm"
+      aria-label={name}
+      title={name}
+      onClick={act}
+    >
       <Icon name={icon} className="size-4" />
     </button>
   );

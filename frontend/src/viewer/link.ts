@@ -9,9 +9,15 @@ export class Link {
   /** Returns how to leave. */
   join(viewer: Viewer): () => void {
     this.viewers.add(viewer);
-    viewer.addHandler("zoom", () => { this.lead(viewer); });
-    viewer.addHandler("pan", () => { this.lead(viewer); });
-    return () => { this.viewers.delete(viewer); };
+    viewer.addHandler("zoom", () => {
+      this.lead(viewer);
+    });
+    viewer.addHandler("pan", () => {
+      this.lead(viewer);
+    });
+    return () => {
+      this.viewers.delete(viewer);
+    };
   }
 
   together(on: boolean): void {

@@ -18,9 +18,19 @@ export function drawWindows(viewer: OpenSeadragon.Viewer, picture: WindowedPictu
     const { x: width, y: height } = item.getContentSize();
     picture.windows.forEach((window, at) => {
       const { left, top, right, bottom } = sharesOf(window, picture);
-      const rectangle = new OpenSeadragon.Rect(left * width, top * height, (right - left) * width, (bottom - top) * height);
+      const rectangle = new OpenSeadragon.Rect(
+        left * width,
+        top * height,
+        (right - left) * width,
+        (bottom - top) * height,
+      );
       const element = elements[at];
-      if (element) viewer.addOverlay({ element, location: item.imageToViewportRectangle(rectangle), checkResize: false });
+      if (element)
+        viewer.addOverlay({
+          element,
+          location: item.imageToViewportRectangle(rectangle),
+          checkResize: false,
+        });
     });
   };
   if (viewer.isOpen()) place();
@@ -32,8 +42,16 @@ export function drawWindows(viewer: OpenSeadragon.Viewer, picture: WindowedPictu
 }
 
 /** Edges as shares of the picture: a browser may draw it at another size than the service read. */
-export function sharesOf({ x, y, width, height }: Window, whole: { width: number; height: number }): Record<"left" | "top" | "right" | "bottom", number> {
-  return { left: x / whole.width, top: y / whole.height, right: (x + width) / whole.width, bottom: (y + height) / whole.height };
+export function sharesOf(
+  { x, y, width, height }: Window,
+  whole: { width: number; height: number },
+): Record<"left" | "top" | "right" | "bottom", number> {
+  return {
+    left: x / whole.width,
+    top: y / whole.height,
+    right: (x + width) / whole.width,
+    bottom: (y + height) / whole.height,
+  };
 }
 
 /** The same is told in words beside the picture, so these are for the eye alone. */
