@@ -135,9 +135,10 @@ def two_pages() -> bytes:
 
 
 def test_a_tiff_of_two_pages_is_refused_with_what_to_do(client: TestClient) -> None:
-    detail = refusal(post(client, two_pages()), 415, "unsupported_format")["detail"]
-    assert "a TIFF of 2 pages" in detail
-    assert "form field page" in detail
+    problem = refusal(post(client, two_pages()), 415, "unsupported_format")
+    assert "a TIFF of 2 pages" in problem["detail"]
+    assert "form field page" in problem["detail"]
+    assert problem["pages"] == 2
 
 
 @pytest.mark.parametrize(("page", "verdict"), [("1", "no"), ("2", "yes")])

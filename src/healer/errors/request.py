@@ -207,10 +207,12 @@ class NotAnImage(ImageError):
 
 @dataclass(eq=False)
 class UnsupportedFormat(ImageError):
-    """`format` names the coding, `advice` is what to send instead."""
+    """`format` names the coding, `advice` is what to send instead. `pages` is how many pages there
+    are to choose from, where choosing one may help."""
 
     format: str
     advice: str = "Send PNG, JPEG, TIFF, WebP or BMP."
+    pages: int | None = None
     code = "unsupported_format"
     title = "The image format is not supported"
     message = "The image is {format}. {advice}"

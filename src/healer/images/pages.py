@@ -14,10 +14,11 @@ ADVICE = (
 )
 
 
-def several_pages(format_: str, count: int) -> UnsupportedFormat:
+def several_pages(format_: str, count: int, pages: int) -> UnsupportedFormat:
+    """`count` pictures of full size among all `pages`, which can be chosen by their number."""
     kind = {"TIFF": "pages", "JPEG": "pictures"}.get(format_, "frames")
     name = {"WEBP": "WebP"}.get(format_, format_)
-    return UnsupportedFormat(f"a {name} of {count:,} {kind} of full size", ADVICE)
+    return UnsupportedFormat(f"a {name} of {count:,} {kind} of full size", ADVICE, pages)
 
 
 SIDE = 16

@@ -81,7 +81,7 @@ def _seek_frame(image: Image.Image, page: int | None, format_: str) -> int | Non
         if page > 1:
             image.seek(page - 1)
     elif frames > 1 and (full := _full_frames(image, frames)) > 1:
-        raise several_pages(format_, full)
+        raise several_pages(format_, full, frames)
     return page if frames > 1 else None
 
 

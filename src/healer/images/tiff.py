@@ -68,7 +68,7 @@ def read_tiff(data: bytes, *, max_pixels: int, page: int | None = None) -> Tile:
         tags, pixels = reader.pixels(chosen)
         if page is None:
             _check_directories(chain, planes)
-            _check_alone(reader, candidates, pixels)
+            _check_alone(reader, candidates, pixels, len(chain))
     number = chosen.number if len(chain) > 1 else None
     return _tile(tags, pixels, number)
 
@@ -86,6 +86,7 @@ def _full_size(chain: Sequence[Directory]) -> list[Directory]:
         raise UnsupportedFormat(
             "a TIFF whose pages are previews of a picture that lies behind them (in a SubIFD)",
             ADVICE,
+            len(chain),
         )
     return full or list(chain[:1])
 
@@ -108,15 +109,17 @@ def _check_directories(chain: Sequence[Directory], planes: Planes | None) -> Non
         )
 
 
-def _check_alone(reader: _Reader, candidates: Sequence[Directory], pixels: Pixels) -> None:
+def _check_alone(
+    reader: _Reader, candidates: Sequence[Directory], pixels: Pixels, pages: int
+) -> None:
     """Raises UnsupportedFormat where the file holds other pictures too."""
     first, *others = candidates
     smaller = [each for each in others if _may_be_reduced(each, first)]
     if len(smaller) < len(others) or len(smaller) > MOST_COMPARED:
-        raise several_pages("TIFF", len(candidates))
+        raise several_pages("TIFF", len(candidates), pages)
     for each in smaller:
         if not is_reduced_copy(reader.pixels(each)[1], pixels):
-            raise several_pages("TIFF", len(candidates))
+            raise several_pages("TIFF", len(candidates), pages)
 
 
 def _may_be_reduced(one: Directory, full: Directory) -> bool:
@@ -137,6 +140,7 @@ def _assembled(reader: _Reader, chain: Sequence[Directory], planes: Planes) -> T
         f"a TIFF of {planes.channels} channels, one a page ({planes.writer}), and does not say "
         "that they are red, green and blue",
         ADVICE,
+        len(chain),
     )
 
 
