@@ -113,7 +113,7 @@ def patch(
 def read(
     screener: Screener, kind: str, pixels: NDArray[np.uint8], corner: tuple[int, int] | None
 ) -> Read:
-    (look,) = screener.look([Tile(pixels)])
+    (look,) = screener.score([Tile(pixels)])
     second = look.second
     return Read(
         kind,

@@ -1,5 +1,5 @@
-"""Files in, answers out, in order and as they come: read and admitted a little ahead, and what is
-ready looked at together. Whatever fails on a tile, in our code or a library's, is its own error.
+"""Files in, answers out, in order and as they come: loaded a little ahead, and what is ready scored
+together. Whatever fails on a tile, in our code or a library's, is its own error.
 """
 
 from __future__ import annotations
@@ -14,33 +14,27 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-import structlog
 from structlog.contextvars import bound_contextvars
 
 from healer.answer import Prediction
 from healer.errors import (
     FileNotReadable,
     HealerError,
-    InternalError,
-    ModelUnsound,
-    OutOfMemory,
     TooManyBytes,
 )
 from healer.files.walk import walk_all
-from healer.images.tile import Tile
 from healer.problem import Problem, new_request_id
 from healer.quality.gate import LoadedTile, load_tile
 from healer.scheduling.batching import default_batching
-from healer.scheduling.worker import engine_error
-from healer.screening.screener import Screener, Screening
+from healer.scheduling.worker import engine_error, unexpected_error
+from healer.screening.pipeline import score_each
+from healer.screening.screener import Score, Screener, Screening, to_screening
 from healer.settings.loading import Settings
-
-log = structlog.get_logger(__name__)
 
 # How many tiles an engine is shown at once, where that is more than a service would show it.
 BATCHES = {"builtin": 16, "openai": 8}
-ADMITTING = 2  # threads that read, decode and ask the gate; all three let other threads run
-READERS = "healer-files"  # what their names begin with
+LOADING_THREADS = 2  # they read, decode and apply the gate; all three let other threads run
+THREAD_PREFIX = "healer-files"  # of their names
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -73,28 +67,23 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A file that was admitted, or why it was not; `seconds` to get there."""
+    """A file that was loaded, or why it could not be; `seconds` that took."""
 
     path: Path | str
     request_id: str
-    admitted: LoadedTile | HealerError
+    loaded: LoadedTile | HealerError
     seconds: float
 
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """What a failure that nobody foresaw is called: of a library that reads, and of the model."""
+    """Turns an unexpected failure into an error: of a library that reads, and of the model."""
 
     reading: Callable[[Exception], HealerError]
     model: Callable[[Exception], HealerError]
 
 
-def reading_failed(error: Exception) -> HealerError:
-    log.error("unforeseen error", exc_info=error)
-    return OutOfMemory() if isinstance(error, MemoryError) else InternalError(type(error).__name__)
-
-
-LOGGED = Naming(reading_failed, engine_error)
+LOGGED = Naming(unexpected_error, engine_error)
 
 
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:
@@ -112,7 +101,7 @@ def outcomes(
     """One outcome a tile, in order; a bad file gets its problem in its place. Raises only what
     `tiles` does. `page` is the one to read of each file that holds several."""
     size = BATCHES.get(screener.info.engine) or default_batching(screener.info).tiles
-    pool = ThreadPoolExecutor(ADMITTING, READERS)
+    pool = ThreadPoolExecutor(LOADING_THREADS, THREAD_PREFIX)
     try:
         for group in ready(pool, lambda tile: prepare(tile, settings, naming, page), tiles, size):
             yield from answered(screener, group, naming)
@@ -123,7 +112,7 @@ def outcomes(
 def ready(
     pool: ThreadPoolExecutor, step: Callable[[Item], Result], items: Iterable[Item], size: int
 ) -> Generator[list[Result], None, None]:
-    """`step` of each item in order, computed a little ahead of who asks: at least one, and up to
+    """`step` of each item in order, computed a little ahead: at least one, and up to
     `size` where as many are done, so that none waits for one that takes long."""
     source = iter(items)
     waiting: deque[Future[Result]] = deque()
@@ -142,13 +131,13 @@ def prepare(
     request_id = new_request_id()
     started = time.perf_counter()
     path = tile if isinstance(tile, Path) else tile.path
-    admitted: LoadedTile | HealerError
+    loaded: LoadedTile | HealerError
     try:
-        data = read(tile, settings.max_bytes)
-        admitted = load_tile(data, settings.gate, settings.max_pixels, page)
+        data = read_bytes(tile, settings.max_bytes)
+        loaded = load_tile(data, settings.gate, settings.max_pixels, page)
     except Exception as error:
-        admitted = named(error, naming.reading, request_id)
-    return Prepared(path, request_id, admitted, time.perf_counter() - started)
+        loaded = named(error, naming.reading, request_id)
+    return Prepared(path, request_id, loaded, time.perf_counter() - started)
 
 
 def named(
@@ -160,7 +149,7 @@ def named(
         return name(error)
 
 
-def read(tile: Source, limit_bytes: int) -> bytes:
+def read_bytes(tile: Source, limit_bytes: int) -> bytes:
     if isinstance(tile, Unread):
         raise tile.error
     if isinstance(tile, Embedded):
@@ -168,7 +157,7 @@ def read(tile: Source, limit_bytes: int) -> bytes:
     else:
         try:
             with tile.open("rb") as file:
-                data = bounded(file, limit_bytes)
+                data = read_bounded(file, limit_bytes)
         except (OSError, ValueError) as error:  # ValueError: a name that no file can have
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise FileNotReadable(reason or type(error).__name__) from None
@@ -177,7 +166,7 @@ def read(tile: Source, limit_bytes: int) -> bytes:
     return data
 
 
-def bounded(file: BinaryIO, limit_bytes: int) -> bytes:
+def read_bounded(file: BinaryIO, limit_bytes: int) -> bytes:
     """At most one byte more than the limit: a pipe says no size, and a device may never end."""
     size = os.fstat(file.fileno()).st_size
     return file.read(size + 1 if 0 < size < limit_bytes else limit_bytes + 1)
@@ -186,52 +175,35 @@ def bounded(file: BinaryIO, limit_bytes: int) -> bytes:
 def answered(
     screener: Screener, group: Sequence[Prepared], naming: Naming = LOGGED
 ) -> Iterator[Outcome]:
-    tiles = [each.admitted.tile for each in group if isinstance(each.admitted, LoadedTile)]
-    try:
-        screenings = screened(screener, tiles)
-    except Exception as error:
-        if len(group) == 1:
-            yield refused(group[0], named(error, naming.model, group[0].request_id))
-            return
-        # One tile must not cost its neighbours their answers.
-        for each in group:
-            yield from answered(screener, [each], naming)
-        return
+    tiles = [each.loaded.tile for each in group if isinstance(each.loaded, LoadedTile)]
+    scores = iter(score_each(screener, tiles))
     for each in group:
-        yield outcome_of(screener, each, screenings, naming)
-
-
-def screened(screener: Screener, tiles: Sequence[Tile]) -> Iterator[Screening]:
-    found = screener.screen(tiles) if tiles else []
-    if len(found) != len(tiles):
-        reason = f"it gave {len(found)} answers for {len(tiles)} tiles"
-        raise ModelUnsound(screener.info.model_id, reason)
-    return iter(found)
+        result = each.loaded if isinstance(each.loaded, HealerError) else next(scores)
+        yield outcome_of(screener, each, result, naming)
 
 
 def outcome_of(
-    screener: Screener, prepared: Prepared, screenings: Iterator[Screening], naming: Naming
+    screener: Screener, prepared: Prepared, result: Score | BaseException, naming: Naming
 ) -> Outcome:
-    if isinstance(prepared.admitted, HealerError):
-        return refused(prepared, prepared.admitted)
-    screening = next(screenings)
+    """`result` is the tile's score, or why there is none."""
+    name = naming.model
     try:
-        return answer(screener, prepared, prepared.admitted, screening)
+        if not isinstance(result, Score):
+            raise result
+        screening = to_screening(result, screener.explain(result))
+        name = naming.reading
+        return Outcome(prepared.path, answer_of(screener, prepared, screening))
     except Exception as error:
-        return refused(prepared, named(error, naming.reading, prepared.request_id))
+        problem = Problem.of(named(error, name, prepared.request_id), prepared.request_id)
+        return Outcome(prepared.path, problem)
 
 
-def refused(prepared: Prepared, error: HealerError) -> Outcome:
-    problem = Problem.of(error, prepared.request_id)
-    return Outcome(prepared.path, problem)
-
-
-def answer(
-    screener: Screener, prepared: Prepared, admitted: LoadedTile, screening: Screening
-) -> Outcome:
-    total = prepared.seconds + sum(screening.timings.values())
-    timings = {**admitted.timings, "total": total}
-    return Outcome(
-        prepared.path,
-        Prediction.finished(screener, screening, admitted, prepared.request_id, timings),
-    )
+def answer_of(screener: Screener, prepared: Prepared, screening: Screening) -> Prediction:
+    loaded = prepared.loaded
+    if isinstance(loaded, HealerError):
+        raise loaded
+    timings = {
+        **loaded.timings,
+        "total": prepared.seconds + sum(screening.timings.values()),
+    }
+    return Prediction.finished(screener, screening, loaded, prepared.request_id, timings)

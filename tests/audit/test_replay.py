@@ -34,7 +34,7 @@ class MovedEngine(FakeEngine):
 
 def recorded(**changes: object) -> Link:
     screener = Screener(FakeEngine())
-    (look,) = screener.look([TILE])
+    (look,) = screener.score([TILE])
     record = answer_record(
         screener,
         LoadedTile(TILE, None, {}),

@@ -121,7 +121,7 @@ def record(log: str, image: Path, margin: float) -> None:
     settings = Settings()
     screener = open_screener(choose_engine(settings), settings)
     tile = decode(image.read_bytes(), max_pixels=10**6)
-    (look,) = screener.look([tile])
+    (look,) = screener.score([tile])
     told = answer_record(
         screener,
         LoadedTile(tile, None, {}),

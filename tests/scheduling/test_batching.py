@@ -40,6 +40,6 @@ def test_the_builtins_lanes_follow_from_its_threads(
     assert threads_of(settings) == threads_of(shared(settings)) == threads
 
 
-def test_what_the_operator_set_counts() -> None:
+def test_settings_override_the_engines_batching() -> None:
     chosen = batching_for(BUILTIN, Settings(batch=5, batch_wait_ms=20, threads=1))
     assert chosen == Batching(tiles=5, seconds=0.02, lanes=2)

@@ -6,7 +6,7 @@ from healer.scheduling.batching import ThroughputEstimator
 from healer.scheduling.queue import BudgetExceeded, MemoryBudget
 
 
-def test_what_is_held_is_counted_and_given_back() -> None:
+def test_reserved_memory_is_counted_and_released() -> None:
     budget = MemoryBudget(100)
     one, other = budget.hold(), budget.hold()
     one.add(40)
@@ -21,7 +21,7 @@ def test_what_is_held_is_counted_and_given_back() -> None:
     other.add(60)
 
 
-def test_whoever_is_alone_always_fits() -> None:
+def test_a_reservation_that_is_alone_always_fits() -> None:
     budget = MemoryBudget(100)
     alone = budget.hold()
     alone.add(1000)
@@ -29,14 +29,14 @@ def test_whoever_is_alone_always_fits() -> None:
         budget.hold().add(1)
 
 
-def test_the_pace_follows_what_was_measured() -> None:
-    pace = ThroughputEstimator()
-    pace.took(2.0, tiles=1)
-    assert pace.retry_after(tiles=3, lanes=1) == 6
-    assert pace.retry_after(tiles=3, lanes=2) == 3
+def test_the_estimate_follows_measured_throughput() -> None:
+    throughput = ThroughputEstimator()
+    throughput.record(2.0, tiles=1)
+    assert throughput.retry_after(tiles=3, workers=1) == 6
+    assert throughput.retry_after(tiles=3, workers=2) == 3
     for _ in range(50):
-        pace.took(0.4, tiles=4)
-    assert pace.seconds == pytest.approx(0.1, rel=0.01)
-    assert pace.retry_after(tiles=1, lanes=1) == 1
-    pace.took(10.0**9, tiles=1)
-    assert pace.retry_after(tiles=1, lanes=1) == 3600
+        throughput.record(0.4, tiles=4)
+    assert throughput.seconds == pytest.approx(0.1, rel=0.01)
+    assert throughput.retry_after(tiles=1, workers=1) == 1
+    throughput.record(10.0**9, tiles=1)
+    assert throughput.retry_after(tiles=1, workers=1) == 3600

@@ -52,14 +52,14 @@ def redden(pixels: NDArray[np.uint8], x: int, y: int, side: int) -> None:
 
 def look_at(pixels: NDArray[np.uint8], mpp: float | None = 1.0) -> tuple[Score, Reader]:
     engine = Reader()
-    return Screener(engine).look([Tile(pixels, mpp)])[0], engine
+    return Screener(engine).score([Tile(pixels, mpp)])[0], engine
 
 
 def test_a_small_lesion_is_not_lost_in_a_wide_field() -> None:
     pixels = tissue()
-    assert Screener(FakeEngine()).look([Tile(pixels, 1.0)])[0].verdict.answer is Answer.NO
+    assert Screener(FakeEngine()).score([Tile(pixels, 1.0)])[0].verdict.answer is Answer.NO
     redden(pixels, 450, 300, 300)
-    assert Screener(FakeEngine()).look([Tile(pixels, 1.0)])[0].verdict.answer is Answer.NO
+    assert Screener(FakeEngine()).score([Tile(pixels, 1.0)])[0].verdict.answer is Answer.NO
     look, _ = look_at(pixels)
     assert look.verdict.answer is Answer.YES
     assert look.windows is not None
@@ -110,7 +110,7 @@ def test_bare_glass_alone_is_looked_at_whole() -> None:
 
 
 def test_an_engine_that_reads_no_windows_only_warns() -> None:
-    look = Screener(FakeEngine()).look([Tile(tissue(), 1.0)])[0]
+    look = Screener(FakeEngine()).score([Tile(tissue(), 1.0)])[0]
     assert look.windows is None
     assert "a small lesion can be missed" in look.warnings[0].sentence
     assert not look.verdict.calibrated
@@ -118,13 +118,13 @@ def test_an_engine_that_reads_no_windows_only_warns() -> None:
 
 def test_answers_come_in_the_tiles_order() -> None:
     narrow, wide = Tile(tissue(200, 200), 1.0), Tile(tissue(), 1.0)
-    looks = Screener(Reader()).look([wide, narrow, wide])
+    looks = Screener(Reader()).score([wide, narrow, wide])
     assert [look.windows is None for look in looks] == [False, True, False]
 
 
 def test_it_is_read_a_few_windows_a_step() -> None:
     engine = Reader()
-    steps = Screener(engine).look_in_steps(Tile(tissue(), 1.0))
+    steps = Screener(engine).score_in_steps(Tile(tissue(), 1.0))
     next(steps)
     assert engine.asked == [AT_ONCE]
 
@@ -186,6 +186,6 @@ def test_ordinary_tiles_keep_their_answers(
 ) -> None:
     with Image.open(data_dir / "ebhi-seg" / "adenocarcinoma" / "GT2001837-1-400-001.jpg") as image:
         tile = Tile(np.asarray(image.convert("RGB").resize(size)))
-    look = builtin.look([tile])[0]
+    look = builtin.score([tile])[0]
     assert look.margin == pytest.approx(builtin.engine.score([tile])[0].margin, abs=1e-5)
     assert (look.warnings, look.windows, look.verdict.calibrated) == ((), None, True)

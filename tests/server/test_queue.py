@@ -70,7 +70,7 @@ async def test_a_full_queue_says_when_to_come_again_and_loses_nobody() -> None:
     engine = Gated()
     app = create_app(settings(queue=2), engine=engine)
     async with served(app) as client:
-        app.state.service.pace.took(2.0, tiles=1)
+        app.state.service.pace.record(2.0, tiles=1)
         engine.gate.clear()
         answered = post(client)
         assert await asyncio.to_thread(engine.begun.wait, 30)

@@ -49,8 +49,8 @@ def look(margin: float = 2.0, **stages: float) -> Score:
 def test_it_observes(metrics: Metrics) -> None:
     observer: Observer = metrics
     observer.waiting(3)
-    observer.taken([0.5, 1.5])
-    observer.looked(SCREENER, look(infer=0.01))
+    observer.dequeued([0.5, 1.5])
+    observer.scored(SCREENER, look(infer=0.01))
     observer.explained(7, 0.2)
     observer.failed("engine_hung")
     found = metrics.registry
@@ -71,7 +71,7 @@ def test_it_observes(metrics: Metrics) -> None:
 def test_what_is_not_known_beforehand_never_becomes_a_label(metrics: Metrics) -> None:
     for number in range(50):
         metrics.failed(f"{SECRET}{number}")
-        metrics.looked(SCREENER, look(**{f"{SECRET}{number}": 0.1}))
+        metrics.scored(SCREENER, look(**{f"{SECRET}{number}": 0.1}))
         trail = RequestTrace()
         trail.failed(f"{SECRET}{number}", 400)
         trail.refused = trail.warned = [f"{SECRET}{number}"]
@@ -85,7 +85,7 @@ def test_what_is_not_known_beforehand_never_becomes_a_label(metrics: Metrics) ->
 def test_every_thread_counts(metrics: Metrics) -> None:
     def work() -> None:
         for _ in range(500):
-            metrics.looked(SCREENER, look())
+            metrics.scored(SCREENER, look())
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for each in threads:
@@ -173,7 +173,7 @@ def test_replicas_that_answer_in_turn_fill_one_window(copies: list[Screener]) ->
 
     metrics = Metrics(find)
     for number in range(LEAST):
-        metrics.looked(copies[number % 2], look())
+        metrics.scored(copies[number % 2], look())
     assert margins_seen(metrics) == LEAST
     assert asked == [one]
     psi = value(metrics.registry, "drift_psi", figure=MARGIN)
@@ -189,7 +189,7 @@ def test_where_it_runs_and_what_it_warns_of_make_no_other_model() -> None:
 
     metrics = Metrics(lambda _: reference())
     for each in (screener(device="cuda:0"), screener(device="cuda:1", warnings=("slow",))):
-        metrics.looked(each, look())
+        metrics.scored(each, look())
     assert margins_seen(metrics) == 2
-    metrics.looked(screener(revision="another"), look())
+    metrics.scored(screener(revision="another"), look())
     assert margins_seen(metrics) == 1

@@ -1,4 +1,4 @@
-"""The same picture, looked at again: does what answers today answer as it did?"""
+"""The same image, scored again: does what answers today answer as it did?"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Replayed:
 def replay(
     screener: Screener, tile: Tile, pixels_sha256: str, answers: Sequence[Link]
 ) -> list[Replayed]:
-    """Each recorded answer that the screener can speak to, compared; one look at the tile.
+    """Each recorded answer that the screener can speak to, compared; one score of the tile.
 
     Raises AuditBroken for a record that was altered, NotReplayable where none can be compared.
     """
@@ -40,11 +40,11 @@ def replay(
     comparable = [each for each in recorded if not _strangeness(each, screener)]
     if not comparable:
         raise NotReplayable("; ".join(_strangeness(recorded[-1], screener)))
-    look = screener.look([tile])[0]
+    score = screener.score([tile])[0]
     return [
-        Replayed(each, look.evidence.margin, look.verdict, reason)
+        Replayed(each, score.evidence.margin, score.verdict, reason)
         for each in comparable
-        for reason in [_difference(each, look.evidence, look.verdict, pixels_sha256, screener)]
+        for reason in [_difference(each, score.evidence, score.verdict, pixels_sha256, screener)]
     ]
 
 

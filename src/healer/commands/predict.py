@@ -24,7 +24,7 @@ from healer.engines.registry import choose_engine
 from healer.errors import AddressNotFile, FileNotReadable, FolderWithoutImages
 from healer.files.leftout import LeftOut
 from healer.files.walk import walk
-from healer.outcomes import READERS, Embedded, Outcome, Source, Unread, outcomes
+from healer.outcomes import THREAD_PREFIX, Embedded, Outcome, Source, Unread, outcomes
 from healer.screening.opening import open_screener
 from healer.settings.loading import Settings
 from healer.telemetry.logs import configure
@@ -92,7 +92,7 @@ def end_if_stuck() -> None:
     the process after Ctrl-C."""
     deadline = time.monotonic() + STUCK_SECONDS
     for thread in threading.enumerate():
-        if thread.name.startswith(READERS):
+        if thread.name.startswith(THREAD_PREFIX):
             thread.join(max(0.0, deadline - time.monotonic()))
             if thread.is_alive():
                 sys.stdout.flush()

@@ -136,9 +136,9 @@ def _batch(
     screener: Screener, dataset: Dataset, items: Sequence[Item], shift: str, limits: Limits
 ) -> list[Row]:
     read = [_read(dataset, item, shift, limits) for item in items]
-    looks = iter(screener.look([tile for tile in read if isinstance(tile, Tile)]))
+    scores = iter(screener.score([tile for tile in read if isinstance(tile, Tile)]))
     return [
-        _row(item, shift, tile if isinstance(tile, str) else next(looks))
+        _row(item, shift, tile if isinstance(tile, str) else next(scores))
         for item, tile in zip(items, read, strict=True)
     ]
 

@@ -1,23 +1,31 @@
-"""Until when an answer is worth having."""
+"""A job: a stream of tiles, and what becomes of their scores.
+
+A tile that somebody waits for is a job of one, explained. A folder, an archive or a slide is a job
+of many: scored only, collected by a reducer, at a lower priority.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from dataclasses import dataclass
+from enum import IntEnum
+from threading import Lock
+from typing import Protocol
 
-from healer.errors import DeadlineExceeded
+from healer.errors import DeadlineExceeded, HealerError
 from healer.images.tile import Tile
 from healer.screening.screener import Score
 
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """`at` is in the event loop's time, which no change of the clock moves."""
+    """Until when an answer is of use. `at` is in the event loop's time, which no change of the
+    clock moves."""
 
     seconds: float
     at: float
@@ -46,7 +54,7 @@ class QueuePosition:
 
 @dataclass(frozen=True, slots=True)
 class JobFinished:
-    """Seconds that the tile waited in line, and that its explanation took."""
+    """Seconds that the job waited in the queue, and that its explanation took."""
 
     waited: float
     explained: float
@@ -55,66 +63,142 @@ class JobFinished:
 JobEvent = QueuePosition | Score | str | JobFinished
 
 
-class Job:
-    """Drawn before there is a tile, of one event loop; only the methods that say so are for other
-    threads."""
+class Priority(IntEnum):
+    """Lower goes first."""
 
-    def __init__(self, number: int, deadline: Deadline) -> None:
+    INTERACTIVE = 0
+    BULK = 1
+
+
+class Reducer(Protocol):
+    def add(self, index: int, result: Score | HealerError) -> None:
+        """The tile at `index` of the stream, in no order. Called in worker threads, one call at a
+        time."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TileTask:
+    """One tile of a job, at `index` of its stream."""
+
+    job: Job
+    index: int
+    tile: Tile
+
+
+class Job:
+    """Of one event loop; only the methods that say so are for other threads.
+
+    Without a reducer it is a job of one, created before its tile is there (see `set_tile`): its
+    score and explanation are published. With one, the scores go to the reducer.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        deadline: Deadline | None = None,
+        tiles: Iterable[Tile | HealerError] = (),
+        reducer: Reducer | None = None,
+    ) -> None:
         self.number = number
         self.deadline = deadline
+        self.priority = Priority.INTERACTIVE if reducer is None else Priority.BULK
         self.tile: Tile | None = None
-        self.over = False  # nothing more will be heard
-        self.cancelled = False  # set on the loop; a lane's thread reads it between two steps
-        self.position: int | None = None  # as it was told last
+        self.finished = False  # no further events
+        self.cancelled = False  # set on the loop; a worker's thread reads it between two steps
+        self.exhausted = False  # its stream has no more tiles
+        self.position: int | None = None  # as published last
         self.waited = 0.0
-        self.context = copy_context()  # the request's, for what a lane logs about it
-        self._joined = 0.0
+        self.context = copy_context()  # the request's, for what a worker logs about it
+        self._tiles, self._reducer = enumerate(tiles), reducer
+        self._unscored = 0  # tiles that workers hold
+        self._lock = Lock()  # of the stream and the reducer
+        self._enqueued_at = time.monotonic()
         self._loop = asyncio.get_running_loop()
-        self._heard: deque[JobEvent | Exception] = deque()
-        self._news = asyncio.Event()
-        self._woken = False  # the loop was called, and has not looked yet
+        self._events: deque[JobEvent | Exception] = deque()
+        self._published = asyncio.Event()
+        self._wake_scheduled = False
 
-    def join(self, tile: Tile) -> None:
+    @property
+    def explained(self) -> bool:
+        return self._reducer is None
+
+    def set_tile(self, tile: Tile) -> None:
         self.tile = tile
-        self._joined = time.monotonic()
+        self._tiles = enumerate([tile])
+        self._enqueued_at = time.monotonic()
 
-    def taken(self) -> None:
-        self.waited = time.monotonic() - self._joined
+    def mark_dequeued(self) -> None:
+        self.waited = time.monotonic() - self._enqueued_at
         if self.position is not None:
             self.move(0)
 
     def move(self, position: int) -> None:
         if position != self.position:
             self.position = position
-            self.tell(QueuePosition(position))
+            self.publish(QueuePosition(position))
 
-    def tell(self, heard: JobEvent | Exception) -> None:
-        self._heard.append(heard)
-        self._news.set()
+    def next_tasks(self, most: int) -> list[TileTask]:
+        """For a worker's thread. Blocks while the stream makes its next tiles; raises what it
+        raises. A tile that the stream could not read goes to the reducer as its error."""
+        with self._lock:
+            tasks: list[TileTask] = []
+            while len(tasks) < most and not (self.exhausted or self.cancelled):
+                index, tile = next(self._tiles, (-1, None))
+                if tile is None:
+                    self.exhausted = True
+                elif isinstance(tile, Tile):
+                    tasks.append(TileTask(self, index, tile))
+                elif self._reducer:
+                    self._reducer.add(index, tile)
+            self._unscored += len(tasks)
+            self._finish_if_reduced()
+            return tasks
 
-    def tell_from_thread(self, heard: JobEvent | Exception) -> None:
-        """For a lane's thread. Nobody is left to hear it where the loop has ended."""
-        self._heard.append(heard)
-        if not (self._woken or self._loop.is_closed()):  # one call for all that come at once
-            self._woken = True
+    def resolve(self, task: TileTask, result: Score | HealerError) -> None:
+        """For a worker's thread: a tile is scored, or why it cannot be."""
+        if self._reducer is None:
+            self.publish_from_thread(result)
+            return
+        with self._lock:
+            self._reducer.add(task.index, result)
+            self._unscored -= 1
+            self._finish_if_reduced()
+
+    def _finish_if_reduced(self) -> None:
+        if self._reducer and self.exhausted and not (self._unscored or self.cancelled):
+            self.publish_from_thread(JobFinished(self.waited, 0.0))
+
+    def publish(self, event: JobEvent | Exception) -> None:
+        self._events.append(event)
+        self._published.set()
+
+    def publish_from_thread(self, event: JobEvent | Exception) -> None:
+        """For a worker's thread. Dropped where the loop has ended."""
+        self._events.append(event)
+        if not (self._wake_scheduled or self._loop.is_closed()):
+            self._wake_scheduled = True  # one call for all events that come at once
             self._loop.call_soon_threadsafe(self._wake)
 
-    async def hear(self) -> AsyncGenerator[JobEvent, None]:
-        """Until it is over; raises what the ticket failed with, and DeadlineExceeded."""
-        while not self.over:
-            heard = await self._next()
-            self.over = isinstance(heard, Exception | JobFinished)
-            if isinstance(heard, Exception):
-                raise heard
-            yield heard
+    async def events(self) -> AsyncGenerator[JobEvent, None]:
+        """Until it is finished; raises what the job failed with, and DeadlineExceeded."""
+        while not self.finished:
+            event = await self._next_event()
+            self.finished = isinstance(event, Exception | JobFinished)
+            if isinstance(event, Exception):
+                raise event
+            yield event
 
-    async def _next(self) -> JobEvent | Exception:
-        while not self._heard:
-            self._news.clear()
+    async def _next_event(self) -> JobEvent | Exception:
+        while not self._events:
+            self._published.clear()
+            if self.deadline is None:
+                await self._published.wait()
+                continue
             async with self.deadline.limit():
-                await self._news.wait()
-        return self._heard.popleft()
+                await self._published.wait()
+        return self._events.popleft()
 
     def _wake(self) -> None:
-        self._woken = False
-        self._news.set()
+        self._wake_scheduled = False
+        self._published.set()

@@ -1,37 +1,41 @@
-"""Who waits, first come first served, and how many may."""
+"""Jobs that wait for a worker, first come first served within a priority; and how many may."""
 
 from __future__ import annotations
 
 import asyncio
 from bisect import insort
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from itertools import count
 from operator import attrgetter
 
+from healer.errors import HealerError
 from healer.images.tile import Tile
-from healer.scheduling.job import Deadline, Job
+from healer.scheduling.job import Deadline, Job, Reducer
 
 
 class RequestQueue:
     """Of one event loop.
 
-    A ticket is drawn before its picture is decoded, so that nothing is done for one that would be
-    turned away, and keeps its place from then until a lane takes it.
+    A place is reserved before its image is decoded, so that nothing is done for a request that
+    would be refused, and is held from then until a worker dequeues the job. Jobs of many tiles
+    hold no place: they get a worker for one batch at a time, in turn, while no tile waits.
     """
 
-    def __init__(self, places: int, on_change: Callable[[int], None] = lambda _: None) -> None:
-        self._places = places
+    def __init__(self, capacity: int, on_change: Callable[[int], None] = lambda _: None) -> None:
+        self._capacity = capacity
         self._numbers = count()
-        self._drawn: set[Job] = set()
+        self._reserved: set[Job] = set()
         self._waiting: list[Job] = []
+        self._bulk: deque[Job] = deque()
         self._changed = asyncio.Event()
-        self._idle = 0  # lanes that wait for a tile
+        self._idle = 0  # workers that wait for a tile
         self._on_change = on_change
 
     @property
-    def held(self) -> int:
-        """Places taken, by tiles that wait and by pictures on their way to being one."""
-        return len(self._drawn)
+    def reserved(self) -> int:
+        """Places taken, by tiles that wait and by images that are still decoded."""
+        return len(self._reserved)
 
     @property
     def waiting(self) -> int:
@@ -39,86 +43,105 @@ class RequestQueue:
 
     @property
     def full(self) -> bool:
-        return self.held >= self._places + self._idle
+        return self.reserved >= self._capacity + self._idle
 
-    def draw(self, deadline: Deadline) -> Job:
-        ticket = Job(next(self._numbers), deadline)
-        self._drawn.add(ticket)
-        return ticket
+    def reserve(self, deadline: Deadline) -> Job:
+        job = Job(next(self._numbers), deadline)
+        self._reserved.add(job)
+        return job
 
-    def join(self, ticket: Job, tile: Tile) -> None:
-        if ticket.cancelled:
-            return  # while its picture was decoded, it was told why nobody will come
-        ticket.join(tile)
-        insort(self._waiting, ticket, key=attrgetter("number"))
+    def enqueue(self, job: Job, tile: Tile) -> None:
+        if job.cancelled:
+            return  # it failed while its image was decoded
+        job.set_tile(tile)
+        insort(self._waiting, job, key=attrgetter("number"))
         if len(self._waiting) > self._idle:
-            self._tell_positions()
-        self._announce()
+            self._publish_positions()
+        self._notify()
 
-    def leave(self, ticket: Job) -> None:
-        """Its client went away, its time is up, or it is answered. Does no harm twice."""
-        ticket.cancelled = True
-        self._drawn.discard(ticket)
-        if ticket in self._waiting:
-            self._waiting.remove(ticket)
-            self._tell_positions()
-            self._announce()
+    def submit(
+        self,
+        tiles: Iterable[Tile | HealerError],
+        reducer: Reducer,
+        deadline: Deadline | None = None,
+    ) -> Job:
+        """A job of many tiles, scored whenever no single tile waits."""
+        job = Job(next(self._numbers), deadline, tiles, reducer)
+        self._bulk.append(job)
+        self._changed.set()
+        return job
+
+    def release(self, job: Job) -> None:
+        """Its client disconnected, its deadline passed, or it is answered. Idempotent."""
+        job.cancelled = True
+        self._reserved.discard(job)
+        if job in self._waiting:
+            self._waiting.remove(job)
+            self._publish_positions()
+            self._notify()
 
     def fail(self, error: Exception) -> None:
-        """Everyone who holds a place hears why nobody will come for them."""
-        drawn, self._drawn, self._waiting = self._drawn, set(), []
-        for ticket in drawn:
-            ticket.cancelled = True
-            ticket.tell(error)
-        self._announce()
+        """Every job that has not been dequeued ends with `error`."""
+        failed, self._reserved, self._waiting = {*self._reserved, *self._bulk}, set(), []
+        self._bulk.clear()
+        for job in failed:
+            job.cancelled = True
+            job.publish(error)
+        self._notify()
 
-    async def take(self, most: int, seconds: float) -> list[Job]:
-        """The next ones, at least one; `seconds` is how long the first waits for company."""
+    async def dequeue(self, most: int, seconds: float) -> list[Job]:
+        """The next single tiles, at least one, the first waiting up to `seconds` for more; or one
+        job of many where none waits."""
         while True:
-            await self._until(1)
-            if seconds and len(self._waiting) < most:
-                await self._company(most, seconds)
+            await self._until(lambda: bool(self._waiting or self._next_bulk()))
+            if self._waiting and seconds and len(self._waiting) < most:
+                await self._fill(most, seconds)
             if self._waiting:
-                return self._taken(most)
+                return self._start(self._waiting[:most])
+            if job := self._next_bulk():
+                self._bulk.rotate(-1)
+                return [job]
 
-    def take_now(self, most: int, suits: Callable[[Tile], bool]) -> list[Job]:
-        """The next ones that suit, if any wait; the others keep their places."""
-        suiting = [ticket for ticket in self._waiting if ticket.tile and suits(ticket.tile)]
-        return self._handed(suiting[:most]) if suiting else []
+    def dequeue_now(self, most: int, suits: Callable[[Tile], bool]) -> list[Job]:
+        """The next single tiles that suit, if any wait; the others keep their places."""
+        suiting = [job for job in self._waiting if job.tile and suits(job.tile)]
+        return self._start(suiting[:most]) if suiting else []
 
-    def _taken(self, most: int) -> list[Job]:
-        return self._handed(self._waiting[:most])
+    def _next_bulk(self) -> Job | None:
+        while self._bulk and (self._bulk[0].exhausted or self._bulk[0].cancelled):
+            self._bulk.popleft()
+        return self._bulk[0] if self._bulk else None
 
-    def _handed(self, batch: list[Job]) -> list[Job]:
-        self._waiting = [ticket for ticket in self._waiting if ticket not in batch]
-        for ticket in batch:
-            self._drawn.discard(ticket)
-            ticket.taken()
-        self._tell_positions()
-        self._announce()
+    def _start(self, batch: list[Job]) -> list[Job]:
+        self._waiting = [job for job in self._waiting if job not in batch]
+        for job in batch:
+            self._reserved.discard(job)
+            job.mark_dequeued()
+        self._publish_positions()
+        self._notify()
         return batch
 
-    async def _company(self, most: int, seconds: float) -> None:
+    async def _fill(self, most: int, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._until(most)
+                await self._until(lambda: len(self._waiting) >= most)
         except TimeoutError:
             return
 
-    async def _until(self, tiles: int) -> None:
+    async def _until(self, met: Callable[[], bool]) -> None:
         self._idle += 1
         try:
-            while len(self._waiting) < tiles:
+            while not met():
                 self._changed.clear()
                 await self._changed.wait()
         finally:
             self._idle -= 1
 
-    def _tell_positions(self) -> None:
-        for position, ticket in enumerate(self._waiting, start=1):
-            ticket.move(position)
+    def _publish_positions(self) -> None:
+        for position, job in enumerate(self._waiting, start=1):
+            job.move(position)
 
-    def _announce(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._on_change(len(self._waiting))
 
@@ -128,7 +151,7 @@ class BudgetExceeded(Exception):
 
 
 class MemoryBudget:
-    """Of one event loop. Whoever is alone may take what it needs: a single picture always fits."""
+    """Of one event loop. A reservation that is alone may take any size: one image always fits."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -139,14 +162,14 @@ class MemoryBudget:
 
 
 class Reservation:
-    """One request's share. Its `release` does no harm twice."""
+    """One request's share. `release` is idempotent."""
 
     def __init__(self, budget: MemoryBudget) -> None:
         self._budget = budget
         self._bytes = 0
 
     def add(self, count: int) -> None:
-        """Raises Overdrawn."""
+        """Raises BudgetExceeded."""
         others = self._budget.held - self._bytes
         if others and self._budget.held + count > self._budget.limit:
             raise BudgetExceeded

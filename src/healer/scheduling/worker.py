@@ -1,4 +1,4 @@
-"""What an engine's failure is called."""
+"""One thread that dequeues jobs and runs a model."""
 
 from __future__ import annotations
 
@@ -8,17 +8,25 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import structlog
 
-from healer.errors import EngineFailed, EngineOutOfMemory, HealerError, UpstreamChanged
+from healer.errors import (
+    EngineFailed,
+    EngineOutOfMemory,
+    HealerError,
+    InternalError,
+    OutOfMemory,
+    UpstreamChanged,
+)
 from healer.images.tile import Tile
 from healer.scheduling.batching import Batching, ThroughputEstimator
-from healer.scheduling.job import Job, JobFinished
+from healer.scheduling.job import Job, JobFinished, TileTask
 from healer.scheduling.queue import RequestQueue
+from healer.screening.pipeline import score_each
 from healer.screening.screener import Score, Screener, self_test
 from healer.telemetry.observer import Observer
 
@@ -33,235 +41,226 @@ def engine_error(error: BaseException) -> HealerError:
     if isinstance(error, HealerError):
         return error
     log.error("the model failed", exc_info=error)
-    said = str(error).lower()
-    if isinstance(error, MemoryError) or any(sign in said for sign in OUT_OF_MEMORY_SIGNS):
+    message = str(error).lower()
+    if isinstance(error, MemoryError) or any(sign in message for sign in OUT_OF_MEMORY_SIGNS):
         return EngineOutOfMemory()
     return EngineFailed(type(error).__name__)
 
 
-DOUBT_AFTER = 3  # failures in a row
-AGAIN_SECONDS = 5.0  # between self-tests of a model in doubt
+def unexpected_error(error: BaseException) -> HealerError:
+    """As `engine_error`, for what fails outside the model."""
+    if isinstance(error, HealerError):
+        return error
+    log.error("unforeseen error", exc_info=error)
+    return OutOfMemory() if isinstance(error, MemoryError) else InternalError(type(error).__name__)
+
+
+MAX_FAILURES = 3  # in a row, before the self-test must pass
+RETRY_SECONDS = 5.0  # between two self-tests of a model that fails
 
 Result = TypeVar("Result")
 
 
 @dataclass(slots=True, eq=False)
-class Explanation:
-    """An explanation under way."""
+class WideFieldRead:
+    """A wide field that is being scored in steps."""
 
-    ticket: Job
-    pieces: Iterator[str]
-    count: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-
-@dataclass(slots=True, eq=False)
-class Reading:
-    """A wide field under way."""
-
-    ticket: Job
+    task: TileTask
     steps: Generator[None, None, Score]
     seconds: float = 0.0
 
 
 class Worker:
-    """While a wide field is read, others' tiles are looked at between its steps."""
+    """While a wide field is scored, other tiles are scored between its steps."""
 
     def __init__(
         self,
         screener: Screener,
-        line: RequestQueue,
+        queue: RequestQueue,
         batching: Batching,
-        pace: ThroughputEstimator,
+        throughput: ThroughputEstimator,
         observer: Observer,
         on_change: Callable[[UpstreamChanged], None],
     ) -> None:
         self.screener = screener
         self.hung = False
-        self.trouble: str | None = None  # why it takes nothing just now
-        self.passing = True  # whether that may end without anyone's doing
-        self.at_work: Sequence[Job] = ()
+        self.trouble: str | None = None  # why it dequeues nothing just now
+        self.transient = True  # whether that may end without anyone's doing
+        self.jobs: Sequence[Job] = ()  # dequeued and not finished
         self.failure: HealerError | None = None  # the last, until something succeeds
-        self.doing: Future[Any] | None = None  # its thread's work, the last if there is none
+        self.running: Future[Any] | None = None  # its thread's work, the last if there is none
         self._failures = 0  # since then
-        self._line, self._batching, self._pace, self._observer = line, batching, pace, observer
-        self._on_change = on_change
-        self._since: float | None = None
-        self._readings: deque[Reading] = deque()
+        self._queue, self._batching, self._observer = queue, batching, observer
+        self._throughput, self._on_change = throughput, on_change
+        self._step_began: float | None = None
+        self._wide_fields: deque[WideFieldRead] = deque()
         self._thread = ThreadPoolExecutor(1, "model")
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            batch = await self._take()
-            self.at_work = [*batch, *self._being_read]
-            if batch:
-                self._observer.taken([ticket.waited for ticket in batch])
+            batch = await self._dequeue()
+            self.jobs = [*batch, *self._wide_field_jobs]
+            if waits := [job.waited for job in batch if job.explained]:
+                self._observer.dequeued(waits)
             await self._in_thread(partial(self._work, batch))
-            self.at_work = self._being_read
+            self.jobs = self._wide_field_jobs
             if isinstance(self.failure, UpstreamChanged):
                 self._on_change(self.failure)
-            elif self._failures >= DOUBT_AFTER:
+            elif self._failures >= MAX_FAILURES:
                 await self._recover()
 
-    async def _take(self) -> list[Job]:
-        """No second wide field while one is read, and then whoever is here at once."""
+    async def _dequeue(self) -> list[Job]:
+        """While a wide field is scored: no second one, and only what waits already."""
         tiles, seconds = self._batching.tiles, self._batching.seconds
-        if self._readings:
-            return self._line.take_now(tiles, self._at_a_glance)
-        return await self._line.take(tiles, seconds)
+        if self._wide_fields:
+            return self._queue.dequeue_now(tiles, self._scored_at_once)
+        return await self._queue.dequeue(tiles, seconds)
 
-    def _at_a_glance(self, tile: Tile) -> bool:
-        return not self.screener.reads_in_steps(tile)
+    def _scored_at_once(self, tile: Tile) -> bool:
+        return not self.screener.scored_in_steps(tile)
 
     @property
-    def _being_read(self) -> list[Job]:
-        return [reading.ticket for reading in self._readings]
+    def _wide_field_jobs(self) -> list[Job]:
+        return [read.task.job for read in self._wide_fields]
 
-    def dismiss(self, error: HealerError) -> None:
-        """Whoever is at work hears `error` in place of what would have come."""
-        for ticket in self.at_work:
-            ticket.cancelled = True
-            ticket.tell(error)
+    def fail_jobs(self, error: HealerError) -> None:
+        """The jobs that it holds end with `error`."""
+        for job in self.jobs:
+            job.cancelled = True
+            job.publish(error)
 
-    def silent(self) -> float:
-        """Seconds since the step began that is under way; 0 between steps."""
-        since = self._since
-        return 0.0 if since is None else time.monotonic() - since
+    def step_seconds(self) -> float:
+        """Since the step under way began; 0 between steps."""
+        began = self._step_began
+        return 0.0 if began is None else time.monotonic() - began
 
-    def give_up(self, error: HealerError, reason: str) -> None:
-        """Its thread cannot be stopped, but nobody waits for it any more."""
-        self.hung, self.trouble, self.passing = True, reason, True
-        self.dismiss(error)
+    def abandon(self, error: HealerError, reason: str) -> None:
+        """Its thread cannot be stopped, but nothing waits for it any more."""
+        self.hung, self.trouble, self.transient = True, reason, True
+        self.fail_jobs(error)
         self.close()
 
     def close(self) -> None:
         """Its thread ends after the step under way, if ever."""
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_thread(self, step: Callable[[], Result]) -> Result:
-        doing = self.doing = self._thread.submit(step)
-        return await asyncio.wrap_future(doing)
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        running = self.running = self._thread.submit(work)
+        return await asyncio.wrap_future(running)
 
     def _work(self, batch: Sequence[Job]) -> None:
+        tasks = [task for job in batch for task in self._tasks_of(job)]
+        wide = [task for task in tasks if not self._scored_at_once(task.tile)]
         started = time.monotonic()
-        glances = [each for each in batch if each.tile and self._at_a_glance(each.tile)]
-        looked = self._look(glances)
-        for group in [looked] if self.screener.side_by_side else [[each] for each in looked]:
-            self._write(self._begun(group))
-        if looked:
-            self._pace.took(time.monotonic() - started, len(looked))
-        wide = [(each, each.tile) for each in batch if each.tile and each not in glances]
-        self._readings.extend(
-            Reading(ticket, self.screener.look_in_steps(tile)) for ticket, tile in wide
+        scored = self._score([task for task in tasks if task not in wide])
+        for each in scored:
+            self._explain(*each)
+        if scored:
+            self._throughput.record(time.monotonic() - started, len(scored))
+        self._wide_fields.extend(
+            WideFieldRead(task, self.screener.score_in_steps(task.tile)) for task in wide
         )
-        if self._readings and not self._read_on(self._readings[0]):
-            self._readings.popleft()
+        if self._wide_fields and not self._advance_wide_field(self._wide_fields[0]):
+            self._wide_fields.popleft()
 
-    def _read_on(self, reading: Reading) -> bool:
-        """A step of a wide field. Whether there is more to read."""
-        ticket, started = reading.ticket, time.monotonic()
-        if ticket.cancelled:
-            reading.steps.close()
+    def _tasks_of(self, job: Job) -> list[TileTask]:
+        try:
+            return job.next_tasks(self._batching.tiles)
+        except BaseException as error:  # of its stream, which ends with it
+            job.exhausted = True
+            job.publish_from_thread(job.context.run(unexpected_error, error))
+            return []
+
+    def _advance_wide_field(self, read: WideFieldRead) -> bool:
+        """A step. Whether there is more to score."""
+        task, started = read.task, time.monotonic()
+        if task.job.cancelled:
+            read.steps.close()
             return False
         try:
             with self._step():
-                next(reading.steps)
-            reading.seconds += time.monotonic() - started
+                next(read.steps)
+            read.seconds += time.monotonic() - started
             return True
         except StopIteration as ended:
-            looked = [(ticket, ended.value)]
+            score: Score = ended.value
         except BaseException as error:  # as below
-            self._failed(ticket, error)
+            self._fail(task, error)
             return False
-        self._told(looked)
-        self._write(self._begun(looked))
-        self._pace.took(reading.seconds + time.monotonic() - started, 1)
+        self._resolve(task, score)
+        self._explain(task, score)
+        self._throughput.record(read.seconds + time.monotonic() - started, 1)
         return False
 
-    def _look(self, batch: Sequence[Job]) -> list[tuple[Job, Score]]:
-        wanted = [(each, each.tile) for each in batch if each.tile and not each.cancelled]
-        if not wanted:
-            return []
-        tickets, tiles = zip(*wanted, strict=True)
-        try:
-            with self._step():
-                looked = list(zip(tickets, self.screener.look(tiles), strict=True))
-        except BaseException as error:  # what libraries raise: a panic in Rust is no Exception
-            if len(tickets) > 1:  # one tile must not cost its neighbours their answers
-                return [found for ticket in tickets for found in self._look([ticket])]
-            self._failed(tickets[0], error)
-            return []
-        self._told(looked)
-        return looked
+    def _score(self, tasks: Sequence[TileTask]) -> list[tuple[TileTask, Score]]:
+        """Those that could be scored."""
+        wanted = [task for task in tasks if not task.job.cancelled]
+        tiles = [task.tile for task in wanted]
+        # What libraries raise: a panic in Rust is no Exception.
+        results = score_each(self.screener, tiles, BaseException, self._step)
+        scored = []
+        for task, result in zip(wanted, results, strict=True):
+            if isinstance(result, Score):
+                self._resolve(task, result)
+                scored.append((task, result))
+            else:
+                self._fail(task, result)
+        return scored
 
-    def _told(self, looked: Sequence[tuple[Job, Score]]) -> None:
-        for ticket, look in looked:
-            self._observer.looked(self.screener, look)
-            ticket.tell_from_thread(look)
-
-    def _begun(self, group: Sequence[tuple[Job, Score]]) -> list[Explanation]:
-        wanted = [(ticket, look) for ticket, look in group if not ticket.cancelled]
-        if not wanted:
-            return []
-        try:
-            with self._step():
-                pieces = self.screener.explain_all([look for _, look in wanted])
-                return [Explanation(t, each) for (t, _), each in zip(wanted, pieces, strict=True)]
-        except BaseException as error:  # as above
-            if len(wanted) > 1:
-                return [begun for each in wanted for begun in self._begun([each])]
-            self._failed(wanted[0][0], error)
-            return []
-
-    def _write(self, begun: Sequence[Explanation]) -> None:
-        """A piece of each in turn."""
-        writing = deque(begun)
-        while writing:
-            each = writing.popleft()
-            if self._went_on(each):
-                writing.append(each)
-
-    def _went_on(self, each: Explanation) -> bool:
-        ticket = each.ticket
-        try:
-            with self._step():
-                piece = None if ticket.cancelled else next(each.pieces, None)
-                if piece is None and (close := getattr(each.pieces, "close", None)):
-                    close()  # which stops the model
-        except BaseException as error:  # as above
-            self._failed(ticket, error)
-            return False
-        if piece is not None:
-            each.count += 1
-            ticket.tell_from_thread(piece)
-            return True
-        if not ticket.cancelled:  # who was, must not take what was cut short for an answer
-            seconds = time.monotonic() - each.began
+    def _resolve(self, task: TileTask, score: Score) -> None:
+        self._observer.scored(self.screener, score)
+        task.job.resolve(task, score)
+        if not task.job.explained:
             self._failures, self.failure = 0, None
-            self._observer.explained(each.count, seconds)
-            ticket.tell_from_thread(JobFinished(ticket.waited, seconds))
-        return False
 
-    def _failed(self, ticket: Job, error: BaseException) -> None:
-        self.failure = ticket.context.run(engine_error, error)
+    def _explain(self, task: TileTask, score: Score) -> None:
+        """The explanation of one scored tile, piece by piece, where its job has one."""
+        job, count, began = task.job, 0, time.monotonic()
+        if job.cancelled or not job.explained:
+            return
+        try:
+            with self._step():
+                pieces = self.screener.explain(score)
+            while (piece := self._next_piece(job, pieces)) is not None:
+                count += 1
+                job.publish_from_thread(piece)
+        except BaseException as error:  # as above
+            self._fail(task, error)
+            return
+        if job.cancelled:  # what was cut short is no answer
+            return
+        seconds = time.monotonic() - began
+        self._failures, self.failure = 0, None
+        self._observer.explained(count, seconds)
+        job.publish_from_thread(JobFinished(job.waited, seconds))
+
+    def _next_piece(self, job: Job, pieces: Iterator[str]) -> str | None:
+        with self._step():
+            piece = None if job.cancelled else next(pieces, None)
+            if piece is None and (close := getattr(pieces, "close", None)):
+                close()  # which stops the model
+            return piece
+
+    def _fail(self, task: TileTask, error: BaseException) -> None:
+        self.failure = task.job.context.run(engine_error, error)
         self._failures += 1
         self._observer.failed(self.failure.code)
-        ticket.tell_from_thread(self.failure)
+        task.job.resolve(task, self.failure)
 
     async def _recover(self) -> None:
-        """A model that fails again and again is trusted once it has passed the self-test anew."""
-        while failure := await self._in_thread(self._test):
+        """A model that fails repeatedly is used again once it has passed the self-test."""
+        while failure := await self._in_thread(self._self_test):
             self.failure, self.trouble = failure, str(failure)
-            # What nobody foresaw may pass as it came.
-            self.passing = failure.retryable or isinstance(failure, EngineFailed)
+            # An unexpected failure may pass as it came.
+            self.transient = failure.retryable or isinstance(failure, EngineFailed)
             log.error("the model fails its self-test", reason=self.trouble)
             if isinstance(failure, UpstreamChanged):
                 self._on_change(failure)
-            await asyncio.sleep(AGAIN_SECONDS)
-        self._failures, self.failure, self.trouble, self.passing = 0, None, None, True
+            await asyncio.sleep(RETRY_SECONDS)
+        self._failures, self.failure, self.trouble, self.transient = 0, None, None, True
 
-    def _test(self) -> HealerError | None:
+    def _self_test(self) -> HealerError | None:
         """What it fails with."""
         try:
             with self._step():
@@ -272,8 +271,8 @@ class Worker:
 
     @contextmanager
     def _step(self) -> Iterator[None]:
-        self._since = time.monotonic()
+        self._step_began = time.monotonic()
         try:
             yield
         finally:
-            self._since = None
+            self._step_began = None

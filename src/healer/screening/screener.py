@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from healer.engines.base import Engine, EngineInfo, Evidence, Finding, FromClasses, SideBySide
+from healer.engines.base import Engine, EngineInfo, Evidence, Finding, FromClasses
 from healer.errors import ModelUnsound
 from healer.images.tile import Tile
 from healer.screening.calibration import Calibration
@@ -31,7 +31,7 @@ COMPOSED = "The explanation is composed from the same probabilities."
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What one look at a tile came to, before it is put in words.
+    """What a tile was scored, before it is put in words.
 
     `headline_rule` says how the verdict follows from the findings. Of a wide field that was read
     window by window, `windows` are those with tissue, and `place` the one that `evidence` is of.
@@ -87,27 +87,29 @@ class Screener:
     def info(self) -> EngineInfo:
         return self.engine.info
 
-    def look(self, tiles: Sequence[Tile]) -> list[Score]:
-        """One look per tile, in order; the verdict is known. Blocking."""
-        wide_field = [tile for tile in tiles if self.reads_in_steps(tile)]
-        looks = iter(self._glances([tile for tile in tiles if not self.reads_in_steps(tile)]))
+    def score(self, tiles: Sequence[Tile]) -> list[Score]:
+        """One score per tile, in order; the verdict is known. Blocking."""
+        wide_field = [tile for tile in tiles if self.scored_in_steps(tile)]
+        scores = iter(
+            self._scored_whole([tile for tile in tiles if not self.scored_in_steps(tile)])
+        )
         if not wide_field:
-            return list(looks)
+            return list(scores)
         return [
-            _last(self.look_in_steps(tile)) if self.reads_in_steps(tile) else next(looks)
+            _last(self.score_in_steps(tile)) if self.scored_in_steps(tile) else next(scores)
             for tile in tiles
         ]
 
-    def reads_in_steps(self, tile: Tile) -> bool:
-        """Whether the tile is a wide field that the engine reads window by window."""
+    def scored_in_steps(self, tile: Tile) -> bool:
+        """Whether the tile is a wide field that the engine scores window by window."""
         return scale_of(self.engine) is not None and is_wide(tile, self.engine)
 
-    def look_in_steps(self, tile: Tile) -> Generator[None, None, Score]:
-        """A look at a wide field, a few windows a step. Blocking between steps."""
+    def score_in_steps(self, tile: Tile) -> Generator[None, None, Score]:
+        """The score of a wide field, a few windows a step. Blocking between steps."""
         scale = scale_of(self.engine)
         if scale is None:
-            raise TypeError(f"{self.info.engine} looks at wide fields whole")
-        reading, seconds = read_windows(tile, scale, self._score), 0.0
+            raise TypeError(f"{self.info.engine} scores wide fields whole")
+        reading, seconds = read_windows(tile, scale, self._evidence_of), 0.0
         while True:
             started = time.perf_counter()
             try:
@@ -117,9 +119,9 @@ class Screener:
             seconds += time.perf_counter() - started
             yield
 
-    def explain(self, look: Score) -> Iterator[str]:
+    def explain(self, score: Score) -> Iterator[str]:
         """Pieces of the explanation of a verdict already given. Blocking between pieces."""
-        return _placed(self.engine.explain(look.evidence, look.verdict.answer), look)
+        return _placed(self.engine.explain(score.evidence, score.verdict.answer), score)
 
     def headline_rule(self, further: str = "") -> str | None:
         """How the verdict follows from the findings; None where it does not."""
@@ -128,50 +130,36 @@ class Screener:
         end = ", and the sum is calibrated on known cases" if self.calibration else ""
         return f"{self.engine.margin_rule}{end}.{further} {COMPOSED}"
 
-    @property
-    def side_by_side(self) -> bool:
-        """Whether several explanations take hardly longer than one."""
-        return isinstance(self.engine, SideBySide)
-
-    def explain_all(self, looks: Sequence[Score]) -> list[Iterator[str]]:
-        """`explain` of each, in order."""
-        if isinstance(self.engine, SideBySide):
-            asked = [(look.evidence, look.verdict.answer) for look in looks]
-            return list(map(_placed, self.engine.explain_all(asked), looks))
-        return [self.explain(look) for look in looks]
-
     def screen(self, tiles: Sequence[Tile]) -> list[Screening]:
         """One screening per tile, in order. Blocking."""
-        looks = self.look(tiles)
-        explanations = self.explain_all(looks)
-        return [to_screening(*each) for each in zip(looks, explanations, strict=True)]
+        return [to_screening(score, self.explain(score)) for score in self.score(tiles)]
 
-    def _glances(self, tiles: Sequence[Tile]) -> list[Score]:
-        """Each tile looked at whole."""
+    def _scored_whole(self, tiles: Sequence[Tile]) -> list[Score]:
+        """Each tile scored whole."""
         started = time.perf_counter()
-        evidences = self._score(tiles)
+        evidences = self._evidence_of(tiles)
         seconds = (time.perf_counter() - started) / max(1, len(tiles))
         return [self._of_one(*each, seconds) for each in zip(tiles, evidences, strict=True)]
 
     def _of_one(self, tile: Tile, evidence: Evidence, seconds: float) -> Score:
         verdict = decide(evidence, self.calibration)
-        look = Score(
+        score = Score(
             evidence,
             verdict,
             seconds,
             second=second_answer(verdict, evidence.findings),
             headline_rule=self.headline_rule(),
         )
-        return look if not is_wide(tile, self.engine) else _warned(look, tile, self.engine, WHOLE)
+        return score if not is_wide(tile, self.engine) else _warned(score, tile, self.engine, WHOLE)
 
     def _of_windows(self, tile: Tile, read: WideReading, seconds: float) -> Score:
         if not read.seen:  # bare glass, which the gate was told to let pass
-            look = self._of_one(tile, self._score([tile])[0], seconds)
-            return replace(_warned(look, tile, self.engine, read.in_words()), windows=())
+            score = self._of_one(tile, self._evidence_of([tile])[0], seconds)
+            return replace(_warned(score, tile, self.engine, read.in_words()), windows=())
         evidence, place = read.headline()
         verdict = decide(evidence, self.calibration)
         verdicts = {cell: decide(seen, self.calibration) for cell, seen in read.seen.items()}
-        look = Score(
+        score = Score(
             evidence,
             verdict,
             seconds,
@@ -180,9 +168,9 @@ class Screener:
             windows=tuple(read.answers(verdicts)),
             place=place,
         )
-        return _warned(look, tile, self.engine, read.in_words())
+        return _warned(score, tile, self.engine, read.in_words())
 
-    def _score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+    def _evidence_of(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         evidences = self.engine.score(tiles)
         for evidence in evidences:
             if not (math.isfinite(evidence.margin) and math.isfinite(evidence.mass)):
@@ -196,17 +184,17 @@ WHOLE = (
 )
 
 
-def _warned(look: Score, tile: Tile, engine: Engine, rest: str) -> Score:
+def _warned(score: Score, tile: Tile, engine: Engine, rest: str) -> Score:
     """Of a wide field: no calibration was fitted on such."""
     warnings = (wide_field_warning(tile, engine, rest),)
-    return replace(look, verdict=replace(look.verdict, calibrated=False), warnings=warnings)
+    return replace(score, verdict=replace(score.verdict, calibrated=False), warnings=warnings)
 
 
-def _placed(pieces: Iterator[str], look: Score) -> Iterator[str]:
+def _placed(pieces: Iterator[str], score: Score) -> Iterator[str]:
     """The explanation of a window says which window it is of."""
-    if look.place is None:
+    if score.place is None:
         return pieces
-    return _then(pieces, f" These are of the window at x {look.place.x}, y {look.place.y}.")
+    return _then(pieces, f" These are of the window at x {score.place.x}, y {score.place.y}.")
 
 
 def _then(pieces: Iterator[str], last: str) -> Iterator[str]:
@@ -219,32 +207,32 @@ def _last(steps: Generator[None, None, Score]) -> Score:
         try:
             next(steps)
         except StopIteration as ended:
-            look: Score = ended.value
-            return look
+            score: Score = ended.value
+            return score
 
 
-def to_screening(look: Score, explanation: Iterator[str]) -> Screening:
+def to_screening(score: Score, explanation: Iterator[str]) -> Screening:
     started = time.perf_counter()
     pieces = list(explanation)
-    return finish_screening(look, pieces, time.perf_counter() - started)
+    return finish_screening(score, pieces, time.perf_counter() - started)
 
 
 def finish_screening(
-    look: Score, pieces: Sequence[str], seconds: float, *, waited: float | None = None
+    score: Score, pieces: Sequence[str], seconds: float, *, waited: float | None = None
 ) -> Screening:
-    """A screening from a look and the pieces of its explanation; `waited` is seconds in a queue."""
+    """A score and the pieces of its explanation, put together; `waited` is seconds in the queue."""
     queued = {} if waited is None else {"queue": waited}
     return Screening(
-        verdict=look.verdict,
-        margin=look.evidence.margin,
-        mass=look.evidence.mass,
+        verdict=score.verdict,
+        margin=score.evidence.margin,
+        mass=score.evidence.mass,
         explanation="".join(pieces).strip(),
-        findings=look.evidence.findings,
-        timings={**queued, "score": look.seconds, "explain": seconds},
-        second=look.second,
-        headline_rule=look.headline_rule,
-        warnings=look.warnings,
-        windows=look.windows,
+        findings=score.evidence.findings,
+        timings={**queued, "score": score.seconds, "explain": seconds},
+        second=score.second,
+        headline_rule=score.headline_rule,
+        warnings=score.warnings,
+        windows=score.windows,
     )
 
 

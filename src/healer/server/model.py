@@ -75,7 +75,7 @@ class ModelLifecycle:
     def status(self) -> Status:
         trouble = self._lanes.trouble if self._screeners else None
         reason = trouble if self.hung else self._reason or trouble
-        passing = self._passing and (not self._screeners or self._lanes.passing)
+        passing = self._passing and (not self._screeners or self._lanes.transient)
         return Status(reason, self._screeners[0] if self._screeners else None, passing)
 
     @property
@@ -177,7 +177,7 @@ class ModelLifecycle:
             for screener in screeners:
                 started = time.monotonic()
                 self_test(screener)
-                self.pace.took(time.monotonic() - started, 1)
+                self.pace.record(time.monotonic() - started, 1)
             opened.pop_all()
         return screeners
 

@@ -34,7 +34,7 @@ class Service(ModelLifecycle):
     @property
     def held(self) -> int:
         """Places in line that are taken."""
-        return self._line.held
+        return self._line.reserved
 
     @property
     def waiting(self) -> int:
@@ -44,12 +44,12 @@ class Service(ModelLifecycle):
     @property
     def at_work(self) -> int:
         """Tiles that a model is asked about."""
-        return self._lanes.at_work
+        return self._lanes.active
 
     def dismiss(self) -> None:
         """Whoever is not answered yet hears that nobody will be any more."""
         self._dismissed = True
-        self._lanes.dismiss(ShuttingDown())
+        self._lanes.fail_jobs(ShuttingDown())
 
     def check(self) -> Screener:
         """Raises ModelNotReady, QueueFull or ShuttingDown where a request would be turned away."""
@@ -57,7 +57,7 @@ class Service(ModelLifecycle):
             raise ShuttingDown
         screener = self.screener
         if self._line.full:
-            waiting = self._line.held + self._lanes.at_work
+            waiting = self._line.reserved + self._lanes.active
             raise QueueFull(self.retry_after(waiting), waiting)
         return screener
 
@@ -65,7 +65,7 @@ class Service(ModelLifecycle):
         """A place in line. Raises what `check` does."""
         self.check()
         self.draws += 1
-        return self._line.draw(deadline)
+        return self._line.reserve(deadline)
 
     def retry_after(self, tiles: int = 1) -> int:
         """Seconds until `tiles` will have been answered, as long as the last ones took."""
@@ -73,22 +73,22 @@ class Service(ModelLifecycle):
 
     def leave(self, ticket: Job) -> None:
         """Its answer is told, or wanted no more: the model stops at its next step."""
-        if not (ticket.over or ticket.cancelled or ticket.tile is None):
+        if not (ticket.finished or ticket.cancelled or ticket.tile is None):
             self._observer.failed(CLIENT_GONE)
-        self._line.leave(ticket)
+        self._line.release(ticket)
 
     async def ask(self, ticket: Job, tile: Tile) -> AsyncGenerator[JobEvent, None]:
         """What is heard of the tile until it is answered. Raises ModelError, DeadlineExceeded."""
         if self._reason and not self.retired:  # the model was changed since the ticket was drawn
             raise not_ready(self._reason, passing=self._passing)
-        self._line.join(ticket, tile)
+        self._line.enqueue(ticket, tile)
         try:
-            async with aclosing(ticket.hear()) as hearing:
+            async with aclosing(ticket.events()) as hearing:
                 async for heard in hearing:
                     _note(ticket, heard)
                     yield heard
         except DeadlineExceeded as error:
-            ticket.over = True
+            ticket.finished = True
             self._observer.failed(error.code)
             raise
 

@@ -120,20 +120,20 @@ class Metrics:
     def waiting(self, depth: int) -> None:
         self._depth.set(depth)
 
-    def taken(self, waits: Sequence[float]) -> None:
+    def dequeued(self, waits: Sequence[float]) -> None:
         self._batch.observe(len(waits))
         for wait in waits:
             self._seconds.labels("queue").observe(wait)
 
-    def looked(self, screener: Screener, look: Score) -> None:
-        self._seconds.labels("score").observe(look.seconds)
-        for stage in OF_A_LOOK & look.evidence.stages.keys():
-            self._seconds.labels(stage).observe(look.evidence.stages[stage])
-        self._verdicts.labels(look.verdict.answer.value).inc()
-        self._probability.observe(look.verdict.probability)
+    def scored(self, screener: Screener, score: Score) -> None:
+        self._seconds.labels("score").observe(score.seconds)
+        for stage in OF_A_LOOK & score.evidence.stages.keys():
+            self._seconds.labels(stage).observe(score.evidence.stages[stage])
+        self._verdicts.labels(score.verdict.answer.value).inc()
+        self._probability.observe(score.verdict.probability)
         drift = self._drift_of(screener.info)
-        if drift and look.windows is None:  # no calibration was fitted on windows of wide fields
-            drift.add({MARGIN: look.evidence.margin})
+        if drift and score.windows is None:  # no calibration was fitted on windows of wide fields
+            drift.add({MARGIN: score.evidence.margin})
 
     def explained(self, pieces: int, seconds: float) -> None:
         self._pieces.inc(pieces)

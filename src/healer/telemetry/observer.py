@@ -1,4 +1,4 @@
-"""Who is told what happens to tiles on their way through the queue and the engine.
+"""An observer of tiles on their way through the queue and the engine.
 
 Calls come from worker threads and from the event loop: an observer is quick, locks what it
 shares, and never raises.
@@ -17,12 +17,12 @@ class Observer(Protocol):
         """The queue's length changed; `depth` tiles wait now."""
         ...
 
-    def taken(self, waits: Sequence[float]) -> None:
-        """One batch was taken from the queue; each of its tiles had waited so many seconds."""
+    def dequeued(self, waits: Sequence[float]) -> None:
+        """One batch was dequeued; each of its tiles had waited so many seconds."""
         ...
 
-    def looked(self, screener: Screener, look: Score) -> None:
-        """The engine has looked at one tile, and a verdict is known."""
+    def scored(self, screener: Screener, score: Score) -> None:
+        """The engine has scored one tile, and its verdict is known."""
         ...
 
     def explained(self, pieces: int, seconds: float) -> None:
@@ -35,13 +35,13 @@ class Observer(Protocol):
 
 
 class Unobserved:
-    """Tells nobody."""
+    """Observes nothing."""
 
     def waiting(self, depth: int) -> None: ...
 
-    def taken(self, waits: Sequence[float]) -> None: ...
+    def dequeued(self, waits: Sequence[float]) -> None: ...
 
-    def looked(self, screener: Screener, look: Score) -> None: ...
+    def scored(self, screener: Screener, score: Score) -> None: ...
 
     def explained(self, pieces: int, seconds: float) -> None: ...
 
