@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from healer.cli import app
 from healer.cli.tuning import with_steps
-from healer.engines.transformers.adapter import WEIGHTS, read_adapter
+from healer.engines.vlm.adapter import WEIGHTS, read_adapter
 from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION
 from healer.screening.calibration import Calibration
 from healer.weights.manifest import check_folder

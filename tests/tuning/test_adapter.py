@@ -8,7 +8,7 @@ import pytest
 
 from healer.engines.base import Answer
 from healer.engines.registry import choose_engine
-from healer.engines.transformers.adapter import ADAPTER_FILE, CONFIG, WEIGHTS, read_adapter
+from healer.engines.vlm.adapter import ADAPTER_FILE, CONFIG, WEIGHTS, read_adapter
 from healer.errors import AdapterIncomplete, AdapterMismatch
 from healer.evaluation.datasets import Dataset
 from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from healer.engines.transformers.adapter import CONFIG, WEIGHTS
+from healer.engines.vlm.adapter import CONFIG, WEIGHTS
 from healer.errors import ModelUnsound
 from healer.evaluation.datasets import Dataset
 from healer.tuning import lora

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from healer.engines.transformers.adapter import read_adapter
+from healer.engines.vlm.adapter import read_adapter
 from healer.errors import AdapterMismatch, FolderTaken
 from healer.evaluation.datasets import Dataset
 from healer.screening.question import COLORECTAL_CANCER

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from healer.engines.transformers.adapter import WEIGHTS
+from healer.engines.vlm.adapter import WEIGHTS
 from healer.errors import CheckpointUnusable, FolderTaken, TuningDiskFull, TuningDiverged
 from healer.evaluation.datasets import Dataset, Files
 from healer.tuning import plot

@@ -23,9 +23,8 @@ from healer.conversion.request import ConversionRequest, Parts, Sample
 from healer.engines.base import Answer, Question
 from healer.engines.openvino import loading
 from healer.engines.openvino.conversion_record import TOKENIZER, Described, Parity, TileParity
-from healer.engines.openvino.logits import find_answer_tokens, margin
-from healer.engines.transformers.answer_tokens import AnswerTokens
 from healer.engines.transformers.loading import offline, quiet
+from healer.engines.vlm.answer_tokens import AnswerTokens, find_answer_tokens, margin
 from healer.engines.vlm.prompt import encode, messages, opening
 from healer.errors import ConversionInaccurate
 from healer.files.litter import weights_in

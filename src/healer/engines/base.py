@@ -93,15 +93,6 @@ class Engine(Protocol):
     def close(self) -> None: ...
 
 
-@runtime_checkable
-class SideBySide(Protocol):
-    """An engine that writes several explanations in hardly more time than one."""
-
-    def explain_all(self, asked: Sequence[tuple[Evidence, Answer]]) -> list[Iterator[str]]:
-        """`explain` of each, in order; whichever is asked on may take the others along."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class FieldScale:
     """Micrometres: `widest` is the longer side of the widest field that a model was trained for,

@@ -13,7 +13,10 @@ from torch import nn
 from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesConfig
 
 from healer.engines.base import Question
-from healer.engines.transformers.adapter import (
+from healer.engines.transformers.loading import UNQUANTIZED, Plan, offline, quiet, read
+from healer.engines.transformers.model import Gemma
+from healer.engines.transformers.soundness import check_report
+from healer.engines.vlm.adapter import (
     ADAPTER_FILE,
     CONFIG,
     WEIGHTS,
@@ -23,9 +26,6 @@ from healer.engines.transformers.adapter import (
     known_warnings,
     write_adapter,
 )
-from healer.engines.transformers.loading import UNQUANTIZED, Plan, offline, quiet, read
-from healer.engines.transformers.model import Gemma
-from healer.engines.transformers.soundness import check_report
 from healer.errors import FolderTaken, ModelUnsound, TuningDiskFull
 from healer.files.litter import is_empty, is_litter, weights_in
 from healer.weights.manifest import Manifest, ManifestFile, check_folder, save_manifest, sha256_of

@@ -14,8 +14,8 @@ import psutil
 import torch
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
-from healer.engines.transformers.adapter import AdapterManifest
 from healer.engines.transformers.loading import Plan
+from healer.engines.vlm.adapter import AdapterManifest
 from healer.errors import CheckpointUnusable, FolderTaken
 from healer.evaluation.datasets import Dataset, Limits
 from healer.files.litter import is_empty

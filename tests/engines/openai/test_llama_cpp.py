@@ -166,7 +166,7 @@ def margin_without_breaks(checkpoint: Path, tile: Tile) -> float:
     import torch
     from transformers import Gemma3ForConditionalGeneration
 
-    from healer.engines.transformers.answer_tokens import answer_tokens, margins
+    from healer.engines.vlm.answer_tokens import find_answer_tokens, margin
     from tests.gemma import load_processor, prompt_inputs
 
     processor = load_processor(checkpoint)
@@ -180,5 +180,5 @@ def margin_without_breaks(checkpoint: Path, tile: Tile) -> float:
     for name in ("input_ids", "attention_mask", "token_type_ids"):
         inputs[name] = inputs[name][:, kept]
     with torch.no_grad():
-        logits = model(**inputs).logits[:, -1].float()
-    return margins(logits, answer_tokens(processor.tokenizer))[0]
+        logits = model(**inputs).logits[0, -1].float().numpy()
+    return margin(logits, find_answer_tokens(processor.tokenizer.backend_tokenizer))

@@ -14,7 +14,7 @@ from healer.engines.openvino.conversion_record import (
     read_conversion,
     write_conversion,
 )
-from healer.engines.transformers.adapter import CONFIG, WEIGHTS, write_adapter
+from healer.engines.vlm.adapter import CONFIG, WEIGHTS, write_adapter
 
 pytest.importorskip("openvino")
 pytest.importorskip("torch")
@@ -24,8 +24,8 @@ from healer.engines.openvino import graphs
 from healer.engines.openvino.cache import Packed
 from healer.engines.openvino.engine import OpenVINOEngine
 from healer.engines.openvino.graphs import squared
-from healer.engines.transformers.adapter import AdapterManifest
 from healer.engines.transformers.engine import MedGemmaEngine
+from healer.engines.vlm.adapter import AdapterManifest
 from healer.errors import (
     AdapterNotMerged,
     ConversionAltered,

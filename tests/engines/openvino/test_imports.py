@@ -11,14 +11,14 @@ HEAVY = ["torch", "transformers", "safetensors", "accelerate", "bitsandbytes", "
 ASKED = """
 import sys
 import numpy as np
-from healer.settings import load_settings
+from healer.settings.loading import load_settings
 from healer.engines.base import Answer
-from healer.engines.registry import choose, open_engine
-from healer.images import Tile
+from healer.engines.registry import choose_engine, open_engine
+from healer.images.tile import Tile
 from healer.screening.question import COLORECTAL_CANCER
 
 settings = load_settings()
-choice = choose(settings)
+choice = choose_engine(settings)
 assert choice.engine == "openvino", choice
 engine = open_engine(choice, settings, COLORECTAL_CANCER)
 evidence = engine.score([Tile(np.full((64, 64, 3), (230, 170, 200), np.uint8))])[0]

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from healer.engines.transformers.answer_tokens import AnswerTokens, answer_tokens  # noqa: E402
+from healer.engines.vlm.answer_tokens import AnswerTokens, find_answer_tokens  # noqa: E402
 from healer.engines.vlm.prompt import messages  # noqa: E402
 from healer.screening.question import COLORECTAL_CANCER  # noqa: E402
 from tests.gemma import CHAT_TEMPLATE  # noqa: E402
@@ -47,7 +47,7 @@ def tokenizer() -> Any:  # noqa: ANN401
 
 
 def test_every_spelling_is_one_token(tokenizer: Any) -> None:  # noqa: ANN401
-    assert answer_tokens(tokenizer) == AnswerTokens(
+    assert find_answer_tokens(tokenizer.backend_tokenizer) == AnswerTokens(
         yes=tuple(sorted(index for text, index in IDS.items() if "y" in text.lower())),
         no=tuple(sorted(index for text, index in IDS.items() if "n" in text.lower())),
     )
@@ -79,7 +79,7 @@ def test_the_prompt_is_read_as_gemma_expects(tokenizer: Any) -> None:  # noqa: A
 
 
 def test_the_forced_prefix_starts_with_an_answer_token(tokenizer: Any) -> None:  # noqa: ANN401
-    answers = answer_tokens(tokenizer)
+    answers = find_answer_tokens(tokenizer.backend_tokenizer)
     for start, ids in (("Yes, it", answers.yes), ("No, it", answers.no)):
         after_prompt = tokenizer.encode("\n" + start, add_special_tokens=False)
         assert after_prompt[0] == 107

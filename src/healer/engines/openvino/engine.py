@@ -11,8 +11,8 @@ import numpy as np
 from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTimer
 from healer.engines.openvino.cache import Snapshot
 from healer.engines.openvino.conversion_record import Described, check_conversion
-from healer.engines.openvino.logits import find_answer_tokens, margin, mass
-from healer.engines.transformers.adapter import read_adapter
+from healer.engines.vlm.adapter import read_adapter
+from healer.engines.vlm.answer_tokens import find_answer_tokens, margin, mass
 from healer.engines.vlm.prompt import chat_text, opening, short_hash
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, one_sentence
 from healer.errors import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound

@@ -1,14 +1,8 @@
-"""Keeps `import openvino` from telling its maker about it.
-
-The package imports its model converter by the way, which Healer never uses, which takes two
-seconds, and whose first act is to send a telemetry event. OpenVINO goes on without it where it
-cannot be imported. To be imported before OpenVINO is.
-"""
+"""A folder of `healer optimize` into compiled graphs."""
 
 from __future__ import annotations
 
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,9 +16,6 @@ from healer.engines.openvino.conversion_record import LANGUAGE, TOKENIZER, VISIO
 from healer.engines.openvino.graphs import Language, Vision
 from healer.engines.openvino.model import Gemma
 from healer.hardware import bfloat16_is_slow
-
-sys.modules.setdefault("openvino.tools.ovc", None)  # type: ignore[arg-type]
-
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
 FOR_VISION = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTimer
-from healer.engines.transformers.adapter import adapter_name
-from healer.engines.transformers.answer_tokens import margins, masses
+from healer.engines.vlm.adapter import adapter_name
+from healer.engines.vlm.answer_tokens import margin, mass
 from healer.engines.vlm.prompt import opening, short_hash
 from healer.engines.vlm.sentence import one_sentence
 from healer.errors import ExtraNotInstalled, ModelNotReady, ModelUnsound
@@ -108,24 +108,21 @@ class MedGemmaEngine:
         if not bool(logits.isfinite().all()):
             raise ModelUnsound(self.info.model_id, "a tile gave logits that are not finite")
         stages.ended("forward")  # the device has been waited for just now
-        seen = zip(
-            margins(logits, gemma.answers), masses(logits, gemma.answers), caches, strict=True
-        )
-        return [Evidence(margin, mass, stages=stages, state=cache) for margin, mass, cache in seen]
+        tokens = gemma.answers
+        return [
+            Evidence(margin(row, tokens), mass(row, tokens), stages=stages, state=cache)
+            for row, cache in zip(logits.numpy(force=True), caches, strict=True)
+        ]
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
-        """Goes on from the tile's cache: the image is not looked at again."""
-        return self.explain_all([(evidence, answer)])[0]
+        """Continues from the tile's KV cache: the vision tower does not run again."""
+        from transformers import DynamicCache
 
-    def explain_all(self, asked: Sequence[tuple[Evidence, Answer]]) -> list[Iterator[str]]:
-        """`explain` of each. On a GPU they are written side by side, which takes hardly longer
-        than one: whichever is asked for its next piece takes the others along."""
         gemma = self._ready()
-        if not all(gemma.knows(evidence.state) for evidence, _ in asked):
+        if not isinstance(evidence.state, DynamicCache):
             raise TypeError("the evidence was not scored by this engine")
-        starts = [opening(self._question, answer) for _, answer in asked]
-        texts = gemma.continue_text([evidence.state for evidence, _ in asked], starts)
-        return [one_sentence(*each) for each in zip(starts, texts, strict=True)]
+        start = opening(self._question, answer)
+        return one_sentence(start, gemma.continue_text(evidence.state, start))
 
     def close(self) -> None:
         self._gemma = None

@@ -15,7 +15,6 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndByte
 from transformers.utils import logging as transformers_logging
 
 from healer.engines.base import Question
-from healer.engines.transformers.adapter import attach_adapter
 from healer.engines.transformers.model import Gemma
 from healer.engines.transformers.soundness import (
     SENSIBLE_MASS,
@@ -23,7 +22,7 @@ from healer.engines.transformers.soundness import (
     check_layers,
     check_report,
 )
-from healer.engines.transformers.static import StaticGemma
+from healer.engines.vlm.adapter import attach_adapter
 from healer.errors import DeviceUnavailable, ModelUnsound
 
 # Whole paths: transformers matches a name from its start, so a bare "vision_tower" matches nothing.
@@ -76,11 +75,6 @@ class Plan:
     @property
     def quantized(self) -> bool:
         return self.quantization == "8bit"
-
-    @property
-    def recordable(self) -> bool:
-        """bitsandbytes looks for outliers on the CPU's side, which no CUDA graph can hold."""
-        return self.device.startswith("cuda") and not self.quantized
 
 
 def load(plan: Plan, *, allow_fallback: bool) -> tuple[Gemma, Plan, list[str]]:
@@ -148,8 +142,7 @@ def read(plan: Plan, quantizer: BitsAndBytesConfig | None = None) -> tuple[Gemma
     processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
         plan.folder, local_files_only=True, trust_remote_code=False, backend="pil"
     )
-    kind = StaticGemma if plan.recordable else Gemma
-    return kind(model.eval(), processor, plan.question), report
+    return Gemma(model.eval(), processor, plan.question), report
 
 
 def eight_bit() -> BitsAndBytesConfig:

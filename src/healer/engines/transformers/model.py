@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from healer.engines.base import OnStageEnd, ignore_stage
-from healer.engines.transformers.answer_tokens import answer_tokens
+from healer.engines.vlm.answer_tokens import find_answer_tokens
 from healer.engines.vlm.prompt import messages
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from healer.engines.base import Question
     from healer.images.tile import Tile
 
-# What a look at a tile leaves to go on from: a DynamicCache here, `rows.Seen` in StaticGemma.
-State = Any
-
 
 class Gemma:
     """`model` is a Gemma3ForConditionalGeneration, `processor` its Gemma3Processor."""
@@ -31,7 +28,7 @@ class Gemma:
         self.model = model
         self.processor = processor
         self.tokenizer = processor.tokenizer
-        self.answers = answer_tokens(self.tokenizer)
+        self.answers = find_answer_tokens(self.tokenizer.backend_tokenizer)
         self.prompt: str = processor.apply_chat_template(
             messages(question), tokenize=False, add_generation_prompt=True
         )
@@ -47,7 +44,7 @@ class Gemma:
     @torch.inference_mode()
     def prefill(
         self, tiles: Sequence[Tile], ended: OnStageEnd = ignore_stage
-    ) -> tuple[torch.Tensor, list[State]]:
+    ) -> tuple[torch.Tensor, list[DynamicCache]]:
         """Logits of the first answer token, float32 (tiles, vocabulary), and a cache per tile."""
         inputs = self.inputs(tiles)
         ended("preprocess")
@@ -67,32 +64,13 @@ class Gemma:
         )
         return dict(inputs.to(self.model.device))
 
-    def knows(self, state: object) -> bool:
-        """Whether `prefill` could have left it."""
-        from transformers import DynamicCache
-
-        return isinstance(state, DynamicCache)
-
-    def continue_text(
-        self, states: Sequence[State], openings: Sequence[str]
-    ) -> list[Iterator[str]]:
-        """Text that follows each opening, in pieces of whole characters; what the tiles left is
-        left as it was."""
-        given = [self.encode(opening) for opening in openings]
-        tokens = self.continue_rows(states, given)
-        return [text_pieces(*each, self._decode) for each in zip(given, tokens, strict=True)]
-
-    def encode(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False))
+    def continue_text(self, cache: DynamicCache, opening: str) -> Iterator[str]:
+        """Text that follows `opening`, in pieces of whole characters; `cache` is not changed."""
+        given = list(self.tokenizer.encode(opening, add_special_tokens=False))
+        return text_pieces(given, self.continue_tokens(cache, given), self._decode)
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(tokens, skip_special_tokens=True))
-
-    def continue_rows(
-        self, states: Sequence[State], given: Sequence[Sequence[int]]
-    ) -> list[Iterator[int]]:
-        """`continue_tokens` of each."""
-        return [self.continue_tokens(*each) for each in zip(states, given, strict=True)]
 
     def continue_tokens(self, cache: DynamicCache, given: Sequence[int]) -> Iterator[int]:
         """Greedy tokens after the cached prompt and `given`, up to a stop or MAX_NEW_TOKENS."""

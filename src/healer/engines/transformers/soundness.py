@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from torch import nn
 
-from healer.engines.transformers.answer_tokens import masses
+from healer.engines.vlm.answer_tokens import mass
 from healer.errors import ModelUnsound
 from healer.images.tile import Tile
 
@@ -50,7 +50,7 @@ def check_answers(model_id: str, gemma: Gemma) -> float:
     logits, _ = gemma.prefill([soundness_tile()])
     if not bool(logits.isfinite().all()):
         raise ModelUnsound(model_id, "a known tile gives logits that are not finite")
-    return masses(logits, gemma.answers)[0]
+    return mass(logits[0].numpy(force=True), gemma.answers)
 
 
 def soundness_tile() -> Tile:
