@@ -6,3 +6,5 @@ weights and never the model itself.
 """
 
 __all__ = ["unreported"]
+
+import healer.engines.openvino  # noqa: F401 - first: it keeps OpenVINO from sending telemetry
