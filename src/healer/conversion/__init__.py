@@ -5,6 +5,4 @@ No graph is traced: each is written down from the model's definition (transforme
 weights and never the model itself.
 """
 
-__all__ = ["unreported"]
-
 import healer.engines.openvino  # noqa: F401 - first: it keeps OpenVINO from sending telemetry
