@@ -28,12 +28,12 @@ from healer.server.middleware.access import Authentication
 from healer.server.middleware.cors import install_cors
 from healer.server.middleware.draining import Draining
 from healer.server.middleware.head_method import HeadMethod
-from healer.server.middleware.instrumentation import install_instrumentation
-from healer.server.middleware.metrics import metrics_router
+from healer.server.middleware.metrics import RequestMetrics, metrics_router
 from healer.server.middleware.request_head import RequestHeadLimit
 from healer.server.middleware.request_id import RequestId
 from healer.server.middleware.security_headers import SecurityHeaders
 from healer.server.middleware.slow_client import SlowClientTimeout
+from healer.server.middleware.tracing import RequestTracing
 from healer.server.openapi import install_openapi
 from healer.server.problems import UnexpectedErrors, install_problems
 from healer.server.reviews import reviews_router
@@ -42,7 +42,7 @@ from healer.server.service import Service
 from healer.server.webpage import install_page
 from healer.settings.loading import Settings, load_settings
 from healer.telemetry.logs import configure, warn_of_unknown_variables
-from healer.telemetry.metrics import Metrics
+from healer.telemetry.metrics import Metrics, ServiceGauges
 from healer.telemetry.observer import Observer
 from healer.telemetry.tracing import Tracing, open_tracing
 
@@ -57,22 +57,23 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
         version=__version__,
         description=NOTICE,
         license_info={"name": "Apache-2.0"},
-        docs_url=None,  # both load scripts from another origin; ours is serving/documentation.py
+        docs_url=None,  # both load scripts from another origin; ours is server/documentation.py
         redoc_url=None,
         lifespan=_lifespan,
-        # FastAPI's own would tell paths and exceptions, which can hold names: ours is in observing.
+        # FastAPI's own would export paths and exceptions, which can hold names: ours is middleware.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.settings = settings
     app.state.metrics = Metrics(partial(find_reference, settings))
     app.state.tracing = open_tracing()
     app.state.service = _service(settings, engine, app.state.metrics)
-    app.state.admitting = (
+    app.state.image_loader = (
         open_image_loader(settings) if engine is None else InProcess(settings.max_pixels)
     )
     app.state.journal = open_journal(settings)
     app.state.started = time.monotonic()
-    app.state.door = open_authenticator(settings)
+    app.state.authenticator = open_authenticator(settings)
+    _follow(app)
     install_problems(app)
     _add_middleware(app, settings)
     app.include_router(router)
@@ -90,14 +91,32 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HeadMethod)
     app.add_middleware(Draining, service=app.state.service)
     rates = RateLimiter(settings.rate_limit) if settings.rate_limit else None
-    app.add_middleware(Authentication, door=app.state.door, rates=rates)
+    app.add_middleware(Authentication, door=app.state.authenticator, rates=rates)
     app.add_middleware(SlowClientTimeout, seconds=settings.client_timeout)
     hosts = settings.trusted_hosts.lower().split(",") if settings.trusted_hosts else ()
     app.add_middleware(RequestHeadLimit, hosts=hosts)
     install_cors(app, settings)
     app.add_middleware(RequestId)
     app.add_middleware(SecurityHeaders)
-    install_instrumentation(app)
+    if app.state.tracing is not None:
+        app.add_middleware(RequestTracing, tracing=app.state.tracing)
+    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
+
+
+def _follow(app: FastAPI) -> None:
+    """The gauges that are read at each scrape."""
+    service: Service = app.state.service
+    journal: Journal = app.state.journal
+    metrics: Metrics = app.state.metrics
+    metrics.follow(
+        ServiceGauges(
+            ready=lambda: service.status.reason is None,
+            in_flight=lambda: service.in_flight,
+            impaired=lambda: bool(journal.warnings()),
+            screener=lambda: service.status.screener,
+            places=app.state.settings.queue,
+        )
+    )
 
 
 def _service(settings: Settings, engine: Engine | None, observer: Observer) -> Service:
@@ -117,8 +136,8 @@ def shared(settings: Settings) -> Settings:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    """Whatever was started is stopped, last first, also where another one fails to start or stop:
-    an answer counted as missing in the audit log is lost unless the journal is closed."""
+    """What was started is stopped, last first, also where another part fails to start or stop: an
+    answer counted as missing in the audit log is lost unless the journal is closed."""
     service: Service = app.state.service
     journal: Journal = app.state.journal
     tracing: Tracing | None = app.state.tracing
@@ -127,8 +146,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             started.push_async_callback(asyncio.to_thread, tracing.close)
         started.push_async_callback(asyncio.to_thread, journal.close)
         await asyncio.to_thread(journal.check)
-        started.push_async_callback(app.state.admitting.stop)
-        await app.state.admitting.start()
+        started.push_async_callback(app.state.image_loader.stop)
+        await app.state.image_loader.start()
         await service.start()
         started.push_async_callback(service.stop)
         yield

@@ -43,7 +43,7 @@ def main(folder: str, grace: str) -> None:
     serve.GRACE_SECONDS = int(grace)
     settings = Settings(gate="off")
     app = create_app(settings, engine=Ruled(Path(folder)))
-    app.state.admitting = open_image_loader(settings)
+    app.state.image_loader = open_image_loader(settings)
     serve.run(app, settings)
 
 

@@ -104,7 +104,7 @@ def test_the_queue_is_full(shown: Shown) -> None:
         engine.gate.clear()
         waiting = [pool.submit(ask, client) for _ in range(2)]
         queue = client.app.state.service  # type: ignore[attr-defined]
-        until(lambda: queue.at_work == 1 and queue.held == 1)
+        until(lambda: queue.at_work == 1 and queue.reserved == 1)
         shown.client(ask(client))
         shown.probes(client.get)
         engine.gate.set()
@@ -131,7 +131,7 @@ def test_the_client_goes_away(shown: Shown) -> None:
             server.http.post("/predict", files={"image_file": png()}, timeout=0.2)
         shown.client_lost(left.value)
         shown.probes(server.http.get)
-        until(lambda: server.service.held == 0)
+        until(lambda: server.service.reserved == 0)
         engine.gate.set()
         shown.recovered(first.result())
 

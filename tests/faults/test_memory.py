@@ -69,7 +69,7 @@ def test_there_is_no_memory_left(shown: Shown, tmp_path: Path) -> None:
 def test_a_decoder_is_killed(shown: Shown) -> None:
     endless = next(each.make() for each in corpus() if each.group == "never ends")
     app = create_app(settings(), engine=FakeEngine())
-    app.state.admitting = decoders = Sandboxed(Limits(40_000_000, 20 * 1024 * 1024, 1000), 1)
+    app.state.image_loader = decoders = Sandboxed(Limits(40_000_000, 20 * 1024 * 1024, 1000), 1)
     with TestClient(app) as client, ThreadPoolExecutor(1) as pool:
         wait_until_ready(client)
         assert ask(client).status_code == 200

@@ -14,7 +14,8 @@ from healer.engines.openai.engine import OpenAIEngine
 from healer.main import create_app
 from healer.scheduling import worker
 from healer.screening.question import COLORECTAL_CANCER
-from healer.server import model, upstream_probe
+from healer.server import service as service_module
+from healer.server import upstream_probe
 from tests.engines.openai.upstream import MODEL, Upstream, answered, late, replied
 from tests.engines.openai.upstream import Fault as Failing
 from tests.faults.asking import ask, service, settings
@@ -29,7 +30,7 @@ ITSELF = "the server; it is asked again by itself"
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "AGAIN_SECONDS", 0.01)
-    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.01)
+    monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
     monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
 

@@ -15,8 +15,8 @@ SCRIPT = """
 import resource, sys
 soft, hard, connections = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-from healer.server.connection import room_for
-print(room_for(connections), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+from healer.server.connection import connections_allowed
+print(connections_allowed(connections), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 
 

@@ -21,7 +21,7 @@ class Parts:
         self.app, self.stopped = app, list[str]()
         self._failing = failing
         self._wrap(app.state.service, "stop")
-        self._wrap(app.state.admitting, "stop")
+        self._wrap(app.state.image_loader, "stop")
         app.state.journal.close = self._closing("journal", app.state.journal.close)
 
     def _wrap(self, part: Any, name: str) -> None:  # noqa: ANN401 - any part
@@ -64,7 +64,7 @@ def test_what_was_started_is_stopped_where_the_rest_does_not_start() -> None:
     async def failing() -> None:
         raise OSError("no process can be started")
 
-    parts.app.state.admitting.start = failing
+    parts.app.state.image_loader.start = failing
     with pytest.raises(OSError, match="no process can be started"), TestClient(parts.app):
         raise AssertionError("it must not serve")
     assert parts.stopped == ["Unguarded", "journal"]

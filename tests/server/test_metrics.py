@@ -91,7 +91,7 @@ def test_a_client_that_goes_away_is_counted_as_gone(failing: str) -> None:
 
 def test_a_service_that_drains_still_tells(client: TestClient) -> None:
     service: Service = client.app.state.service  # type: ignore[attr-defined]
-    service.retire()
+    service.begin_shutdown()
     assert client.post("/predict", files={"image_file": png()}).status_code == 503
     told = client.get("/metrics")
     assert told.status_code == 200

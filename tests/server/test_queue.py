@@ -75,7 +75,7 @@ async def test_a_full_queue_says_when_to_come_again_and_loses_nobody() -> None:
         answered = post(client)
         assert await asyncio.to_thread(engine.begun.wait, 30)
         waiting = [post(client), post(client)]
-        await until(lambda: app.state.service.draws == 3)
+        await until(lambda: app.state.service.reservations == 3)
         refused = await post(client)
         assert (refused.status_code, refused.json()["code"]) == (429, "queue_full")
         assert refused.headers["retry-after"] == str(refused.json()["retry_after"])
@@ -157,7 +157,7 @@ def test_a_plain_request_whose_client_goes_away_is_dropped() -> None:
         assert engine.begun.wait(30)
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{url}/predict", files={"image_file": png()}, timeout=0.2)
-        while app.state.service.draws < 2 or app.state.service.held:
+        while app.state.service.reservations < 2 or app.state.service.reserved:
             pass
         engine.gate.set()
         first.join()
@@ -251,6 +251,6 @@ def test_replicas_answer_side_by_side() -> None:
         from healer.scheduling.job import Deadline
         from healer.screening.screener import known_tile
 
-        await service.screen(service.draw(Deadline.after(60)), known_tile())
+        await service.screen(service.reserve(Deadline.after(60)), known_tile())
 
     asyncio.run(ask_two())

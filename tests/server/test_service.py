@@ -25,7 +25,7 @@ from healer.images.tile import Tile
 from healer.main import create_app
 from healer.scheduling.job import Deadline
 from healer.screening.screener import Screener, known_tile
-from healer.server import model
+from healer.server import service as service_module
 from healer.server.service import Service
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
@@ -119,7 +119,7 @@ async def test_a_failure_to_load_is_the_reason() -> None:
         await asyncio.sleep(0.01)
     assert "it holds no manifest" in str(service.status.reason)
     with pytest.raises(ModelNotReady, match="it holds no manifest"):
-        service.draw(Deadline.after(60))
+        service.reserve(Deadline.after(60))
     await service.stop()
 
 
@@ -176,7 +176,7 @@ def elsewhere() -> tuple[Service, Opening]:
 async def test_what_fails_its_first_question_is_closed_before_another_is_opened(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.001)
+    monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.001)
     service, opening = elsewhere()
     await service.start()
     while len(opening.opened) < 4:
@@ -202,14 +202,14 @@ async def test_what_nobody_mends_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, found: HealerError, kind: type[ModelNotReady]
 ) -> None:
     """Neither once it serves, nor before: the model's server is called on all the same."""
-    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.001)
+    monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.001)
     service, opening = elsewhere()
     opening.well.set()
     await service.start()
     while service.status.reason:
         await asyncio.sleep(0.001)
     monkeypatch.setattr(Elsewhere, "trouble", lambda _: found)
-    trouble = await service.trouble()
+    trouble = await service.readiness_error()
     assert type(trouble) is kind
     assert trouble.reason == str(found)
     await service.stop()
@@ -222,7 +222,7 @@ async def test_what_nobody_mends_is_not_waited_for(
     while service.status.reason == "the model is loading":
         await asyncio.sleep(0.001)
     with pytest.raises(ModelNotReady) as refused:
-        service.draw(Deadline.after(60))
+        service.reserve(Deadline.after(60))
     assert type(refused.value) is kind
     await service.stop()
 
@@ -231,14 +231,14 @@ async def test_what_nobody_mends_is_not_waited_for(
 async def test_stopping_while_another_model_is_met_opens_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.001)
+    monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.001)
     service, opening = elsewhere()
     opening.well.set()
     await service.start()
     while service.status.reason:
         await asyncio.sleep(0.001)
     opening.well.clear()
-    assert "another one" in str(await service.trouble())
+    assert "another one" in str(await service.readiness_error())
     await service.stop()
     opened = len(opening.opened)
     await asyncio.sleep(0.05)
@@ -258,13 +258,13 @@ async def test_whoever_is_dismissed_is_told_and_nobody_else_is_let_in() -> None:
         await asyncio.sleep(0.001)
     engine.allowed.clear()
     asked = [asyncio.create_task(ask(service)) for _ in range(3)]
-    while service.at_work + service.held < 3:
+    while service.at_work + service.reserved < 3:
         await asyncio.sleep(0.001)
-    service.retire()
-    service.dismiss()
+    service.begin_shutdown()
+    service.abandon_waiting()
     assert all(isinstance(each, ShuttingDown) for each in await asyncio.gather(*asked))
     with pytest.raises(ShuttingDown):
-        service.draw(Deadline.after(60))
+        service.reserve(Deadline.after(60))
     await service.stop()
     assert service.stuck, "its thread is in the model still"
     engine.allowed.set()
@@ -285,7 +285,7 @@ async def test_stopping_does_not_wait_for_a_model_that_is_being_loaded() -> None
 
 async def ask(service: Service) -> Exception | None:
     try:
-        await service.screen(service.draw(Deadline.after(60)), known_tile())
+        await service.screen(service.reserve(Deadline.after(60)), known_tile())
     except Exception as error:  # which the test looks at
         return error
     return None

@@ -34,11 +34,11 @@ class Elsewhere(FakeEngine):
 
 async def test_what_was_found_is_believed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, probe = Elsewhere(), UpstreamProbe()
-    assert [await probe.trouble(engine) for _ in range(50)] == [None] * 50
+    assert [await probe.error(engine) for _ in range(50)] == [None] * 50
     assert engine.asked == 1
     engine.found = UpstreamUnreachable("http://model", "gone")
     monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
-    assert await probe.trouble(engine) is engine.found
+    assert await probe.error(engine) is engine.found
     assert engine.asked == 2
     probe.close()
 
@@ -46,7 +46,7 @@ async def test_what_was_found_is_believed_for_a_while(monkeypatch: pytest.Monkey
 async def test_those_who_ask_at_once_share_one_call_in_its_own_thread() -> None:
     engine, probe = Elsewhere(UpstreamKeyRejected("http://model", "status 401")), UpstreamProbe()
     engine.gate.clear()
-    asking = [asyncio.create_task(probe.trouble(engine)) for _ in range(100)]
+    asking = [asyncio.create_task(probe.error(engine)) for _ in range(100)]
     while not engine.asked:
         await asyncio.sleep(0.001)
     # The threads that check callers' tokens are free meanwhile.
@@ -61,26 +61,26 @@ async def test_those_who_ask_at_once_share_one_call_in_its_own_thread() -> None:
 async def test_a_server_that_says_nothing_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(upstream_probe, "LONGEST_SECONDS", 0.01)
+    monkeypatch.setattr(upstream_probe, "TIMEOUT_SECONDS", 0.01)
     engine, probe = Elsewhere(), UpstreamProbe()
     engine.gate.clear()
     for _ in range(3):
-        found = await probe.trouble(engine)
+        found = await probe.error(engine)
         assert "kept silent" in str(found)
         assert found is not None
         assert found.retryable
     assert engine.asked == 1
     engine.gate.set()
-    monkeypatch.setattr(upstream_probe, "LONGEST_SECONDS", 60)
-    assert await probe.trouble(engine) is None
+    monkeypatch.setattr(upstream_probe, "TIMEOUT_SECONDS", 60)
+    assert await probe.error(engine) is None
     assert engine.asked == 1
     probe.close()
 
 
 async def test_another_engine_is_asked_anew() -> None:
     former, latter, probe = Elsewhere(), Elsewhere(), UpstreamProbe()
-    await probe.trouble(former)
-    await probe.trouble(latter)
+    await probe.error(former)
+    await probe.error(latter)
     assert (former.asked, latter.asked) == (1, 1)
     probe.close()
 
@@ -88,7 +88,7 @@ async def test_another_engine_is_asked_anew() -> None:
 async def test_a_caller_that_leaves_ends_nobody_elses_call() -> None:
     engine, probe = Elsewhere(), UpstreamProbe()
     engine.gate.clear()
-    leaving, staying = (asyncio.create_task(probe.trouble(engine)) for _ in range(2))
+    leaving, staying = (asyncio.create_task(probe.error(engine)) for _ in range(2))
     while not engine.asked:
         await asyncio.sleep(0.001)
     leaving.cancel()
@@ -100,8 +100,8 @@ async def test_a_caller_that_leaves_ends_nobody_elses_call() -> None:
 
 async def test_it_can_be_used_again_after_it_was_closed() -> None:
     engine, probe = Elsewhere(), UpstreamProbe()
-    await probe.trouble(engine)
+    await probe.error(engine)
     probe.close()
-    assert await probe.trouble(engine) is None
+    assert await probe.error(engine) is None
     assert engine.asked == 2
     probe.close()

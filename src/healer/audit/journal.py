@@ -19,7 +19,9 @@ log = structlog.get_logger(__name__)
 
 
 class Journal(Protocol):
-    """Every method but `warnings` blocks: call it off the event loop."""
+    """Every method but `warnings` blocks: call it off the event loop. `enabled`: a log is kept."""
+
+    enabled: bool
 
     def check(self) -> None:
         """At the start: log what would keep answers from being recorded."""
@@ -60,6 +62,8 @@ def open_store(audit: str, *, read_only: bool = False) -> Store:
 class NoJournal:
     """HEALER_AUDIT is not set."""
 
+    enabled = False
+
     def check(self) -> None:
         pass
 
@@ -77,6 +81,8 @@ class NoJournal:
 
 
 class StoreJournal:
+    enabled = True
+
     def __init__(self, store: Store, failure: Literal["refuse", "degrade"]) -> None:
         self._store = store
         self._degrades = failure == "degrade"

@@ -73,7 +73,7 @@ class Server(uvicorn.Server):
         while not self._service.hung:  # noqa: ASYNC110 - the queue knows no server to tell
             await asyncio.sleep(0.5)
         say("The model answers no more. Healer ends, so that whatever runs it can restart it.\n")
-        self._service.retire()
+        self._service.begin_shutdown()
         with suppress(TimeoutError):
             async with asyncio.timeout(TOLD_SECONDS):
                 await self._answered()
@@ -81,11 +81,11 @@ class Server(uvicorn.Server):
         os._exit(HUNG)  # a thread that hangs would hold any other way out
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._service.retire()
+        self._service.begin_shutdown()
         with suppress(TimeoutError):
             async with asyncio.timeout(GRACE_SECONDS):
                 await self._answered()
-        self._service.dismiss()
+        self._service.abandon_jobs()
         await asyncio.sleep(LINGER_SECONDS)
         await super().shutdown(sockets)
         if self._service.stuck:

@@ -25,10 +25,10 @@ from healer.errors import (
 )
 from healer.problem import RETRY_AFTER_SECONDS, Problem, new_request_id, status_of
 from healer.server.middleware.request_head import LIMIT_BYTES, LIMIT_FIELDS
-from healer.server.middleware.request_id import REQUEST_ID_HEADER
 from healer.server.middleware.security_headers import SECURITY_HEADERS
 from healer.server.middleware.slow_client import LEAST_RATE
 from healer.server.problems import MEDIA_TYPE, retry_headers
+from healer.server.scope import REQUEST_ID_HEADER
 
 log = structlog.get_logger(__name__)
 

@@ -1,10 +1,10 @@
 """An answer as server-sent events: the verdict at once, the explanation as it comes.
 
-queued       Queued, while it waits and whenever its place in line changes
-verdict      VerdictOut, as soon as the engine has looked
-explanation  Piece, as often as the engine has words
+queued       Queued, while it waits, whenever its position in the queue changes
+verdict      VerdictOut, as soon as the engine has scored the tile
+explanation  Piece, as the engine writes it
 answer       Prediction, once; the last event
-problem      Problem, in place of what would have come
+problem      Problem, in place of the events that are left
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -23,10 +23,12 @@ from healer.errors import HealerError
 from healer.problem import Problem, status_of
 from healer.scheduling.job import JobFinished, QueuePosition
 from healer.screening.screener import Score, finish_screening
-from healer.server.requests import PredictRequest
 from healer.server.schemas import Piece, Queued
-from healer.server.service import Service
 from healer.telemetry.request_trace import current_trace
+
+if TYPE_CHECKING:
+    from healer.server.requests import PredictRequest
+    from healer.server.service import Service
 
 EVENTS: dict[str, Any] = {
     "text/event-stream": {
@@ -37,7 +39,7 @@ EVENTS: dict[str, Any] = {
 
 
 class Events(EventSourceResponse):
-    """Gives back what its request held, also where it was never begun."""
+    """Releases what its request holds, also where it never began."""
 
     def __init__(self, events: AsyncGenerator[ServerSentEvent, None], held: ExitStack) -> None:
         super().__init__(events)
@@ -49,51 +51,54 @@ class Events(EventSourceResponse):
 
 
 async def answer_in_events(
-    service: Service, asked: PredictRequest
+    service: Service, received: PredictRequest
 ) -> AsyncGenerator[ServerSentEvent, None]:
     """Closed by the server when the client goes away, which stops the engine between pieces."""
     try:
-        async with aclosing(_told(service, asked)) as events:
+        async with aclosing(_events(service, received)) as events:
             async for event in events:
                 yield event
     except HealerError as error:
-        request_id = asked.recording.request_id
         current_trace().failed(error.code, status_of(type(error)))
-        yield _event("problem", Problem.of(error, request_id))
+        yield _event("problem", Problem.of(error, received.request_id))
 
 
-async def _told(service: Service, asked: PredictRequest) -> AsyncGenerator[ServerSentEvent, None]:
-    recording, look = asked.recording, None
+async def _events(
+    service: Service, received: PredictRequest
+) -> AsyncGenerator[ServerSentEvent, None]:
+    score: Score | None = None
     recorded: bool | None = None
     pieces: list[str] = []
-    async with aclosing(service.ask(asked.ticket, asked.admitted.tile)) as hearing:
-        async for heard in hearing:
-            if isinstance(heard, QueuePosition):
-                yield _event("queued", Queued(position=heard.position))
-            elif isinstance(heard, Score):
-                look = heard
-                recorded = await recording.of(look)
-                yield _event("verdict", _verdict(asked, look, recorded))
-            elif isinstance(heard, str):
-                pieces.append(heard)
-                yield _event("explanation", Piece(text=heard))
-            elif look is not None:
-                yield _event("answer", _answer(asked, look, pieces, heard, recorded))
+    async with aclosing(service.events(received.job, received.loaded.tile)) as events:
+        async for event in events:
+            if isinstance(event, QueuePosition):
+                yield _event("queued", Queued(position=event.position))
+            elif isinstance(event, Score):
+                score = event
+                recorded = await received.record(score)
+                yield _event("verdict", _verdict(received, score, recorded))
+            elif isinstance(event, str):
+                pieces.append(event)
+                yield _event("explanation", Piece(text=event))
+            elif score is not None:
+                yield _event("answer", _answer(received, score, pieces, event, recorded))
 
 
-def _verdict(asked: PredictRequest, look: Score, recorded: bool | None) -> VerdictOut:
-    told = asked.recording
-    return VerdictOut.of(told.screener, look, asked.admitted, told.request_id, recorded)
+def _verdict(received: PredictRequest, score: Score, recorded: bool | None) -> VerdictOut:
+    return VerdictOut.of(received.screener, score, received.loaded, received.request_id, recorded)
 
 
 def _answer(
-    asked: PredictRequest, look: Score, pieces: list[str], end: JobFinished, recorded: bool | None
+    received: PredictRequest,
+    score: Score,
+    pieces: list[str],
+    end: JobFinished,
+    recorded: bool | None,
 ) -> Prediction:
-    told = asked.recording
-    screening = finish_screening(look, pieces, end.explained, waited=end.waited)
-    timings = {**asked.timings, "total": time.perf_counter() - asked.began}
+    screening = finish_screening(score, pieces, end.explained, waited=end.waited)
+    timings = {**received.timings, "total": time.perf_counter() - received.began}
     return Prediction.finished(
-        told.screener, screening, asked.admitted, told.request_id, timings, recorded
+        received.screener, screening, received.loaded, received.request_id, timings, recorded
     )
 
 

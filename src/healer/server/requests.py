@@ -7,18 +7,22 @@ import math
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.message import Message
-from typing import Any, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from healer import errors
+from healer.audit.records import answer_record, file_digest
 from healer.errors import (
     BodyEncoded,
+    HealerError,
+    InvalidField,
+    InvalidTimeout,
     MalformedForm,
     MissingField,
     RepeatedField,
@@ -26,16 +30,20 @@ from healer.errors import (
     UnknownField,
     UnknownParameter,
     UploadNotMultipart,
+    UploadsFull,
 )
 from healer.quality.gate import LoadedTile
 from healer.scheduling.job import Deadline, Job
 from healer.scheduling.queue import BudgetExceeded
-from healer.server.middleware.request_id import request_id_of
-from healer.server.recording import Recording, caller_of
-from healer.server.service import Service
+from healer.screening.screener import Score, Screener, Screening
+from healer.server.scope import TIMEOUT_HEADER, caller_of, discard, request_id_of
 from healer.settings.loading import Settings
 from healer.settings.model import GateMode
 from healer.telemetry.request_trace import current_trace
+
+if TYPE_CHECKING:
+    from healer.audit.journal import Journal
+    from healer.server.service import Service
 
 IMAGE_FIELD = "image_file"
 # OpenAPI schemas by name. All but FIELD are text.
@@ -68,13 +76,11 @@ FORM_SCHEMA: dict[str, Any] = {
 
 # Boundaries, part headers and small fields beside the file itself.
 FORM_OVERHEAD = 64 * 1024
-# A client that is still sending reads our refusal only once it is done: this much is thrown away.
-DRAINED = 64 * 1024 * 1024
 PLAIN = (b"7bit", b"8bit", b"binary")  # transfer encodings that change nothing
 
 
 class _Parser(MultiPartParser):
-    spool_max_size = 0  # Starlette's word for "never roll over to disk"
+    spool_max_size = 0  # never roll over to disk
 
     def on_headers_finished(self) -> None:
         part = self._current_part
@@ -110,8 +116,8 @@ class Upload:
     fields: dict[str, str]
 
 
-def as_it_is(request: Request, known: Iterable[str]) -> None:
-    """Raises UnknownParameter for what stands in the address, and BodyEncoded."""
+def refuse_modified(request: Request, known: Iterable[str]) -> None:
+    """Raises UnknownParameter for a query string, BodyEncoded for a compressed body."""
     if request.url.query:
         raise UnknownParameter(", ".join(known))
     encoding = request.headers.get("content-encoding", "").strip().lower()
@@ -120,9 +126,9 @@ def as_it_is(request: Request, known: Iterable[str]) -> None:
 
 
 async def read_upload(request: Request, limit_bytes: int, count: Callable[[int], None]) -> Upload:
-    """`count` is told of bytes as they arrive.
+    """`count` is called with the size of each chunk.
 
-    Raises `healer.errors.RequestError`, and Overdrawn where `count` does.
+    Raises RequestError, and BudgetExceeded where `count` does.
     """
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise UploadNotMultipart
@@ -178,39 +184,52 @@ async def _limited(
     async for chunk in stream:
         received += len(chunk)
         if received > limit_bytes + FORM_OVERHEAD:
-            await drain(stream)
+            await discard(stream)
             raise _TooLong("too many bytes")
         try:
             count(len(chunk))
         except BudgetExceeded:
-            await drain(stream)
+            await discard(stream)
             raise _NoRoom("no room") from None
         yield chunk
 
-
-async def drain(stream: AsyncGenerator[bytes, None]) -> None:
-    """Throw away what a client still sends, up to DRAINED bytes."""
-    thrown_away = 0
-    async for chunk in stream:
-        thrown_away += len(chunk)
-        if thrown_away > DRAINED:
-            return
-
-
-TIMEOUT_HEADER = "X-Request-Timeout"
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class PredictRequest:
-    """`timings` are seconds by stage, `began` is of time.perf_counter()."""
+    """What is known of a request before it is answered: `data` is the file as it was sent,
+    `timings` are seconds by stage, `began` is of time.perf_counter()."""
 
-    ticket: Job
-    admitted: LoadedTile
-    recording: Recording
+    job: Job
+    loaded: LoadedTile
+    screener: Screener
+    journal: Journal
+    data: bytes = field(repr=False)
+    request_id: str
+    caller: str | None
     timings: dict[str, float]
     began: float
+
+    async def record(self, answer: Score | Screening) -> bool | None:
+        """Commit the answer to the audit log, before it is sent. Whether it was recorded; None
+        where no log is kept. Raises AuditError."""
+        if not self.journal.enabled:
+            return None
+        return await run_in_threadpool(self._record, answer)
+
+    def _record(self, answer: Score | Screening) -> bool | None:
+        return self.journal.record(
+            answer_record(
+                self.screener,
+                self.loaded,
+                answer,
+                file_sha256=file_digest(self.data),
+                request_id=self.request_id,
+                caller=self.caller,
+            )
+        )
 
 
 async def receive_request(
@@ -218,7 +237,7 @@ async def receive_request(
 ) -> PredictRequest:
     """Raises RequestError, Busy, ModelNotReady, DeadlineExceeded, and ClientDisconnect.
 
-    What the request holds, memory and a place in line, is given back when `held` closes.
+    Memory and the place in the queue are released when `held` closes.
     """
     began = time.perf_counter()
     deadline = deadline_of(request, settings)
@@ -227,89 +246,87 @@ async def receive_request(
     try:
         async with deadline.limit():
             await refuse_early(request, service)
-            as_it_is(request, FORM_FIELDS)
+            refuse_modified(request, FORM_FIELDS)
             upload = await read_upload(request, settings.max_bytes, hold.add)
         mode = gate_mode(upload.fields.get("gate"), settings)
         page = page_number(upload.fields.get("page"))
         receiving = time.perf_counter() - began
         current_trace().reached("receive")
-        ticket = service.draw(deadline)
-        held.callback(service.leave, ticket)
+        job = service.reserve(deadline)
+        held.callback(service.release, job)
         async with deadline.limit():
-            admitted = await cancel_on_disconnect(
-                request, request.app.state.admitting.admit(upload.data, mode, page)
+            loaded = await cancel_on_disconnect(
+                request, request.app.state.image_loader.admit(upload.data, mode, page)
             )
-        trace_loaded(admitted)
-        hold.add(admitted.tile.pixels.nbytes)
+        trace_loaded(loaded)
+        hold.add(loaded.tile.pixels.nbytes)
     except BudgetExceeded:
-        budget_mb = settings.upload_budget_mb
-        raise errors.UploadsFull(service.retry_after(), budget_mb) from None
-    recording = Recording(
-        request.app.state.journal,
-        service.screener,
-        admitted,
-        upload.data,
-        request_id_of(request),
-        caller_of(request),
-    )
+        raise UploadsFull(service.retry_after(), settings.upload_budget_mb) from None
     return PredictRequest(
-        ticket, admitted, recording, {"receive": receiving, **admitted.timings}, began
+        job=job,
+        loaded=loaded,
+        screener=service.screener,
+        journal=request.app.state.journal,
+        data=upload.data,
+        request_id=request_id_of(request),
+        caller=caller_of(request),
+        timings={"receive": receiving, **loaded.timings},
+        began=began,
     )
 
 
-def trace_loaded(admitted: LoadedTile) -> None:
-    """For whoever watches."""
-    seen = current_trace()
-    seen.ended(admitted.timings)
-    if admitted.gate is not None:
-        seen.figures = admitted.gate.figures
-        seen.warned = [reason.code for reason in admitted.gate.reasons]
+def trace_loaded(loaded: LoadedTile) -> None:
+    trace = current_trace()
+    trace.ended(loaded.timings)
+    if loaded.gate is not None:
+        trace.figures = loaded.gate.figures
+        trace.warned = [reason.code for reason in loaded.gate.reasons]
 
 
 async def refuse_early(request: Request, service: Service) -> None:
-    """Before anything of it is kept. Its client reads a refusal only once it has sent all."""
+    """Before anything of it is kept in memory."""
     try:
         service.check()
-    except errors.HealerError:
-        await drain(request.stream())
+    except HealerError:
+        await discard(request.stream())
         raise
 
 
 def deadline_of(request: Request, settings: Settings) -> Deadline:
     """The caller's, and never later than the operator's."""
-    asked = request.headers.getlist(TIMEOUT_HEADER)
-    if not asked:
+    values = request.headers.getlist(TIMEOUT_HEADER)
+    if not values:
         return Deadline.after(settings.request_timeout)
     try:
-        (seconds,) = map(float, asked)
+        (seconds,) = map(float, values)
     except ValueError:
-        raise errors.InvalidTimeout from None
+        raise InvalidTimeout from None
     if not (math.isfinite(seconds) and seconds > 0):
-        raise errors.InvalidTimeout
+        raise InvalidTimeout
     return Deadline.after(min(seconds, settings.request_timeout))
 
 
-def gate_mode(asked: str | None, settings: Settings) -> GateMode:
-    """The caller's wish, or the operator's default."""
-    if asked is None:
+def gate_mode(value: str | None, settings: Settings) -> GateMode:
+    """The caller's choice, or the operator's default."""
+    if value is None:
         return settings.gate
     for mode in get_args(GateMode):
-        if asked == mode:
+        if value == mode:
             return cast(GateMode, mode)
-    raise errors.InvalidField("gate", ", ".join(get_args(GateMode)))
+    raise InvalidField("gate", ", ".join(get_args(GateMode)))
 
 
-def page_number(asked: str | None) -> int | None:
+def page_number(value: str | None) -> int | None:
     """Which page of several, from 1."""
-    if asked is None:
+    if value is None:
         return None
-    if asked.isascii() and asked.isdigit() and len(asked) < 10 and int(asked) > 0:
-        return int(asked)
-    raise errors.InvalidField("page", "a page's number, counted from 1")
+    if value.isascii() and value.isdigit() and len(value) < 10 and int(value) > 0:
+        return int(value)
+    raise InvalidField("page", "a page's number, counted from 1")
 
 
 async def cancel_on_disconnect(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
-    """The work's result. Raises ClientDisconnect, and cancels it, where nobody waits any more.
+    """The work's result. Raises ClientDisconnect, and cancels the work, once the client is gone.
 
     Only after the whole body was read.
     """

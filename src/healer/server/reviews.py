@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from healer import errors
-from healer.audit.journal import Journal
 from healer.audit.records import Opinion
 from healer.server.middleware.access import REFUSALS
 from healer.server.problems import documented
-from healer.server.recording import caller_of
-from healer.server.requests import as_it_is
+from healer.server.requests import refuse_modified
+from healer.server.scope import caller_of
+
+if TYPE_CHECKING:
+    from healer.audit.journal import Journal
 
 LIMIT_BYTES = 16 * 1024
 
@@ -59,7 +61,7 @@ _BODY: dict[str, Any] = {
 async def review(request: Request) -> ReviewOut:
     """Keep whether a reviewer agrees with an answer. Nothing is ever altered: a second review of
     the same answer stands beside the first."""
-    as_it_is(request, Opinion.model_fields)
+    refuse_modified(request, Opinion.model_fields)
     opinion = opinion_in(request.headers.get("content-type", ""), await _body(request))
     journal: Journal = request.app.state.journal
     record = await run_in_threadpool(journal.review, opinion, caller_of(request))

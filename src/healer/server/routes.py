@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from healer import __version__, errors
@@ -18,32 +18,19 @@ from healer.server.negotiation import prefers
 from healer.server.problems import documented
 from healer.server.requests import (
     FORM_SCHEMA,
-    TIMEOUT_HEADER,
     PredictRequest,
     cancel_on_disconnect,
     receive_request,
 )
 from healer.server.schemas import Health, Limits, Readiness, Welcome
-from healer.server.service import Service
+from healer.server.scope import TIMEOUT_HEADER
 from healer.server.webpage import page_response
-from healer.settings.loading import Settings
+
+if TYPE_CHECKING:
+    from healer.server.service import Service
+    from healer.settings.loading import Settings
 
 router = APIRouter()
-
-
-# Not async, FastAPI would run each of them in a thread, for every request.
-async def service_of(request: Request) -> Service:
-    service: Service = request.app.state.service
-    return service
-
-
-async def settings_of(request: Request) -> Settings:
-    settings: Settings = request.app.state.settings
-    return settings
-
-
-TheService = Annotated[Service, Depends(service_of)]
-TheSettings = Annotated[Settings, Depends(settings_of)]
 
 
 @router.get(
@@ -59,10 +46,11 @@ async def root(request: Request) -> Response:
 
 
 @router.get("/health", responses={503: {"model": Health}})
-async def health(
-    request: Request, response: Response, service: TheService, settings: TheSettings
-) -> Health:
+async def health(request: Request, response: Response) -> Health:
     """200 whatever the model is doing; 503 once it hangs and only a new process can help."""
+    state = request.app.state
+    service: Service = state.service
+    settings: Settings = state.settings
     status = service.status
     if service.hung:
         response.status_code = 503
@@ -78,18 +66,19 @@ async def health(
         ),
         warnings=[
             *(status.screener.warnings if status.screener else ()),
-            *request.app.state.journal.warnings(),
-            *request.app.state.door.warnings(),
+            *state.journal.warnings(),
+            *state.authenticator.warnings(),
         ],
-        uptime_seconds=round(time.monotonic() - request.app.state.started, 1),
+        uptime_seconds=round(time.monotonic() - state.started, 1),
     )
 
 
 @router.get("/ready", responses=documented(errors.ModelNotReady, errors.ModelUnavailable))
-async def ready(service: TheService) -> Readiness:
+async def ready(request: Request) -> Readiness:
     """200 once a real inference on a known input has succeeded; 503 with the reason before."""
-    if (trouble := await service.trouble()) is not None:
-        raise trouble
+    service: Service = request.app.state.service
+    if (error := await service.readiness_error()) is not None:
+        raise error
     return Readiness()
 
 
@@ -156,27 +145,27 @@ _REFUSALS = documented(
     openapi_extra=_UPLOAD,
     response_model=None,
 )
-async def predict(request: Request, service: TheService, settings: TheSettings) -> Response:
+async def predict(request: Request) -> Response:
     """Is colorectal cancer present in this tile?
 
     Where `Accept` prefers `text/event-stream` the verdict is sent as soon as it is known, and the
     explanation after it, piece by piece. A full queue is a 429 that says when to come again.
     """
+    service: Service = request.app.state.service
     with ExitStack() as held:
-        asked = await receive_request(request, service, settings, held)
+        received = await receive_request(request, service, request.app.state.settings, held)
         if prefers(request, "text/event-stream"):
-            return Events(answer_in_events(service, asked), held.pop_all())
-        told = await answer(request, service, asked)
-        return Response(told.model_dump_json(), media_type="application/json")
+            return Events(answer_in_events(service, received), held.pop_all())
+        prediction = await answer(request, service, received)
+        return Response(prediction.model_dump_json(), media_type="application/json")
 
 
-async def answer(request: Request, service: Service, asked: PredictRequest) -> Prediction:
-    told = asked.recording
+async def answer(request: Request, service: Service, received: PredictRequest) -> Prediction:
     screening = await cancel_on_disconnect(
-        request, service.screen(asked.ticket, asked.admitted.tile)
+        request, service.screen(received.job, received.loaded.tile)
     )
-    recorded = await told.of(screening)
-    timings = {**asked.timings, "total": time.perf_counter() - asked.began}
+    recorded = await received.record(screening)
+    timings = {**received.timings, "total": time.perf_counter() - received.began}
     return Prediction.finished(
-        told.screener, screening, asked.admitted, told.request_id, timings, recorded
+        received.screener, screening, received.loaded, received.request_id, timings, recorded
     )

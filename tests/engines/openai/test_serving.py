@@ -17,7 +17,8 @@ from healer.errors import InvalidSettings
 from healer.main import create_app
 from healer.screening.calibration import Binding
 from healer.screening.question import COLORECTAL_CANCER
-from healer.server import model, upstream_probe
+from healer.server import service as service_module
+from healer.server import upstream_probe
 from healer.settings.loading import Settings, load_settings
 from tests.engines.openai.upstream import KEY, MODEL, Upstream
 from tests.engines.openai.upstream import answered as refusing
@@ -58,7 +59,7 @@ def client(
     upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
     """Of a service that asks without pauses; it takes a calibration that lies in `tmp_path`."""
-    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.05)
+    monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(engine, "BELIEVED_SECONDS", 0)
     monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
     with TestClient(create_app(settings(upstream.url, tmp_path))) as client:
@@ -121,7 +122,7 @@ def test_another_model_is_met_before_it_answers(upstream: Upstream, client: Test
 def test_a_model_without_its_calibration_is_not_taken_for_one_that_has_it(
     upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
-    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.05)
+    monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.05)
     told = settings(upstream.url, tmp_path)
     path = fitted(told, tmp_path)
     if named:
@@ -152,7 +153,7 @@ def fitted(told: Settings, folder: Path) -> Path:
 def test_an_upstream_that_starts_later_is_waited_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(model, "ABSENT_SECONDS", 0.05)
+    monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.05)
     with (
         Upstream(cards=[]) as upstream,
         TestClient(create_app(settings(upstream.url, tmp_path))) as client,

@@ -23,7 +23,7 @@ from healer.errors import (
 )
 from healer.problem import status_of
 from healer.server.problems import refusal
-from healer.server.recording import CALLER
+from healer.server.scope import CALLER
 
 # /health and /ready say nothing of any image; the page and the contract are as public as Healer's
 # source, and a browser opens the page before it can send a key. Whatever is not named here is

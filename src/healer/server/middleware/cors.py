@@ -10,9 +10,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from healer.errors import PreflightRefused
-from healer.server.middleware.request_id import REQUEST_ID_HEADER
 from healer.server.problems import refusal
-from healer.server.requests import TIMEOUT_HEADER
+from healer.server.scope import REQUEST_ID_HEADER, TIMEOUT_HEADER
 from healer.settings.loading import Settings
 
 METHODS = ("GET", "HEAD", "POST")

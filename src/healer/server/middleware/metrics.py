@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from healer.server.scope import route_of
 from healer.telemetry.metrics import Metrics
 from healer.telemetry.request_trace import CLIENT_GONE, RequestTrace, tracing_request
 
@@ -64,8 +65,3 @@ class ResponseWatch:
             raise
         finally:
             self._metrics.request(route_of(scope), self._status, self._trail)
-
-
-def route_of(scope: Scope) -> str:
-    """The template, never the path: a path may hold a name."""
-    return str(getattr(scope.get("route"), "path", "unknown"))

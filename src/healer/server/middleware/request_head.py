@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from healer.errors import AccessError, HeadTooLarge, HostUnknown
-from healer.server.middleware.draining import PROBES
 from healer.server.problems import refusal
+from healer.server.scope import PROBES
 
 LIMIT_BYTES = 16 * 1024  # of address and headers: several identity tokens
 LIMIT_FIELDS = 100

@@ -7,21 +7,16 @@ import time
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healer.problem import new_request_id
+from healer.server.scope import REQUEST_ID, REQUEST_ID_HEADER, route_of
 from healer.telemetry.request_trace import current_trace
 from healer.telemetry.tracing import method_of
 
 log = structlog.get_logger(__name__)
 
-REQUEST_ID_HEADER = "X-Request-ID"
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{1,64}")
-
-
-def request_id_of(connection: HTTPConnection) -> str:
-    return str(connection.scope["healer.request_id"])
 
 
 class RequestId:
@@ -36,7 +31,7 @@ class RequestId:
             return
         offered = Headers(scope=scope).get(REQUEST_ID_HEADER, "")
         request_id = offered if _ACCEPTABLE.fullmatch(offered) else new_request_id()
-        scope["healer.request_id"] = request_id
+        scope[REQUEST_ID] = request_id
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             await self._named(scope, receive, send, request_id)
 
@@ -54,12 +49,11 @@ class RequestId:
         try:
             await self.app(scope, receive, named_send)
         finally:
-            route, code = scope.get("route"), current_trace().code
+            code = current_trace().code
             log.info(
                 "request",
                 method=method_of(scope["method"]),
-                # The route, not the path: a path can carry a name that must not be kept.
-                route=getattr(route, "path", "unknown"),
+                route=route_of(scope),
                 status=status,
                 ms=round((time.perf_counter() - started) * 1000, 1),
                 **({} if code is None else {"code": code}),

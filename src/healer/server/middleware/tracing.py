@@ -6,14 +6,13 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from healer.server.middleware.draining import PROBES
-from healer.server.middleware.metrics import route_of
+from healer.server.scope import PROBES, route_of
 from healer.telemetry.request_trace import current_trace
 from healer.telemetry.tracing import Tracing, ids_of, method_of
 
 
 class RequestTracing:
-    """Just within `Measured`, whose trail it tells. Probes are not traced."""
+    """Directly inside RequestMetrics, whose trace it exports. Probes are not traced."""
 
     def __init__(self, app: ASGIApp, tracing: Tracing) -> None:
         self.app, self.tracing = app, tracing
@@ -30,10 +29,10 @@ class RequestTracing:
                 status = message["status"]
             await send(message)
 
-        walked = current_trace()
+        trace = current_trace()
         method, parent = method_of(scope["method"]), Headers(scope=scope).get("traceparent", "")
         with (
-            self.tracing.request(method, parent, walked.began) as span,
+            self.tracing.request(method, parent, trace.began) as span,
             structlog.contextvars.bound_contextvars(**ids_of(span)),
         ):
             try:
@@ -42,4 +41,4 @@ class RequestTracing:
                 status = status or 500  # sent further out
                 raise
             finally:
-                self.tracing.tell(span, method, route_of(scope), status, walked)
+                self.tracing.tell(span, method, route_of(scope), status, trace)
