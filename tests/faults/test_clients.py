@@ -104,7 +104,7 @@ def test_the_queue_is_full(shown: Shown) -> None:
         engine.gate.clear()
         waiting = [pool.submit(ask, client) for _ in range(2)]
         queue = client.app.state.service  # type: ignore[attr-defined]
-        until(lambda: queue.at_work == 1 and queue.reserved == 1)
+        until(lambda: queue.active == 1 and queue.reserved == 1)
         shown.client(ask(client))
         shown.probes(client.get)
         engine.gate.set()
@@ -126,7 +126,7 @@ def test_the_client_goes_away(shown: Shown) -> None:
     with live(engine) as server, ThreadPoolExecutor(1) as pool:
         engine.gate.clear()
         first = pool.submit(server.ask)
-        until(lambda: server.service.at_work == 1)
+        until(lambda: server.service.active == 1)
         with pytest.raises(httpx.ReadTimeout) as left:
             server.http.post("/predict", files={"image_file": png()}, timeout=0.2)
         shown.client_lost(left.value)

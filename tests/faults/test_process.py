@@ -62,7 +62,7 @@ def test_the_engine_hangs(shown: Shown, hasty: Supervised) -> None:
     with service(engine, hang_seconds=0.1) as client:
         engine.gate.clear()
         shown.client(ask(client))
-        client.app.state.service.retire()  # type: ignore[attr-defined]
+        client.app.state.service.begin_shutdown()  # type: ignore[attr-defined]
         shown.probes(client.get)
         engine.gate.set()
     with ThreadPoolExecutor(3) as pool:

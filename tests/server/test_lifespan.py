@@ -47,7 +47,7 @@ class Parts:
             raise RuntimeError(f"{called} does not stop")
 
 
-@pytest.mark.parametrize("failing", ["Service", "Unguarded", "journal"])
+@pytest.mark.parametrize("failing", ["Service", "InProcess", "journal"])
 def test_a_part_that_fails_to_stop_keeps_no_other_from_it(failing: str) -> None:
     parts = Parts(create_app(Settings(gate="off"), engine=FakeEngine()), failing)
     with (
@@ -55,7 +55,7 @@ def test_a_part_that_fails_to_stop_keeps_no_other_from_it(failing: str) -> None:
         TestClient(parts.app) as client,
     ):
         wait_until_ready(client)
-    assert parts.stopped == ["Service", "Unguarded", "journal"]
+    assert parts.stopped == ["Service", "InProcess", "journal"]
 
 
 def test_what_was_started_is_stopped_where_the_rest_does_not_start() -> None:
@@ -67,4 +67,4 @@ def test_what_was_started_is_stopped_where_the_rest_does_not_start() -> None:
     parts.app.state.image_loader.start = failing
     with pytest.raises(OSError, match="no process can be started"), TestClient(parts.app):
         raise AssertionError("it must not serve")
-    assert parts.stopped == ["Unguarded", "journal"]
+    assert parts.stopped == ["InProcess", "journal"]

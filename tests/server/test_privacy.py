@@ -148,9 +148,9 @@ def test_nothing_failed_in_a_way_that_was_not_foreseen(after: World) -> None:
 
 DECODING = """
 import sys
-from healer import logs
-from healer.settings import Settings
-from healer.images import decode
+from healer.telemetry import logs
+from healer.settings.loading import Settings
+from healer.images.decode import decode
 logs.configure(Settings(log_level="debug"))
 decode(sys.stdin.buffer.read(), max_pixels=10**6)
 """

@@ -70,7 +70,7 @@ async def test_a_full_queue_says_when_to_come_again_and_loses_nobody() -> None:
     engine = Gated()
     app = create_app(settings(queue=2), engine=engine)
     async with served(app) as client:
-        app.state.service.pace.record(2.0, tiles=1)
+        app.state.service.throughput.record(2.0, tiles=1)
         engine.gate.clear()
         answered = post(client)
         assert await asyncio.to_thread(engine.begun.wait, 30)
@@ -219,7 +219,7 @@ def test_a_generation_ends_at_the_deadline() -> None:
         headers = {"X-Request-Timeout": "0.2"}
         response = client.post("/predict", files={"image_file": png()}, headers=headers)
         assert response.json()["code"] == "deadline_exceeded"
-        while app.state.service.at_work:
+        while app.state.service.active:
             pass
 
 

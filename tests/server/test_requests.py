@@ -195,7 +195,7 @@ def test_head_is_get_without_a_body(client: TestClient, path: str) -> None:
 
 def test_head_is_as_ready_as_get() -> None:
     with TestClient(create_app(settings(), engine=FakeEngine())) as client:
-        client.app.state.service.retire()  # type: ignore[attr-defined]
+        client.app.state.service.begin_shutdown()  # type: ignore[attr-defined]
         head = client.head("/ready")
         assert (head.status_code, head.content, head.headers["retry-after"]) == (503, b"", "5")
 

@@ -258,10 +258,10 @@ async def test_whoever_is_dismissed_is_told_and_nobody_else_is_let_in() -> None:
         await asyncio.sleep(0.001)
     engine.allowed.clear()
     asked = [asyncio.create_task(ask(service)) for _ in range(3)]
-    while service.at_work + service.reserved < 3:
+    while service.active + service.reserved < 3:
         await asyncio.sleep(0.001)
     service.begin_shutdown()
-    service.abandon_waiting()
+    service.abandon_jobs()
     assert all(isinstance(each, ShuttingDown) for each in await asyncio.gather(*asked))
     with pytest.raises(ShuttingDown):
         service.reserve(Deadline.after(60))
