@@ -1,4 +1,4 @@
-"""Rivals that `healer bench` measures beside Healer's engines. Not part of the package.
+"""How fast, how large and how steady Healer is, beside other systems: `python -m benchmarks`.
 
-Each is optional: where its library is missing, it is left out with the reason.
+Not part of the package. Systems whose libraries are missing are left out with the reason.
 """

@@ -7,16 +7,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import median
 from typing import IO
 
-from benchmarks.medgemma.rounds import environment, last_lines
-from benchmarks.medgemma.systems import REPOSITORY
-from healer.errors import SystemMissing
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.errors import SystemMissing
+from benchmarks.idle import check, used_by_others
+from benchmarks.processes import PEAK, environment, last_lines, memory_of
+from healer.errors import FileNotReadable
+from healer.outcomes import find_images
 
 BATCH = 16  # answers of `healer predict` come so many at a time
-PEAK = "VmHWM:"
 PROBLEM = "code"  # only a refusal has one
 COMMANDS = {
     "healer predict": ["-m", "healer", "predict", "--json", "--engine", "builtin"],
@@ -40,9 +46,7 @@ class TileRate:
 
 
 def tile_rate(name: str, folder: Path, images: int) -> TileRate:
-    """A fresh process over all `images` in `folder`. Raises ContenderMissing."""
-    if name == "resnet18" and not (REPOSITORY / "benchmarks").is_dir():
-        raise SystemMissing(name, "benchmarks/ is not beside the package")
+    """A fresh process over all `images` in `folder`. Raises SystemMissing."""
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
         with subprocess.Popen(  # noqa: S603 - our own command
@@ -52,7 +56,7 @@ def tile_rate(name: str, folder: Path, images: int) -> TileRate:
             text=True,
             env=environment(),
         ) as process:
-            times, refused, peak = last_object(process.stdout, process.pid, started)
+            times, refused, peak = answer_times(process.stdout, process.pid, started)
         if len(times) != images:
             complaints.seek(0)
             why = last_lines(complaints.readlines()) or f"exit {process.returncode}, without a word"
@@ -70,20 +74,61 @@ def tile_rate(name: str, folder: Path, images: int) -> TileRate:
     )
 
 
-def last_object(lines: IO[str] | None, pid: int, started: float) -> tuple[list[float], int, int]:
+def answer_times(lines: IO[str] | None, pid: int, started: float) -> tuple[list[float], int, int]:
     """Seconds to each answer, how many were refusals, and the most memory seen at one."""
     times: list[float] = []
     refused = peak = 0
     for line in lines or []:
         refused += PROBLEM in json.loads(line)
         times.append(time.perf_counter() - started)
-        peak = max(peak, peak_of(pid))
+        peak = max(peak, memory_of(pid, PEAK))
     return times, refused, peak
 
 
-def peak_of(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(PEAK)), 0)
+def benchmark(folder: Path, out: Path, *, rounds: int, anyway: bool) -> list[TileRate]:
+    """`healer predict` and a ResNet-18 over the same tiles, in turn. Raises BenchmarkError or
+    FileNotReadable."""
+    images = len(list(find_images([folder])))
+    if not images:
+        raise FileNotReadable("no image was found there")
+    check(used_by_others(), anyway=anyway)
+    rates = []
+    failures: dict[str, list[str]] = {}
+    for _ in range(rounds):
+        for name in COMMANDS:
+            try:
+                rates.append(tile_rate(name, folder, images))
+            except SystemMissing as why:
+                failures.setdefault(name, []).append(why.reason)
+    missing = {
+        name: f"{len(reasons)} of {rounds} rounds failed; last, {reasons[-1]}"
+        for name, reasons in failures.items()
+    }
+    show_rates(rates, missing, out)
+    return rates
+
+
+def show_rates(rates: Sequence[TileRate], missing: Mapping[str, str], out: Path) -> None:
+    """Prints medians over the rounds, and saves every round in builtin.json."""
+    made = Table(
+        "", "Tiles", "refused", "First answer, s", "Tiles/s", "once running", "Peak memory, MB"
+    )
+    for name in dict.fromkeys(rate.name for rate in rates):
+        rounds = [rate for rate in rates if rate.name == name]
+        running = [p.tiles_per_second_running for p in rounds if p.tiles_per_second_running]
+        made.add_row(
+            name,
+            str(rounds[0].tiles),
+            str(rounds[0].refused),
+            f"{median(p.first for p in rounds):.2f}",
+            f"{median(p.tiles_per_second for p in rounds):.1f}",
+            f"{median(running):.1f}" if running else "–",
+            f"{max(p.peak_rss for p in rounds) / 1e6:.0f}",
+        )
+    console = Console(highlight=False)
+    console.print(made)
+    for name, why in missing.items():
+        console.print(f"{name}: {why}", markup=False)
+    out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps({"rates": [asdict(p) for p in rates], "missing": missing}, indent=2)
+    (out / "builtin.json").write_text(text + "\n")

@@ -17,20 +17,20 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.medgemma.memory_limit import make_memory_limit, parse_size
+from benchmarks.processes import make_memory_limit, parse_size
 
 GIB = 1024**3
-PAUSE = 0.2  # seconds between looks at the memory
+PAUSE = 0.2  # seconds between samples of the memory
 
 
 def main(checkpoint: Path, limit: int) -> int:
     out = checkpoint / "openvino-limited"
     command = [sys.executable, "-m", "healer", "optimize", str(checkpoint), "--out", str(out)]
     started = time.monotonic()
-    with make_memory_limit(limit) as box:
-        process = subprocess.Popen(box.command(command))  # noqa: S603 - ourselves
+    with make_memory_limit(limit) as memory_limit:
+        process = subprocess.Popen(memory_limit.command(command))  # noqa: S603 - ourselves
         anonymous = most_anonymous(process)
-        kills = box.kills
+        kills = memory_limit.kills
     minutes = (time.monotonic() - started) / 60
     shutil.rmtree(out, ignore_errors=True)
     sys.stdout.write(

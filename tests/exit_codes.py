@@ -19,11 +19,10 @@ EVERY: list[Kind] = [
 COMMANDS: dict[Kind, str] = {
     errors.InvalidSettings: "all",
     errors.DownloadError: "download",
-    errors.ModelError: "predict, eval, calibrate, tune, optimize, bench, audit replay",
+    errors.ModelError: "predict, eval, calibrate, tune, optimize, audit replay",
     errors.RequestError: "predict, audit replay",
     errors.DatasetError: "eval, calibrate, tune",
     errors.TuningError: "tune",
-    errors.BenchError: "bench",
     errors.ArchiveError: "predict --input",
     errors.AuditError: "audit",
     errors.TracingLibrariesMissing: "serve",

@@ -56,7 +56,6 @@ def test_every_command_in_the_table_is_one_and_none_is_left_out() -> None:
         (["eval", "absent"], 41),
         (["calibrate", "absent"], 41),
         (["tune"], 2),
-        (["bench", "--contenders=nobody"], 74),
         (["audit", "verify"], 2),
         (["keys", "add", "lis"], 2),
         (["keys", "list", "--file=absent"], 101),

@@ -19,7 +19,8 @@ from benchmarks.checkpoint.configs import write_configs
 from benchmarks.checkpoint.safetensors import write_safetensors
 from benchmarks.checkpoint.shapes import Shape, Weight, total_bytes, weights
 from benchmarks.checkpoint.tokenizer import copy, special_ids, write_tokenizer
-from healer.errors import BenchDiskFull, CheckpointTaken, ModelError
+from benchmarks.errors import CheckpointDiskFull, CheckpointFolderTaken
+from healer.errors import ModelError
 from healer.files.litter import is_empty, is_litter
 from healer.weights.manifest import (
     MANIFEST_FILE,
@@ -53,7 +54,7 @@ class Recipe:
 def make_checkpoint(folder: Path, recipe: Recipe, *, progress: bool = True) -> Manifest:
     """Writes the checkpoint, or takes up a finished one of the same recipe.
 
-    Raises BenchDiskFull, or CheckpointTaken where the folder holds another model.
+    Raises CheckpointDiskFull, or CheckpointFolderTaken where the folder holds another model.
     """
     if (found := finished(folder, recipe)) is not None:
         return found
@@ -74,25 +75,25 @@ def make_checkpoint(folder: Path, recipe: Recipe, *, progress: bool = True) -> M
 
 
 def finished(folder: Path, recipe: Recipe) -> Manifest | None:
-    """Raises CheckpointTaken where what is there is not an unfinished one of ours."""
+    """Raises CheckpointFolderTaken where what is there is not an unfinished one of ours."""
     with contextlib.suppress(ModelError):
         found = check_folder(folder)
         if found.model_id != recipe.model_id:
-            raise CheckpointTaken(str(folder))
+            raise CheckpointFolderTaken(str(folder))
         return found
     ours = (f"{INDEX}", "tokenizer.json", "config.json")
     if not is_empty(folder) and not any((folder / name).exists() for name in ours):
-        raise CheckpointTaken(str(folder))
+        raise CheckpointFolderTaken(str(folder))
     return None
 
 
 def check_disk(folder: Path, needed: int) -> None:
-    """Makes the folder; raises BenchDiskFull. What is there already will be written over."""
+    """Makes the folder; raises CheckpointDiskFull. What is there already will be written over."""
     folder.mkdir(parents=True, exist_ok=True)
     there = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     free = shutil.disk_usage(folder).free + there
     if free < needed:
-        raise BenchDiskFull(str(folder), needed, free)
+        raise CheckpointDiskFull(str(folder), needed, free)
 
 
 def write_shards(folder: Path, recipe: Recipe, advance: Advance) -> tuple[ManifestFile, ...]:

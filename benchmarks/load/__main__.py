@@ -21,12 +21,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from benchmarks.idle import used_by_others
 from benchmarks.load.client import connected
 from benchmarks.load.measure import Row, capacity, loads
 from benchmarks.load.process import Server, free_port, healer, problems_in, started
 from benchmarks.load.report import Result, show
 from benchmarks.load.tiles import DATA, REPOSITORY, Form, paths
-from benchmarks.medgemma.idle import used_by_others
 from healer.hardware import cores, processor
 
 console = Console(soft_wrap=True, highlight=False, width=160)
@@ -77,7 +77,7 @@ def main(
     times: Annotated[str, typer.Option(help="Loads, in capacities.")] = "0.5,1,2,10",
     tiles: Annotated[int, typer.Option(help="Different ones.")] = 256,
     replicas: Annotated[str, typer.Option(help="HEALER_REPLICAS, each measured.")] = "1",
-    rival: Annotated[
+    litserve_python: Annotated[
         Path | None, typer.Option("--litserve", help="A Python that has litserve.")
     ] = None,
     output: Annotated[Path, typer.Option()] = Path("runs/load"),
@@ -95,8 +95,8 @@ def main(
             for line in problems_in(server.log):
                 sound = False
                 console.print(f"{name} logged: {line}", markup=False)
-    if rival is not None:
-        with litserve(rival, engine) as server:
+    if litserve_python is not None:
+        with litserve(litserve_python, engine) as server:
             sent = [Form.in_json(each) for each in pictures]
             result.rows += asyncio.run(plan.put_on("litserve", server, sent))
     after = direct(tiles, seconds, engine)

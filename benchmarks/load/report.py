@@ -96,13 +96,13 @@ def draw(rows: list[Row], file: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    from benchmarks.medgemma.summary import INK, LINE, OURS, QUIET, RIVALS
+    from benchmarks.medgemma.summary import BASELINES, INK, LINE, OURS, QUIET
 
     figure = Figure(figsize=(11, 0.32 * len(rows) + 1.4), layout="constrained")
     FigureCanvasAgg(figure)
     rates, waits = figure.subplots(1, 2, sharey=True)
     names = [f"{row.server}: {row.load}" for row in rows]
-    colours = [OURS if row.server.startswith("healer") else RIVALS for row in rows]
+    colours = [OURS if row.server.startswith("healer") else BASELINES for row in rows]
     bars = rates.barh(names, [row.answered for row in rows], color=colours, height=0.62)
     rates.bar_label(bars, fmt="%.3g", padding=3, fontsize=8, color=INK)
     rates.set_title("Answered, a second", loc="left", fontsize=10, color=INK)

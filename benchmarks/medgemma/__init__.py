@@ -1,4 +1,1 @@
-"""How fast and how large: a random checkpoint, the machine's ceilings, engines and rivals in turn.
-
-Nothing here is imported while serving.
-"""
+"""MedGemma's shape: a random checkpoint, engines and baselines in turn, the machine's ceilings."""

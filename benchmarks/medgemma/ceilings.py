@@ -121,12 +121,6 @@ def openvino_trials(
         yield kind, request.infer
 
 
-if __name__ == "__main__":
-    tiny = sys.argv[1:] == ["tiny"]
-    found = measure(SMALL, 1 << 20) if tiny else measure(SHAPES, BUFFER_BYTES)
-    sys.stdout.write(json.dumps(found) + "\n")
-
-
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Floating-point or integer operations a second, and bytes a second."""
@@ -181,3 +175,9 @@ def language_weights(text: Text) -> int:
     """Of all layers' matrices; neither the embedding nor the head."""
     attention = 2 * text.hidden * (text.heads + text.kv_heads) * text.head_dim
     return text.layers * (attention + 3 * text.hidden * text.intermediate)
+
+
+if __name__ == "__main__":
+    tiny = sys.argv[1:] == ["tiny"]
+    found = measure(SMALL, 1 << 20) if tiny else measure(SHAPES, BUFFER_BYTES)
+    sys.stdout.write(json.dumps(found) + "\n")

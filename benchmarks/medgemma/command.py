@@ -1,4 +1,4 @@
-"""`healer bench`: engines and rivals on a random checkpoint, in turn, against the machine."""
+"""`python -m benchmarks medgemma`: engines and baselines in turn, against the machine's floor."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.builtin import COMMANDS, TileRate, tile_rate
 from benchmarks.checkpoint.make import Recipe, make_checkpoint
 from benchmarks.checkpoint.shapes import SHAPES
 from benchmarks.checkpoint.tokenizer import question_of
-from benchmarks.medgemma.idle import check, used_by_others
-from benchmarks.medgemma.memory_limit import make_memory_limit, parse_size
+from benchmarks.errors import SystemMissing
+from benchmarks.idle import check, used_by_others
 from benchmarks.medgemma.result import Result
-from benchmarks.medgemma.rounds import environment, in_turn, measure
-from benchmarks.medgemma.system import BenchmarkOrder
-from benchmarks.medgemma.systems import SYSTEMS, SystemEntry, chosen_systems
-from benchmarks.medgemma.tables import show, show_paces
+from benchmarks.medgemma.rounds import in_turn, measure
+from benchmarks.medgemma.systems import SYSTEMS, RunSpec, SystemEntry, chosen_systems
+from benchmarks.medgemma.tables import show
+from benchmarks.processes import environment, make_memory_limit, parse_size
 from healer.engines.openvino.conversion_record import CONVERSION_FOLDER, is_converted
-from healer.errors import FileNotReadable, SystemMissing
-from healer.outcomes import find_images
 
 SECOND_QUESTION = "Which tissue is shown in this image? Answer in one sentence."
 
@@ -31,11 +28,11 @@ progress = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """What the command line asked for."""
+class BenchmarkRequest:
+    """The command line's options."""
 
     shape: str
-    contenders: str
+    systems: str
     out: Path
     checkpoint: Path
     rounds: int = 3
@@ -49,9 +46,9 @@ class Request:
     anyway: bool = False
 
 
-def bench(request: Request) -> Result:
-    """Measures, prints and saves. Raises BenchError or InvalidSettings."""
-    entries, shape = chosen_systems(request.contenders), SHAPES[request.shape]
+def benchmark(request: BenchmarkRequest) -> Result:
+    """Measures, prints and saves. Raises BenchmarkError or InvalidSettings."""
+    entries, shape = chosen_systems(request.systems), SHAPES[request.shape]
     limit = parse_size(request.memory) if request.memory else None
     recipe = Recipe(shape, request.seed, request.tokenizer)
     make_checkpoint(request.checkpoint, recipe)
@@ -62,8 +59,8 @@ def bench(request: Request) -> Result:
     result = Result(shape, request.checkpoint, request.tokens, ceilings(shape.name), others)
     question, _ = question_of(request.checkpoint, shape.vision.tokens, shape.prompt_tokens)
 
-    def order_of(entry: SystemEntry, number: int) -> BenchmarkOrder:
-        return BenchmarkOrder(
+    def spec_of(entry: SystemEntry, number: int) -> RunSpec:
+        return RunSpec(
             checkpoint=request.checkpoint,
             folder=entry.place(request.checkpoint),
             question=question,
@@ -75,14 +72,14 @@ def bench(request: Request) -> Result:
         )
 
     if limit is None:
-        for run in in_turn(entries, request.rounds, order_of, cold=request.cold):
+        for run in in_turn(entries, request.rounds, spec_of, cold=request.cold):
             progress.print(f"round {run.round + 1}, {run.name}: {run.outcome}", markup=False)
             result.runs.append(run)
     else:
         for entry in entries:
-            with make_memory_limit(limit) as caged:
-                once = order_of(entry, 0).model_copy(update={"repeats": 1})
-                result.caged.append(measure(entry, 0, once, cage=caged))
+            with make_memory_limit(limit) as memory_limit:
+                once = spec_of(entry, 0).model_copy(update={"repeats": 1})
+                result.limited.append(measure(entry, 0, once, memory_limit=memory_limit))
     show(result, limit)
     for file in result.save(request.out):
         progress.print(f"Saved {file}", markup=False)
@@ -90,7 +87,7 @@ def bench(request: Request) -> Result:
 
 
 def convert(folder: Path) -> None:
-    """In a process of its own, whose memory is gone afterwards. Where it is refused, the contender
+    """In a process of its own, whose memory is gone afterwards. Where it is refused, the system
     is left out with the reason."""
     if not is_converted(folder / CONVERSION_FOLDER):
         command = [sys.executable, "-m", "healer", "optimize", str(folder)]
@@ -100,31 +97,10 @@ def convert(folder: Path) -> None:
 def ceilings(shape: str) -> dict[str, object]:
     """In a fresh process too."""
     command = [sys.executable, "-m", "benchmarks.medgemma.ceilings", *["tiny"] * (shape == "tiny")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own command
+        command, capture_output=True, text=True, check=False, env=environment()
+    )
     if done.returncode:
         raise SystemMissing("the ceilings", (done.stderr.splitlines() or ["no reason"])[-1])
     found: dict[str, object] = json.loads(done.stdout)
     return found
-
-
-def bench_builtin(folder: Path, out: Path, *, rounds: int, anyway: bool) -> list[TileRate]:
-    """`healer predict` and a ResNet-18 over the same tiles, in turn. Raises BenchError or
-    FileNotReadable."""
-    images = len(list(find_images([folder])))
-    if not images:
-        raise FileNotReadable("no image was found there")
-    check(used_by_others(), anyway=anyway)
-    paces = []
-    failures: dict[str, list[str]] = {}
-    for _ in range(rounds):
-        for name in COMMANDS:
-            try:
-                paces.append(tile_rate(name, folder, images))
-            except SystemMissing as why:
-                failures.setdefault(name, []).append(why.reason)
-    missing = {
-        name: f"{len(reasons)} of {rounds} rounds failed; last, {reasons[-1]}"
-        for name, reasons in failures.items()
-    }
-    show_paces(paces, missing, out)
-    return paces

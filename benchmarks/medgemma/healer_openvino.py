@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from benchmarks.medgemma.system import BenchmarkOrder, Tick
+from benchmarks.medgemma.systems import RunSpec, Tick
 from healer.engines.base import Answer
 from healer.engines.openvino import loading
 from healer.engines.openvino.conversion_record import check_conversion
@@ -42,12 +42,12 @@ class HealerOpenVINO:
             tick()
 
 
-def load(order: BenchmarkOrder) -> HealerOpenVINO:
+def load(spec: RunSpec) -> HealerOpenVINO:
     settings = Settings.model_fields
     gemma = loading.load(
-        order.folder,
-        check_conversion(order.folder),
-        threads=order.threads,
+        spec.folder,
+        check_conversion(spec.folder),
+        threads=spec.threads,
         dtype=settings["dtype"].default,
         cache_mb=settings["image_cache_mb"].default,
     )

@@ -1,6 +1,6 @@
-"""Healer's transformers engine on the CPU.
+"""Healer's transformers engine on the CPU, in bfloat16 or 8-bit.
 
-It is loaded by the engine's own steps, the look at a known tile among them; only what that tile is
+It is loaded by the engine's own steps, scoring its known tile among them; only what that tile is
 answered is not judged, for random weights put next to nothing on yes or no.
 """
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from benchmarks.medgemma.system import BenchmarkOrder, Tick
+from benchmarks.medgemma.systems import RunSpec, Tick
 from healer.engines.base import Answer, Question
 from healer.engines.transformers.loading import Plan, offline, quiet, read
 from healer.engines.transformers.model import Gemma, fork
@@ -23,7 +23,9 @@ from healer.weights.manifest import check_folder
 if TYPE_CHECKING:
     from healer.images.tile import Tile
 
-LIBRARIES = ("torch", "transformers")
+
+def libraries_of(quantization: str) -> tuple[str, ...]:
+    return ("torch", "transformers", *["bitsandbytes"] * (quantization == "8bit"))
 
 
 class HealerMedGemma:
@@ -34,7 +36,7 @@ class HealerMedGemma:
 
     def answer(self, tile: Tile, question: str, tokens: int, tick: Tick) -> None:
         gemma = self._gemma
-        asked = Question("bench", question, COLORECTAL_CANCER.subject)
+        asked = Question("benchmark", question, COLORECTAL_CANCER.subject)
         gemma.prompt = gemma.processor.apply_chat_template(
             messages(asked), tokenize=False, add_generation_prompt=True
         )
@@ -51,15 +53,15 @@ class HealerMedGemma:
             tick()
 
 
-def load(order: BenchmarkOrder, quantization: str = "none") -> HealerMedGemma:
-    if order.threads:
-        torch.set_num_threads(order.threads)
-    model_id = check_folder(order.folder).model_id
-    plan = Plan(order.folder, COLORECTAL_CANCER, model_id, "cpu", "bfloat16", quantization)
+def load(spec: RunSpec, quantization: str = "none") -> HealerMedGemma:
+    if spec.threads:
+        torch.set_num_threads(spec.threads)
+    model_id = check_folder(spec.folder).model_id
+    plan = Plan(spec.folder, COLORECTAL_CANCER, model_id, "cpu", "bfloat16", quantization)
     with offline(), quiet():
         gemma, report = read(plan)
         check_report(model_id, report)
         if plan.quantized:
             check_layers(model_id, gemma.model)
         check_answers(model_id, gemma)
-    return HealerMedGemma(gemma, LIBRARIES)
+    return HealerMedGemma(gemma, libraries_of(quantization))

@@ -16,8 +16,8 @@ from llama_cpp import Llama
 from llama_cpp import llama_chat_format as formats
 from PIL import Image
 
-from benchmarks.medgemma.system import BenchmarkOrder, Tick
-from healer.errors import SystemMissing
+from benchmarks.errors import SystemMissing
+from benchmarks.medgemma.systems import RunSpec, Tick
 
 if TYPE_CHECKING:
     from healer.images.tile import Tile
@@ -55,16 +55,16 @@ def picture(tile: Tile) -> dict[str, object]:
     return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}
 
 
-def load(order: BenchmarkOrder) -> LlamaCpp:
-    model, projector = (order.folder / name for name in ("model.gguf", "mmproj.gguf"))
+def load(spec: RunSpec) -> LlamaCpp:
+    model, projector = (spec.folder / name for name in ("model.gguf", "mmproj.gguf"))
     if not (model.is_file() and projector.is_file()):
-        raise SystemMissing(NAME, f"{order.folder} holds no model.gguf and mmproj.gguf")
+        raise SystemMissing(NAME, f"{spec.folder} holds no model.gguf and mmproj.gguf")
     handler = getattr(formats, "MTMDChatHandler", None)
     if handler is None:
         raise SystemMissing(
             NAME, "this llama-cpp-python has no MTMDChatHandler for images; install 0.3.36"
         )
-    threads = order.threads or len(os.sched_getaffinity(0))
+    threads = spec.threads or len(os.sched_getaffinity(0))
     return LlamaCpp(
         Llama(
             model_path=str(model),

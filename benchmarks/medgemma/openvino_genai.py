@@ -12,8 +12,8 @@ import numpy as np
 import openvino
 import openvino_genai
 
-from benchmarks.medgemma.system import BenchmarkOrder, Tick
-from healer.errors import SystemMissing
+from benchmarks.errors import SystemMissing
+from benchmarks.medgemma.systems import RunSpec, Tick
 
 if TYPE_CHECKING:
     from healer.images.tile import Tile
@@ -52,7 +52,7 @@ class GenAI:
         self.prompt_tokens = done.perf_metrics.get_num_input_tokens()
 
 
-def load(order: BenchmarkOrder) -> GenAI:
-    if not order.folder.is_dir():
-        raise SystemMissing("openvino-genai", f"there is no folder {order.folder}")
-    return GenAI(openvino_genai.VLMPipeline(str(order.folder), "CPU"))
+def load(spec: RunSpec) -> GenAI:
+    if not spec.folder.is_dir():
+        raise SystemMissing("openvino-genai", f"there is no folder {spec.folder}")
+    return GenAI(openvino_genai.VLMPipeline(str(spec.folder), "CPU"))

@@ -1,4 +1,4 @@
-"""transformers as MedGemma's model card shows it: bfloat16, `generate`."""
+"""transformers as MedGemma's model card shows it: `generate`, in bfloat16 or 8-bit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor
+from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndBytesConfig
 from transformers.generation.streamers import BaseStreamer
 
-from benchmarks.medgemma.system import BenchmarkOrder, Tick
+from benchmarks.medgemma.systems import RunSpec, Tick
 
 if TYPE_CHECKING:
     from healer.images.tile import Tile
@@ -67,13 +67,15 @@ class Plain:
         ).to(self._model.device, dtype=torch.bfloat16)
 
 
-def load(order: BenchmarkOrder, libraries: tuple[str, ...] = LIBRARIES, **how: object) -> Plain:
-    if order.threads:
-        torch.set_num_threads(order.threads)
+def load(spec: RunSpec, quantization: str | None = None) -> Plain:
+    """`quantization` "8bit" is bitsandbytes', as its own documentation loads it."""
+    if spec.threads:
+        torch.set_num_threads(spec.threads)
+    how = {"quantization_config": BitsAndBytesConfig(load_in_8bit=True)} if quantization else {}  # type: ignore[no-untyped-call]
     model = AutoModelForImageTextToText.from_pretrained(
-        order.folder, dtype=torch.bfloat16, device_map="cpu", local_files_only=True, **how
+        spec.folder, dtype=torch.bfloat16, device_map="cpu", local_files_only=True, **how
     )
     processor = AutoProcessor.from_pretrained(  # type: ignore[no-untyped-call]
-        order.folder, local_files_only=True
+        spec.folder, local_files_only=True
     )
-    return Plain(model, processor, libraries)
+    return Plain(model, processor, (*LIBRARIES, *["bitsandbytes"] * bool(quantization)))

@@ -1,4 +1,4 @@
-"""What one `healer bench` found, and its files."""
+"""What one benchmark of MedGemma found, and its files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from benchmarks.medgemma.systems import SYSTEMS
 @dataclass(slots=True)
 class Result:
     """`others` is how many cores other programs used before it began; above `idle.ALLOWED` only
-    where --anyway was given. `caged` are runs under a limit of memory."""
+    where --anyway was given. `limited` are runs under a limit of memory."""
 
     shape: Shape
     checkpoint: Path
@@ -26,11 +26,11 @@ class Result:
     machine: dict[str, Any]
     others: float
     runs: list[Run] = field(default_factory=list)
-    caged: list[Run] = field(default_factory=list)
+    limited: list[Run] = field(default_factory=list)
 
     @property
     def found(self) -> list[Figures]:
-        """In the order of the contenders, of those that finished at least once."""
+        """In the order of the systems, of those that finished at least once."""
         names = dict.fromkeys(run.name for run in self.runs)
         finished = {n: [r for r in self.runs if r.name == n and r.finished] for n in names}
         return [
@@ -41,11 +41,11 @@ class Result:
 
     @property
     def missing(self) -> dict[str, str]:
-        """Why a contender, or some rounds of it, did not finish, and how many of how many."""
+        """Why a system, or some rounds of it, did not finish, and how many of how many."""
         failed = {run.name: run for run in self.runs if not run.finished}
-        return {name: self._told(run) for name, run in failed.items()}
+        return {name: self._failure(run) for name, run in failed.items()}
 
-    def _told(self, last: Run) -> str:
+    def _failure(self, last: Run) -> str:
         if last.skipped is not None:
             return last.outcome
         every = [run.finished for run in self.runs if run.name == last.name]
@@ -81,7 +81,7 @@ class Result:
             "ratios": {each.name: ratios(found[0], each) for each in found[1:]},
             "missing": self.missing,
             "runs": [asdict(run) | {"outcome": run.outcome} for run in self.runs],
-            "caged": [asdict(run) | {"outcome": run.outcome} for run in self.caged],
+            "limited": [asdict(run) | {"outcome": run.outcome} for run in self.limited],
         }
 
     def _save_csv(self, file: Path) -> Path:

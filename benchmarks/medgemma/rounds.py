@@ -1,26 +1,29 @@
-"""Contenders in turn, each in a fresh process: A B A B."""
+"""Systems in turn, each in a fresh process: A B A B."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from benchmarks.medgemma.idle import Watch
-from benchmarks.medgemma.memory_limit import MemoryLimit, remove_limit
+from benchmarks.idle import Watch
 from benchmarks.medgemma.run import EXIT_SKIPPED
-from benchmarks.medgemma.system import BenchmarkOrder
-from benchmarks.medgemma.systems import REPOSITORY, SystemEntry
+from benchmarks.medgemma.systems import RunSpec, SystemEntry
+from benchmarks.processes import (
+    ANONYMOUS,
+    MemoryLimit,
+    drop_page_cache,
+    environment,
+    last_lines,
+    memory_of,
+)
 
 SAMPLING_SECONDS = 0.05
-LAST_LINES = 5
 
 
 @dataclass(slots=True)
@@ -64,38 +67,38 @@ class Run:
 def in_turn(
     entries: list[SystemEntry],
     rounds: int,
-    order_of: Callable[[SystemEntry, int], BenchmarkOrder],
+    spec_of: Callable[[SystemEntry, int], RunSpec],
     *,
     cold: bool,
 ) -> Iterator[Run]:
     """Round by round. One that failed is tried again in the next; one that has not what it needs
     is not, for it will not have it then either."""
-    out: set[str] = set()
+    skipped: set[str] = set()
     for number in range(rounds):
         for entry in entries:
-            if entry.name not in out:
-                run = measure(entry, number, order_of(entry, number), cold=cold)
+            if entry.name not in skipped:
+                run = measure(entry, number, spec_of(entry, number), cold=cold)
                 if run.skipped is not None:
-                    out.add(entry.name)
+                    skipped.add(entry.name)
                 yield run
 
 
 def measure(
     entry: SystemEntry,
     number: int,
-    order: BenchmarkOrder,
+    spec: RunSpec,
     *,
     cold: bool = False,
-    cage: MemoryLimit | None = None,
+    memory_limit: MemoryLimit | None = None,
 ) -> Run:
-    """One run; with `cage`, inside it and with a cold page cache: what another process had read
-    would not be counted."""
-    if cold or cage:
-        remove_limit(order.folder)
-    command = [sys.executable, "-m", "benchmarks.medgemma.run", entry.name, order.model_dump_json()]
+    """One run; with `memory_limit`, inside it and with a cold page cache: what another process had
+    read would not be counted."""
+    if cold or memory_limit:
+        drop_page_cache(spec.folder)
+    command = [sys.executable, "-m", "benchmarks.medgemma.run", entry.name, spec.model_dump_json()]
     run, watch = Run(entry.name, number), Watch()
     with subprocess.Popen(  # noqa: S603 - our own command
-        cage.command(command) if cage else command,
+        memory_limit.command(command) if memory_limit else command,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -104,14 +107,8 @@ def measure(
         read_lines(process, run)
         run.code = process.wait()
     run.others = watch.others()
-    run.oom_kills = cage.kills if cage else 0
+    run.oom_kills = memory_limit.kills if memory_limit else 0
     return run
-
-
-def environment() -> dict[str, str]:
-    """Ours, with rivals' folder on the path, and no library speaking to anyone."""
-    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
 
 
 def read_lines(process: subprocess.Popen[str], run: Run) -> None:
@@ -124,7 +121,7 @@ def read_lines(process: subprocess.Popen[str], run: Run) -> None:
     for thread in threads:
         thread.start()
     while process.poll() is None:
-        run.peak_anonymous = max(run.peak_anonymous, anonymous(process.pid))
+        run.peak_anonymous = max(run.peak_anonymous, memory_of(process.pid, ANONYMOUS))
         with suppress(subprocess.TimeoutExpired):
             process.wait(SAMPLING_SECONDS)
     for thread in threads:
@@ -132,22 +129,8 @@ def read_lines(process: subprocess.Popen[str], run: Run) -> None:
     run.said = last_lines(complaints)
 
 
-def last_lines(complaints: Sequence[str]) -> str:
-    """The end of what a process wrote to standard error, in one line."""
-    return " ".join(line.strip() for line in complaints[-LAST_LINES:])
-
-
 def read_results(process: subprocess.Popen[str], run: Run) -> None:
     for line in process.stdout or []:
         with suppress(ValueError):
             stage = json.loads(line)
             run.stages[stage.pop("stage")] = stage
-
-
-def anonymous(pid: int) -> int:
-    """Bytes of the process's memory that no file backs; 0 once it is gone."""
-    with suppress(OSError):
-        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) * 1024
-    return 0

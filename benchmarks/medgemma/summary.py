@@ -31,7 +31,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One contender over all rounds. Seconds, tokens a second and bytes.
+    """One system over all rounds. Seconds, tokens a second and bytes.
 
     `imports`, `loaded` and `first` count from the start of the process; `verdict`, `second` and
     `whole` from the question.
@@ -55,7 +55,7 @@ class Figures:
 
 
 def figures(title: str, disk: int, runs: Sequence[Run]) -> Figures:
-    """Of a contender's finished runs, at least one."""
+    """Of a system's finished runs, at least one."""
     done = [run.stages["done"] for run in runs]
     answers = [answer for stage in done for answer in stage["answers"]]
     return Figures(
@@ -94,7 +94,7 @@ def ratios(ours: Figures, theirs: Figures) -> dict[str, float]:
 
 
 def rows(found: Iterable[Figures]) -> list[dict[str, object]]:
-    """For a CSV: a contender a row, a spread in three columns."""
+    """For a CSV: a system a row, a spread in three columns."""
     flat: list[dict[str, object]] = []
     for each in found:
         row: dict[str, object] = {}
@@ -111,7 +111,7 @@ def rows(found: Iterable[Figures]) -> list[dict[str, object]]:
 
 
 INK, QUIET, LINE = "#241a21", "#6b5a66", "#d9cdd5"
-OURS, RIVALS = "#7a2e5d", "#b08a2e"
+OURS, BASELINES = "#7a2e5d", "#b08a2e"
 GIB = 1024**3
 
 Value = Callable[[Figures], float]
@@ -143,7 +143,7 @@ def draw(found: Sequence[Figures], least: Floor | None, tokens: int, file: Path)
 def _bars(axes: Axes, found: Sequence[Figures], value: Value) -> None:
     titles = [each.title for each in found]
     values = [value(each) for each in found]
-    colours = [OURS if each.name.startswith("healer") else RIVALS for each in found]
+    colours = [OURS if each.name.startswith("healer") else BASELINES for each in found]
     bars = axes.barh(titles, values, color=colours, height=0.62)
     axes.bar_label(bars, fmt="%.3g", padding=3, fontsize=8, color=INK)
     axes.set_xlim(0, max(values) * 1.22)

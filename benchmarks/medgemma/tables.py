@@ -1,19 +1,14 @@
-"""What `healer bench` prints."""
+"""What `python -m benchmarks medgemma` prints."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from statistics import median
+from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from benchmarks.builtin import TileRate
-from benchmarks.medgemma.idle import ALLOWED
+from benchmarks.idle import ALLOWED
 from benchmarks.medgemma.result import Result
 from benchmarks.medgemma.rounds import Run
 from benchmarks.medgemma.summary import Figures, Spread, ratios
@@ -32,7 +27,7 @@ def show(result: Result, limit: int | None, console: Console | None = None) -> N
     console = console or Console(highlight=False, width=max(WIDTH, Console().width))
     console.print(machine_lines(result))
     if limit is not None:
-        console.print(caged_table(result.caged, limit))
+        console.print(limited_table(result.limited, limit))
         return
     if found := result.found:
         console.print(answer_table(result, found))
@@ -59,7 +54,7 @@ def machine_lines(result: Result) -> str:
                 best[each["type"]] = max(best.get(each["type"], (0.0, "")), rate)
         told = (f"{kind} {rate / GIGA:.0f} ({by})" for kind, (rate, by) in best.items())
         lines.append(f"Matrices, {at}, GFLOP/s: {', '.join(told)}")
-    others = max([result.others, *(run.others for run in (*result.runs, *result.caged))])
+    others = max([result.others, *(run.others for run in (*result.runs, *result.limited))])
     if others > ALLOWED:
         lines.append(f"NOT QUIET: others used up to {others:.2f} cores; times are too long")
     return "\n".join(lines)
@@ -67,7 +62,7 @@ def machine_lines(result: Result) -> str:
 
 def answer_table(result: Result, found: Sequence[Figures]) -> Table:
     made = Table(
-        "Contender",
+        "System",
         "Verdict, s",
         "Second question, s",
         "Decode, tok/s",
@@ -85,7 +80,7 @@ def answer_table(result: Result, found: Sequence[Figures]) -> Table:
 
 def start_table(found: Sequence[Figures]) -> Table:
     made = Table(
-        "Contender", "Imports, s", "Loaded, s", "First verdict, s", "Peak, GiB", "Anon.", "On disk",
+        "System", "Imports, s", "Loaded, s", "First verdict, s", "Peak, GiB", "Anon.", "On disk",
         title="From the start of the process, and memory",
     )  # fmt: skip
     for each in found:
@@ -111,9 +106,9 @@ def ratio_table(found: Sequence[Figures]) -> Table:
     return made
 
 
-def caged_table(runs: Sequence[Run], limit: int) -> Table:
+def limited_table(runs: Sequence[Run], limit: int) -> Table:
     made = Table(
-        "Contender", "Loaded", "Verdict", "Answered", "Anonymous, GiB", "Outcome",
+        "System", "Loaded", "Verdict", "Answered", "Anonymous, GiB", "Outcome",
         title=f"Inside {limit / GIB:.2f} GiB, page cache included, no swap",
     )  # fmt: skip
     for run in runs:
@@ -124,29 +119,3 @@ def caged_table(runs: Sequence[Run], limit: int) -> Table:
 
 
 STAGES = ("load", "first_verdict", "done")
-
-
-def show_paces(paces: Sequence[TileRate], missing: Mapping[str, str], out: Path) -> None:
-    """Prints medians over the rounds, and saves every round in builtin.json."""
-    made = Table(
-        "", "Tiles", "refused", "First answer, s", "Tiles/s", "once running", "Peak memory, MB"
-    )
-    for name in dict.fromkeys(pace.name for pace in paces):
-        rounds = [pace for pace in paces if pace.name == name]
-        running = [p.tiles_per_second_running for p in rounds if p.tiles_per_second_running]
-        made.add_row(
-            name,
-            str(rounds[0].tiles),
-            str(rounds[0].refused),
-            f"{median(p.first for p in rounds):.2f}",
-            f"{median(p.tiles_per_second for p in rounds):.1f}",
-            f"{median(running):.1f}" if running else "–",
-            f"{max(p.peak_rss for p in rounds) / 1e6:.0f}",
-        )
-    console = Console(highlight=False)
-    console.print(made)
-    for name, why in missing.items():
-        console.print(f"{name}: {why}", markup=False)
-    out.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"paces": [asdict(p) for p in paces], "missing": missing}, indent=2)
-    (out / "builtin.json").write_text(text + "\n")

@@ -14,7 +14,8 @@ from benchmarks.checkpoint.make import Recipe, make_checkpoint, sharded
 from benchmarks.checkpoint.safetensors import bfloat16, numbers
 from benchmarks.checkpoint.shapes import SHAPES, Weight
 from benchmarks.checkpoint.tokenizer import question_of
-from healer.errors import BenchDiskFull, CheckpointTaken, ModelIncomplete
+from benchmarks.errors import CheckpointDiskFull, CheckpointFolderTaken
+from healer.errors import ModelIncomplete
 from healer.weights.manifest import MANIFEST_FILE, check_folder, read_manifest
 
 TINY = Recipe(SHAPES["tiny"])
@@ -69,10 +70,10 @@ def test_one_that_was_broken_off_is_written_anew(made: Path, tmp_path: Path) -> 
 
 
 def test_another_models_folder_is_left_alone(made: Path, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointTaken):
+    with pytest.raises(CheckpointFolderTaken):
         make_checkpoint(made, replace(TINY, seed=5), progress=False)
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(CheckpointTaken):
+    with pytest.raises(CheckpointFolderTaken):
         make_checkpoint(tmp_path, TINY, progress=False)
 
 
@@ -81,7 +82,7 @@ def test_too_small_a_disk_is_told_before_anything_is_written(
 ) -> None:
     usage = namedtuple("usage", "free")
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(8_000_000_000))
-    with pytest.raises(BenchDiskFull) as refused:
+    with pytest.raises(CheckpointDiskFull) as refused:
         make_checkpoint(tmp_path, Recipe(SHAPES["medgemma-4b"]))
     assert refused.value.needed_bytes > 8_600_000_000
     assert not list(tmp_path.iterdir())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +12,12 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from benchmarks.__main__ import OTHERS, app
 from benchmarks.checkpoint.make import Recipe, make_checkpoint
+from benchmarks.errors import NoMemoryLimit
 from benchmarks.medgemma.healer_openvino import load
-from benchmarks.medgemma.memory_limit import make_memory_limit
-from healer.cli import app
-from healer.errors import NoMemoryLimit
+from benchmarks.processes import make_memory_limit
+from tests.conftest import REPO
 
 pytest.importorskip("torch")
 run = CliRunner().invoke
@@ -26,7 +29,7 @@ def test_ours_against_plain_transformers(tmp_path: Path, monkeypatch: pytest.Mon
     pytest.importorskip("openvino")
     monkeypatch.setenv("COLUMNS", "220")
     names = "healer-openvino,transformers,llama.cpp"
-    done = run(app, ["bench", *QUICK, "--contenders", names, "--out", "out"])
+    done = run(app, ["medgemma", *QUICK, "--systems", names, "--out", "out"])
     assert done.exit_code == 0, done.output
     saved = json.loads((tmp_path / "out" / "bench.json").read_text(encoding="utf-8"))
     ours, theirs = saved["figures"]
@@ -50,13 +53,13 @@ def test_the_second_question_is_asked_with_the_default_cache_and_skips_the_image
     pytest.importorskip("openvino")
     from benchmarks.checkpoint.shapes import SHAPES
     from benchmarks.medgemma.command import SECOND_QUESTION, convert
-    from benchmarks.medgemma.system import BenchmarkOrder, tile
+    from benchmarks.medgemma.systems import RunSpec, tile
     from healer.engines.openvino.conversion_record import CONVERSION_FOLDER
     from healer.settings.loading import Settings
 
     make_checkpoint(tmp_path, Recipe(SHAPES["tiny"]))
     convert(tmp_path)
-    order = BenchmarkOrder(
+    spec = RunSpec(
         checkpoint=tmp_path,
         folder=tmp_path / CONVERSION_FOLDER,
         question="Is there cancer? Answer yes or no.",
@@ -65,22 +68,22 @@ def test_the_second_question_is_asked_with_the_default_cache_and_skips_the_image
         repeats=1,
         threads=1,
     )
-    contender = load(order)
-    cache, vision = contender._gemma.cache, contender._gemma.vision
+    system = load(spec)
+    cache, vision = system._gemma.cache, system._gemma.vision
     assert cache.budget == Settings.model_fields["image_cache_mb"].default * 1024 * 1024
-    looks, request = [], vision.request
+    inferences, request = [], vision.request
 
     class Counting:
-        def infer(self, *given: object) -> object:
-            looks.append(given)
-            return request.infer(*given)
+        def infer(self, *inputs: object) -> object:
+            inferences.append(inputs)
+            return request.infer(*inputs)
 
     vision.request = Counting()
-    contender.answer(tile(1), order.question, 1, lambda: None)
-    contender.answer(tile(1), order.second_question, 0, lambda: None)
-    assert len(looks) == 1
-    contender.answer(tile(2), order.second_question, 0, lambda: None)
-    assert len(looks) == 2
+    system.answer(tile(1), spec.question, 1, lambda: None)
+    system.answer(tile(1), spec.second_question, 0, lambda: None)
+    assert len(inferences) == 1
+    system.answer(tile(2), spec.second_question, 0, lambda: None)
+    assert len(inferences) == 2
 
 
 def test_inside_too_little_memory(tmp_path: Path) -> None:
@@ -89,14 +92,14 @@ def test_inside_too_little_memory(tmp_path: Path) -> None:
             pass
     except NoMemoryLimit as why:
         pytest.skip(str(why))
-    done = run(app, ["bench", *QUICK, "--contenders", "transformers", "--memory", "64M"])
+    done = run(app, ["medgemma", *QUICK, "--systems", "transformers", "--memory", "64M"])
     assert done.exit_code == 0, done.output
     saved = json.loads((tmp_path / "runs" / "bench" / "bench.json").read_text(encoding="utf-8"))
-    assert saved["caged"][0]["outcome"] == "killed for want of memory after start"
+    assert saved["limited"][0]["outcome"] == "killed for want of memory after start"
 
 
-def test_an_unknown_contender_is_named() -> None:
-    done = run(app, ["bench", *QUICK, "--contenders", "healer-abacus"])
+def test_an_unknown_system_is_named() -> None:
+    done = run(app, ["medgemma", *QUICK, "--systems", "healer-abacus"])
     assert done.exit_code == 74
     assert "healer-abacus" in done.output
 
@@ -107,11 +110,31 @@ def test_the_builtin_model_on_files(tmp_path: Path) -> None:
     for number in range(3):
         noise = np.random.default_rng(number).normal((230, 170, 200), 20, (96, 96, 3))
         Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(tiles / f"{number}.jpg")
-    done = run(app, ["bench", "--builtin", "tiles", "--rounds", "1", "--anyway", "--out", "out"])
+    done = run(app, ["builtin", "tiles", "--rounds", "1", "--anyway", "--out", "out"])
     assert done.exit_code == 0, done.output
-    paces = json.loads((tmp_path / "out" / "builtin.json").read_text(encoding="utf-8"))["paces"]
-    assert [(pace["name"], pace["tiles"]) for pace in paces] == [
+    rates = json.loads((tmp_path / "out" / "builtin.json").read_text(encoding="utf-8"))["rates"]
+    assert [(rate["name"], rate["tiles"]) for rate in rates] == [
         ("healer predict", 3),
         ("resnet18", 3),
     ]
-    assert all(pace["peak_rss"] > 2**20 for pace in paces)
+    assert all(rate["peak_rss"] > 2**20 for rate in rates)
+
+
+def test_the_help_lists_every_benchmark() -> None:
+    shown = run(app, ["--help"], env={"COLUMNS": "120"}).output
+    for name in ("medgemma", "builtin", *OTHERS):
+        assert name.replace("_", "-") in shown
+
+
+def test_options_are_handed_on_to_the_benchmark_of_that_name() -> None:
+    command = [sys.executable, "-m", "benchmarks", "costs", "--help"]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True)
+    assert "--cpu-seconds" in done.stdout
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "benchmarks.attention", raising=False)
+    done = run(app, ["attention"])
+    assert done.exit_code == 77
+    assert "openvino" in done.output

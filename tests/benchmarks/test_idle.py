@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.medgemma import idle
-from benchmarks.medgemma.idle import Watch, busy_seconds, check, own_seconds
-from healer.errors import MachineBusy
+from benchmarks import idle
+from benchmarks.errors import MachineBusy
+from benchmarks.idle import Watch, busy_seconds, check, own_seconds
 
 
 def test_a_busy_machine_is_refused() -> None:
@@ -21,7 +21,7 @@ def test_others_are_what_is_not_our_own(monkeypatch: pytest.MonkeyPatch) -> None
     busy, own, now = iter([100.0, 130.0]), iter([10.0, 25.0]), iter([0.0, 10.0])
     monkeypatch.setattr(idle, "busy_seconds", lambda: next(busy))
     monkeypatch.setattr(idle, "own_seconds", lambda: next(own))
-    monkeypatch.setattr("benchmarks.medgemma.idle.time.perf_counter", lambda: next(now))
+    monkeypatch.setattr("benchmarks.idle.time.perf_counter", lambda: next(now))
     assert Watch().others() == 1.5
 
 

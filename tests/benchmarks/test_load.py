@@ -109,7 +109,7 @@ def test_the_load_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
             times="10",
             tiles=8,
             replicas="1",
-            rival=None,
+            litserve_python=None,
             output=tmp_path,
         )
     assert ended.value.exit_code == 0, capsys.readouterr().out

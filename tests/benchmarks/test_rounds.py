@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 
 from benchmarks.builtin import tile_rate
+from benchmarks.errors import SystemMissing
 from benchmarks.medgemma.rounds import in_turn
-from benchmarks.medgemma.system import BenchmarkOrder
-from benchmarks.medgemma.systems import SYSTEMS, SystemEntry
-from healer.errors import SystemMissing
+from benchmarks.medgemma.systems import SYSTEMS, RunSpec, SystemEntry
 
 
-def order(entry: SystemEntry, number: int) -> BenchmarkOrder:
-    return BenchmarkOrder(
+def order(entry: SystemEntry, number: int) -> RunSpec:
+    return RunSpec(
         checkpoint=Path("nowhere"),
         folder=entry.place(Path("nowhere")),
         question="?",

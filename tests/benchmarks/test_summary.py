@@ -30,20 +30,20 @@ MACHINE = {
 }
 
 
-def run(name: str, number: int, pace: float) -> Run:
-    """A verdict after `pace` seconds, the next token after twice that, then one each tenth."""
-    answer = [pace, 2 * pace, *(2 * pace + 0.1 * pace * n for n in range(1, 4))]
+def run(name: str, number: int, seconds: float) -> Run:
+    """A verdict after so many seconds, the next token after twice that, then one each tenth."""
+    answer = [seconds, 2 * seconds, *(2 * seconds + 0.1 * seconds * n for n in range(1, 4))]
     stages: dict[str, dict[str, object]] = {
         "imports": {"at": 0.5},
         "load": {"at": 1.0, "peak_rss": 10},
-        "first_verdict": {"at": 1.0 + pace, "prompt_tokens": 37, "peak_rss": 2**30},
+        "first_verdict": {"at": 1.0 + seconds, "prompt_tokens": 37, "peak_rss": 2**30},
         "done": {
             "at": 9.0,
             "answers": [answer],
-            "second_verdict": pace / 10,
+            "second_verdict": seconds / 10,
             "prompt_tokens": 37,
             "versions": {"library": "1.2"},
-            "peak_rss": int(pace * 2**30),
+            "peak_rss": int(seconds * 2**30),
         },
     }
     return Run(name, number, stages, peak_anonymous=2**29, others=0.01, code=0)
@@ -104,7 +104,7 @@ def test_the_table_says_everything(result: Result) -> None:
     assert "NOT QUIET" not in shown
 
 
-def test_noise_is_told(result: Result) -> None:
+def test_other_load_is_said(result: Result) -> None:
     result.runs[0].others = 0.7
     assert "NOT QUIET: others used up to 0.70 cores" in printed(result)
 
@@ -114,9 +114,9 @@ def test_the_tables_fit_beside_each_other(result: Result) -> None:
     lines = printed(result).splitlines()
     assert max(map(len, lines)) <= WIDTH
     for entry in SYSTEMS.values():  # a line each in both tables, with nothing cut or wrapped
-        told = [line for line in lines if f"│ {entry.title} " in line]
-        assert len(told) == (2 if entry.name == "healer-openvino" else 3)
-        assert "34.2 (33.7–34.7)" in told[0]
+        rows = [line for line in lines if f"│ {entry.title} " in line]
+        assert len(rows) == (2 if entry.name == "healer-openvino" else 3)
+        assert "34.2 (33.7–34.7)" in rows[0]
     assert "…" not in "".join(lines)
 
 

@@ -1,5 +1,5 @@
 """The command line:
-`healer serve | predict | download | doctor | eval | calibrate | tune | optimize | bench |
+`healer serve | predict | download | doctor | eval | calibrate | tune | optimize |
 audit | keys`."""
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from healer import __version__
-from healer.cli import answering, auditing, benching, keying, measuring, optimizing, tuning
+from healer.cli import answering, auditing, keying, measuring, optimizing, tuning
 from healer.cli.homes import at_home
 from healer.notice import NOTICE
 
@@ -47,6 +47,5 @@ app.command("eval")(at_home(measuring.evaluate))
 app.command()(at_home(measuring.calibrate))
 app.command(cls=tuning.Tune)(at_home(tuning.tune))
 app.command()(at_home(optimizing.optimize))
-app.command()(at_home(benching.bench))
 app.add_typer(auditing.app, name="audit")
 app.add_typer(keying.app, name="keys")

@@ -81,13 +81,6 @@ HealerError
 │   ├── CheckpointUnusable   damaged, or of another run
 │   ├── TuningDiskFull       checked before training
 │   └── TuningDiverged       the loss is not a number
-├── BenchError               measuring speed and memory
-│   ├── MachineBusy          others use the cores
-│   ├── BenchDiskFull        checked before a checkpoint is written
-│   ├── CheckpointTaken      its folder holds something else
-│   ├── UnknownSystem
-│   ├── SystemMissing     its library or its files are not there
-│   └── NoMemoryLimit        no cgroup can be made
 ├── ArchiveError             answering for whole archives
 │   ├── ListingUnreadable    no list of tiles
 │   ├── OutputTaken          the output is there already, or being written
@@ -206,15 +199,6 @@ from healer.errors.batch import (
     RunMismatch,
     TileNotAnswered,
     WorkersFailed,
-)
-from healer.errors.bench import (
-    BenchDiskFull,
-    BenchError,
-    CheckpointTaken,
-    MachineBusy,
-    NoMemoryLimit,
-    SystemMissing,
-    UnknownSystem,
 )
 from healer.errors.engine import (
     AdapterIncomplete,
@@ -343,13 +327,10 @@ __all__ = [
     "AuditOutdated",
     "AuditUnavailable",
     "AuditUnreadable",
-    "BenchDiskFull",
-    "BenchError",
     "BodyEncoded",
     "Busy",
     "CalibrationMismatch",
     "CalibrationUnreadable",
-    "CheckpointTaken",
     "CheckpointUnusable",
     "ClientTooSlow",
     "ConnectionsFull",
@@ -407,7 +388,6 @@ __all__ = [
     "LabelUnknown",
     "LicenceNotAccepted",
     "ListingUnreadable",
-    "MachineBusy",
     "MalformedForm",
     "MemoryTooSmall",
     "MethodNotAllowed",
@@ -419,7 +399,6 @@ __all__ = [
     "ModelNotReady",
     "ModelUnavailable",
     "ModelUnsound",
-    "NoMemoryLimit",
     "NotAnImage",
     "NotCalibratable",
     "NotConvertible",
@@ -442,7 +421,6 @@ __all__ = [
     "RevisionNotPinned",
     "RunMismatch",
     "ShuttingDown",
-    "SystemMissing",
     "TileNotAnswered",
     "TileUnusable",
     "TilesMissing",
@@ -458,7 +436,6 @@ __all__ = [
     "TuningError",
     "UnknownField",
     "UnknownParameter",
-    "UnknownSystem",
     "UnsupportedFormat",
     "UploadNotMultipart",
     "UploadsFull",

@@ -6,7 +6,7 @@ import time
 
 import psutil
 
-from healer.errors import MachineBusy
+from benchmarks.errors import MachineBusy
 
 ALLOWED = 0.1  # cores; the system itself takes some of that
 

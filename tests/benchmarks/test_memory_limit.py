@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.medgemma.memory_limit import (
+from benchmarks.errors import NoMemoryLimit
+from benchmarks.processes import (
     MemoryLimit,
+    drop_page_cache,
     make_memory_limit,
     parse_size,
-    remove_limit,
 )
-from healer.errors import InvalidSettings, NoMemoryLimit
+from healer.errors import InvalidSettings
 
 LIMIT = 256 * 1024**2
 HUNGRY = "x = bytearray(1024**3); x[::4096] = b'1' * len(x[::4096])"
 
 
 @pytest.fixture
-def caged() -> Iterator[MemoryLimit]:
+def memory_limit() -> Iterator[MemoryLimit]:
     try:
         with make_memory_limit(LIMIT) as made:
             yield made
@@ -39,16 +40,16 @@ def test_what_is_no_size(text: str) -> None:
         parse_size(text)
 
 
-def test_a_process_past_the_limit_is_killed(caged: MemoryLimit) -> None:
-    done = subprocess.run(caged.command([sys.executable, "-c", HUNGRY]), check=False)
+def test_a_process_past_the_limit_is_killed(memory_limit: MemoryLimit) -> None:
+    done = subprocess.run(memory_limit.command([sys.executable, "-c", HUNGRY]), check=False)
     assert done.returncode in (-9, 137)
-    assert caged.kills == 1
+    assert memory_limit.kills == 1
 
 
-def test_a_small_one_is_not(caged: MemoryLimit) -> None:
-    done = subprocess.run(caged.command([sys.executable, "-c", "print(1)"]), check=True)
+def test_a_small_one_is_not(memory_limit: MemoryLimit) -> None:
+    done = subprocess.run(memory_limit.command([sys.executable, "-c", "print(1)"]), check=True)
     assert done.returncode == 0
-    assert caged.kills == 0
+    assert memory_limit.kills == 0
 
 
 def test_where_no_limit_can_be_set(tmp_path: Path) -> None:
@@ -59,7 +60,7 @@ def test_where_no_limit_can_be_set(tmp_path: Path) -> None:
         pass
 
 
-def test_forgetting_keeps_the_files(tmp_path: Path) -> None:
+def test_dropping_the_page_cache_keeps_the_files(tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(b"kept")
-    remove_limit(tmp_path)
+    drop_page_cache(tmp_path)
     assert (tmp_path / "weights").read_bytes() == b"kept"

@@ -1,22 +1,22 @@
-"""Measuring speed and memory."""
+"""Why something could not be measured; how each ends the command is in docs/performance.md."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from healer.errors.base import HealerError
+from healer.errors import HealerError
 
 
 @dataclass(eq=False)
-class BenchError(HealerError):
-    code = "bench_failed"
+class BenchmarkError(HealerError):
+    code = "benchmark_failed"
     title = "Nothing could be measured"
     message = "Nothing could be measured."
     exit_code = 70
 
 
 @dataclass(eq=False)
-class MachineBusy(BenchError):
+class MachineBusy(BenchmarkError):
     used: str
     code = "machine_busy"
     title = "Others are using the cores"
@@ -28,11 +28,11 @@ class MachineBusy(BenchError):
 
 
 @dataclass(eq=False)
-class BenchDiskFull(BenchError):
+class CheckpointDiskFull(BenchmarkError):
     folder: str
     needed_bytes: int
     free_bytes: int
-    code = "bench_disk_full"
+    code = "checkpoint_disk_full"
     title = "Not enough disk space for the random checkpoint"
     message = (
         "{folder} needs {needed_bytes:,} bytes and the disk has {free_bytes:,} free. Free some "
@@ -42,36 +42,36 @@ class BenchDiskFull(BenchError):
 
 
 @dataclass(eq=False)
-class CheckpointTaken(BenchError):
+class CheckpointFolderTaken(BenchmarkError):
     folder: str
-    code = "checkpoint_taken"
+    code = "checkpoint_folder_taken"
     title = "The random checkpoint's folder is taken"
     message = "{folder} holds something else. Choose another --checkpoint, or move it away."
     exit_code = 73
 
 
 @dataclass(eq=False)
-class UnknownSystem(BenchError):
+class UnknownSystem(BenchmarkError):
     name: str
     known: str
-    code = "unknown_contender"
-    title = "There is no such contender"
-    message = "{name} is not a contender. Choose from: {known}."
+    code = "unknown_system"
+    title = "There is no such system"
+    message = "{name} is not a system that can be measured. Choose from: {known}."
     exit_code = 74
 
 
 @dataclass(eq=False)
-class SystemMissing(BenchError):
+class SystemMissing(BenchmarkError):
     name: str
     reason: str
-    code = "contender_missing"
-    title = "A contender cannot run here"
+    code = "system_missing"
+    title = "A system cannot run here"
     message = "{name} cannot run here: {reason}. See docs/performance.md."
     exit_code = 75
 
 
 @dataclass(eq=False)
-class NoMemoryLimit(BenchError):
+class NoMemoryLimit(BenchmarkError):
     reason: str
     code = "no_memory_limit"
     title = "No memory limit can be set here"
@@ -80,3 +80,15 @@ class NoMemoryLimit(BenchError):
         "leave out --memory."
     )
     exit_code = 76
+
+
+@dataclass(eq=False)
+class LibraryMissing(BenchmarkError):
+    reason: str
+    code = "library_missing"
+    title = "A library that this benchmark needs is not installed"
+    message = (
+        "This benchmark needs a library that is missing ({reason}). Install what benchmarks need "
+        "with: pip install -e '.[dev]'"
+    )
+    exit_code = 77

@@ -1,4 +1,4 @@
-"""Running a command under a limit of memory, through a cgroup of its own (v1 or v2)."""
+"""Processes that are measured: their environment, their memory, and a limit of it by a cgroup."""
 
 from __future__ import annotations
 
@@ -9,10 +9,35 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from healer.errors import InvalidSettings, NoMemoryLimit
+from benchmarks.errors import NoMemoryLimit
+from healer.errors import InvalidSettings
 
 ROOT = Path("/sys/fs/cgroup")
 UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
+REPOSITORY = Path(__file__).parents[1]
+PEAK, ANONYMOUS = "VmHWM:", "RssAnon:"
+LAST_LINES = 5
+
+
+def environment() -> dict[str, str]:
+    """Ours, with `benchmarks` on the path, and no library that asks the hub."""
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
+
+
+def last_lines(lines: Sequence[str]) -> str:
+    """The end of what a process wrote to standard error, in one line."""
+    return " ".join(line.strip() for line in lines[-LAST_LINES:])
+
+
+def memory_of(pid: int | str, figure: str) -> int:
+    """Bytes: PEAK is the most that was resident at once so far, ANONYMOUS what no file backs now; 0
+    once the process is gone."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+            if line.startswith(figure):
+                return int(line.split()[1]) * 1024
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +107,7 @@ def limit_settings(place: Path, limit: int) -> dict[str, int]:
     return {"memory.max": limit, **swap}
 
 
-def remove_limit(folder: Path) -> None:
+def drop_page_cache(folder: Path) -> None:
     """Drops the folder's files from the page cache, so that reading them counts again."""
     for file in folder.glob("*"):
         if file.is_file():
