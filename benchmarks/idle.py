@@ -7,6 +7,7 @@ import time
 import psutil
 
 from benchmarks.errors import MachineBusy
+from healer.commands.speed import busy_seconds, own_seconds
 
 ALLOWED = 0.1  # cores; the system itself takes some of that
 
@@ -34,15 +35,3 @@ class Watch:
         busy = busy_seconds() - self._busy
         own = own_seconds() - self._own
         return max(0.0, busy - own) / max(time.perf_counter() - self._wall, 1e-9)
-
-
-def busy_seconds() -> float:
-    """Of all cores together since the machine started."""
-    times = psutil.cpu_times()
-    waiting = ("idle", "iowait", "guest", "guest_nice")  # guests' are in user and nice already
-    return float(sum(value for name, value in times._asdict().items() if name not in waiting))
-
-
-def own_seconds() -> float:
-    times = psutil.Process().cpu_times()
-    return float(sum((times.user, times.system, times.children_user, times.children_system)))

@@ -4,7 +4,8 @@ import pytest
 
 from benchmarks import idle
 from benchmarks.errors import MachineBusy
-from benchmarks.idle import Watch, busy_seconds, check, own_seconds
+from benchmarks.idle import Watch, check
+from healer.commands.speed import busy_seconds, own_seconds
 
 
 def test_a_busy_machine_is_refused() -> None:

@@ -4,14 +4,16 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from healer.cli import app
+from healer.commands import speed
 from healer.commands.doctor import Outcome, ok, vision_attention
 from healer.engines.openvino import attention
-from healer.hardware import memory_limit_bytes
+from healer.hardware import memory_limit_bytes, processor
 from healer.main import create_app
 from healer.settings.loading import Settings
 from healer.telemetry.logs import configure
@@ -109,3 +111,27 @@ def test_says_why_the_vision_tower_takes_openvinos_attention(
     found = vision_attention(settings)
     assert found.outcome is Outcome.NOTE
     assert found.words.startswith(f"OpenVINO's own in the vision tower: {why}")
+
+
+def test_speed_is_measured_on_request_and_told_in_figures_and_in_words(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(speed, "SECONDS", 0.0)
+    result = run(app, ["doctor", "--speed", "--json"])
+    assert result.exit_code == 0
+    check = json.loads(result.stdout)["checks"][-1]
+    assert (check["name"], check["outcome"]) == ("speed", "ok")
+    measured = check["speed"]
+    assert measured["engine"] == "builtin"
+    assert measured["processor"] == processor()[0]
+    assert measured["seconds_per_verdict"] > 0
+    if measured["seconds_per_verdict"] < 1:
+        assert measured["tiles_per_second"] > 0
+        assert measured["verdicts"] == 2 + 2 * speed.BATCH
+    assert f"{measured['seconds_per_verdict']:.3g} s a verdict" in check["detail"]
+    assert measured["processor"] in check["detail"]
+
+
+def test_the_tiles_that_are_timed_differ() -> None:
+    rng = np.random.default_rng(0)
+    assert (speed.new_tile(rng).pixels != speed.new_tile(rng).pixels).any()

@@ -126,10 +126,13 @@ def doctor(
     json: Annotated[
         bool, typer.Option("--json", help="Print the same as one JSON object instead.")
     ] = False,
+    speed: Annotated[
+        bool, typer.Option("--speed", help="Also measure verdicts, for about a minute.")
+    ] = False,
 ) -> None:
     """Check what Healer needs, and say what to do about what is missing."""
     from healer.commands.doctor import doctor as run
 
     with spoken_errors():
-        healthy = run(settings_with(), as_json=json)
+        healthy = run(settings_with(), as_json=json, speed=speed)
     raise typer.Exit(0 if healthy else 1)

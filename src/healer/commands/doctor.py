@@ -8,7 +8,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from healer import __version__
+from healer.commands.speed import Speed, measure_speed
 from healer.engines.openvino import attention
 from healer.engines.openvino.conversion_record import check_conversion
 from healer.engines.registry import EngineChoice, choose_engine, converted_folder
@@ -47,6 +48,7 @@ COLOURS = {Outcome.OK: "green", Outcome.NOTE: "yellow", Outcome.FAILED: "bold re
 class Finding:
     outcome: Outcome
     words: str
+    speed: Speed | None = None
 
 
 def ok(words: str) -> Finding:
@@ -61,11 +63,11 @@ def failed(words: str) -> Finding:
     return Finding(Outcome.FAILED, words)
 
 
-def doctor(settings: Settings, *, as_json: bool = False) -> bool:
+def doctor(settings: Settings, *, as_json: bool = False, speed: bool = False) -> bool:
     """Print every check as it is made, or all as one JSON object; True where none failed."""
     console = Console(highlight=False)
     made = []
-    for name, check in checks(settings):
+    for name, check in checks(settings, speed=speed):
         finding = _made(check)
         made.append((name, finding))
         if not as_json:
@@ -87,13 +89,16 @@ def _row(name: str, finding: Finding) -> Table:
 def _json(made: Iterable[tuple[str, Finding]], *, healthy: bool) -> str:
     checked = [
         {"name": name, "outcome": finding.outcome.lower(), "detail": finding.words}
+        | ({"speed": asdict(finding.speed)} if finding.speed else {})
         for name, finding in made
     ]
     report = {"healer": __version__, "healthy": healthy, "checks": checked}
     return json.dumps(report, indent=2, ensure_ascii=False)
 
 
-def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], Finding]]]:
+def checks(
+    settings: Settings, *, speed: bool = False
+) -> Iterator[tuple[str, Callable[[], Finding]]]:
     choice = choose_engine(settings)
     yield "Python", python
     yield "settings", lambda: known_settings(settings)
@@ -105,6 +110,8 @@ def checks(settings: Settings) -> Iterator[tuple[str, Callable[[], Finding]]]:
     if choice.engine == "openvino":
         yield "attention", lambda: vision_attention(settings)
     yield "engine", lambda: engine_answers(settings, choice)
+    if speed:
+        yield "speed", lambda: engine_speed(settings, choice)
 
 
 def _made(check: Callable[[], Finding]) -> Finding:
@@ -213,3 +220,12 @@ def engine_answers(settings: Settings, choice: EngineChoice) -> Finding:
     if screener.warnings:
         return note("; ".join((found, *screener.warnings)))
     return ok(found)
+
+
+def engine_speed(settings: Settings, choice: EngineChoice) -> Finding:
+    screener = open_screener(choice, settings)
+    try:
+        measured = measure_speed(screener)
+    finally:
+        screener.engine.close()
+    return Finding(Outcome.OK, measured.sentence, measured)
