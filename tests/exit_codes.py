@@ -45,7 +45,7 @@ FIXED = [
         "1 Done, but a tile was not answered (`predict`), a check failed (`doctor`), B is worse "
         "than A (`eval --compare`), or the answer is another now (`audit replay`)",
     ),
-    ("all", "1 Nobody foresaw it, and Python says where; or whoever read a pipe has left it"),
+    ("all", "1 Nobody foresaw it, and Python says where; or the reader of a pipe has closed it"),
     ("serve", f"{HUNG} The model hangs: start the service again"),
     ("all", f"{INTERRUPTED} Ctrl-C; what was printed or written stays"),
 ]

@@ -58,7 +58,7 @@ def refused_again(server: Supervised) -> str:
         status=200,
         recovery="nothing needs to",
         also="Deadlines, Retry-After and stage times are of a clock that does not jump; the audit "
-        "log keeps its order, and the times that the clock told.",
+        "log keeps its order, and the times that the clock showed.",
     )
 )
 def test_the_clock_jumps(shown: Shown, tmp_path: Path, shim: Path) -> None:

@@ -12,7 +12,7 @@ from healer.engines.base import Answer, Evidence
 from healer.images.tile import Tile
 from healer.main import create_app
 from healer.scheduling import worker
-from healer.scheduling.worker import AGAIN_SECONDS, DOUBT_AFTER
+from healer.scheduling.worker import MAX_FAILURES, RETRY_SECONDS
 from tests.fake_engine import FakeEngine
 from tests.faults.asking import STREAM, Gated, ask, service, settings, until
 from tests.faults.fault import Fault, Shown, shows
@@ -116,21 +116,21 @@ def test_the_engine_panics(shown: Shown) -> None:
 @shows(
     Fault(
         "The model fails again and again",
-        f"the engine raises {DOUBT_AFTER} times in a row, and at its self-test",
+        f"the engine raises {MAX_FAILURES} times in a row, and at its self-test",
         status=503,
         code="model_not_ready",
         retry_after=5,
         not_ready="The model failed",
         health="The model failed",
-        recovery=f"the self-test, tried every {AGAIN_SECONDS:g} s, once it passes",
+        recovery=f"the self-test, tried every {RETRY_SECONDS:g} s, once it passes",
     )
 )
 def test_the_engine_raises_again_and_again(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.01)
     engine = Frail()
     with service(engine) as client:
         engine.look = RuntimeError("of its own")
-        for _ in range(DOUBT_AFTER):
+        for _ in range(MAX_FAILURES):
             assert ask(client).json()["code"] == "engine_failed"
         until(lambda: client.get("/ready").status_code == 503)
         shown.client(ask(client))

@@ -53,7 +53,7 @@ def asked_by(server: Supervised, clients: int, pool: ThreadPoolExecutor) -> list
         dead=True,
         recovery=f"a restart: `healer serve` ends by itself, with exit code {HUNG}; with another "
         "server, the liveness probe on `/health`",
-        also="All who wait are told before it ends.",
+        also="Every waiting request is answered with 503 before it ends.",
     )
 )
 def test_the_engine_hangs(shown: Shown, hasty: Supervised) -> None:
@@ -111,7 +111,7 @@ def test_sigterm_with_requests_in_flight(shown: Shown, server: Supervised) -> No
         not_ready="Healer is shutting down",
         health="Healer is shutting down",
         recovery="the next instance",
-        also="All in flight are told; the process ends although its model does not.",
+        also="Every request in flight is answered; the process ends although its model does not.",
     )
 )
 def test_sigterm_with_more_than_can_be_answered(shown: Shown, hasty: Supervised) -> None:
@@ -135,7 +135,7 @@ def test_sigterm_with_more_than_can_be_answered(shown: Shown, hasty: Supervised)
         status=None,
         gone=True,
         recovery="a restart by the platform",
-        also="What a client was told is in the audit log, and the log is whole.",
+        also="What a client received is in the audit log, and the log is whole.",
     )
 )
 def test_sigkill_with_a_request_in_flight(shown: Shown, server: Supervised) -> None:

@@ -29,7 +29,7 @@ ITSELF = "the server; it is asked again by itself"
 
 @pytest.fixture(autouse=True)
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
     monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
@@ -144,7 +144,7 @@ def test_the_server_answers_garbage(shown: Shown, garbage: object) -> None:
         status=502,
         code="upstream_key_rejected",
         recovery="the operator: HEALER_ENGINE_KEY",
-        also="Nobody is told to send the image again.",
+        also="No client is asked to send the image again.",
     )
 )
 def test_the_server_rejects_the_key(shown: Shown) -> None:
@@ -174,7 +174,7 @@ def test_the_server_is_silent(shown: Shown) -> None:
         retry_after=5,
         not_ready="The model's server",
         health="The model's server",
-        recovery="Healer meets the model anew, and answers where its calibration fits",
+        recovery="Healer reloads the model, and answers where its calibration fits",
         also="It is noticed by the next question, by `/ready` and by the self-test.",
     )
 )
