@@ -19,6 +19,7 @@ from tests.deploy.google import faults, service_faults
 from tests.deploy.world import World
 
 KUBERNETES = REPO / "deploy" / "kubernetes"
+TLS = REPO / "deploy" / "tls"
 MISSPELT = """
 metadata: {annotations: {run.googleapis.com/ingres: all}}
 spec: {template: {metadata: {}}}
@@ -196,3 +197,45 @@ def test_healer_reads_every_variable_that_it_is_given() -> None:
     ours = [each for each in containers if each["image"] == "healer"]
     assert len(ours) == 2
     assert {variable["name"] for each in ours for variable in each["env"]} <= known
+
+
+@pytest.fixture(scope="module")
+def edge() -> dict[str, Any]:
+    """What stands in front of Healer for TLS, by kind."""
+    text = (TLS / "edge.yaml").read_text(encoding="utf-8")
+    return {each["kind"]: each for each in yaml.safe_load_all(text)}
+
+
+def test_kubernetes_would_take_the_edge(edge: dict[str, Any]) -> None:
+    for thing in edge.values():
+        kubernetes_validate.validate(thing, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_edge_reaches_healer_which_then_asks_for_keys(edge: dict[str, Any]) -> None:
+    template = edge["Deployment"]["spec"]["template"]
+    assert template["metadata"]["labels"]["healer-client"] == "true"
+    (caddy,) = template["spec"]["containers"]
+    values = {each["name"]: each.get("value") for each in caddy["env"]}
+    services = {each["metadata"]["name"]: each for each in things() if each["kind"] == "Service"}
+    name, port = str(values["HEALER_UPSTREAM"]).split(":")
+    assert services[name]["spec"]["ports"][0]["port"] == int(port)
+    kustomization = yaml.safe_load((TLS / "kustomization.yaml").read_text(encoding="utf-8"))
+    patch = yaml.safe_load(kustomization["patches"][0]["patch"])
+    (healer,) = patch["spec"]["template"]["spec"]["containers"]
+    assert {"name": "HEALER_UNAUTHENTICATED", "$patch": "delete"} in healer["env"]
+    assert {"name": "HEALER_API_KEYS_FILE", "value": "/keys/keys.json"} in healer["env"]
+
+
+def test_composed_only_caddy_is_reached_from_elsewhere_and_healer_asks_for_keys() -> None:
+    compose = yaml.safe_load((REPO / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    published = {
+        name: [port for port in each.get("ports", []) if not port.startswith("127.0.0.1:")]
+        for name, each in compose.items()
+    }
+    assert {name for name, ports in published.items() if ports} == {"caddy"}
+    assert "profiles" not in compose["healer"]
+    keyed = compose["caddy"]["environment"]["HEALER_UPSTREAM"].split(":")[0]
+    assert "HEALER_API_KEYS_FILE" in compose[keyed]["environment"]
+    assert "HEALER_UNAUTHENTICATED" not in compose[keyed]["environment"]
+    read = set(re.findall(r"\{\$(\w+)", (TLS / "Caddyfile").read_text(encoding="utf-8")))
+    assert set(compose["caddy"]["environment"]) <= read
