@@ -25,14 +25,13 @@ from healer.errors import (
 from healer.files.walk import walk_all
 from healer.problem import Problem, new_request_id
 from healer.quality.gate import LoadedTile, load_tile
-from healer.scheduling.batching import default_batching
+from healer.scheduling.batching import offline_tiles
 from healer.scheduling.worker import engine_error, unexpected_error
 from healer.screening.pipeline import score_each
 from healer.screening.screener import Score, Screener, Screening, to_screening
 from healer.settings.loading import Settings
 
 # How many tiles an engine is shown at once, where that is more than a service would show it.
-BATCHES = {"builtin": 16, "openai": 8}
 LOADING_THREADS = 2  # they read, decode and apply the gate; all three let other threads run
 THREAD_PREFIX = "healer-files"  # of their names
 
@@ -100,7 +99,7 @@ def outcomes(
 ) -> Generator[Outcome, None, None]:
     """One outcome a tile, in order; a bad file gets its problem in its place. Raises only what
     `tiles` does. `page` is the one to read of each file that holds several."""
-    size = BATCHES.get(screener.info.engine) or default_batching(screener.info).tiles
+    size = offline_tiles(screener.info)
     pool = ThreadPoolExecutor(LOADING_THREADS, THREAD_PREFIX)
     try:
         for group in ready(pool, lambda tile: prepare(tile, settings, naming, page), tiles, size):

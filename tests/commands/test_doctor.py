@@ -11,8 +11,7 @@ from typer.testing import CliRunner
 
 from healer.cli import app
 from healer.commands import speed
-from healer.commands.doctor import Outcome, ok, vision_attention
-from healer.engines.openvino import attention
+from healer.engines.openvino import attention, check_attention
 from healer.hardware import memory_limit_bytes, processor
 from healer.main import create_app
 from healer.settings.loading import Settings
@@ -97,7 +96,10 @@ def test_a_containers_limit_is_what_counts(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(bool(attention.why_not()), reason=f"no kernel: {attention.why_not()}")
 def test_says_that_the_vision_tower_takes_our_attention() -> None:
-    assert vision_attention(Settings()) == ok("our own in the vision tower, in 16-bit integers")
+    assert check_attention(Settings()) == (
+        True,
+        "our own in the vision tower, in 16-bit integers",
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,9 +110,9 @@ def test_says_why_the_vision_tower_takes_openvinos_attention(
     settings: Settings, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(attention, "LIBRARY", tmp_path / "libattention.so")
-    found = vision_attention(settings)
-    assert found.outcome is Outcome.NOTE
-    assert found.words.startswith(f"OpenVINO's own in the vision tower: {why}")
+    as_fast_as_it_gets, words = check_attention(settings)
+    assert not as_fast_as_it_gets
+    assert words.startswith(f"OpenVINO's own in the vision tower: {why}")
 
 
 def test_speed_is_measured_on_request_and_told_in_figures_and_in_words(

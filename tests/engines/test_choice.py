@@ -13,9 +13,10 @@ from healer.engines.openvino.conversion_record import (
     TileParity,
     Tokens,
     Tolerance,
+    converted_folder,
     write_conversion,
 )
-from healer.engines.registry import choose_engine, converted_folder, open_engine
+from healer.engines.registry import choose_engine, open_engine
 from healer.errors import ConversionIncomplete, ModelIncomplete
 from healer.screening.question import COLORECTAL_CANCER
 from healer.settings.loading import Settings

@@ -7,8 +7,13 @@ import pytest
 
 from healer.engines.base import Engine
 from healer.engines.builtin.engine import BuiltinEngine
+from healer.engines.openai.client import Client
+from healer.engines.openai.engine import OpenAIEngine
+from healer.engines.openai.probe import probe_capabilities
 from healer.screening.question import COLORECTAL_CANCER
 from tests.engines.conformance import EngineConformance, tiles
+from tests.engines.openai.conftest import BRIEF
+from tests.engines.openai.upstream import Upstream
 from tests.fake_engine import FakeEngine
 
 
@@ -41,12 +46,33 @@ def tiny_openvino(folder: Path) -> Engine:
     )
 
 
+class ScriptedOpenAI(OpenAIEngine):
+    """Against a scripted server of its own, which stops with it."""
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream: Upstream | None = upstream.__enter__()
+        server = Client(upstream.url, None, BRIEF)
+        capabilities = probe_capabilities(server, None, COLORECTAL_CANCER)
+        super().__init__(server, capabilities, COLORECTAL_CANCER)
+
+    def close(self) -> None:
+        super().close()
+        if self._upstream is not None:
+            self._upstream.stop()
+        self._upstream = None
+
+
 ENGINES: dict[str, Callable[[Path], Engine]] = {
     "fake": lambda _: FakeEngine(),
     "builtin": lambda _: BuiltinEngine(threads=0),
     "medgemma": lambda folder: tiny_medgemma(folder, "none"),
     "medgemma-8bit": lambda folder: tiny_medgemma(folder, "8bit"),
     "openvino": tiny_openvino,
+    "openai": lambda _: ScriptedOpenAI(Upstream()),
+    "openai-grammar": lambda _: ScriptedOpenAI(Upstream(continues=False, obeys_grammar=True)),
+    "openai-asked": lambda _: ScriptedOpenAI(
+        Upstream(continues=False, words="Yes. It looks like it.")
+    ),
 }
 
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 LOOK = """
-from healer.engines.builtin import BuiltinEngine
+from healer.engines.builtin.engine import BuiltinEngine
 from healer.screening.screener import known_tile
 BuiltinEngine(threads=1).score([known_tile()])
 """

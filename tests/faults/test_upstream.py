@@ -37,7 +37,7 @@ def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def before(upstream: Upstream) -> Iterator[TestClient]:
-    engine = OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, patience=BRIEF)
+    engine = OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=BRIEF)
     with service(engine) as client:
         yield client
 

@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from healer.engines.base import EngineInfo
+from healer.engines.spec import Batching
 from healer.main import shared
 from healer.scheduling import batching
-from healer.scheduling.batching import Batching, batching_for, threads_of
+from healer.scheduling.batching import batching_for, threads_of
 from healer.settings.loading import Settings
 
 BUILTIN = EngineInfo(

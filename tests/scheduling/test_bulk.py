@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from healer.engines.base import Answer, Evidence
+from healer.engines.spec import Batching
 from healer.errors import EngineFailed, HealerError, InternalError, NotAnImage, ShuttingDown
 from healer.images.tile import Tile
-from healer.scheduling.batching import Batching
 from healer.scheduling.job import JobFinished, Priority
 from healer.screening.screener import Score
 from tests.fake_engine import FakeEngine

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from healer.engines.base import Answer, Evidence
+from healer.engines.spec import Batching
 from healer.errors import (
     EngineFailed,
     EngineHung,
@@ -18,7 +19,7 @@ from healer.errors import (
 )
 from healer.images.tile import Tile
 from healer.scheduling import worker
-from healer.scheduling.batching import Batching, ThroughputEstimator
+from healer.scheduling.batching import ThroughputEstimator
 from healer.scheduling.job import Job, JobEvent, JobFinished
 from healer.scheduling.pool import WorkerPool
 from healer.scheduling.queue import RequestQueue

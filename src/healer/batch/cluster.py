@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from healer.batch.worker import Block, BlockResult, BlockWorker, WorkerOrder, binding_of, opened
+from healer.engines.registry import ENGINES
 from healer.errors import ArchivesNotInstalled, HealerError, RayUnavailable, WorkersFailed
 from healer.hardware import cores
 from healer.settings.loading import Settings
@@ -44,8 +45,6 @@ CROWDED = (
     "It starts slowly where others use the cores: try again, and set TMPDIR to a short path if "
     "it is a long one"
 )
-# Engines that are best run once for each core: a small network, and one that waits for a server.
-EACH_CORE = frozenset({"builtin", "openai"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ class Pool:
 def pool_for(engine: str, settings: Settings, nodes: Sequence[Mapping[str, float]]) -> Pool:
     """A worker a core where it is small, a GPU where there are any, a node otherwise."""
     cpus = [int(node["CPU"]) for node in nodes if node.get("CPU", 0) >= 1]
-    if engine in EACH_CORE:
+    if engine in ENGINES and ENGINES[engine].worker_per_core:
         return Pool(min(settings.threads or sum(cpus), sum(cpus)), cpus=1, gpus=0, threads=1)
     gpus = int(sum(node.get("GPU", 0) for node in nodes)) if wants_gpu(engine, settings) else 0
     if gpus:
@@ -70,7 +69,7 @@ def pool_for(engine: str, settings: Settings, nodes: Sequence[Mapping[str, float
 
 
 def wants_gpu(engine: str, settings: Settings) -> bool:
-    return engine in ("auto", "medgemma") and settings.device in ("auto", "cuda")
+    return (engine == "auto" or ENGINES[engine].uses_gpu) and settings.device in ("auto", "cuda")
 
 
 @contextlib.contextmanager

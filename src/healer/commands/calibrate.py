@@ -15,6 +15,7 @@ from healer.commands import drift_reference
 from healer.commands.drift_reference import write
 from healer.commands.evaluate import Answered, Request, answers_of, bars, described, found
 from healer.engines.base import EngineInfo
+from healer.engines.registry import ENGINES
 from healer.errors import NotCalibratable
 from healer.evaluation import calibrate as fitting
 from healer.evaluation.answers import Row
@@ -68,7 +69,7 @@ def calibrate(
 
 
 def default_place(settings: Settings, info: EngineInfo) -> Path:
-    if info.engine in ("medgemma", "openvino"):
+    if info.engine in ENGINES and ENGINES[info.engine].from_model_dir:
         return place_of(settings, info.engine)
     return Path(calibration.CALIBRATION_FILE)
 

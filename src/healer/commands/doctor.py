@@ -18,9 +18,9 @@ from rich.text import Text
 
 from healer import __version__
 from healer.commands.speed import Speed, measure_speed
-from healer.engines.openvino import attention
-from healer.engines.openvino.conversion_record import check_conversion
-from healer.engines.registry import EngineChoice, choose_engine, converted_folder
+from healer.engines.openvino.conversion_record import check_conversion, converted_folder
+from healer.engines.registry import ENGINES, EngineChoice, choose_engine
+from healer.engines.spec import GIB, ModelSource
 from healer.errors import HealerError, ModelIncomplete
 from healer.hardware import memory_limit_bytes
 from healer.screening.opening import open_screener
@@ -28,10 +28,6 @@ from healer.screening.screener import self_test
 from healer.settings.loading import Settings
 from healer.weights.manifest import check_folder, is_complete_folder
 
-GIB = 1024**3
-# What an engine holds at its peak, rounded up: 8.6 GiB measured for MedGemma 4B in bfloat16, 4.5
-# besides what can be read from disk again for a converted one.
-NEEDED_BYTES = {"builtin": GIB // 2, "medgemma": 9 * GIB, "openvino": 5 * GIB, "openai": GIB // 2}
 MODEL_BYTES = 9 * GIB
 
 
@@ -57,6 +53,10 @@ def ok(words: str) -> Finding:
 
 def note(words: str) -> Finding:
     return Finding(Outcome.NOTE, words)
+
+
+def ok_or_note(good: bool, words: str) -> Finding:
+    return ok(words) if good else note(words)
 
 
 def failed(words: str) -> Finding:
@@ -107,8 +107,9 @@ def checks(
     yield "devices", devices
     yield "hub access", lambda: hub_access(settings)
     yield "model folder", lambda: model_folder(settings, choice)
-    if choice.engine == "openvino":
-        yield "attention", lambda: vision_attention(settings)
+    if more := ENGINES[choice.engine].check:
+        name, check = more
+        yield name, lambda: ok_or_note(*check(settings))
     yield "engine", lambda: engine_answers(settings, choice)
     if speed:
         yield "speed", lambda: engine_speed(settings, choice)
@@ -137,7 +138,7 @@ def known_settings(settings: Settings) -> Finding:
 
 
 def enough_memory(choice: EngineChoice) -> Finding:
-    limit, needed = memory_limit_bytes(), NEEDED_BYTES[choice.engine]
+    limit, needed = memory_limit_bytes(), ENGINES[choice.engine].memory_bytes
     words = f"{limit / GIB:.1f} GiB for this process; the {choice.engine} engine needs about "
     words += f"{needed / GIB:.1f} GiB"
     if limit >= needed:
@@ -149,7 +150,8 @@ def enough_disk(settings: Settings, choice: EngineChoice) -> Finding:
     folder = _existing(settings.model_dir)
     free = shutil.disk_usage(folder).free
     words = f"{free / GIB:.1f} GiB free at {folder}"
-    there = choice.engine in ("openvino", "openai") or is_complete_folder(settings.model_dir)
+    elsewhere = ENGINES[choice.engine].model in (ModelSource.CONVERSION, ModelSource.SERVER)
+    there = elsewhere or is_complete_folder(settings.model_dir)
     if free >= MODEL_BYTES or there:
         return ok(words)
     return note(f"{words}; MedGemma 4B needs {MODEL_BYTES / GIB:.0f}. Set MODEL_DIR elsewhere.")
@@ -179,14 +181,15 @@ def hub_access(settings: Settings) -> Finding:
 
 
 def model_folder(settings: Settings, choice: EngineChoice) -> Finding:
-    if choice.engine == "openai":
+    source = ENGINES[choice.engine].model
+    if source is ModelSource.SERVER:
         return note("not needed: the model is behind HEALER_ENGINE_URL")
-    if choice.engine == "openvino":
+    if source is ModelSource.CONVERSION:
         return converted(converted_folder(settings.model_dir))
     try:
         found = check_folder(settings.model_dir, deep=True)
     except ModelIncomplete as why:
-        if choice.engine == "builtin":
+        if source is ModelSource.PACKAGE:
             return note(
                 f"{why.reason}; the built-in model answers. `healer download` gets MedGemma."
             )
@@ -200,13 +203,6 @@ def converted(folder: Path) -> Finding:
         f"{found.source.model_id} at {found.source.revision[:12]}, converted with margins within "
         f"{found.parity.shift:.2f} of float32, every checksum right"
     )
-
-
-def vision_attention(settings: Settings) -> Finding:
-    why = "HEALER_DTYPE=float32" if settings.dtype == "float32" else attention.why_not()
-    if why:
-        return note(f"OpenVINO's own in the vision tower: {why}")
-    return ok("our own in the vision tower, in 16-bit integers")
 
 
 def engine_answers(settings: Settings, choice: EngineChoice) -> Finding:

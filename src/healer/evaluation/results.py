@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from healer import __version__
 from healer.display import examples
+from healer.engines.registry import ENGINES
 from healer.evaluation import metrics
 from healer.evaluation.answers import Row
 from healer.evaluation.bootstrap import SEED
@@ -184,10 +185,8 @@ def notes_on_files(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
 
 
 def _trained_on(dataset: Dataset, info: dict[str, Any]) -> bool:
-    known = dataset.known
-    return bool(known and known.name == "ebhi-seg" and info.get("engine") == "builtin") and (
-        "answers_file" not in info
-    )
+    known, spec = dataset.known, ENGINES.get(str(info.get("engine")))
+    return bool(known and spec and known.name in spec.trained_on) and "answers_file" not in info
 
 
 def seconds_of(rows: Sequence[Row]) -> dict[str, float] | None:

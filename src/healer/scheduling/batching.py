@@ -3,29 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 from healer.engines.base import EngineInfo
+from healer.engines.registry import ENGINES
+from healer.engines.spec import Batching, batching_by_device
 from healer.hardware import cores
 from healer.settings.loading import Settings
-
-
-@dataclass(frozen=True, slots=True)
-class Batching:
-    """At most `tiles` at once, waited for at most `seconds`; `lanes` threads ask one model."""
-
-    tiles: int = 1
-    seconds: float = 0.0
-    lanes: int = 1
-
-
-# On a CPU a tile fills every core by itself: its answer comes soonest alone.
-ALONE = Batching()
-BUILTIN_TILES = 2
-# A GPU reads many images in hardly more time than one.
-GPU = Batching(tiles=16, seconds=0.005)
-# The server puts together what is asked side by side.
-UPSTREAM = Batching(lanes=8)
 
 
 def batching_for(info: EngineInfo, settings: Settings) -> Batching:
@@ -46,14 +29,14 @@ def threads_of(settings: Settings) -> int:
 
 def default_batching(info: EngineInfo, threads: int = 1) -> Batching:
     """The engine's own best, where each copy of the model has so many CPU threads."""
-    if info.engine == "builtin":
-        # A tile is one thread's work for the built-in. While its threads look, one lane more makes
-        # the next two tiles ready (docs/load.md has the figures of others).
-        return Batching(tiles=BUILTIN_TILES, lanes=threads + 1)
-    if info.engine == "openai":
-        return UPSTREAM
-    # 8-bit weights on a GPU are read tile by tile, so that no tile is moved by its neighbours.
-    return GPU if info.device.startswith("cuda") and info.quantization == "none" else ALONE
+    spec = ENGINES.get(info.engine)
+    return spec.batching(info, threads) if spec else batching_by_device(info, threads)
+
+
+def offline_tiles(info: EngineInfo) -> int:
+    """How many tiles to score at once where nobody waits for the first."""
+    spec = ENGINES.get(info.engine)
+    return (spec.offline_tiles if spec else None) or default_batching(info).tiles
 
 
 WEIGHT = 0.2  # of the newest measurement

@@ -7,8 +7,9 @@ from collections.abc import Callable, Coroutine, Sequence
 
 import structlog
 
+from healer.engines.spec import Batching
 from healer.errors import EngineHung, HealerError, ModelNotReady, UpstreamChanged, not_ready
-from healer.scheduling.batching import Batching, ThroughputEstimator
+from healer.scheduling.batching import ThroughputEstimator
 from healer.scheduling.queue import RequestQueue
 from healer.scheduling.worker import Worker
 from healer.screening.screener import Screener

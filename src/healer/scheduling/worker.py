@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from healer.engines.spec import Batching
 from healer.errors import (
     EngineFailed,
     EngineOutOfMemory,
@@ -23,7 +24,7 @@ from healer.errors import (
     UpstreamChanged,
 )
 from healer.images.tile import Tile
-from healer.scheduling.batching import Batching, ThroughputEstimator
+from healer.scheduling.batching import ThroughputEstimator
 from healer.scheduling.job import Job, JobFinished, TileTask
 from healer.scheduling.queue import RequestQueue
 from healer.screening.pipeline import score_each

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from healer import engines
+from healer.engines import builtin
 from healer.engines.base import EngineInfo
-from healer.engines.registry import EngineChoice, converted_folder, open_engine
+from healer.engines.registry import ENGINES, EngineChoice, open_engine
+from healer.engines.spec import beside_the_model
 from healer.errors import CalibrationMismatch, UpstreamUncalibrated
 from healer.screening import calibration, reference
 from healer.screening.calibration import Calibration
@@ -15,7 +16,7 @@ from healer.screening.reference import Reference
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 
-SHIPPED = Path(engines.__file__).parent / "builtin" / calibration.CALIBRATION_FILE
+SHIPPED = Path(builtin.__file__).parent / calibration.CALIBRATION_FILE
 
 
 class Opener:
@@ -34,7 +35,7 @@ class Opener:
         try:
             screener = open_screener(self._choice, self._settings, must_fit=self._calibrated)
         except CalibrationMismatch as why:
-            if self._choice.engine != "openai":
+            if not ENGINES[self._choice.engine].remote:
                 raise
             reason = f"{why.file} is for {why.part} {why.fitted_for}, and it has {why.serving}"
             raise UpstreamUncalibrated(str(self._settings.engine_url), reason) from None
@@ -84,8 +85,6 @@ def find_reference(settings: Settings, info: EngineInfo) -> Reference | None:
 
 def place_of(settings: Settings, engine: str) -> Path:
     """Where the calibration of `engine` lies: with what it was fitted for."""
-    if engine == "builtin":
-        return SHIPPED
-    if engine == "openvino":
-        return converted_folder(settings.model_dir) / calibration.CALIBRATION_FILE
-    return (settings.model_adapter or settings.model_dir) / calibration.CALIBRATION_FILE
+    spec = ENGINES.get(engine)
+    folder = spec.calibration_folder(settings) if spec else beside_the_model(settings)
+    return folder / calibration.CALIBRATION_FILE

@@ -54,7 +54,7 @@ class ModelSettings(BaseModel):
     allow_unpinned: bool = Field(
         default=False, description="Accept a MODEL_REVISION that can move, such as `main`."
     )
-    engine: Literal["auto", "builtin", "medgemma", "openvino", "openai"] = Field(
+    engine: str = Field(
         default="auto",
         description=(
             "`auto` takes MedGemma where MODEL_DIR is complete (on CUDA, or as `healer optimize` "
@@ -127,6 +127,17 @@ class ModelSettings(BaseModel):
             "`healer-calibration.json` in MODEL_DIR."
         ),
     )
+
+    @field_validator("engine")
+    @classmethod
+    def _known_engine(cls, engine: str) -> str:
+        # Imported here: the registry's engines are opened by settings.
+        from healer.engines.registry import ENGINES
+
+        if engine != "auto" and engine not in ENGINES:
+            names = ", ".join(["auto", *ENGINES])
+            raise ValueError(f"must be one of {names}")
+        return engine
 
     @field_validator("engine_url")
     @classmethod

@@ -15,6 +15,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from healer import __version__
 from healer.engines.base import Answer, EngineInfo
+from healer.engines.registry import ENGINES
 from healer.errors import EngineFailed, EngineHung, EngineOutOfMemory
 from healer.hardware import memory_limit_bytes
 from healer.quality.gate import DETAIL, FRAME, HISTOLOGY, STAIN, TISSUE
@@ -34,7 +35,7 @@ TILES = (1, 2, 4, 8, 16, 32, 64)
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 OTHER = "other"
 OF_A_REQUEST = ("receive", "decode", "gate")  # told by its trail, the others by the observer
-OF_A_LOOK = frozenset({"preprocess", "infer", "vision", "prefill", "forward"})
+SCORING_STAGES = frozenset[str]().union(*(spec.stages for spec in ENGINES.values()))
 REASONS = frozenset(check.code for check in (*FRAME, TISSUE, *DETAIL, HISTOLOGY, STAIN))
 
 
@@ -127,7 +128,7 @@ class Metrics:
 
     def scored(self, screener: Screener, score: Score) -> None:
         self._seconds.labels("score").observe(score.seconds)
-        for stage in OF_A_LOOK & score.evidence.stages.keys():
+        for stage in SCORING_STAGES & score.evidence.stages.keys():
             self._seconds.labels(stage).observe(score.evidence.stages[stage])
         self._verdicts.labels(score.verdict.answer.value).inc()
         self._probability.observe(score.verdict.probability)

@@ -26,8 +26,8 @@ def opened() -> Iterator[Open]:
     """Opens engines, and closes them at the end."""
     with ExitStack() as stack:
 
-        def load(upstream: Upstream, patience: RetryPolicy = BRIEF, **more: Any) -> OpenAIEngine:  # noqa: ANN401
-            engine = OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, patience=patience, **more)
+        def load(upstream: Upstream, retries: RetryPolicy = BRIEF, **more: Any) -> OpenAIEngine:  # noqa: ANN401
+            engine = OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=retries, **more)
             stack.callback(engine.close)
             return engine
 

@@ -205,7 +205,7 @@ def test_a_list_of_models_has_many_forms(opened: Open, listing: Any) -> None:  #
 def test_a_list_of_no_known_form_is_quoted(upstream: Upstream, told: object, words: str) -> None:
     upstream.listing = lambda _: told
     with pytest.raises(errors.UpstreamError, match=words):
-        OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, patience=BRIEF)
+        OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=BRIEF)
 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
@@ -241,7 +241,7 @@ def test_a_passing_500_does_not_make_it_fewer(
 def test_a_server_that_fails_at_everything_is_ill_and_not_unsuited(upstream: Upstream) -> None:
     upstream.most_listed, upstream.too_many = 0, 500
     with pytest.raises(errors.UpstreamUnreachable, match="status 500: at most 0"):
-        OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, patience=BRIEF)
+        OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=BRIEF)
 
 
 @pytest.mark.parametrize("field", ["continue_final_message", "grammar"])

@@ -39,7 +39,7 @@ def explained(engine: OpenAIEngine, answer: Answer = Answer.YES) -> str:
 
 def refused(upstream: Upstream, kind: type[errors.UpstreamError], why: str, **more: object) -> None:
     with pytest.raises(kind, match=why) as refusal:
-        OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, patience=BRIEF, **more)  # type: ignore[arg-type]
+        OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=BRIEF, **more)  # type: ignore[arg-type]
     assert upstream.url in str(refusal.value)
 
 

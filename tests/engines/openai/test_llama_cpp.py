@@ -122,7 +122,7 @@ def wait_for(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
 def engine(request: pytest.FixtureRequest, checkpoint: Path) -> Iterator[OpenAIEngine]:
     with serving(checkpoint, TEMPLATES[request.param]) as url:
         opened = OpenAIEngine.load(
-            url, COLORECTAL_CANCER, key=SecretStr(KEY), patience=RetryPolicy(timeout=120)
+            url, COLORECTAL_CANCER, key=SecretStr(KEY), retries=RetryPolicy(timeout=120)
         )
         try:
             assert opened._known.manner == request.param

@@ -71,7 +71,7 @@ def test_thoughts_that_a_server_sets_apart_are_seen_too(opened: Open) -> None:
         Upstream(thinks="hm", thinks_apart=True, continues=False) as upstream,
         pytest.raises(errors.UpstreamUnsuited, match=r"thinks before it answers.*no top_logprobs"),
     ):
-        OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, patience=BRIEF)
+        OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=BRIEF)
 
 
 def test_a_calibration_is_bound_to_how_it_is_kept_from_it(opened: Open) -> None:

@@ -22,7 +22,7 @@ from huggingface_hub.errors import OfflineModeIsEnabled
 LOAD = """
 from pathlib import Path
 from healer.engines.base import Answer
-from healer.engines.transformers import MedGemmaEngine
+from healer.engines.transformers.engine import MedGemmaEngine
 from healer.errors import ExtraNotInstalled
 from healer.screening.question import COLORECTAL_CANCER
 

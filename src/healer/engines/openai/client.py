@@ -119,18 +119,18 @@ EVENTS = "text/event-stream"
 
 
 class Client:
-    def __init__(self, url: str, key: SecretStr | None, patience: RetryPolicy) -> None:
+    def __init__(self, url: str, key: SecretStr | None, retries: RetryPolicy) -> None:
         self.url = url.rstrip("/")
-        self._patience = patience
-        self._breaker = CircuitBreaker(patience.threshold, patience.rest)
+        self._retries = retries
+        self._breaker = CircuitBreaker(retries.threshold, retries.rest)
         self._http = httpx.Client(
             base_url=f"{self.url}/",
             headers={"Authorization": f"Bearer {key.get_secret_value()}"} if key else {},
-            timeout=httpx.Timeout(patience.timeout, connect=min(CONNECT_SECONDS, patience.timeout)),
+            timeout=httpx.Timeout(retries.timeout, connect=min(CONNECT_SECONDS, retries.timeout)),
         )
 
     def cards(self) -> list[Card] | None:
-        """The models it lists, None where it has no list. Asked once, with little patience."""
+        """The models it lists, None where it has no list. Asked once, with few retries."""
         request = self._http.build_request("GET", "models", timeout=STATUS_SECONDS)
         try:
             response = self._sent(request)
@@ -146,7 +146,7 @@ class Client:
 
     def ask(self, body: Body) -> Reply:
         """Raises UpstreamError."""
-        return self._patiently(lambda: self._answer(body))
+        return self._with_retries(lambda: self._answer(body))
 
     def probe(self, body: Body) -> Reply:
         """As `ask`, where a server may not know what it is asked for: UpstreamUnsuited is raised
@@ -168,7 +168,7 @@ class Client:
 
     def stream(self, body: Body) -> Generator[str, None, None]:
         """Text as it is written; closing the iterator stops the server. Raises UpstreamError."""
-        response = self._patiently(lambda: self._sent(self._post(body | STREAMED), stream=True))
+        response = self._with_retries(lambda: self._sent(self._post(body | STREAMED), stream=True))
         try:
             yield from self._pieces(response)
         except httpx.RequestError as error:
@@ -189,14 +189,14 @@ class Client:
     def _post(self, body: Body) -> httpx.Request:
         return self._http.build_request("POST", "chat/completions", json=body)
 
-    def _patiently(self, step: Callable[[], Result]) -> Result:
-        patience = self._patience
+    def _with_retries(self, step: Callable[[], Result]) -> Result:
+        retries = self._retries
         tries = stamina.retry_context(
             on=self._again,
-            attempts=patience.attempts,
-            timeout=patience.timeout,
-            wait_initial=patience.wait,
-            wait_jitter=patience.jitter,
+            attempts=retries.attempts,
+            timeout=retries.timeout,
+            wait_initial=retries.wait,
+            wait_jitter=retries.jitter,
         )
         try:
             for attempt in tries:
@@ -214,7 +214,7 @@ class Client:
             return False
         if error.wait is None:
             return True
-        return error.wait if error.wait <= self._patience.timeout else False
+        return error.wait if error.wait <= self._retries.timeout else False
 
     def _sent(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
         """Raises Failed where it is worth asking again, UpstreamError where it is not."""

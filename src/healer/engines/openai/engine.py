@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from healer.engines.openai.probe import Capabilities
 
 SIDE_BY_SIDE = 8  # questions of one batch; the server puts them together
-PATIENCE = RetryPolicy()
+RETRIES = RetryPolicy()
 BELIEVED_SECONDS = 1.0  # a server to have the model that its list was seen to hold
 THE_SERVERS = "as-served"  # not told by it, and part of its revision where it is
 NOT_FORCED = (
@@ -77,7 +77,7 @@ class OpenAIEngine:
         *,
         key: SecretStr | None = None,
         model: str | None = None,
-        patience: RetryPolicy = PATIENCE,
+        retries: RetryPolicy = RETRIES,
     ) -> OpenAIEngine:
         """Blocking: the server is asked a few questions. Values are those of Settings.
 
@@ -89,7 +89,7 @@ class OpenAIEngine:
             from healer.engines.openai.client import Client
         except ImportError as error:
             raise ExtraNotInstalled("openai", "openai", str(error)) from error
-        server = Client(url, key, patience)
+        server = Client(url, key, retries)
         try:
             return cls(server, probe_capabilities(server, model, question), question)
         except BaseException:

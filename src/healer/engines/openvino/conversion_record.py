@@ -132,6 +132,11 @@ class Converted(Listing, Described):
 CONVERSION = FolderKind(CONVERSION_FILE, Converted, ConversionIncomplete, ConversionAltered)
 
 
+def converted_folder(model_dir: Path) -> Path:
+    """Where `healer optimize` put, or would put, the model: MODEL_DIR may be that folder itself."""
+    return model_dir if (model_dir / CONVERSION_FILE).is_file() else model_dir / CONVERSION_FOLDER
+
+
 def read_conversion(folder: Path) -> Converted:
     """The folder's record; raises ConversionIncomplete where there is none that can be read."""
     return CONVERSION.read(folder)

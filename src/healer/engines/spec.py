@@ -1,0 +1,87 @@
+"""What Healer knows of an engine before it is opened. Each engine's package holds its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from healer.engines.base import Engine, EngineInfo, Question
+
+if TYPE_CHECKING:
+    from healer.settings.loading import Settings
+
+GIB = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """At most `tiles` at once, waited for at most `seconds`; `lanes` threads ask one model."""
+
+    tiles: int = 1
+    seconds: float = 0.0
+    lanes: int = 1
+
+
+# On a CPU a tile fills every core by itself: its answer comes soonest alone.
+ALONE = Batching()
+# A GPU scores many images in hardly more time than one.
+GPU = Batching(tiles=16, seconds=0.005)
+
+
+def batching_by_device(info: EngineInfo, _threads: int) -> Batching:
+    """8-bit weights on a GPU are scored tile by tile, so that no tile's margin is moved by its
+    neighbours."""
+    return GPU if info.device.startswith("cuda") and info.quantization == "none" else ALONE
+
+
+def beside_the_model(settings: Settings) -> Path:
+    """The folder of what a calibration is fitted for: the adapter, or else the model."""
+    return settings.model_adapter or settings.model_dir
+
+
+class ModelSource(StrEnum):
+    """Where an engine's model comes from."""
+
+    PACKAGE = "package"
+    DOWNLOAD = "download"
+    CONVERSION = "conversion"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """`extra` is what `pip install 'healer[…]'` must name, `memory_bytes` what the engine holds at
+    its peak, rounded up, `stages` the names of the stages that its evidence may time.
+
+    `batching` is for requests that wait, given the CPU threads of each copy of the model;
+    `offline_tiles` is the batch where nobody waits, None for the same one. `calibration_folder` is
+    where its calibration lies by default. `worker_per_core` engines are best run once a core.
+    `trained_on` names data sets that its model has learnt from. `check` is one more line of
+    `healer doctor`: its name, and what finds whether all is well, and the words.
+    """
+
+    name: str
+    extra: str | None
+    open: Callable[[Settings, Question], Engine]
+    model: ModelSource
+    memory_bytes: int
+    stages: frozenset[str]
+    batching: Callable[[EngineInfo, int], Batching] = batching_by_device
+    offline_tiles: int | None = None
+    calibration_folder: Callable[[Settings], Path] = beside_the_model
+    uses_gpu: bool = False
+    worker_per_core: bool = False
+    trained_on: frozenset[str] = frozenset()
+    check: tuple[str, Callable[[Settings], tuple[bool, str]]] | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether the model is behind another server, and may go away or change."""
+        return self.model is ModelSource.SERVER
+
+    @property
+    def from_model_dir(self) -> bool:
+        return self.model in (ModelSource.DOWNLOAD, ModelSource.CONVERSION)
