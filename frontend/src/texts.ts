@@ -66,6 +66,15 @@ export const texts = {
     label: "Keep in this browser",
     yes: "Tiles, answers and notes stay in this browser, on this computer, until you clear them.",
     no: "Tiles, answers and notes are forgotten when this tab closes or reloads.",
+    refused:
+      "This browser does not let the page keep anything, or has no room left. Tiles, answers and notes stay only until this tab closes: export what you need.",
+  },
+
+  pages: {
+    several: (count: number) => `This file has ${count} pages. One page is answered at a time.`,
+    choose: "Page",
+    page: (number: number) => `Page ${number}`,
+    answer: "Answer this page",
   },
 
   verdict: {
@@ -164,6 +173,7 @@ export const texts = {
     tile: "Tile",
     pixels: (width: number, height: number) => `${width} × ${height} px`,
     mpp: (mpp: number) => `, ${Number(mpp.toFixed(3))} µm/px`,
+    page: (page: number) => `, page ${page}`,
     noScale: ", scale not in the file",
     request: "Request",
     full: (precision: string, quantization: string) =>

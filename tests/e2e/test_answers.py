@@ -146,6 +146,7 @@ def test_a_phone(
     desk.verdict(page, "Yes")
     expect(desk.row(page, normal.name)).to_be_hidden()
     assert_no_sideways(page)
+    assert_scale_is_whole(page)
     page.get_by_role("button", name="Worklist").tap()
     expect(desk.row(page, normal.name)).to_be_visible()
     desk.row(page, long.name).get_by_role("button").tap()
@@ -154,6 +155,21 @@ def test_a_phone(
     page.get_by_role("button", name="Previous tile").tap()
     expect(desk.result(page).get_by_role("region", name=normal.name)).to_be_visible()
     assert_no_sideways(page)
+    assert_scale_is_whole(page)
+
+
+def assert_scale_is_whole(page: Page) -> None:
+    scale = desk.result(page).get_by_role("img", name="indeterminate between").first
+    label = scale.get_by_text("Indeterminate", exact=True)
+    expect(label).to_be_visible()
+    assert label.evaluate("label => label.scrollWidth <= label.clientWidth")
+    assert label.evaluate(
+        """label => {
+            const [inner, outer] = [label, label.closest('[role=img]')].map(
+                element => element.getBoundingClientRect());
+            return inner.left >= outer.left && inner.right <= outer.right;
+        }"""
+    )
 
 
 def assert_no_sideways(page: Page) -> None:

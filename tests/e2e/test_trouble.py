@@ -176,3 +176,31 @@ def test_what_a_picture_was_refused_for_is_not_offered_to_be_tried_again(
         page.keyboard.press("r")
         desk.finished(page, 2, 2)
         expect(desk.result(page)).to_contain_text("It is truncated.")
+
+
+FORBIDDEN = """
+const forbidden = {get() { throw new DOMException('not allowed here', 'SecurityError'); }};
+for (const name of ['localStorage', 'sessionStorage', 'indexedDB'])
+    Object.defineProperty(window, name, forbidden);
+"""
+
+
+def test_a_browser_that_forbids_storage_gets_its_answers(
+    open_page: OpenPage, tmp_path: Path
+) -> None:
+    with live(StandIn().app()) as url:
+        page = open_page(url)
+        page.add_init_script(FORBIDDEN)
+        page.reload()
+        desk.choose(page, *tiles(tmp_path, 1))
+        desk.verdict(page, "Yes")
+        page.get_by_role("button", name="Appearance").click()
+        page.get_by_role("button", name="Dark").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Keyboard").click()
+        page.get_by_label("Single-key shortcuts").uncheck()
+        page.keyboard.press("Escape")
+        page.get_by_label("Keep in this browser").click()
+        expect(page.get_by_role("alert")).to_contain_text("does not let the page keep anything")
+        expect(page.get_by_label("Keep in this browser")).not_to_be_checked()

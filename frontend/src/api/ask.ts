@@ -19,6 +19,11 @@ export interface Hearing {
   ended(ending: Ending): void;
 }
 
+export interface PredictFields {
+  gate: "warn" | undefined;
+  page: number | undefined;
+}
+
 /** The name of the field, and never the file's own name: names can be patients'. */
 const FIELD = "image_file";
 const UPLOAD_NAME = "tile";
@@ -28,7 +33,7 @@ const ASSUMED_WAIT_SECONDS = 5;
  * Ask about one picture. XMLHttpRequest, because fetch tells no upload progress.
  * Returns how to stop, after which nothing more is heard.
  */
-export function ask(picture: Blob, gate: "warn" | undefined, hearing: Hearing): () => void {
+export function ask(picture: Blob, fields: PredictFields, hearing: Hearing): () => void {
   const request = new XMLHttpRequest();
   const listener = new Listener(request, hearing);
   request.open("POST", PATHS.predict);
@@ -51,7 +56,8 @@ export function ask(picture: Blob, gate: "warn" | undefined, hearing: Hearing): 
   };
   const form = new FormData();
   form.append(FIELD, picture, UPLOAD_NAME);
-  if (gate) form.append("gate", gate);
+  if (fields.gate) form.append("gate", fields.gate);
+  if (fields.page !== undefined) form.append("page", String(fields.page));
   request.send(form);
   return () => {
     listener.deaf = true;

@@ -1,5 +1,5 @@
 import type { Answer, Verdict } from "../api/types";
-import { context } from "../intake/preview";
+import { contextOf } from "../intake/canvas";
 import type { Item } from "../session/item";
 import { hiddenWindows, isAgainstAdvice, isCalibrated } from "../session/trust";
 import { countWindows } from "../session/windows";
@@ -63,7 +63,7 @@ async function picture(sheet: Sheet, item: Answered, top: number): Promise<void>
     Math.max(1, bitmap.width * scale),
     Math.max(1, bitmap.height * scale),
   );
-  context(canvas).drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  contextOf(canvas).drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
   drawWindows(canvas, item.verdict);
   const jpeg = await canvas.convertToBlob({ type: "image/jpeg", quality: 0.92 });
@@ -144,7 +144,7 @@ function cautions(sheet: Sheet, told: Verdict, start: number): number {
 }
 
 function drawWindows(canvas: OffscreenCanvas, { windows, tile }: Verdict): void {
-  const drawing = context(canvas);
+  const drawing = contextOf(canvas);
   drawing.font = "bold 22px sans-serif";
   drawing.textBaseline = "top";
   const [across, down] = [canvas.width / tile.width, canvas.height / tile.height];

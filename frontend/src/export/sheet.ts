@@ -1,6 +1,6 @@
 import { jsPDF } from "jspdf";
 
-import { context } from "../intake/preview";
+import { contextOf } from "../intake/canvas";
 
 /** What PDF's own fonts can write; anything else is drawn as the browser writes it. */
 const WRITABLE = /^[\x20-\x7e\xa0-\xff€‘’“”•–—…™\n]*$/;
@@ -85,7 +85,7 @@ export class Sheet {
       Math.ceil(width * DOTS_PER_MM),
       Math.ceil(height * DOTS_PER_MM),
     );
-    const drawing = context(canvas);
+    const drawing = contextOf(canvas);
     drawing.fillStyle = "#fff"; // a PDF's picture is opaque
     drawing.fillRect(0, 0, canvas.width, canvas.height);
     drawing.font = fontOf(style.size, style.bold);
@@ -111,7 +111,7 @@ function fontOf(size: number, bold: boolean): string {
 }
 
 function drawnRuler(size: number, bold: boolean): (text: string) => number {
-  const drawing = context(new OffscreenCanvas(1, 1));
+  const drawing = contextOf(new OffscreenCanvas(1, 1));
   drawing.font = fontOf(size, bold);
   return (text) => drawing.measureText(text).width / DOTS_PER_MM;
 }

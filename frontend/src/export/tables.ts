@@ -25,6 +25,7 @@ const COLUMNS: Record<string, (item: Item, original: Item | undefined) => Cell> 
   windows_yes: ({ verdict }) => verdict?.windows && countWindows(verdict.windows).yes,
   windows_highest: ({ verdict }) => verdict?.windows && countWindows(verdict.windows).highest,
   same_file_as: (_, original) => original?.name,
+  page: ({ verdict, page }) => verdict?.tile.page ?? page,
   not_answered: problemOf,
   reader: ({ review }) => review.mark,
   note: ({ review }) => review.note,

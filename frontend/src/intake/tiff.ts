@@ -1,15 +1,15 @@
 import { fromBlob, type GeoTIFFImage } from "geotiff";
 
-import { context } from "./preview";
+import { contextOf } from "./canvas";
 
-/** The first picture of a TIFF, as PNG; throws where it is none that can be decoded. */
-export async function tiffToPng(file: Blob): Promise<Blob> {
+/** One page of a TIFF, counted from 1, as PNG; throws where it cannot be decoded. */
+export async function tiffToPng(file: Blob, page: number): Promise<Blob> {
   const tiff = await fromBlob(file);
-  const image = await tiff.getImage();
+  const image = await tiff.getImage(page - 1);
   const rgb = await image.readRGB({ interleave: true });
   const canvas = new OffscreenCanvas(image.getWidth(), image.getHeight());
   const pixels = toRgba(rgb, canvas.width * canvas.height, depthOf(image));
-  context(canvas).putImageData(new ImageData(pixels, canvas.width), 0, 0);
+  contextOf(canvas).putImageData(new ImageData(pixels, canvas.width), 0, 0);
   return upright(canvas, await orientationOf(image)).convertToBlob({ type: "image/png" });
 }
 
@@ -27,7 +27,7 @@ function upright(canvas: OffscreenCanvas, orientation: number): OffscreenCanvas 
   if (!transform) return canvas;
   const turned =
     orientation > 4 ? new OffscreenCanvas(height, width) : new OffscreenCanvas(width, height);
-  const drawing = context(turned);
+  const drawing = contextOf(turned);
   drawing.setTransform(...transform);
   drawing.drawImage(canvas, 0, 0);
   return turned;

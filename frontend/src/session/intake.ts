@@ -1,6 +1,6 @@
 import { check } from "../intake/check";
 import type { Found } from "../intake/found";
-import { draw } from "../intake/preview";
+import { createPreview } from "../intake/preview";
 import { digestOf } from "./duplicates";
 import type { Item } from "./item";
 import { pump } from "./queue";
@@ -74,12 +74,18 @@ async function prepare(id: string): Promise<void> {
   change(id, { digest: await digestOf(item.file) });
   if (itemOf(id)?.phase.is === "checking") change(id, { phase: { is: "waiting" } });
   pump();
-  await illustrate(id, item.file);
+  await illustrate(id);
 }
 
 /** Pictures the browser cannot draw are still sent: the service reads more than a browser does. */
-export async function illustrate(id: string, file: Blob): Promise<void> {
-  const drawn = await draw(file);
-  if (itemOf(id)) change(id, drawn ?? { drawable: null });
-  else if (drawn) URL.revokeObjectURL(drawn.thumbnail);
+export async function illustrate(id: string): Promise<void> {
+  const item = itemOf(id);
+  if (!item) return;
+  const { page, thumbnail } = item;
+  const preview = await createPreview(item.file, page ?? 1);
+  const now = itemOf(id);
+  if (now && now.page === page) {
+    if (thumbnail) URL.revokeObjectURL(thumbnail);
+    change(id, preview ?? { drawable: null });
+  } else if (preview) URL.revokeObjectURL(preview.thumbnail);
 }

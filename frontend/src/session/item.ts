@@ -38,6 +38,10 @@ export interface Item {
   drawable?: Blob | null;
   thumbnail?: string;
   gate?: "warn";
+  /** The page that is read of a file of several, counted from 1; absent where none was chosen. */
+  page?: number;
+  /** How many pages the service counts in the file, once it has refused to choose one itself. */
+  pages?: number;
   verdict?: Verdict;
   explanation: string;
   answer?: Prediction;

@@ -1,5 +1,7 @@
 import { clear, entries, set, setMany, del } from "idb-keyval";
 
+import { readPreference, writePreference } from "../preferences";
+import { texts } from "../texts";
 import { isOpen, type Item } from "./item";
 import { illustrate } from "./intake";
 import { getState, setState, useSession } from "./store";
@@ -21,9 +23,14 @@ export async function restore(): Promise<void> {
   useSession.subscribe(({ items, keep }, before) => {
     if (keep && items !== before.items) later();
   });
-  if (localStorage.getItem(CHOICE) === null) return;
+  if (readPreference(CHOICE) === null) return;
+  const entriesKept = await readDatabase();
+  if (!entriesKept) {
+    refuseToKeep();
+    return;
+  }
   setState({ keep: true });
-  const kept = new Map(await entries<string, Blob | Kept[]>());
+  const kept = new Map(entriesKept);
   const items = ((kept.get(ITEMS) ?? []) as Kept[]).flatMap((item) => {
     const file = kept.get(item.id);
     if (!(file instanceof Blob)) return [];
@@ -34,26 +41,52 @@ export async function restore(): Promise<void> {
     items: [...items, ...added],
     selected: selected ?? items[0]?.id ?? null,
   }));
-  for (const item of items) await illustrate(item.id, item.file);
+  for (const item of items) await illustrate(item.id);
 }
 
 export function keepOrNot(keep: boolean): void {
   setState({ keep });
   if (keep) {
-    localStorage.setItem(CHOICE, "yes");
-    later();
+    if (!writePreference(CHOICE, "yes")) refuseToKeep();
+    else later();
   } else {
-    localStorage.removeItem(CHOICE);
+    writePreference(CHOICE, null);
     clearTimeout(pending);
     pending = undefined;
     filed.clear();
-    void clear();
+    void emptyDatabase();
   }
+}
+
+/** Null where the browser forbids it, which it may do by throwing at once. */
+async function readDatabase(): Promise<[string, Blob | Kept[]][] | null> {
+  try {
+    return await entries<string, Blob | Kept[]>();
+  } catch {
+    return null;
+  }
+}
+
+async function emptyDatabase(): Promise<void> {
+  try {
+    await clear();
+  } catch {
+    // Forbidden here, so that nothing can lie in it.
+  }
+}
+
+/** A browser that forbids its storage, or has no room left. */
+function refuseToKeep(): void {
+  clearTimeout(pending);
+  pending = undefined;
+  setState({ keep: false, notice: texts.keep.refused });
 }
 
 function later(): void {
   clearTimeout(pending);
-  pending = setTimeout(() => void write(), PAUSE_MS);
+  pending = setTimeout(() => {
+    write().catch(refuseToKeep);
+  }, PAUSE_MS);
 }
 
 /** Whether something changed that the database does not hold yet. */
@@ -84,6 +117,8 @@ function withoutFile(item: Item): Kept {
     id,
     name,
     gate,
+    page,
+    pages,
     verdict,
     explanation,
     answer,
@@ -100,6 +135,8 @@ function withoutFile(item: Item): Kept {
     losses,
     resends,
     ...(gate && { gate }),
+    ...(page !== undefined && { page }),
+    ...(pages !== undefined && { pages }),
     ...(digest && { digest }),
     ...(exported && { exported }),
   };

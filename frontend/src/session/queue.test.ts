@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Ending, Hearing } from "../api/ask";
+import type { Ending, Hearing, PredictFields } from "../api/ask";
 import { keyHeaders } from "../api/key";
 import type { Health } from "../api/types";
 import { prediction, problem, tile } from "./fixtures";
@@ -12,7 +12,7 @@ import { MAX_RESENDS } from "./transition";
 
 interface Sent {
   picture: Blob;
-  gate: "warn" | undefined;
+  fields: PredictFields;
   hearing: Hearing;
   stopped: boolean;
 }
@@ -20,8 +20,8 @@ interface Sent {
 const sent = vi.hoisted((): Sent[] => []);
 
 vi.mock("../api/ask", () => ({
-  ask: (picture: Blob, gate: "warn" | undefined, hearing: Hearing) => {
-    const request: Sent = { picture, gate, hearing, stopped: false };
+  ask: (picture: Blob, fields: PredictFields, hearing: Hearing) => {
+    const request: Sent = { picture, fields, hearing, stopped: false };
     sent.push(request);
     return () => {
       request.stopped = true;
@@ -327,7 +327,7 @@ describe("a person", () => {
     begin(tile("a"));
     end({ is: "refused", problem: problem(422, "image_not_assessable") });
     retry("a", "warn");
-    expect(last().gate).toBe("warn");
+    expect(last().fields.gate).toBe("warn");
     expect(itemOf("a")?.gate).toBe("warn");
   });
 

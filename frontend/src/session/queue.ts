@@ -28,30 +28,34 @@ export function pump(): void {
 function send(item: Item): void {
   const { id } = item;
   change(id, { phase: { is: "uploading", share: 0 } });
-  const stop = ask(item.file, item.gate, {
-    uploaded: (share) => {
-      if (itemOf(id)?.phase.is === "uploading") change(id, { phase: { is: "uploading", share } });
+  const stop = ask(
+    item.file,
+    { gate: item.gate, page: item.page },
+    {
+      uploaded: (share) => {
+        if (itemOf(id)?.phase.is === "uploading") change(id, { phase: { is: "uploading", share } });
+      },
+      sent: () => {
+        change(id, { phase: { is: "looking", since: Date.now() } });
+      },
+      queued: (position) => {
+        change(id, {
+          phase: position > 0 ? { is: "queued", position } : { is: "looking", since: Date.now() },
+        });
+      },
+      verdict: (verdict) => {
+        change(id, { verdict, phase: { is: "explaining" } });
+      },
+      explanation: (text) => {
+        change(id, { explanation: (itemOf(id)?.explanation ?? "") + text });
+      },
+      ended: (ending) => {
+        stops.delete(id);
+        settle(id, ending);
+        pump();
+      },
     },
-    sent: () => {
-      change(id, { phase: { is: "looking", since: Date.now() } });
-    },
-    queued: (position) => {
-      change(id, {
-        phase: position > 0 ? { is: "queued", position } : { is: "looking", since: Date.now() },
-      });
-    },
-    verdict: (verdict) => {
-      change(id, { verdict, phase: { is: "explaining" } });
-    },
-    explanation: (text) => {
-      change(id, { explanation: (itemOf(id)?.explanation ?? "") + text });
-    },
-    ended: (ending) => {
-      stops.delete(id);
-      settle(id, ending);
-      pump();
-    },
-  });
+  );
   stops.set(id, stop);
 }
 
@@ -107,13 +111,13 @@ export function retry(id: string, gate?: "warn"): void {
 /** Ask again about every tile that went without an answer for no fault of its own. */
 export function retryAll(): void {
   setState(({ items }) => ({
-    items: items.map((item) => (canRetry(item) ? fresh(item, item.gate) : item)),
+    items: items.map((item) => (canRetry(item) ? fresh(item) : item)),
   }));
   pump();
 }
 
 /** A mark is about one answer: it does not pass to the next. */
-function fresh(item: Item, gate: "warn" | undefined): Item {
+function fresh(item: Item, gate?: "warn"): Item {
   const review = { note: item.review.note, mark: item.verdict ? null : item.review.mark };
   const again: Item = {
     ...item,

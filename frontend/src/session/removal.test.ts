@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Hearing } from "../api/ask";
+import type { Hearing, PredictFields } from "../api/ask";
 import type { Health } from "../api/types";
 import { prediction, tile } from "./fixtures";
 import type { Item } from "./item";
@@ -12,7 +12,7 @@ const sent = vi.hoisted((): { hearing: Hearing; stopped: boolean }[] => []);
 const drawn = vi.hoisted(() => vi.fn(() => Promise.resolve(null)));
 
 vi.mock("../api/ask", () => ({
-  ask: (_picture: Blob, _gate: "warn" | undefined, hearing: Hearing) => {
+  ask: (_picture: Blob, _fields: PredictFields, hearing: Hearing) => {
     const request = { hearing, stopped: false };
     sent.push(request);
     return () => {
@@ -21,7 +21,7 @@ vi.mock("../api/ask", () => ({
   },
 }));
 vi.mock("./service", () => ({ heartbeat: vi.fn() }));
-vi.mock("../intake/preview", () => ({ draw: drawn }));
+vi.mock("../intake/preview", () => ({ createPreview: drawn }));
 
 const finished = (id: string): Item =>
   tile(id, {

@@ -1,4 +1,5 @@
 import type { Ending } from "../api/ask";
+import type { Problem } from "../api/types";
 import { texts } from "../texts";
 import type { Item, Trouble } from "./item";
 import { sentenceOf, troubleOf } from "./trouble";
@@ -45,12 +46,20 @@ function refused(item: Item, { problem, retryAfter }: Refusal): Transition {
     return { item: { phase: { is: "waiting" } }, locked };
   }
   // A verdict that is known is not asked for anew by itself: only its explanation is missing.
-  if (retryAfter === undefined || item.verdict) return failed(troubleOf(problem));
+  if (retryAfter === undefined || item.verdict) {
+    const { item: change } = failed(troubleOf(problem));
+    return { item: { ...change, ...pagesOf(problem) } };
+  }
   const why = sentenceOf(problem);
   const pause = { seconds: Math.max(retryAfter, backoff(item.resends)), why };
   if (item.resends >= MAX_RESENDS)
     return { ...failed(texts.trouble.stillRefused(problem.code, why, item.resends + 1)), pause };
   return { item: { resends: item.resends + 1, phase: { is: "waiting" } }, pause };
+}
+
+/** A file of several pages is refused with how many there are to choose from. */
+function pagesOf({ pages }: Problem): Pick<Item, "pages"> {
+  return typeof pages === "number" ? { pages } : {};
 }
 
 function backoff(resends: number): number {

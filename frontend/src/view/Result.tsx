@@ -8,6 +8,7 @@ import { useSession } from "../session/store";
 import { texts } from "../texts";
 import { Findings } from "./Findings";
 import { Icon } from "./icons";
+import { PageChooser } from "./PageChooser";
 import { Provenance } from "./Provenance";
 import { Reading } from "./Reading";
 import { Happening } from "./Row";
@@ -22,6 +23,7 @@ export function Result({ item }: { item: Item }): ReactElement {
     <div className="mx-auto grid max-w-3xl grid-cols-1 gap-5 wide:max-w-none">
       {phase.is === "failed" && <Failed item={item} trouble={phase.trouble} />}
       {phase.is === "cancelled" && <Cancelled item={item} />}
+      <PageChooser key={`pages of ${item.id}`} item={item} />
       <Duplicate item={item} />
       {verdict ? (
         <Answered key={item.id} item={{ ...item, verdict }} />
@@ -135,7 +137,7 @@ function Retry({ item }: { item: Item }): ReactElement {
       type="button"
       className="button"
       onClick={() => {
-        retry(item.id, item.gate);
+        retry(item.id);
       }}
     >
       <Icon name="retry" className="size-4" />

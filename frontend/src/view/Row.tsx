@@ -126,7 +126,7 @@ function Act({ item, reachable }: { item: Item; reachable: boolean }): ReactElem
       aria-label={texts.action.of(name, item.name)}
       onClick={() => {
         if (open) cancel(item.id);
-        else retry(item.id, item.gate);
+        else retry(item.id);
       }}
     >
       <Icon name={open ? "close" : "retry"} className="size-4" />

@@ -39,10 +39,10 @@ export function Scale({ probability, thresholds: { lower, upper } }: Props): Rea
         {lower < upper && <Tick at={lower} />}
         <Tick at={upper} />
       </div>
-      <div className="flex gap-0.5">
-        <Label width={lower}>{zones.no}</Label>
-        {lower < upper && <Label width={upper - lower}>{zones.indeterminate}</Label>}
-        <Label width={1 - upper}>{zones.yes}</Label>
+      <div className="flex flex-wrap justify-between gap-x-3">
+        <Label className="bg-no">{zones.no}</Label>
+        {lower < upper && <Label className="bg-unsure">{zones.indeterminate}</Label>}
+        <Label className="bg-yes">{zones.yes}</Label>
       </div>
     </div>
   );
@@ -60,9 +60,11 @@ function Tick({ at }: { at: number }): ReactElement {
   );
 }
 
-function Label({ width, children }: { width: number; children: string }): ReactElement {
+/** A key to the zones, not a label under each: a zone can be narrower than its name. */
+function Label({ className, children }: { className: string; children: string }): ReactElement {
   return (
-    <span className="truncate text-center" style={{ width: share(width) }}>
+    <span className="flex items-center gap-1">
+      <span className={`size-2.5 rounded-sm ${className}`} />
       {children}
     </span>
   );

@@ -40,7 +40,7 @@ const KEYS: Record<string, (item: Item | undefined) => void> = {
     if (item) togglePin(item.id);
   },
   r: (item) => {
-    if (item && canRetry(item)) retry(item.id, item.gate);
+    if (item && canRetry(item)) retry(item.id);
   },
   p: (item) => {
     if (item) void report(item);

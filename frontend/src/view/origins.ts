@@ -6,6 +6,7 @@ export function factsOf(verdict: Verdict, answer: Prediction | undefined): [stri
   const { provenance } = texts;
   const { tile } = verdict;
   const times = answer?.timings_ms;
+  const page = tile.page ? provenance.page(tile.page) : "";
   const scale = tile.mpp === null ? provenance.noScale : provenance.mpp(tile.mpp);
   return [
     ...factsOfModel(verdict.model),
@@ -13,7 +14,7 @@ export function factsOf(verdict: Verdict, answer: Prediction | undefined): [stri
       provenance.time,
       times?.total === undefined ? "" : duration(times.total) + provenance.stages(times.score),
     ],
-    [provenance.tile, provenance.pixels(tile.width, tile.height) + scale],
+    [provenance.tile, provenance.pixels(tile.width, tile.height) + page + scale],
     [provenance.request, verdict.request_id],
   ];
 }
