@@ -4,11 +4,11 @@ import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 
 import { App } from "./App";
-import { restore } from "./session/keep";
-import { pump } from "./session/queue";
-import { watch } from "./session/service";
+import { restoreWorklist } from "./session/persistence";
+import { sendWaiting } from "./session/queue";
+import { startHealthChecks } from "./session/health";
 import { warnBeforeLoss } from "./session/unsaved";
-import { Mishap } from "./view/Mishap";
+import { ErrorBoundary } from "./view/ErrorBoundary";
 import { applyTheme } from "./view/theme";
 
 applyTheme();
@@ -16,12 +16,12 @@ const root = document.getElementById("root");
 if (root)
   createRoot(root).render(
     <StrictMode>
-      <Mishap>
+      <ErrorBoundary>
         <App />
-      </Mishap>
+      </ErrorBoundary>
     </StrictMode>,
   );
 warnBeforeLoss();
-void restore().finally(() => {
-  watch(pump);
+void restoreWorklist().finally(() => {
+  startHealthChecks(sendWaiting);
 });

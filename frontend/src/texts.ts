@@ -1,20 +1,20 @@
 import type { Answer, Mark } from "./api/types";
-import type { Trouble } from "./session/item";
-import type { Category, Sorting } from "./session/list";
+import type { Failure } from "./session/item";
+import type { Category, Sorting } from "./session/worklist";
 import { duration, megabytes, megapixels, ordinal, percent } from "./view/numbers";
 
 const many = (count: number, one: string, more: string): string =>
   `${count} ${count === 1 ? one : more}`;
 const tiles = (count: number): string => many(count, "tile", "tiles");
 const list = new Intl.ListFormat("en", { type: "disjunction" });
-const trouble = (code: string, title: string, detail: string): Trouble => ({
+const failure = (code: string, title: string, detail: string): Failure => ({
   code,
   title,
   detail,
   canRetry: true,
 });
 /** What a picture is refused for stays with the picture. */
-const unfit = (code: string, title: string, detail: string): Trouble => ({
+const unfit = (code: string, title: string, detail: string): Failure => ({
   code,
   title,
   detail,
@@ -41,7 +41,7 @@ export const texts = {
     release: "Release to add these tiles",
     limits: (names: readonly string[], bytes: number, pixels: number) =>
       `${formats(names)}, up to ${megabytes(bytes)} and ${megapixels(pixels)} each`,
-    leftOut: (count: number) =>
+    skippedFiles: (count: number) =>
       count === 0
         ? ""
         : `${many(count, "file that is no picture was", "files that are no pictures were")} left out.`,
@@ -122,7 +122,7 @@ export const texts = {
     warnedOtherwise: "Answered with a warning: see below",
     warnedShort: { wide_field: "Wide field" } as Partial<Record<string, string>>,
     warnedShortOtherwise: "With a warning",
-    hiddenWindows: ({ yes, of }: { yes: number; of: number }) =>
+    positiveWindows: ({ yes, of }: { yes: number; of: number }) =>
       `${yes} of ${many(of, "window", "windows")} ${yes === 1 ? "is" : "are"} read as cancer`,
     hiddenWindowsShort: ({ yes, of }: { yes: number; of: number }) =>
       `${yes} of ${many(of, "window", "windows")} yes`,
@@ -146,8 +146,8 @@ export const texts = {
     paused: "Waiting for the service",
     uploading: (share: number) => `Uploading, ${Math.round(share * 100)} %`,
     queued: (position: number) => `At the service, ${ordinal(position)} in line`,
-    looking: "Reading the tile",
-    lookingFor: (seconds: number) => `Reading the tile, ${seconds} s`,
+    processing: "Reading the tile",
+    processingFor: (seconds: number) => `Reading the tile, ${seconds} s`,
     explaining: "Writing the explanation",
     cancelled: "Cancelled",
     cancelledMeans: "This tile was not answered. Nothing of it is left at the service.",
@@ -189,7 +189,7 @@ export const texts = {
     log: {
       none: "This service logs its answers. Agree or Disagree is added to that log; your note is not.",
       sending: "Adding your reading to the service's log",
-      kept: "Your reading is in the service's log. It stays there; marking anew adds another line.",
+      kept: "Your reading is in the service's log. It stays there; marking again adds another line.",
     },
     lost: "Healer could not be reached, and your reading is not in its log yet.",
   },
@@ -306,7 +306,7 @@ export const texts = {
     label: "API key",
     use: "Use it",
     wanted:
-      "This service answers only those who have an API key: ask whoever runs it for one. Your tiles wait and go on by themselves. The key is kept until this tab is closed.",
+      "This service answers only those who have an API key: ask its operator for one. Your tiles wait and go on by themselves. The key is kept until this tab is closed.",
   },
 
   theme: { title: "Appearance", system: "As the system", light: "Light", dark: "Dark" },
@@ -333,7 +333,7 @@ export const texts = {
     ],
   },
 
-  mishap: {
+  pageError: {
     title: "The page has failed",
     detail: "Your tiles, answers and notes are still here.",
     again: "Show the page again",
@@ -349,7 +349,7 @@ export const texts = {
     failed: "The report could not be made. Check that Healer is running, then try again.",
   },
 
-  trouble: {
+  failure: {
     empty: unfit(
       "empty_file",
       "The file is empty",
@@ -373,24 +373,24 @@ export const texts = {
         "Not a picture that Healer reads",
         `Choose ${formats(names)}. Other formats can be exported as one of these.`,
       ),
-    lostTwice: trouble(
+    lostTwice: failure(
       "lost",
       "The connection was lost twice",
       "Healer went away twice while this tile was with it. Try again, or look into its log.",
     ),
     stillRefused: (code: string, why: string, times: number) =>
-      trouble(
+      failure(
         code,
         `Not answered after ${times} tries`,
         `${why} The other tiles go on without this one. Try it again later, or tell the operator.`,
       ),
-    explanationLost: trouble(
+    explanationLost: failure(
       "lost",
       "The explanation did not arrive",
       "The connection was lost after the verdict. Try again for the explanation.",
     ),
     unworded: (status: number) =>
-      trouble(
+      failure(
         `http_${status}`,
         "The service did not answer as Healer does",
         `Something between this page and Healer answered with status ${status}. Try again, or tell the operator.`,

@@ -2,11 +2,11 @@ import { PATHS } from "./paths";
 import type { Health } from "./types";
 
 /** How the service is, or undefined where nobody answers. */
-export async function askHealth(): Promise<Health | undefined> {
+export async function fetchHealth(): Promise<Health | undefined> {
   try {
     const response = await fetch(PATHS.health, { cache: "no-store" });
-    const told = (await response.json()) as Partial<Health>;
-    return told.ready === undefined ? undefined : (told as Health); // 503 tells how it is, too
+    const health = (await response.json()) as Partial<Health>;
+    return health.ready === undefined ? undefined : (health as Health); // 503 tells how it is, too
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** The API key, where the service asks for one: for as long as this tab is open, and for no other. */
 const NAME = "healer-key";
 
-let key = kept();
+let key = storedKey();
 
 export function keyHeaders(): Record<string, string> {
   return key ? { "X-API-Key": key } : {};
@@ -17,7 +17,7 @@ export function setKey(typed: string): void {
   }
 }
 
-function kept(): string {
+function storedKey(): string {
   try {
     return sessionStorage.getItem(NAME) ?? "";
   } catch {

@@ -1,6 +1,6 @@
-import { originals } from "../session/duplicates";
+import { findOriginals } from "../session/duplicates";
 import { isOpen, type Item } from "../session/item";
-import { isAgainstAdvice, isCalibrated } from "../session/trust";
+import { isAgainstAdvice, isCalibrated } from "../session/reliability";
 import { countWindows } from "../session/windows";
 import { texts } from "../texts";
 
@@ -42,13 +42,13 @@ function sentences(warnings: readonly { sentence: string }[] | undefined): strin
 }
 
 function problemOf({ phase, verdict }: Item): string | undefined {
-  if (phase.is === "failed") return `${phase.trouble.title}. ${phase.trouble.detail}`;
+  if (phase.is === "failed") return `${phase.failure.title}. ${phase.failure.detail}`;
   return verdict ? undefined : phase.is;
 }
 
 /** RFC 4180, with the mark that tells spreadsheets it is UTF-8. */
 export function toCsv(items: readonly Item[]): Blob {
-  const same = originals(items);
+  const same = findOriginals(items);
   const rows = items.map((item) =>
     Object.values(COLUMNS).map((column) => cell(column(item, same.get(item.id)))),
   );
@@ -65,11 +65,11 @@ function cell(value: Cell): string {
 
 /** The answers as the service gave them, and what the reader made of them. */
 export function toJson(items: readonly Item[]): Blob {
-  const same = originals(items);
+  const same = findOriginals(items);
   const tiles = items.map((item) => ({
     name: item.name,
     answer: item.answer ?? item.verdict ?? null,
-    problem: item.phase.is === "failed" ? item.phase.trouble : null,
+    problem: item.phase.is === "failed" ? item.phase.failure : null,
     unfinished: isOpen(item) || item.phase.is === "cancelled",
     review: item.review,
     same_file_as: same.get(item.id)?.name ?? null,

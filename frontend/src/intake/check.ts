@@ -1,22 +1,22 @@
 import { imageMeta } from "image-meta";
 
 import type { Limits } from "../api/types";
-import type { Trouble } from "../session/item";
+import type { Failure } from "../session/item";
 import { texts } from "../texts";
 import { formatOf } from "./format";
 
 /** What the service would refuse anyway, said before anything is sent; null where it may pass. */
-export async function check(file: Blob, limits: Limits | null): Promise<Trouble | null> {
-  if (file.size === 0) return texts.trouble.empty;
+export async function check(file: Blob, limits: Limits | null): Promise<Failure | null> {
+  if (file.size === 0) return texts.failure.empty;
   if (!limits) return null;
-  if (file.size > limits.max_bytes) return texts.trouble.tooManyBytes(file.size, limits.max_bytes);
+  if (file.size > limits.max_bytes) return texts.failure.tooManyBytes(file.size, limits.max_bytes);
   const bytes = new Uint8Array(await file.arrayBuffer());
   const format = formatOf(bytes);
   if (format === null || !limits.formats.includes(format))
-    return texts.trouble.otherFormat(limits.formats);
+    return texts.failure.otherFormat(limits.formats);
   const { width, height } = sizeOf(bytes);
   if (width * height > limits.max_pixels)
-    return texts.trouble.tooManyPixels(width, height, limits.max_pixels);
+    return texts.failure.tooManyPixels(width, height, limits.max_pixels);
   return null;
 }
 

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import type { Limits } from "../api/types";
 import { check } from "./check";
-import { chosen } from "./found";
-import { toRgba, uprightTransform } from "./tiff";
+import { filesFromInput } from "./files";
+import { toRgba, orientationTransform } from "./tiff";
 
 const limits: Limits = { max_bytes: 1000, max_pixels: 100, formats: ["PNG", "JPEG", "TIFF"] };
 
@@ -48,9 +48,9 @@ it("takes the pictures of a folder, and says how much it left", () => {
     file("b.tiff", "case/b.tiff"),
     file("notes.txt", "case/notes.txt"),
   ];
-  const { files, leftOut } = chosen(folder as unknown as FileList);
+  const { files, skippedFiles } = filesFromInput(folder as unknown as FileList);
   expect(files.map(({ name }) => name)).toEqual(["case/a.PNG", "case/b.tiff"]);
-  expect(leftOut).toBe(1);
+  expect(skippedFiles).toBe(1);
 });
 
 it.each([
@@ -71,7 +71,7 @@ it.each([
   [7, [20, 30]],
   [8, [0, 30]],
 ])("orientation %i of 30 × 20 pixels puts the first stored corner at %j", (orientation, corner) => {
-  const transform = uprightTransform(orientation, 30, 20);
+  const transform = orientationTransform(orientation, 30, 20);
   if (!transform) throw new Error("not turned");
   const [a, b, c, d, e, f] = transform;
   expect([e, f]).toEqual(corner);
@@ -81,7 +81,7 @@ it.each([
 });
 
 it("turns nothing where nothing is to be turned", () => {
-  expect([0, 1, 9].map((orientation) => uprightTransform(orientation, 30, 20))).toEqual([
+  expect([0, 1, 9].map((orientation) => orientationTransform(orientation, 30, 20))).toEqual([
     null,
     null,
     null,

@@ -14,16 +14,16 @@ export async function tiffToPng(file: Blob, page: number): Promise<Blob> {
 }
 
 async function orientationOf(image: GeoTIFFImage): Promise<number> {
-  const found: unknown = image.fileDirectory.hasTag("Orientation")
+  const tag: unknown = image.fileDirectory.hasTag("Orientation")
     ? await image.fileDirectory.loadValue("Orientation")
     : 1;
-  return typeof found === "number" ? found : 1;
+  return typeof tag === "number" ? tag : 1;
 }
 
-/** As the service reads it, and other viewers show it: windows are told in pixels of the upright picture. */
+/** As the service reads it, and other viewers show it: windows are in pixels of the upright picture. */
 function upright(canvas: OffscreenCanvas, orientation: number): OffscreenCanvas {
   const { width, height } = canvas;
-  const transform = uprightTransform(orientation, width, height);
+  const transform = orientationTransform(orientation, width, height);
   if (!transform) return canvas;
   const turned =
     orientation > 4 ? new OffscreenCanvas(height, width) : new OffscreenCanvas(width, height);
@@ -36,7 +36,7 @@ function upright(canvas: OffscreenCanvas, orientation: number): OffscreenCanvas 
 type Transform = [number, number, number, number, number, number];
 
 /** What TIFF's and EXIF's orientations 2 to 8 ask for, as a canvas takes it; null where nothing is turned. */
-export function uprightTransform(
+export function orientationTransform(
   orientation: number,
   width: number,
   height: number,

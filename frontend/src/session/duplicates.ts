@@ -9,14 +9,14 @@ export async function digestOf(file: Blob): Promise<string> {
 }
 
 /** For each tile whose bytes stand in the list before it: the first that has them. By id. */
-export function originals(items: readonly Item[]): Map<string, Item> {
+export function findOriginals(items: readonly Item[]): Map<string, Item> {
   const first = new Map<string, Item>();
-  const found = new Map<string, Item>();
+  const duplicates = new Map<string, Item>();
   for (const item of items) {
     if (item.digest === undefined) continue;
     const original = first.get(item.digest);
-    if (original) found.set(item.id, original);
+    if (original) duplicates.set(item.id, original);
     else first.set(item.digest, item);
   }
-  return found;
+  return duplicates;
 }

@@ -1,32 +1,32 @@
 import { check } from "../intake/check";
-import type { Found } from "../intake/found";
+import type { ChosenFiles } from "../intake/files";
 import { createPreview } from "../intake/preview";
 import { digestOf } from "./duplicates";
 import type { Item } from "./item";
-import { pump } from "./queue";
+import { sendWaiting } from "./queue";
 import { change, getState, itemOf, setState } from "./store";
 
 /** Previews are decoded a few at a time: fifty at once would stop the page. */
 const AT_ONCE = 2;
 
-const unchecked: string[] = [];
-let checking = 0;
+const preparationQueue: string[] = [];
+let preparing = 0;
 
 /** Take files into the worklist; they are checked, drawn and sent from here on. */
-export function take(found: Found): void {
-  const added = found.files.map(({ file, name }) => itemFor(file, name));
+export function addFiles(chosen: ChosenFiles): void {
+  const added = chosen.files.map(({ file, name }) => itemFor(file, name));
   setState((session) => ({
     items: [...session.items, ...added],
     selected: session.selected ?? added[0]?.id ?? null,
-    reading: session.reading || (added.length === 1 && session.items.length === 0),
-    leftOut: found.leftOut,
+    showsDetail: session.showsDetail || (added.length === 1 && session.items.length === 0),
+    skippedFiles: chosen.skippedFiles,
   }));
-  prepareAgain(added.map((item) => item.id));
+  prepare(added.map((item) => item.id));
 }
 
 /** Check and draw these, also where that was broken off before. */
-export function prepareAgain(ids: readonly string[]): void {
-  unchecked.push(...ids);
+export function prepare(ids: readonly string[]): void {
+  preparationQueue.push(...ids);
   work();
 }
 
@@ -52,33 +52,33 @@ function newId(): string {
 }
 
 function work(): void {
-  while (checking < AT_ONCE) {
-    const id = unchecked.shift();
+  while (preparing < AT_ONCE) {
+    const id = preparationQueue.shift();
     if (id === undefined) return;
-    checking += 1;
-    void prepare(id).finally(() => {
-      checking -= 1;
+    preparing += 1;
+    void prepareOne(id).finally(() => {
+      preparing -= 1;
       work();
     });
   }
 }
 
-async function prepare(id: string): Promise<void> {
+async function prepareOne(id: string): Promise<void> {
   const item = itemOf(id);
   if (!item) return;
-  const trouble = await check(item.file, getState().health?.limits ?? null);
-  if (trouble) {
-    if (itemOf(id)?.phase.is === "checking") change(id, { phase: { is: "failed", trouble } });
+  const failure = await check(item.file, getState().health?.limits ?? null);
+  if (failure) {
+    if (itemOf(id)?.phase.is === "checking") change(id, { phase: { is: "failed", failure } });
     return;
   }
   change(id, { digest: await digestOf(item.file) });
   if (itemOf(id)?.phase.is === "checking") change(id, { phase: { is: "waiting" } });
-  pump();
-  await illustrate(id);
+  sendWaiting();
+  await updatePreview(id);
 }
 
 /** Pictures the browser cannot draw are still sent: the service reads more than a browser does. */
-export async function illustrate(id: string): Promise<void> {
+export async function updatePreview(id: string): Promise<void> {
   const item = itemOf(id);
   if (!item) return;
   const { page, thumbnail } = item;

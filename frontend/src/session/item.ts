@@ -1,7 +1,7 @@
 import type { Answer, GateReason, Prediction, Verdict } from "../api/types";
 
 /** Something that went wrong, in sentences a person reads. */
-export interface Trouble {
+export interface Failure {
   code: string;
   title: string;
   detail: string;
@@ -15,10 +15,10 @@ export type Phase =
   | { is: "waiting" }
   | { is: "uploading"; share: number }
   | { is: "queued"; position: number }
-  | { is: "looking"; since: number }
+  | { is: "processing"; since: number }
   | { is: "explaining" }
   | { is: "done" }
-  | { is: "failed"; trouble: Trouble }
+  | { is: "failed"; failure: Failure }
   | { is: "cancelled" };
 
 export interface Review {
@@ -58,7 +58,7 @@ export interface Item {
 
 export type Outcome = Answer | "failed" | "open";
 
-const UNDER_WAY = new Set<Phase["is"]>(["uploading", "queued", "looking", "explaining"]);
+const UNDER_WAY = new Set<Phase["is"]>(["uploading", "queued", "processing", "explaining"]);
 
 export function isUnderWay(item: Item): boolean {
   return UNDER_WAY.has(item.phase.is);
@@ -75,11 +75,11 @@ export function outcomeOf(item: Item): Outcome {
 
 /** Whether a person is offered to ask again: a finished answer is not thrown away for another. */
 export function canRetry({ phase }: Item): boolean {
-  return phase.is === "cancelled" || (phase.is === "failed" && phase.trouble.canRetry);
+  return phase.is === "cancelled" || (phase.is === "failed" && phase.failure.canRetry);
 }
 
 /** The waiting tiles in the order in which they are sent: one that was sent back does not hold up the rest. */
-export function waitingLine(items: readonly Item[]): Item[] {
+export function waitingInOrder(items: readonly Item[]): Item[] {
   return items
     .filter((item) => item.phase.is === "waiting")
     .sort((one, other) => one.resends - other.resends);

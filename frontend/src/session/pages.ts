@@ -1,4 +1,4 @@
-import { illustrate } from "./intake";
+import { updatePreview } from "./intake";
 import type { Item } from "./item";
 import { itemOf, setState } from "./store";
 
@@ -8,10 +8,10 @@ export function choosePage(id: string, page: number): void {
   setState(({ items }) => ({
     items: items.map((item) => (item.id === id ? withPage(item, page) : item)),
   }));
-  void illustrate(id);
+  void updatePreview(id);
 }
 
-/** What the gate was told to overlook was about another page. */
+/** "Answer anyway" was meant for another page. */
 function withPage(item: Item, page: number): Item {
   const changed = { ...item, page };
   delete changed.gate;

@@ -1,49 +1,49 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Ending, Hearing, PredictFields } from "../api/ask";
+import type { PredictOutcome, PredictHandlers, PredictFields } from "../api/predict";
 import { keyHeaders } from "../api/key";
 import type { Health } from "../api/types";
 import { prediction, problem, tile } from "./fixtures";
 import type { Item, Phase } from "./item";
-import { cancel, cancelAll, pump, retry, retryAll, unlock } from "./queue";
-import { heartbeat } from "./service";
-import { itemOf, place, setState, useSession } from "./store";
+import { cancel, cancelAll, sendWaiting, retry, retryAll, submitKey } from "./queue";
+import { checkHealthNow } from "./health";
+import { itemOf, positionInQueue, setState, useSession } from "./store";
 import { MAX_RESENDS } from "./transition";
 
 interface Sent {
   picture: Blob;
   fields: PredictFields;
-  hearing: Hearing;
+  handlers: PredictHandlers;
   stopped: boolean;
 }
 
 const sent = vi.hoisted((): Sent[] => []);
 
-vi.mock("../api/ask", () => ({
-  ask: (picture: Blob, fields: PredictFields, hearing: Hearing) => {
-    const request: Sent = { picture, fields, hearing, stopped: false };
+vi.mock("../api/predict", () => ({
+  requestPrediction: (picture: Blob, fields: PredictFields, handlers: PredictHandlers) => {
+    const request: Sent = { picture, fields, handlers, stopped: false };
     sent.push(request);
     return () => {
       request.stopped = true;
     };
   },
 }));
-vi.mock("./service", () => ({ heartbeat: vi.fn() }));
+vi.mock("./health", () => ({ checkHealthNow: vi.fn() }));
 
 const READY = { ready: true } as Health;
 const PASSING = problem(503, "model_stalled", { retryable: true });
-const passing: Ending = { is: "refused", problem: PASSING, retryAfter: 5 };
+const passing: PredictOutcome = { is: "refused", problem: PASSING, retryAfter: 5 };
 
 function begin(...items: Item[]): void {
-  setState({ ...useSession.getInitialState(), items, health: READY, reach: "reached" });
-  pump();
+  setState({ ...useSession.getInitialState(), items, health: READY, connection: "reached" });
+  sendWaiting();
 }
 
 const phases = (): Phase["is"][] => useSession.getState().items.map((item) => item.phase.is);
 const phase = (id: string): Phase | undefined => itemOf(id)?.phase;
-const trouble = (id: string): string | undefined => {
+const failure = (id: string): string | undefined => {
   const now = phase(id);
-  return now?.is === "failed" ? now.trouble.code : undefined;
+  return now?.is === "failed" ? now.failure.code : undefined;
 };
 
 /** The newest request. */
@@ -53,8 +53,8 @@ function last(): Sent {
   return request;
 }
 
-const end = (ending: Ending, request: Sent = last()): void => {
-  request.hearing.ended(ending);
+const end = (outcome: PredictOutcome, request: Sent = last()): void => {
+  request.handlers.onSettled(outcome);
 };
 const answer = (request?: Sent): void => {
   end({ is: "answered", answer: prediction() }, request);
@@ -62,7 +62,7 @@ const answer = (request?: Sent): void => {
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 0 });
-  vi.mocked(heartbeat).mockClear();
+  vi.mocked(checkHealthNow).mockClear();
   sent.length = 0;
 });
 afterEach(() => {
@@ -73,23 +73,23 @@ describe("one tile's way", () => {
   it("goes from the line to the service, its verdict, its explanation and its answer", () => {
     begin(tile("a"));
     expect(phase("a")).toEqual({ is: "uploading", share: 0 });
-    last().hearing.uploaded(0.5);
+    last().handlers.onUploadProgress(0.5);
     expect(phase("a")).toEqual({ is: "uploading", share: 0.5 });
     vi.setSystemTime(1000);
-    last().hearing.sent();
-    expect(phase("a")).toEqual({ is: "looking", since: 1000 });
-    last().hearing.uploaded(1); // late, and no step back
-    last().hearing.queued(2);
+    last().handlers.onUploaded();
+    expect(phase("a")).toEqual({ is: "processing", since: 1000 });
+    last().handlers.onUploadProgress(1); // late, and no step back
+    last().handlers.onQueued(2);
     expect(phase("a")).toEqual({ is: "queued", position: 2 });
     vi.setSystemTime(3000);
-    last().hearing.queued(0);
-    expect(phase("a")).toEqual({ is: "looking", since: 3000 });
+    last().handlers.onQueued(0);
+    expect(phase("a")).toEqual({ is: "processing", since: 3000 });
     const whole = prediction({ explanation: "Read as no cancer." });
-    last().hearing.verdict(whole);
+    last().handlers.onVerdict(whole);
     expect(phase("a")).toEqual({ is: "explaining" });
     expect(itemOf("a")?.verdict?.verdict).toBe("no");
-    last().hearing.explanation("Read as ");
-    last().hearing.explanation("no cancer.");
+    last().handlers.onExplanation("Read as ");
+    last().handlers.onExplanation("no cancer.");
     expect(itemOf("a")?.explanation).toBe("Read as no cancer.");
     end({ is: "answered", answer: whole });
     expect(phase("a")).toEqual({ is: "done" });
@@ -102,7 +102,7 @@ describe("one tile's way", () => {
     end({ is: "refused", problem: problem(422, "image_not_assessable", { reasons }) });
     expect(phase("a")).toEqual({
       is: "failed",
-      trouble: {
+      failure: {
         code: "image_not_assessable",
         title: "Title of image_not_assessable",
         detail: "Detail of image_not_assessable.",
@@ -119,7 +119,7 @@ describe("one tile's way", () => {
     end({ is: "refused", problem: problem(503, "model_unsound") }, sent[0]);
     expect(phase("a")).toMatchObject({
       is: "failed",
-      trouble: { code: "model_unsound", canRetry: true },
+      failure: { code: "model_unsound", canRetry: true },
     });
     expect(useSession.getState().pause).toBeNull();
     expect(phases()).toEqual(["failed", "uploading", "uploading"]);
@@ -132,7 +132,7 @@ describe("one tile's way", () => {
     end({ is: "refused", problem: problem(502, "http_502", { detail: "", title: "" }) });
     expect(phase("a")).toMatchObject({
       is: "failed",
-      trouble: { code: "http_502", canRetry: true },
+      failure: { code: "http_502", canRetry: true },
     });
   });
 });
@@ -141,29 +141,29 @@ describe("the line", () => {
   it("has two tiles under way, and sends the next as one ends", () => {
     begin(tile("a"), tile("b"), tile("c"), tile("d"));
     expect(phases()).toEqual(["uploading", "uploading", "waiting", "waiting"]);
-    expect([place("c"), place("d")]).toEqual([1, 2]);
+    expect([positionInQueue("c"), positionInQueue("d")]).toEqual([1, 2]);
     answer(sent[1]);
     expect(phases()).toEqual(["uploading", "done", "uploading", "waiting"]);
   });
 
   it.each([
     ["is not ready", { health: { ready: false } as Health }],
-    ["has not been heard of", { health: null }],
-    ["is lost", { reach: "lost" as const }],
-    ["wants a key", { locked: "Type your key." }],
+    ["has not answered yet", { health: null }],
+    ["is lost", { connection: "lost" as const }],
+    ["wants a key", { keyRequest: "Type your key." }],
     ["asked to wait", { pause: { until: 1, why: "Busy." } }],
   ])("stands while the service %s", (_, state) => {
     setState({
       ...useSession.getInitialState(),
       items: [tile("a")],
       health: READY,
-      reach: "reached",
+      connection: "reached",
       ...state,
     });
-    pump();
+    sendWaiting();
     expect(phases()).toEqual(["waiting"]);
-    setState({ health: READY, reach: "reached", locked: null, pause: null });
-    pump();
+    setState({ health: READY, connection: "reached", keyRequest: null, pause: null });
+    sendWaiting();
     expect(phases()).toEqual(["uploading"]);
   });
 
@@ -197,7 +197,7 @@ describe("a passing failure", () => {
     }
     expect(phase("a")).toMatchObject({
       is: "failed",
-      trouble: { code: "model_stalled", title: "Not answered after 9 tries", canRetry: true },
+      failure: { code: "model_stalled", title: "Not answered after 9 tries", canRetry: true },
     });
     vi.advanceTimersByTime(3_600_000);
     expect(sent).toHaveLength(MAX_RESENDS + 1);
@@ -224,7 +224,7 @@ describe("a passing failure", () => {
     end(passing, sent[0]);
     answer(sent[1]);
     expect(phases()).toEqual(["waiting", "done", "waiting"]);
-    expect([place("c"), place("a")]).toEqual([1, 2]);
+    expect([positionInQueue("c"), positionInQueue("a")]).toEqual([1, 2]);
     vi.advanceTimersByTime(5000);
     expect(sent[2]?.picture).toBe(itemOf("c")?.file);
     answer(sent[2]);
@@ -243,9 +243,9 @@ describe("a passing failure", () => {
 
   it("after the verdict leaves the verdict standing, and asks a person before it is thrown away", () => {
     begin(tile("a"));
-    last().hearing.verdict(prediction());
+    last().handlers.onVerdict(prediction());
     end(passing);
-    expect(trouble("a")).toBe("model_stalled");
+    expect(failure("a")).toBe("model_stalled");
     expect(itemOf("a")?.verdict?.verdict).toBe("no");
     expect(useSession.getState().pause).toBeNull();
   });
@@ -255,30 +255,30 @@ describe("a lost connection", () => {
   it("stops the line, asks how the service is, and sends the tile again once it answers", () => {
     begin(tile("a"), tile("b"), tile("c"));
     end({ is: "lost" }, sent[0]);
-    expect(useSession.getState().reach).toBe("lost");
-    expect(heartbeat).toHaveBeenCalledOnce();
+    expect(useSession.getState().connection).toBe("lost");
+    expect(checkHealthNow).toHaveBeenCalledOnce();
     expect(phases()).toEqual(["waiting", "uploading", "waiting"]);
-    setState({ reach: "reached" });
-    pump();
+    setState({ connection: "reached" });
+    sendWaiting();
     expect(phases()).toEqual(["uploading", "uploading", "waiting"]);
   });
 
   it("twice for the same tile is its end", () => {
     begin(tile("a"));
     end({ is: "lost" });
-    setState({ reach: "reached" });
-    pump();
+    setState({ connection: "reached" });
+    sendWaiting();
     end({ is: "lost" });
-    expect(phase("a")).toMatchObject({ is: "failed", trouble: { code: "lost", canRetry: true } });
+    expect(phase("a")).toMatchObject({ is: "failed", failure: { code: "lost", canRetry: true } });
   });
 
   it("after the verdict costs the explanation alone", () => {
     begin(tile("a"));
-    last().hearing.verdict(prediction({ verdict: "yes", probability: 0.9 }));
+    last().handlers.onVerdict(prediction({ verdict: "yes", probability: 0.9 }));
     end({ is: "lost" });
     expect(phase("a")).toMatchObject({
       is: "failed",
-      trouble: { title: "The explanation did not arrive" },
+      failure: { title: "The explanation did not arrive" },
     });
     expect(itemOf("a")?.verdict?.verdict).toBe("yes");
   });
@@ -289,12 +289,12 @@ describe("an API key", () => {
     begin(tile("a"), tile("b"));
     end({ is: "refused", problem: problem(401, code) }, sent[0]);
     expect(phase("a")).toEqual({ is: "waiting" });
-    expect(useSession.getState().locked).not.toBeNull();
+    expect(useSession.getState().keyRequest).not.toBeNull();
     answer(sent[1]);
     expect(sent).toHaveLength(2);
-    unlock("hk_right");
+    submitKey("hk_right");
     expect(keyHeaders()).toEqual({ "X-API-Key": "hk_right" });
-    expect(useSession.getState().locked).toBeNull();
+    expect(useSession.getState().keyRequest).toBeNull();
     expect(sent).toHaveLength(3);
     answer();
     expect(phases()).toEqual(["done", "done"]);
@@ -331,12 +331,12 @@ describe("a person", () => {
     expect(itemOf("a")?.gate).toBe("warn");
   });
 
-  it("asks again about a tile: what was told before is gone, a mark with it, the note is not", () => {
+  it("asks again about a tile: the former answer is gone, a mark with it, the note is not", () => {
     begin(tile("a", { review: { mark: "agree", note: "glands" } }));
-    last().hearing.verdict(prediction());
-    last().hearing.explanation("Read as");
+    last().handlers.onVerdict(prediction());
+    last().handlers.onExplanation("Read as");
     end({ is: "lost" });
-    setState({ reach: "reached" });
+    setState({ connection: "reached" });
     retry("a");
     expect(itemOf("a")).toMatchObject({
       phase: { is: "uploading" },
@@ -350,7 +350,7 @@ describe("a person", () => {
 
   it("asks again about all that can end otherwise, and about no other", () => {
     const failed = (code: string, canRetry: boolean): Partial<Item> => ({
-      phase: { is: "failed", trouble: { code, title: "", detail: "", canRetry } },
+      phase: { is: "failed", failure: { code, title: "", detail: "", canRetry } },
     });
     begin(
       tile("a", failed("lost", true)),

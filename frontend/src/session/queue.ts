@@ -1,74 +1,75 @@
-import { ask, type Ending } from "../api/ask";
+import { requestPrediction, type PredictOutcome } from "../api/predict";
 import { setKey } from "../api/key";
-import { canRetry, isOpen, isUnderWay, type Item, waitingLine } from "./item";
-import { heartbeat } from "./service";
+import { canRetry, isOpen, isUnderWay, type Item, waitingInOrder } from "./item";
+import { checkHealthNow } from "./health";
 import { change, getState, itemOf, setState } from "./store";
 import { transitionAt } from "./transition";
 
 /** The service looks at one tile at a time: a second one is sent while it does. */
 const AT_ONCE = 2;
 
-const stops = new Map<string, () => void>();
-let wake: ReturnType<typeof setTimeout> | undefined;
+const cancellers = new Map<string, () => void>();
+let resumeTimer: ReturnType<typeof setTimeout> | undefined;
 
 /** Send what can be sent now. Called whenever something changed that could allow it. */
-export function pump(): void {
-  const { pause, locked, health, reach, items } = getState();
-  if (locked || reach === "lost" || !health?.ready) return;
+export function sendWaiting(): void {
+  const { pause, keyRequest, health, connection, items } = getState();
+  if (keyRequest || connection === "lost" || !health?.ready) return;
   if (pause && pause.until > Date.now()) {
-    clearTimeout(wake);
-    wake = setTimeout(pump, pause.until - Date.now());
+    clearTimeout(resumeTimer);
+    resumeTimer = setTimeout(sendWaiting, pause.until - Date.now());
     return;
   }
   if (pause) setState({ pause: null });
   const free = AT_ONCE - items.filter(isUnderWay).length;
-  waitingLine(items).slice(0, Math.max(0, free)).forEach(send);
+  waitingInOrder(items).slice(0, Math.max(0, free)).forEach(send);
 }
 
 function send(item: Item): void {
   const { id } = item;
   change(id, { phase: { is: "uploading", share: 0 } });
-  const stop = ask(
+  const stop = requestPrediction(
     item.file,
     { gate: item.gate, page: item.page },
     {
-      uploaded: (share) => {
+      onUploadProgress: (share) => {
         if (itemOf(id)?.phase.is === "uploading") change(id, { phase: { is: "uploading", share } });
       },
-      sent: () => {
-        change(id, { phase: { is: "looking", since: Date.now() } });
+      onUploaded: () => {
+        change(id, { phase: { is: "processing", since: Date.now() } });
       },
-      queued: (position) => {
+      onQueued: (position) => {
         change(id, {
-          phase: position > 0 ? { is: "queued", position } : { is: "looking", since: Date.now() },
+          phase:
+            position > 0 ? { is: "queued", position } : { is: "processing", since: Date.now() },
         });
       },
-      verdict: (verdict) => {
+      onVerdict: (verdict) => {
         change(id, { verdict, phase: { is: "explaining" } });
       },
-      explanation: (text) => {
+      onExplanation: (text) => {
         change(id, { explanation: (itemOf(id)?.explanation ?? "") + text });
       },
-      ended: (ending) => {
-        stops.delete(id);
-        settle(id, ending);
-        pump();
+      onSettled: (outcome) => {
+        cancellers.delete(id);
+        settle(id, outcome);
+        sendWaiting();
       },
     },
   );
-  stops.set(id, stop);
+  cancellers.set(id, stop);
 }
 
-function settle(id: string, ending: Ending): void {
+function settle(id: string, outcome: PredictOutcome): void {
   const item = itemOf(id);
   if (!item) return;
-  const next = transitionAt(item, ending);
+  const next = transitionAt(item, outcome);
   change(id, next.item);
   if (next.pause) pauseFor(next.pause);
-  if (next.locked !== undefined) setState({ locked: next.locked });
+  if (next.keyRequest !== undefined) setState({ keyRequest: next.keyRequest });
   if (next.connectionLost) {
-    setState({ reach: "lost" });
-    heartbeat();
+    setState({ connection: "lost" });
+    checkHealthNow();
   }
 }
 
@@ -79,45 +80,45 @@ function pauseFor({ seconds, why }: { seconds: number; why: string }): void {
 }
 
 /** Go on with an API key that was typed. */
-export function unlock(typed: string): void {
+export function submitKey(typed: string): void {
   setKey(typed);
-  setState({ locked: null });
-  pump();
+  setState({ keyRequest: null });
+  sendWaiting();
 }
 
 export function cancel(id: string): void {
-  stop([id]);
+  abortRequests([id]);
   change(id, { phase: { is: "cancelled" } });
-  pump();
+  sendWaiting();
 }
 
 export function cancelAll(): void {
   const open = getState()
     .items.filter(isOpen)
     .map((item) => item.id);
-  stop(open);
+  abortRequests(open);
   for (const id of open) change(id, { phase: { is: "cancelled" } });
 }
 
 /** Ask again, `warn` to have a picture answered that the gate refused. */
 export function retry(id: string, gate?: "warn"): void {
-  stop([id]);
+  abortRequests([id]);
   setState(({ items }) => ({
-    items: items.map((item) => (item.id === id ? fresh(item, gate) : item)),
+    items: items.map((item) => (item.id === id ? resetForRetry(item, gate) : item)),
   }));
-  pump();
+  sendWaiting();
 }
 
 /** Ask again about every tile that went without an answer for no fault of its own. */
 export function retryAll(): void {
   setState(({ items }) => ({
-    items: items.map((item) => (canRetry(item) ? fresh(item) : item)),
+    items: items.map((item) => (canRetry(item) ? resetForRetry(item) : item)),
   }));
-  pump();
+  sendWaiting();
 }
 
 /** A mark is about one answer: it does not pass to the next. */
-function fresh(item: Item, gate?: "warn"): Item {
+function resetForRetry(item: Item, gate?: "warn"): Item {
   const review = { note: item.review.note, mark: item.verdict ? null : item.review.mark };
   const again: Item = {
     ...item,
@@ -133,10 +134,10 @@ function fresh(item: Item, gate?: "warn"): Item {
   return again;
 }
 
-/** Nothing more is heard of these. */
-export function stop(ids: Iterable<string>): void {
+/** No handler of theirs is called any more. */
+export function abortRequests(ids: Iterable<string>): void {
   for (const id of ids) {
-    stops.get(id)?.();
-    stops.delete(id);
+    cancellers.get(id)?.();
+    cancellers.delete(id);
   }
 }

@@ -1,27 +1,27 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
-import type { Hearing, PredictFields } from "../api/ask";
+import type { PredictHandlers, PredictFields } from "../api/predict";
 import type { Health } from "../api/types";
 import { prediction, tile } from "./fixtures";
 import type { Item } from "./item";
-import { pump } from "./queue";
-import { forget, release, undoRemoval } from "./removal";
+import { sendWaiting } from "./queue";
+import { removeTiles, discardRemoved, undoRemoval } from "./removal";
 import { itemOf, select, setState, useSession } from "./store";
 
-const sent = vi.hoisted((): { hearing: Hearing; stopped: boolean }[] => []);
-const drawn = vi.hoisted(() => vi.fn(() => Promise.resolve(null)));
+const sent = vi.hoisted((): { handlers: PredictHandlers; stopped: boolean }[] => []);
+const createPreview = vi.hoisted(() => vi.fn(() => Promise.resolve(null)));
 
-vi.mock("../api/ask", () => ({
-  ask: (_picture: Blob, _fields: PredictFields, hearing: Hearing) => {
-    const request = { hearing, stopped: false };
+vi.mock("../api/predict", () => ({
+  requestPrediction: (_picture: Blob, _fields: PredictFields, handlers: PredictHandlers) => {
+    const request = { handlers, stopped: false };
     sent.push(request);
     return () => {
       request.stopped = true;
     };
   },
 }));
-vi.mock("./service", () => ({ heartbeat: vi.fn() }));
-vi.mock("../intake/preview", () => ({ createPreview: drawn }));
+vi.mock("./health", () => ({ checkHealthNow: vi.fn() }));
+vi.mock("../intake/preview", () => ({ createPreview: createPreview }));
 
 const finished = (id: string): Item =>
   tile(id, {
@@ -36,13 +36,13 @@ const revoked = vi.fn();
 
 beforeEach(() => {
   sent.length = 0;
-  drawn.mockClear();
+  createPreview.mockClear();
   revoked.mockClear();
   vi.stubGlobal("URL", { revokeObjectURL: revoked });
   setState({
     ...useSession.getInitialState(),
     health: { ready: true } as Health,
-    reach: "reached",
+    connection: "reached",
   });
 });
 afterEach(() => {
@@ -54,7 +54,7 @@ describe("a removed tile", () => {
     const marked = { ...finished("b"), review: { mark: "agree" as const, note: "glands" } };
     setState({ items: [finished("a"), marked, finished("c")], pinned: "b" });
     select("b");
-    forget(["b"]);
+    removeTiles(["b"]);
     expect(ids()).toEqual(["a", "c"]);
     expect(useSession.getState()).toMatchObject({ selected: "c", pinned: null });
     undoRemoval();
@@ -65,11 +65,11 @@ describe("a removed tile", () => {
     expect(revoked).not.toHaveBeenCalled();
   });
 
-  it("is stopped while it is under way, and sent anew when it comes back", () => {
+  it("is stopped while it is under way, and sent again when it comes back", () => {
     setState({ items: [tile("a", { drawable: null })] });
-    pump();
-    sent[0]?.hearing.sent();
-    forget(["a"]);
+    sendWaiting();
+    sent[0]?.handlers.onUploaded();
+    removeTiles(["a"]);
     expect(sent[0]?.stopped).toBe(true);
     undoRemoval();
     expect(itemOf("a")?.phase).toEqual({ is: "uploading", share: 0 });
@@ -78,9 +78,9 @@ describe("a removed tile", () => {
 
   it("keeps the verdict that it had, without its explanation", () => {
     setState({ items: [tile("a", { drawable: null })] });
-    pump();
-    sent[0]?.hearing.verdict(prediction());
-    forget(["a"]);
+    sendWaiting();
+    sent[0]?.handlers.onVerdict(prediction());
+    removeTiles(["a"]);
     undoRemoval();
     expect(itemOf("a")).toMatchObject({ phase: { is: "cancelled" }, verdict: { verdict: "no" } });
     expect(sent).toHaveLength(1);
@@ -88,12 +88,12 @@ describe("a removed tile", () => {
 
   it("that was not checked yet is checked, drawn and sent when it comes back", async () => {
     setState({ items: [tile("a", { phase: { is: "checking" } })] });
-    forget(["a"]);
+    removeTiles(["a"]);
     undoRemoval();
     await vi.waitFor(() => {
       expect(itemOf("a")?.drawable).toBeNull();
     });
-    expect(drawn).toHaveBeenCalledOnce();
+    expect(createPreview).toHaveBeenCalledOnce();
     expect(itemOf("a")).toMatchObject({
       phase: { is: "uploading" },
       digest: "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb",
@@ -102,10 +102,10 @@ describe("a removed tile", () => {
 
   it("is forgotten for good once others are removed, or the message is closed", () => {
     setState({ items: [finished("a"), finished("b")] });
-    forget(["a"]);
-    forget(["b"]);
+    removeTiles(["a"]);
+    removeTiles(["b"]);
     expect(revoked.mock.calls).toEqual([["blob:a"]]);
-    release();
+    discardRemoved();
     expect(revoked.mock.calls).toEqual([["blob:a"], ["blob:b"]]);
     undoRemoval();
     expect(ids()).toEqual([]);
@@ -114,8 +114,8 @@ describe("a removed tile", () => {
 
 it("a cleared worklist comes back in its order, before what was added meanwhile", () => {
   setState({ items: [finished("a"), finished("b"), finished("c")] });
-  forget(["a", "b", "c"]);
-  expect(useSession.getState()).toMatchObject({ items: [], selected: null, reading: false });
+  removeTiles(["a", "b", "c"]);
+  expect(useSession.getState()).toMatchObject({ items: [], selected: null, showsDetail: false });
   setState({ items: [finished("d")] });
   undoRemoval();
   expect(ids()).toEqual(["a", "b", "c", "d"]);

@@ -1,32 +1,34 @@
-import { prepareAgain } from "./intake";
+import { prepare } from "./intake";
 import { isUnderWay, type Item } from "./item";
-import { pump, stop } from "./queue";
-import { getState, remove, setState } from "./store";
+import { sendWaiting, abortRequests } from "./queue";
+import { getState, removeItems, setState } from "./store";
 
 /** Tiles taken off the worklist, and where they stood: kept until others are removed or this is closed. */
 export interface Removal {
-  taken: { item: Item; at: number }[];
+  removed: { item: Item; at: number }[];
   /** The tile others were compared with, where it was among them. */
   pinned: string | null;
 }
 
-export function forget(ids: readonly string[]): void {
+export function removeTiles(ids: readonly string[]): void {
   const { items, pinned } = getState();
-  const gone = new Set(ids);
-  const taken = items.flatMap((item, at) => (gone.has(item.id) ? [{ item, at }] : []));
-  if (taken.length === 0) return;
-  stop(ids);
-  release();
-  remove(gone);
-  setState({ removal: { taken, pinned: pinned !== null && gone.has(pinned) ? pinned : null } });
-  pump();
+  const removedIds = new Set(ids);
+  const removed = items.flatMap((item, at) => (removedIds.has(item.id) ? [{ item, at }] : []));
+  if (removed.length === 0) return;
+  abortRequests(ids);
+  discardRemoved();
+  removeItems(removedIds);
+  setState({
+    removal: { removed, pinned: pinned !== null && removedIds.has(pinned) ? pinned : null },
+  });
+  sendWaiting();
 }
 
-/** Bring back what was removed last, where it stood; what was under way is sent anew. */
+/** Bring back what was removed last, where it stood; what was under way is sent again. */
 export function undoRemoval(): void {
   const { removal } = getState();
   if (!removal) return;
-  const back = removal.taken.map(({ item, at }) => ({ item: restarted(item), at }));
+  const back = removal.removed.map(({ item, at }) => ({ item: requeued(item), at }));
   setState((session) => {
     const items = [...session.items];
     for (const { item, at } of back) items.splice(Math.min(at, items.length), 0, item);
@@ -37,22 +39,22 @@ export function undoRemoval(): void {
       removal: null,
     };
   });
-  prepareAgain(
+  prepare(
     back
       .filter(({ item }) => item.phase.is === "checking" || item.drawable === undefined)
       .map(({ item }) => item.id),
   );
-  pump();
+  sendWaiting();
 }
 
 /** The removed tiles are forgotten for good. */
-export function release(): void {
-  for (const { item } of getState().removal?.taken ?? [])
+export function discardRemoved(): void {
+  for (const { item } of getState().removal?.removed ?? [])
     if (item.thumbnail) URL.revokeObjectURL(item.thumbnail);
   setState({ removal: null });
 }
 
-function restarted(item: Item): Item {
+function requeued(item: Item): Item {
   if (!isUnderWay(item)) return item;
   if (item.verdict) return { ...item, phase: { is: "cancelled" } };
   return { ...item, explanation: "", phase: { is: "waiting" } };

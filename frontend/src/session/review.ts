@@ -3,38 +3,38 @@ import { texts } from "../texts";
 import type { Item, Review } from "./item";
 import { change, itemOf } from "./store";
 
-/** Mark a tile, or take the mark back. Where the service keeps a log of answers, it is told. */
-export function mark(item: Item, wanted: NonNullable<Review["mark"]>): void {
-  const unmarked = item.review.mark === wanted;
-  change(item.id, { review: { note: item.review.note, mark: unmarked ? null : wanted } });
-  if (!unmarked && item.answer?.recorded) void record(item.id, item.answer.request_id, wanted);
+/** Mark a tile, or take the mark back. Where the service keeps an audit log, the mark is added to it. */
+export function setMark(item: Item, choice: NonNullable<Review["mark"]>): void {
+  const unmarked = item.review.mark === choice;
+  change(item.id, { review: { note: item.review.note, mark: unmarked ? null : choice } });
+  if (!unmarked && item.answer?.recorded) void sendToLog(item.id, item.answer.request_id, choice);
 }
 
-async function record(
+async function sendToLog(
   id: string,
   request: string,
-  wanted: NonNullable<Review["mark"]>,
+  choice: NonNullable<Review["mark"]>,
 ): Promise<void> {
-  tell(id, wanted, { is: "sending" });
-  const ending = await sendReview(request, wanted === "agree");
-  if (!ending) tell(id, wanted, { is: "kept" });
+  setLogState(id, choice, { is: "sending" });
+  const outcome = await sendReview(request, choice === "agree");
+  if (!outcome) setLogState(id, choice, { is: "kept" });
   else
-    tell(id, wanted, {
+    setLogState(id, choice, {
       is: "failed",
       why:
-        ending.is === "refused" && ending.problem.detail
-          ? ending.problem.detail
+        outcome.is === "refused" && outcome.problem.detail
+          ? outcome.problem.detail
           : texts.review.lost,
     });
 }
 
 /** Unless it was marked otherwise in the meantime. */
-function tell(id: string, wanted: Review["mark"], log: NonNullable<Review["log"]>): void {
+function setLogState(id: string, choice: Review["mark"], log: NonNullable<Review["log"]>): void {
   const review = itemOf(id)?.review;
-  if (review?.mark === wanted) change(id, { review: { ...review, log } });
+  if (review?.mark === choice) change(id, { review: { ...review, log } });
 }
 
-export function recordAgain(item: Item): void {
+export function retryLog(item: Item): void {
   const { mark: marked } = item.review;
-  if (marked && item.answer) void record(item.id, item.answer.request_id, marked);
+  if (marked && item.answer) void sendToLog(item.id, item.answer.request_id, marked);
 }

@@ -1,8 +1,8 @@
 import { create } from "zustand";
 
 import type { Health } from "../api/types";
-import { type Item, isOpen, waitingLine } from "./item";
-import { EVERYTHING, type View } from "./list";
+import { type Item, isOpen, waitingInOrder } from "./item";
+import { DEFAULT_VIEW, type View } from "./worklist";
 import type { Removal } from "./removal";
 
 export interface Pause {
@@ -18,17 +18,17 @@ export interface Session {
   pinned: string | null;
   view: View;
   /** On a narrow screen, either the list or the selected tile is seen. */
-  reading: boolean;
-  keep: boolean;
+  showsDetail: boolean;
+  persist: boolean;
   pause: Pause | null;
   /** Why the service wants an API key; null where it does not. */
-  locked: string | null;
+  keyRequest: string | null;
   health: Health | null;
-  reach: "unknown" | "reached" | "lost";
+  connection: "unknown" | "reached" | "lost";
   /** Something that did not work, until the person has read it. */
   notice: string | null;
   /** Files of a folder that were no pictures, and so were left out. */
-  leftOut: number;
+  skippedFiles: number;
   /** What was removed last, for as long as it can be brought back. */
   removal: Removal | null;
   /** Whether the windows of a wide field are drawn over its picture. */
@@ -39,15 +39,15 @@ export const useSession = create<Session>()(() => ({
   items: [],
   selected: null,
   pinned: null,
-  view: EVERYTHING,
-  reading: false,
-  keep: false,
+  view: DEFAULT_VIEW,
+  showsDetail: false,
+  persist: false,
   pause: null,
-  locked: null,
+  keyRequest: null,
   health: null,
-  reach: "unknown",
+  connection: "unknown",
   notice: null,
-  leftOut: 0,
+  skippedFiles: 0,
   removal: null,
   windowsShown: true,
 }));
@@ -65,33 +65,33 @@ export function change(id: string, change: Partial<Item>): void {
 }
 
 export function select(id: string | null): void {
-  setState({ selected: id, reading: id !== null });
+  setState({ selected: id, showsDetail: id !== null });
 }
 
-export function remove(ids: ReadonlySet<string>): void {
+export function removeItems(ids: ReadonlySet<string>): void {
   setState(({ items, selected, pinned }) => {
-    const kept = items.filter((item) => !ids.has(item.id));
+    const remaining = items.filter((item) => !ids.has(item.id));
     const gone = selected !== null && ids.has(selected);
-    const next = gone ? neighbour(items, kept, selected) : selected;
+    const next = gone ? neighbour(items, remaining, selected) : selected;
     return {
-      items: kept,
+      items: remaining,
       selected: next,
-      ...(next === null && { reading: false }),
+      ...(next === null && { showsDetail: false }),
       pinned: pinned !== null && ids.has(pinned) ? null : pinned,
     };
   });
 }
 
 /** The tile after a removed one, else the one before. */
-function neighbour(items: Item[], kept: Item[], removed: string): string | null {
+function neighbour(items: Item[], remaining: Item[], removed: string): string | null {
   const at = items.findIndex((item) => item.id === removed);
-  const left = new Set(kept.map((item) => item.id));
+  const left = new Set(remaining.map((item) => item.id));
   const near = [...items.slice(at + 1), ...items.slice(0, at).reverse()];
   return near.find((item) => left.has(item.id))?.id ?? null;
 }
 
-export function place(id: string): number {
-  return waitingLine(getState().items).findIndex((item) => item.id === id) + 1;
+export function positionInQueue(id: string): number {
+  return waitingInOrder(getState().items).findIndex((item) => item.id === id) + 1;
 }
 
 export const someOpen = (session: Session): boolean => session.items.some(isOpen);

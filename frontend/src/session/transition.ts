@@ -1,8 +1,8 @@
-import type { Ending } from "../api/ask";
+import type { PredictOutcome } from "../api/predict";
 import type { Problem } from "../api/types";
 import { texts } from "../texts";
-import type { Item, Trouble } from "./item";
-import { sentenceOf, troubleOf } from "./trouble";
+import type { Item, Failure } from "./item";
+import { sentenceOf, failureOf } from "./problems";
 
 /** A tile that takes the service down with it is not sent for ever. */
 export const MAX_LOSSES = 2;
@@ -15,20 +15,20 @@ const KEY_WANTED: ReadonlySet<string> = new Set([
   "key_expired",
 ]);
 
-type Refusal = Extract<Ending, { is: "refused" }>;
+type Refusal = Extract<PredictOutcome, { is: "refused" }>;
 
 /** What an ending makes of its tile, and of the queue behind it. */
 export interface Transition {
   item: Partial<Item>;
   pause?: { seconds: number; why: string };
-  locked?: string;
+  keyRequest?: string;
   connectionLost?: true;
 }
 
-export function transitionAt(item: Item, ending: Ending): Transition {
-  switch (ending.is) {
+export function transitionAt(item: Item, outcome: PredictOutcome): Transition {
+  switch (outcome.is) {
     case "answered": {
-      const { answer } = ending;
+      const { answer } = outcome;
       return {
         item: { answer, verdict: answer, explanation: answer.explanation, phase: { is: "done" } },
       };
@@ -36,24 +36,25 @@ export function transitionAt(item: Item, ending: Ending): Transition {
     case "lost":
       return lost(item);
     case "refused":
-      return refused(item, ending);
+      return refused(item, outcome);
   }
 }
 
 function refused(item: Item, { problem, retryAfter }: Refusal): Transition {
   if (KEY_WANTED.has(problem.code)) {
-    const locked = problem.code === "credentials_missing" ? texts.key.wanted : sentenceOf(problem);
-    return { item: { phase: { is: "waiting" } }, locked };
+    const keyRequest =
+      problem.code === "credentials_missing" ? texts.key.wanted : sentenceOf(problem);
+    return { item: { phase: { is: "waiting" } }, keyRequest };
   }
-  // A verdict that is known is not asked for anew by itself: only its explanation is missing.
+  // A known verdict is not requested again by itself: only its explanation is missing.
   if (retryAfter === undefined || item.verdict) {
-    const { item: change } = failed(troubleOf(problem));
+    const { item: change } = failed(failureOf(problem));
     return { item: { ...change, ...pagesOf(problem) } };
   }
   const why = sentenceOf(problem);
   const pause = { seconds: Math.max(retryAfter, backoff(item.resends)), why };
   if (item.resends >= MAX_RESENDS)
-    return { ...failed(texts.trouble.stillRefused(problem.code, why, item.resends + 1)), pause };
+    return { ...failed(texts.failure.stillRefused(problem.code, why, item.resends + 1)), pause };
   return { item: { resends: item.resends + 1, phase: { is: "waiting" } }, pause };
 }
 
@@ -70,13 +71,13 @@ function lost(item: Item): Transition {
   const losses = item.losses + 1;
   if (!item.verdict && losses < MAX_LOSSES)
     return { item: { losses, phase: { is: "waiting" } }, connectionLost: true };
-  const { explanationLost, lostTwice } = texts.trouble;
+  const { explanationLost, lostTwice } = texts.failure;
   return {
     item: { losses, ...failed(item.verdict ? explanationLost : lostTwice).item },
     connectionLost: true,
   };
 }
 
-function failed(trouble: Trouble): Transition {
-  return { item: { phase: { is: "failed", trouble } } };
+function failed(failure: Failure): Transition {
+  return { item: { phase: { is: "failed", failure } } };
 }

@@ -1,5 +1,5 @@
 import type { Item, Review } from "./item";
-import { isUnwritten } from "./keep";
+import { hasPendingWrite } from "./persistence";
 import { getState, setState, useSession } from "./store";
 
 /** Whether closing the tab would lose a reader's mark or note: neither kept, exported nor in the log. */
@@ -26,8 +26,8 @@ export function markExported(left: readonly Item[]): void {
 }
 
 function isAtRisk(): boolean {
-  const { items, keep } = getState();
-  return keep ? isUnwritten() : items.some(isUnsaved);
+  const { items, persist } = getState();
+  return persist ? hasPendingWrite() : items.some(isUnsaved);
 }
 
 /** Ask before the tab closes or reloads, where that would lose what a reader wrote. */
@@ -37,10 +37,10 @@ export function warnBeforeLoss(): void {
   };
   let listening = false;
   useSession.subscribe(({ items }) => {
-    const wanted = items.some(({ review }) => review.mark !== null || review.note !== "");
-    if (wanted === listening) return;
-    listening = wanted; // only while there is something to lose: a listener keeps the page from the browser's cache
-    if (wanted) window.addEventListener("beforeunload", ask);
+    const hasReviews = items.some(({ review }) => review.mark !== null || review.note !== "");
+    if (hasReviews === listening) return;
+    listening = hasReviews; // only while there is something to lose: a listener keeps the page from the browser's cache
+    if (hasReviews) window.addEventListener("beforeunload", ask);
     else window.removeEventListener("beforeunload", ask);
   });
 }

@@ -1,8 +1,8 @@
 import { type ReactElement, type ReactNode, useEffect, useState } from "react";
 
-import { heartbeat } from "../session/service";
-import { pump } from "../session/queue";
-import { release, undoRemoval } from "../session/removal";
+import { checkHealthNow } from "../session/health";
+import { sendWaiting } from "../session/queue";
+import { discardRemoved, undoRemoval } from "../session/removal";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 import { Icon, type IconName } from "./icons";
@@ -13,7 +13,7 @@ import { stateOf } from "./Service";
 export function Alerts(): ReactElement {
   const state = useSession(stateOf);
   const pause = useSession((session) => session.pause);
-  const locked = useSession((session) => session.locked);
+  const keyRequest = useSession((session) => session.keyRequest);
   const notice = useSession((session) => session.notice);
   const reason = useSession((session) => session.health?.reason ?? "");
   return (
@@ -33,12 +33,12 @@ export function Alerts(): ReactElement {
             {notice}
           </Alert>
         )}
-        {state === "lost" && <Alert act={heartbeat}>{texts.service.lostDetail}</Alert>}
+        {state === "lost" && <Alert act={checkHealthNow}>{texts.service.lostDetail}</Alert>}
         {state === "loading" && (
-          <Alert act={heartbeat}>{texts.service.loadingDetail(reason)}</Alert>
+          <Alert act={checkHealthNow}>{texts.service.loadingDetail(reason)}</Alert>
         )}
         {state === "ready" && pause && <Paused key={pause.until} {...pause} />}
-        {state === "ready" && locked && <KeyForm why={locked} />}
+        {state === "ready" && keyRequest && <KeyForm why={keyRequest} />}
       </div>
     </div>
   );
@@ -51,7 +51,7 @@ function Removed(): ReactElement | null {
   return (
     <div className="pointer-events-auto mb-2 flex w-full max-w-md items-center gap-3 rounded-xl border border-edge bg-surface py-2 pl-4 pr-2 text-sm shadow-lg">
       <p className="line-clamp-2 min-w-0 flex-1 wrap-anywhere">
-        {texts.action.removed(removal.taken.map(({ item }) => item.name))}
+        {texts.action.removed(removal.removed.map(({ item }) => item.name))}
       </p>
       <button type="button" className="button" onClick={undoRemoval}>
         <Icon name="undo" className="size-4" />
@@ -61,7 +61,7 @@ function Removed(): ReactElement | null {
         type="button"
         className="button button-icon"
         aria-label={texts.action.close}
-        onClick={release}
+        onClick={discardRemoved}
       >
         <Icon name="close" className="size-4" />
       </button>
@@ -73,7 +73,7 @@ function Paused({ until, why }: { until: number; why: string }): ReactElement {
   const seconds = useSecondsTo(until);
   const goOn = (): void => {
     setState({ pause: null });
-    pump();
+    sendWaiting();
   };
   return (
     <Alert act={goOn}>

@@ -2,11 +2,11 @@ import { type ReactElement, useState } from "react";
 
 import type { Item } from "../session/item";
 import { texts } from "../texts";
-import { Link } from "../viewer/link";
+import { ViewSync } from "../viewer/viewSync";
 import { Picture } from "./Picture";
 import { Result } from "./Result";
 
-/** Two tiles side by side, their views moving together where that is wanted. */
+/** Two tiles side by side, their views moving together unless that is unticked. */
 export function Comparison({
   reference,
   other,
@@ -14,10 +14,10 @@ export function Comparison({
   reference: Item;
   other: Item | undefined;
 }): ReactElement {
-  const [link] = useState(() => new Link());
+  const [link] = useState(() => new ViewSync());
   const [linked, setLinked] = useState(true);
-  const together = (value: boolean): void => {
-    link.together(value);
+  const setEnabled = (value: boolean): void => {
+    link.setEnabled(value);
     setLinked(value);
   };
   return (
@@ -28,7 +28,7 @@ export function Comparison({
           className="size-4 accent-accent"
           checked={linked}
           onChange={(event) => {
-            together(event.target.checked);
+            setEnabled(event.target.checked);
           }}
         />
         {texts.compare.link}
@@ -45,7 +45,7 @@ export function Comparison({
   );
 }
 
-function Side({ title, item, link }: { title: string; item: Item; link: Link }): ReactElement {
+function Side({ title, item, link }: { title: string; item: Item; link: ViewSync }): ReactElement {
   return (
     <section aria-label={item.name} className="min-w-0">
       <p className="truncate px-3 py-2 text-sm font-medium">

@@ -1,10 +1,10 @@
 import { type ReactElement, useId } from "react";
 
-import { type Category, type Sorting, totals, type View } from "../session/list";
+import { type Category, type Sorting, countByCategory, type View } from "../session/worklist";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 
-const CHIPS: readonly Category[] = [
+const CATEGORIES: readonly Category[] = [
   "all",
   "yes",
   "indeterminate",
@@ -21,33 +21,33 @@ const CHIPS: readonly Category[] = [
 ];
 const SORTINGS = Object.keys(texts.worklist.sortings) as Sorting[];
 
-function see(change: Partial<View>): void {
+function changeView(change: Partial<View>): void {
   setState(({ view }) => ({ view: { ...view, ...change } }));
 }
 
 export function Filters(): ReactElement {
   const view = useSession((session) => session.view);
   const items = useSession((session) => session.items);
-  const counts = totals(items);
+  const counts = countByCategory(items);
   return (
     <>
       <div className="mt-3 flex flex-wrap gap-1.5">
-        {CHIPS.filter((chip) => chip === "all" || chip === view.category || counts[chip] > 0).map(
-          (chip) => (
-            <button
-              key={chip}
-              type="button"
-              className="button min-h-7 rounded-full px-2.5 text-xs"
-              aria-pressed={view.category === chip}
-              onClick={() => {
-                see({ category: chip });
-              }}
-            >
-              {texts.worklist.filters[chip]}
-              <span className="tabular-nums opacity-80">{counts[chip]}</span>
-            </button>
-          ),
-        )}
+        {CATEGORIES.filter(
+          (category) => category === "all" || category === view.category || counts[category] > 0,
+        ).map((category) => (
+          <button
+            key={category}
+            type="button"
+            className="button min-h-7 rounded-full px-2.5 text-xs"
+            aria-pressed={view.category === category}
+            onClick={() => {
+              changeView({ category: category });
+            }}
+          >
+            {texts.worklist.filters[category]}
+            <span className="tabular-nums opacity-80">{counts[category]}</span>
+          </button>
+        ))}
       </div>
       {items.length > 1 && <Ordering view={view} />}
     </>
@@ -63,7 +63,7 @@ function Ordering({ view }: { view: View }): ReactElement {
           className="field min-h-8"
           value={view.sorting}
           onChange={(event) => {
-            see({ sorting: event.target.value as Sorting });
+            changeView({ sorting: event.target.value as Sorting });
           }}
         >
           {SORTINGS.map((sorting) => (
@@ -80,7 +80,7 @@ function Ordering({ view }: { view: View }): ReactElement {
             name={texts.worklist.least}
             share={view.least}
             bounded={(least) => {
-              see({ least });
+              changeView({ least });
             }}
           />
           <span aria-hidden="true">{texts.worklist.most}</span>
@@ -88,7 +88,7 @@ function Ordering({ view }: { view: View }): ReactElement {
             name={texts.worklist.most}
             share={view.most}
             bounded={(most) => {
-              see({ most });
+              changeView({ most });
             }}
           />
         </div>

@@ -1,6 +1,6 @@
 import { type FormEvent, type ReactElement, useState } from "react";
 
-import { unlock } from "../session/queue";
+import { submitKey } from "../session/queue";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 
@@ -9,7 +9,7 @@ export function KeyForm({ why }: { why: string }): ReactElement {
   const [typed, setTyped] = useState("");
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    unlock(typed);
+    submitKey(typed);
     setTyped("");
   };
   return (

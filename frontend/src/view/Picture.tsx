@@ -10,18 +10,18 @@ import {
 
 import type { Item } from "../session/item";
 import { texts } from "../texts";
-import type { Link } from "../viewer/link";
+import type { ViewSync } from "../viewer/viewSync";
 import type { WindowedPicture } from "../viewer/overlay";
 import type { ViewerProps } from "../viewer/Viewer";
 
 type Viewer = ComponentType<ViewerProps>;
 
 /** The tile in the viewer, which is fetched with the first one; the bare picture until it is there. */
-export function Picture({ item, link }: { item: Item; link?: Link }): ReactElement {
+export function Picture({ item, link }: { item: Item; link?: ViewSync }): ReactElement {
   const Viewer = useViewer();
   const windowed = useWindowed(item);
   if (!item.drawable) {
-    return <Blank>{texts.viewer[blankFor(item)]}</Blank>;
+    return <Placeholder>{texts.viewer[placeholderFor(item)]}</Placeholder>;
   }
   const mpp = item.verdict?.tile.mpp ?? null;
   return Viewer ? (
@@ -34,7 +34,7 @@ export function Picture({ item, link }: { item: Item; link?: Link }): ReactEleme
       ...(windowed && { windowed }),
     })
   ) : (
-    <Bare key={item.id} picture={item.drawable} name={item.name} />
+    <PlainImage key={item.id} picture={item.drawable} name={item.name} />
   );
 }
 
@@ -48,27 +48,27 @@ function useWindowed({ verdict }: Item): WindowedPicture | undefined {
   );
 }
 
-function blankFor({ phase, drawable }: Item): "loading" | "none" | "cannotDraw" {
+function placeholderFor({ phase, drawable }: Item): "loading" | "none" | "cannotDraw" {
   if (phase.is === "failed") return "none";
   return drawable === null ? "cannotDraw" : "loading";
 }
 
-let fetched: Viewer | undefined;
+let loadedViewer: Viewer | undefined;
 
 /** Undefined while the viewer is on its way, or cannot be fetched: each tile tries again. */
 function useViewer(): Viewer | undefined {
-  const [viewer, setViewer] = useState<Viewer | undefined>(() => fetched);
+  const [viewer, setViewer] = useState<Viewer | undefined>(() => loadedViewer);
   useEffect(() => {
     const keep = ({ Viewer }: { Viewer: Viewer }): void => {
-      fetched = Viewer;
+      loadedViewer = Viewer;
       setViewer(() => Viewer);
     };
-    if (!fetched) import("../viewer/Viewer").then(keep, () => undefined);
+    if (!loadedViewer) import("../viewer/Viewer").then(keep, () => undefined);
   }, []);
   return viewer;
 }
 
-function Bare({ picture, name }: { picture: Blob; name: string }): ReactElement {
+function PlainImage({ picture, name }: { picture: Blob; name: string }): ReactElement {
   const image = useRef<HTMLImageElement>(null);
   useEffect(() => {
     const url = URL.createObjectURL(picture);
@@ -84,7 +84,7 @@ function Bare({ picture, name }: { picture: Blob; name: string }): ReactElement 
   );
 }
 
-function Blank({ children }: { children: string }): ReactElement {
+function Placeholder({ children }: { children: string }): ReactElement {
   return (
     <div className="grid h-full place-items-center bg-sunken p-6 text-center text-sm text-quiet">
       {children}

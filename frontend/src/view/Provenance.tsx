@@ -2,8 +2,8 @@ import type { ReactElement } from "react";
 
 import type { Prediction, Verdict } from "../api/types";
 import { texts } from "../texts";
-import { Facts } from "./Facts";
-import { factsOf } from "./origins";
+import { DefinitionList } from "./DefinitionList";
+import { provenanceFacts } from "./provenance";
 
 export function Provenance({
   verdict,
@@ -15,7 +15,7 @@ export function Provenance({
   return (
     <section className="border-t border-line pt-4">
       <h3 className="heading mb-2">{texts.provenance.title}</h3>
-      <Facts facts={factsOf(verdict, answer)} />
+      <DefinitionList facts={provenanceFacts(verdict, answer)} />
     </section>
   );
 }

@@ -1,8 +1,8 @@
 import { type ReactElement, useEffect, useState } from "react";
 
 import type { GateReason } from "../api/types";
-import { originals } from "../session/duplicates";
-import { canRetry, type Item, type Trouble } from "../session/item";
+import { findOriginals } from "../session/duplicates";
+import { canRetry, type Item, type Failure } from "../session/item";
 import { retry } from "../session/queue";
 import { useSession } from "../session/store";
 import { texts } from "../texts";
@@ -10,8 +10,8 @@ import { Findings } from "./Findings";
 import { Icon } from "./icons";
 import { PageChooser } from "./PageChooser";
 import { Provenance } from "./Provenance";
-import { Reading } from "./Reading";
-import { Happening } from "./Row";
+import { ReviewForm } from "./ReviewForm";
+import { PhaseText } from "./Row";
 import { VerdictCard } from "./VerdictCard";
 import { Windows } from "./Windows";
 
@@ -21,14 +21,14 @@ export function Result({ item }: { item: Item }): ReactElement {
   const { phase, verdict } = item;
   return (
     <div className="mx-auto grid max-w-3xl grid-cols-1 gap-5 wide:max-w-none">
-      {phase.is === "failed" && <Failed item={item} trouble={phase.trouble} />}
+      {phase.is === "failed" && <Failed item={item} failure={phase.failure} />}
       {phase.is === "cancelled" && <Cancelled item={item} />}
       <PageChooser key={`pages of ${item.id}`} item={item} />
       <Duplicate item={item} />
       {verdict ? (
         <Answered key={item.id} item={{ ...item, verdict }} />
       ) : (
-        phase.is !== "failed" && phase.is !== "cancelled" && <Awaited item={item} />
+        phase.is !== "failed" && phase.is !== "cancelled" && <Pending item={item} />
       )}
     </div>
   );
@@ -60,7 +60,7 @@ function Answered({
       <Warnings title={texts.verdict.warnings} warnings={verdict.warnings} />
       <Windows windows={verdict.windows ?? []} />
       <Findings findings={verdict.findings} rule={verdict.headline_rule ?? null} />
-      <Reading item={item} />
+      <ReviewForm item={item} />
       <Provenance verdict={verdict} answer={item.answer} />
     </>
   );
@@ -98,19 +98,19 @@ function Sentences({ reasons }: { reasons: GateReason[] }): ReactElement {
   );
 }
 
-function Failed({ item, trouble }: { item: Item; trouble: Trouble }): ReactElement {
-  const gate = trouble.code === NOT_ASSESSABLE;
+function Failed({ item, failure }: { item: Item; failure: Failure }): ReactElement {
+  const gate = failure.code === NOT_ASSESSABLE;
   return (
     <section className="rounded-xl border border-line bg-surface p-4">
       <h3 className="flex items-start gap-2 text-lg font-semibold">
         <Icon name="failed" className="mt-0.5 size-6 text-quiet" />
-        {trouble.title}
+        {failure.title}
       </h3>
       <div className="mt-2">
-        {gate && trouble.reasons ? (
-          <Sentences reasons={trouble.reasons} />
+        {gate && failure.reasons ? (
+          <Sentences reasons={failure.reasons} />
         ) : (
-          <p>{trouble.detail}</p>
+          <p>{failure.detail}</p>
         )}
       </div>
       <div className="mt-4 flex flex-wrap gap-2 empty:hidden">
@@ -148,7 +148,7 @@ function Retry({ item }: { item: Item }): ReactElement {
 
 /** Says of which other tile this is the same file. */
 function Duplicate({ item }: { item: Item }): ReactElement | null {
-  const name = useSession(({ items }) => originals(items).get(item.id)?.name);
+  const name = useSession(({ items }) => findOriginals(items).get(item.id)?.name);
   if (name === undefined) return null;
   return (
     <p className="flex items-start gap-2 rounded-lg bg-sunken p-3 text-sm">
@@ -170,15 +170,15 @@ function Cancelled({ item }: { item: Item }): ReactElement {
   );
 }
 
-function Awaited({ item }: { item: Item }): ReactElement {
+function Pending({ item }: { item: Item }): ReactElement {
   return (
     <section className="rounded-xl border border-line bg-surface p-4" aria-busy="true">
       <h3 className="flex items-center gap-2 text-lg font-semibold">
         <Icon name="open" className="size-6 text-quiet" />
-        {item.phase.is === "looking" ? (
-          <Looking since={item.phase.since} />
+        {item.phase.is === "processing" ? (
+          <ElapsedTime since={item.phase.since} />
         ) : (
-          <Happening item={item} />
+          <PhaseText item={item} />
         )}
       </h3>
       <p className="mt-2 text-quiet">{texts.phase.wait}</p>
@@ -186,7 +186,7 @@ function Awaited({ item }: { item: Item }): ReactElement {
   );
 }
 
-function Looking({ since }: { since: number }): ReactElement {
+function ElapsedTime({ since }: { since: number }): ReactElement {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {
     const timer = setInterval(() => {
@@ -199,7 +199,9 @@ function Looking({ since }: { since: number }): ReactElement {
   const passed = now - since;
   return (
     <span className="tabular-nums">
-      {passed < 2000 ? texts.phase.looking : texts.phase.lookingFor(Math.floor(passed / 1000))}
+      {passed < 2000
+        ? texts.phase.processing
+        : texts.phase.processingFor(Math.floor(passed / 1000))}
     </span>
   );
 }

@@ -2,12 +2,12 @@ import { memo, type ReactElement } from "react";
 
 import { canRetry, isOpen, type Item } from "../session/item";
 import { cancel, retry } from "../session/queue";
-import { place, select, useSession } from "../session/store";
+import { positionInQueue, select, useSession } from "../session/store";
 import { texts } from "../texts";
 import { Icon } from "./icons";
-import { Marks } from "./Marks";
+import { RowBadges } from "./RowBadges";
 import { percent } from "./numbers";
-import { TONES } from "./tones";
+import { VERDICT_COLOURS } from "./verdictColours";
 
 interface Props {
   item: Item;
@@ -26,11 +26,11 @@ export const Row = memo(function Row({
   duplicate,
   reachable,
 }: Props): ReactElement {
-  const lit = selected ? "bg-accent-soft" : "hover:bg-sunken";
+  const background = selected ? "bg-accent-soft" : "hover:bg-sunken";
   return (
     <li
       data-row={item.id}
-      className={`flex items-center rounded-lg [content-visibility:auto] [contain-intrinsic-size:auto_3.5rem] ${lit}`}
+      className={`flex items-center rounded-lg [content-visibility:auto] [contain-intrinsic-size:auto_3.5rem] ${background}`}
     >
       <button
         type="button"
@@ -47,8 +47,8 @@ export const Row = memo(function Row({
             {item.name}
           </span>
           <span className="flex min-h-5 flex-wrap items-center gap-x-1.5 text-xs text-quiet">
-            <Standing item={item} />
-            <Marks item={item} duplicate={duplicate} />
+            <RowStatus item={item} />
+            <RowBadges item={item} duplicate={duplicate} />
             {item.review.mark && (
               <span className="truncate">· {texts.worklist.marked[item.review.mark]}</span>
             )}
@@ -56,7 +56,7 @@ export const Row = memo(function Row({
           </span>
         </span>
       </button>
-      <Act item={item} reachable={reachable} />
+      <RowAction item={item} reachable={reachable} />
     </li>
   );
 });
@@ -74,10 +74,10 @@ function Thumbnail({ item }: { item: Item }): ReactElement {
 }
 
 /** Verdict and probability, or what is happening instead. */
-function Standing({ item }: { item: Item }): ReactElement {
+function RowStatus({ item }: { item: Item }): ReactElement {
   const { verdict, phase } = item;
   if (verdict) {
-    const tone = TONES[verdict.verdict];
+    const tone = VERDICT_COLOURS[verdict.verdict];
     return (
       <>
         <span className={`flex items-center gap-1 font-semibold ${tone.text}`}>
@@ -88,16 +88,16 @@ function Standing({ item }: { item: Item }): ReactElement {
       </>
     );
   }
-  if (phase.is === "failed") return <span className="truncate">{phase.trouble.title}</span>;
-  return <Happening item={item} />;
+  if (phase.is === "failed") return <span className="truncate">{phase.failure.title}</span>;
+  return <PhaseText item={item} />;
 }
 
-export function Happening({ item: { id, phase } }: { item: Item }): ReactElement {
+export function PhaseText({ item: { id, phase } }: { item: Item }): ReactElement {
   const stopped = useSession(
     (session) =>
-      session.reach === "lost" || session.pause !== null || session.health?.ready === false,
+      session.connection === "lost" || session.pause !== null || session.health?.ready === false,
   );
-  const line = useSession(() => (phase.is === "waiting" ? place(id) : 0));
+  const line = useSession(() => (phase.is === "waiting" ? positionInQueue(id) : 0));
   switch (phase.is) {
     case "waiting":
       return <span>{stopped ? texts.phase.paused : texts.phase.waiting(line)}</span>;
@@ -113,7 +113,7 @@ export function Happening({ item: { id, phase } }: { item: Item }): ReactElement
   }
 }
 
-function Act({ item, reachable }: { item: Item; reachable: boolean }): ReactElement | null {
+function RowAction({ item, reachable }: { item: Item; reachable: boolean }): ReactElement | null {
   const open = isOpen(item);
   if (!open && !canRetry(item)) return null;
   const name = open ? texts.action.cancel : texts.action.retry;

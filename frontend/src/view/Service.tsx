@@ -4,8 +4,8 @@ import type { Health } from "../api/types";
 import { type Session, useSession } from "../session/store";
 import { texts } from "../texts";
 import { Dialog } from "./Dialog";
-import { Facts } from "./Facts";
-import { factsOfModel } from "./origins";
+import { DefinitionList } from "./DefinitionList";
+import { modelFacts } from "./provenance";
 
 type State = "asking" | "ready" | "loading" | "lost";
 
@@ -16,8 +16,8 @@ const DOTS: Record<State, string> = {
   lost: "bg-yes",
 };
 
-export function stateOf({ reach, health }: Session): State {
-  if (reach === "lost") return "lost";
+export function stateOf({ connection, health }: Session): State {
+  if (connection === "lost") return "lost";
   if (!health) return "asking";
   return health.ready ? "ready" : "loading";
 }
@@ -40,7 +40,7 @@ export function ServiceStatus(): ReactElement {
         <span className="sr-only">{title}: </span>
         <span>{texts.service[state]}</span>
         <span className="hidden max-w-[40ch] truncate font-normal text-quiet md:inline">
-          {shortly(health)}
+          {summaryOf(health)}
         </span>
       </button>
       <Dialog ref={dialog} title={title}>
@@ -55,7 +55,7 @@ export function ServiceStatus(): ReactElement {
   );
 }
 
-function shortly(health: Health | null): string {
+function summaryOf(health: Health | null): string {
   return health?.model
     ? `${health.model.id} · ${health.model.device.toUpperCase()}`
     : (health?.engine ?? "");
@@ -67,11 +67,11 @@ function About({ health }: { health: Health }): ReactElement {
   return (
     <>
       {health.reason && <p className="mb-3 text-sm">{service.loadingDetail(health.reason)}</p>}
-      <Facts
+      <DefinitionList
         facts={[
           ...(model ? [] : [[provenance.engine, health.engine] as const]),
           [service.why, health.engine_reason],
-          ...(model ? factsOfModel(model) : []),
+          ...(model ? modelFacts(model) : []),
           [service.version, health.version],
           [service.warnings, health.warnings.join(" ")],
         ]}

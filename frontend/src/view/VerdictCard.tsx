@@ -1,28 +1,28 @@
 import type { ReactElement } from "react";
 
 import type { SecondAnswer, Verdict } from "../api/types";
-import { hiddenWindows, isAgainstAdvice, isCalibrated } from "../session/trust";
+import { positiveWindows, isAgainstAdvice, isCalibrated } from "../session/reliability";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 import { percent } from "./numbers";
 import { Scale } from "./Scale";
-import { groundOf, TONES } from "./tones";
+import { cardBackground, VERDICT_COLOURS } from "./verdictColours";
 
 /** The verdict in words, colour and shape, and where its probability lies. */
 export function VerdictCard({ verdict }: { verdict: Verdict }): ReactElement {
   const { words, sentences, probability, calibrated, uncalibrated, uncalibratedMeans, because } =
     texts.verdict;
   const second = verdict.second_answer;
-  const hidden = hiddenWindows(verdict);
+  const hidden = positiveWindows(verdict);
   const trusted = isCalibrated(verdict);
   return (
-    <section className={`rounded-xl p-4 ${groundOf(verdict)}`}>
+    <section className={`rounded-xl p-4 ${cardBackground(verdict)}`}>
       {isAgainstAdvice(verdict) && <Caution>{texts.verdict.againstAdvice}</Caution>}
       {verdict.warnings?.map(({ code }) => (
         <Caution key={code}>{texts.verdict.warned[code] ?? texts.verdict.warnedOtherwise}</Caution>
       ))}
       <h3
-        className={`flex items-center gap-2.5 text-2xl font-semibold ${TONES[verdict.verdict].text}`}
+        className={`flex items-center gap-2.5 text-2xl font-semibold ${VERDICT_COLOURS[verdict.verdict].text}`}
       >
         <Icon name={verdict.verdict} className="size-8" />
         {words[verdict.verdict]}
@@ -56,7 +56,7 @@ function HiddenWindows(windows: { yes: number; of: number }): ReactElement {
   return (
     <p className="mt-3 flex items-center gap-2 rounded-lg border-2 border-yes bg-surface p-3 font-semibold text-yes">
       <Icon name="windows" className="size-6" />
-      {texts.verdict.hiddenWindows(windows)}
+      {texts.verdict.positiveWindows(windows)}
     </p>
   );
 }

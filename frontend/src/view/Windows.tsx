@@ -5,7 +5,7 @@ import { countWindows } from "../session/windows";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 import { percent } from "./numbers";
-import { TONES } from "./tones";
+import { VERDICT_COLOURS } from "./verdictColours";
 
 /** What was read in each part of a wide field, in words; the viewer draws the same over the picture. */
 export function Windows({ windows }: { windows: readonly Window[] }): ReactElement | null {
@@ -23,7 +23,7 @@ export function Windows({ windows }: { windows: readonly Window[] }): ReactEleme
             <li key={`${x},${y}`} className="flex flex-wrap items-center justify-between gap-x-3">
               <span className="tabular-nums">{texts.windows.one(x, y, width, height)}</span>
               <span
-                className={`flex items-center gap-1 font-semibold tabular-nums ${TONES[verdict].text}`}
+                className={`flex items-center gap-1 font-semibold tabular-nums ${VERDICT_COLOURS[verdict].text}`}
               >
                 <Icon name={verdict} className="size-4" />
                 {texts.verdict.words[verdict]} {percent(probability)}

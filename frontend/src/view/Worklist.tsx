@@ -1,12 +1,12 @@
 import { type ReactElement, useMemo } from "react";
 
-import { originals } from "../session/duplicates";
+import { findOriginals } from "../session/duplicates";
 import { canRetry } from "../session/item";
-import { EVERYTHING, shown, totals } from "../session/list";
+import { DEFAULT_VIEW, visibleItems, countByCategory } from "../session/worklist";
 import { cancelAll, retryAll } from "../session/queue";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
-import { choose } from "./choosers";
+import { openFileDialog } from "./fileInputs";
 import { Filters } from "./Filters";
 import { Icon } from "./icons";
 import { Row } from "./Row";
@@ -17,8 +17,8 @@ export function Worklist(): ReactElement {
   const view = useSession((session) => session.view);
   const selected = useSession((session) => session.selected);
   const pinned = useSession((session) => session.pinned);
-  const rows = useMemo(() => shown(items, view), [items, view]);
-  const duplicates = useMemo(() => originals(items), [items]);
+  const rows = useMemo(() => visibleItems(items, view), [items, view]);
+  const duplicates = useMemo(() => findOriginals(items), [items]);
   const reachable = rows.some((item) => item.id === selected) ? selected : rows[0]?.id;
   return (
     <>
@@ -55,7 +55,7 @@ function NothingFits(): ReactElement {
         type="button"
         className="button"
         onClick={() => {
-          setState({ view: EVERYTHING });
+          setState({ view: DEFAULT_VIEW });
         }}
       >
         {texts.worklist.showAll}
@@ -66,8 +66,8 @@ function NothingFits(): ReactElement {
 
 function Progress(): ReactElement {
   const items = useSession((session) => session.items);
-  const leftOut = useSession((session) => session.leftOut);
-  const { all, open } = totals(items);
+  const skippedFiles = useSession((session) => session.skippedFiles);
+  const { all, open } = countByCategory(items);
   const again = items.filter(canRetry).length;
   return (
     <>
@@ -89,7 +89,7 @@ function Progress(): ReactElement {
           type="button"
           className="button"
           onClick={() => {
-            choose("files");
+            openFileDialog("files");
           }}
         >
           <Icon name="add" className="size-4" />
@@ -102,9 +102,9 @@ function Progress(): ReactElement {
           style={{ width: `${(100 * (all - open)) / all}%` }}
         />
       </div>
-      {leftOut > 0 && (
+      {skippedFiles > 0 && (
         <p role="status" className="mt-2 text-xs text-quiet">
-          {texts.intake.leftOut(leftOut)}
+          {texts.intake.skippedFiles(skippedFiles)}
         </p>
       )}
     </>

@@ -1,18 +1,18 @@
 import { type ReactElement, useRef } from "react";
 
 import { toCsv, toJson } from "../export/tables";
-import { nameFor, save } from "../export/save";
-import { forget } from "../session/removal";
+import { exportName, saveFile } from "../export/download";
+import { removeTiles } from "../session/removal";
 import { getState, useSession } from "../session/store";
 import { markExported } from "../session/unsaved";
 import { texts } from "../texts";
 import { Dialog } from "./Dialog";
 import { Icon } from "./icons";
-import { KeepSwitch } from "./KeepSwitch";
+import { PersistenceSwitch } from "./PersistenceSwitch";
 
 function exportAs(kind: "csv" | "json"): void {
   const { items } = getState();
-  save(kind === "csv" ? toCsv(items) : toJson(items), nameFor("worklist", kind));
+  saveFile(kind === "csv" ? toCsv(items) : toJson(items), exportName("worklist", kind));
   markExported(items);
 }
 
@@ -42,7 +42,7 @@ export function WorklistFoot(): ReactElement {
         <span className="flex-1" />
         <ClearAll />
       </div>
-      <KeepSwitch />
+      <PersistenceSwitch />
     </footer>
   );
 }
@@ -52,7 +52,7 @@ function ClearAll(): ReactElement {
   const count = useSession((session) => session.items.length);
   const clear = (): void => {
     dialog.current?.close();
-    forget(getState().items.map((item) => item.id));
+    removeTiles(getState().items.map((item) => item.id));
   };
   return (
     <>

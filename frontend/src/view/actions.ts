@@ -1,4 +1,4 @@
-import { reportName, save } from "../export/save";
+import { reportName, saveFile } from "../export/download";
 import type { Item } from "../session/item";
 import { getState, setState } from "../session/store";
 import { markExported } from "../session/unsaved";
@@ -14,7 +14,7 @@ export async function report(item: Item): Promise<void> {
   if (!verdict) return;
   try {
     const { reportOf } = await import("../export/report");
-    save(await reportOf({ ...item, verdict }), reportName(item.name, verdict.request_id));
+    saveFile(await reportOf({ ...item, verdict }), reportName(item.name, verdict.request_id));
     markExported([item]);
   } catch {
     setState({ notice: texts.report.failed });

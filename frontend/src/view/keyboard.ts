@@ -1,37 +1,37 @@
 import { useEffect } from "react";
 
 import { canRetry, isOpen, type Item } from "../session/item";
-import { shown } from "../session/list";
+import { visibleItems } from "../session/worklist";
 import { cancel, retry } from "../session/queue";
-import { forget, undoRemoval } from "../session/removal";
-import { mark } from "../session/review";
+import { removeTiles, undoRemoval } from "../session/removal";
+import { setMark } from "../session/review";
 import { getState, itemOf, select, setState } from "../session/store";
 import { report, togglePin } from "./actions";
-import { choose } from "./choosers";
+import { openFileDialog } from "./fileInputs";
 import { HELP } from "./Help";
 import { singleKeys } from "./shortcuts";
 
 const KEYS: Record<string, (item: Item | undefined) => void> = {
   j: () => {
-    step(1);
+    selectAdjacent(1);
   },
   k: () => {
-    step(-1);
+    selectAdjacent(-1);
   },
   ArrowDown: () => {
-    step(1);
+    selectAdjacent(1);
   },
   ArrowUp: () => {
-    step(-1);
+    selectAdjacent(-1);
   },
   o: () => {
-    choose("files");
+    openFileDialog("files");
   },
   a: (item) => {
-    if (item) mark(item, "agree");
+    if (item) setMark(item, "agree");
   },
   d: (item) => {
-    if (item) mark(item, "disagree");
+    if (item) setMark(item, "disagree");
   },
   n: (item) => {
     if (item) document.querySelector<HTMLElement>(`[data-note="${CSS.escape(item.id)}"]`)?.focus();
@@ -52,13 +52,13 @@ const KEYS: Record<string, (item: Item | undefined) => void> = {
     setState(({ windowsShown }) => ({ windowsShown: !windowsShown }));
   },
   Delete: (item) => {
-    if (item) drop(item);
+    if (item) cancelOrRemove(item);
   },
   "?": () => {
     document.getElementById(HELP)?.click();
   },
   Escape: () => {
-    setState({ reading: false });
+    setState({ showsDetail: false });
   },
 };
 
@@ -72,7 +72,7 @@ export function useKeyboard(): void {
         return;
       }
       const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-      if (!action || wantsKeys(event) || (event.key.length === 1 && !singleKeys())) return;
+      if (!action || isTyping(event) || (event.key.length === 1 && !singleKeys())) return;
       event.preventDefault();
       action(itemOf(getState().selected));
     };
@@ -89,7 +89,7 @@ function isUndo({ key, ctrlKey, metaKey, shiftKey, altKey, target }: KeyboardEve
   return command && !(target instanceof HTMLElement && target.matches("input, textarea, select"));
 }
 
-function wantsKeys(event: KeyboardEvent): boolean {
+function isTyping(event: KeyboardEvent): boolean {
   const { target } = event;
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return true;
   if (!(target instanceof HTMLElement)) return false;
@@ -100,15 +100,15 @@ function wantsKeys(event: KeyboardEvent): boolean {
 }
 
 /** To the next (1) or previous (-1) tile as listed; its row takes the focus where a row had it. */
-export function step(by: 1 | -1): void {
-  const { items, view, selected, reading } = getState();
-  const rows = shown(items, view);
+export function selectAdjacent(by: 1 | -1): void {
+  const { items, view, selected, showsDetail } = getState();
+  const rows = visibleItems(items, view);
   const at = rows.findIndex((item) => item.id === selected);
   const next = rows[at < 0 ? 0 : at + by];
   if (!next) return;
   const focused = document.activeElement?.closest("[data-row]") !== null;
   select(next.id);
-  setState({ reading });
+  setState({ showsDetail });
   requestAnimationFrame(() => {
     const row = document.querySelector<HTMLElement>(`[data-row="${next.id}"]`);
     row?.scrollIntoView({ block: "nearest" });
@@ -116,7 +116,7 @@ export function step(by: 1 | -1): void {
   });
 }
 
-function drop(item: Item): void {
+function cancelOrRemove(item: Item): void {
   if (isOpen(item)) cancel(item.id);
-  else forget([item.id]);
+  else removeTiles([item.id]);
 }

@@ -4,7 +4,7 @@ import { type ReactElement, useEffect, useRef, useState } from "react";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 import { Icon, type IconName } from "../view/icons";
-import type { Link } from "./link";
+import type { ViewSync } from "./viewSync";
 import { drawWindows, type WindowedPicture } from "./overlay";
 import { scaleBar } from "./scalebar";
 
@@ -13,7 +13,7 @@ export interface ViewerProps {
   name: string;
   /** Micrometres per pixel of the picture, where known. */
   mpp: number | null;
-  link?: Link;
+  link?: ViewSync;
   /** What was read where, in a wide field. */
   windowed?: WindowedPicture;
 }
@@ -64,7 +64,7 @@ export function Viewer({ picture, name, mpp, link, windowed }: ViewerProps): Rea
   );
 }
 
-function useOpenSeadragon(picture: Blob, name: string, link: Link | undefined) {
+function useOpenSeadragon(picture: Blob, name: string, link: ViewSync | undefined) {
   const place = useRef<HTMLDivElement>(null);
   const viewer = useRef<OpenSeadragon.Viewer | null>(null);
   const [magnification, setMagnification] = useState(0);
@@ -76,7 +76,7 @@ function useOpenSeadragon(picture: Blob, name: string, link: Link | undefined) {
     opened.addHandler("update-viewport", () => {
       setMagnification(opened.viewport.viewportToImageZoom(opened.viewport.getZoom(true)));
     });
-    const leave = link?.join(opened);
+    const leave = link?.add(opened);
     return () => {
       leave?.();
       viewer.current = null;
@@ -118,7 +118,7 @@ function WindowsToggle(): ReactElement {
 }
 
 /** OpenSeadragon writes one rule into the page, which our policy forbids, unless this stands there. */
-function forestallItsStyle(): void {
+function preventInjectedStyle(): void {
   if (document.querySelector("style[data-openseadragon-mobile-css]")) return;
   const style = document.createElementNS(null, "style"); // of no namespace, and so no real one
   style.setAttribute("data-openseadragon-mobile-css", "true");
@@ -126,15 +126,15 @@ function forestallItsStyle(): void {
 }
 
 function open(element: HTMLElement, url: string, name: string): OpenSeadragon.Viewer {
-  forestallItsStyle();
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  preventInjectedStyle();
+  const prefersReducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const viewer = OpenSeadragon({
     element,
     tileSources: { type: "image", url },
     drawer: "canvas",
     showNavigationControl: false,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true },
-    animationTime: calm ? 0 : 0.5,
+    animationTime: prefersReducedMotion ? 0 : 0.5,
     maxZoomPixelRatio: 12,
     minZoomImageRatio: 0.8,
     visibilityRatio: 0.5,

@@ -54,7 +54,7 @@ export function sharesOf(
   };
 }
 
-/** The same is told in words beside the picture, so these are for the eye alone. */
+/** The same stands in words beside the picture, so these are for the eye alone. */
 function elementOf({ probability, verdict }: Window): HTMLElement {
   const element = document.createElement("div");
   element.className = `window window-${verdict}`;

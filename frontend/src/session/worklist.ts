@@ -1,7 +1,7 @@
 import type { Mark } from "../api/types";
-import { originals } from "./duplicates";
+import { findOriginals } from "./duplicates";
 import { type Item, type Outcome, outcomeOf } from "./item";
-import { hiddenWindows, isAgainstAdvice, isWarned, markOf } from "./trust";
+import { positiveWindows, isAgainstAdvice, isWarned, markOf } from "./reliability";
 
 export type Sorting = "added" | "name" | "likeliest" | "unlikeliest";
 
@@ -17,11 +17,11 @@ export interface View {
   most: number;
 }
 
-export const EVERYTHING: View = { category: "all", sorting: "added", least: 0, most: 1 };
+export const DEFAULT_VIEW: View = { category: "all", sorting: "added", least: 0, most: 1 };
 
 export type Totals = Record<Category, number>;
 
-export function totals(items: readonly Item[]): Totals {
+export function countByCategory(items: readonly Item[]): Totals {
   const counts: Totals = {
     all: items.length,
     yes: 0,
@@ -35,7 +35,7 @@ export function totals(items: readonly Item[]): Totals {
     against_advice: 0,
     warned: 0,
     hidden_windows: 0,
-    duplicate: originals(items).size,
+    duplicate: findOriginals(items).size,
   };
   for (const item of items) {
     const mark = markOf(item);
@@ -43,12 +43,12 @@ export function totals(items: readonly Item[]): Totals {
     if (mark) counts[mark] += 1;
     if (isAgainstAdvice(item.verdict)) counts.against_advice += 1;
     if (isWarned(item.verdict)) counts.warned += 1;
-    if (hiddenWindows(item.verdict)) counts.hidden_windows += 1;
+    if (positiveWindows(item.verdict)) counts.hidden_windows += 1;
   }
   return counts;
 }
 
-export function shown(items: readonly Item[], view: View): Item[] {
+export function visibleItems(items: readonly Item[], view: View): Item[] {
   const belongs = membership(items, view.category);
   return items.filter((item) => belongs(item) && inRange(item, view)).sort(ORDERS[view.sorting]);
 }
@@ -66,10 +66,10 @@ function membership(items: readonly Item[], category: Category): (item: Item) =>
     case "warned":
       return (item) => isWarned(item.verdict);
     case "hidden_windows":
-      return (item) => hiddenWindows(item.verdict) !== null;
+      return (item) => positiveWindows(item.verdict) !== null;
     case "duplicate": {
-      const found = originals(items);
-      return (item) => found.has(item.id);
+      const duplicates = findOriginals(items);
+      return (item) => duplicates.has(item.id);
     }
     default:
       return (item) => outcomeOf(item) === category;

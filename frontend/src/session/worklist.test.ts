@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 
-import { originals } from "./duplicates";
+import { findOriginals } from "./duplicates";
 import { prediction, tile } from "./fixtures";
 import type { Item } from "./item";
-import { type Category, EVERYTHING, shown, totals } from "./list";
+import { type Category, DEFAULT_VIEW, visibleItems, countByCategory } from "./worklist";
 
 const second = {
   question: "dysplasia-or-cancer-1",
@@ -38,7 +38,7 @@ const items: Item[] = [
   }),
   tile("tile 2"),
   tile("tile 1", {
-    phase: { is: "failed", trouble: { code: "x", title: "x", detail: "x", canRetry: false } },
+    phase: { is: "failed", failure: { code: "x", title: "x", detail: "x", canRetry: false } },
   }),
   tile("tile 3", {
     phase: { is: "explaining" },
@@ -54,12 +54,12 @@ const items: Item[] = [
     digest: "1",
   }),
 ];
-const ids = (view: Partial<typeof EVERYTHING>): string[] =>
-  shown(items, { ...EVERYTHING, ...view }).map(({ id }) => id);
+const ids = (view: Partial<typeof DEFAULT_VIEW>): string[] =>
+  visibleItems(items, { ...DEFAULT_VIEW, ...view }).map(({ id }) => id);
 
 describe("the worklist", () => {
   it("counts a verdict as soon as it is known, and what it alone would hide", () => {
-    expect(totals(items)).toEqual({
+    expect(countByCategory(items)).toEqual({
       all: 6,
       yes: 2,
       no: 1,
@@ -114,7 +114,7 @@ describe("the worklist", () => {
     ["duplicate", ["tile 4"]],
   ])("narrows to %s", (category, found) => {
     expect(ids({ category })).toEqual(found);
-    expect(totals(items)[category]).toBe(found.length);
+    expect(countByCategory(items)[category]).toBe(found.length);
   });
 
   it("narrows by probability, ends included", () => {
@@ -123,7 +123,7 @@ describe("the worklist", () => {
 });
 
 it("names the first tile of the same bytes", () => {
-  expect([...originals(items)].map(([id, original]) => [id, original.name])).toEqual([
+  expect([...findOriginals(items)].map(([id, original]) => [id, original.name])).toEqual([
     ["tile 4", "tile 9.png"],
   ]);
 });

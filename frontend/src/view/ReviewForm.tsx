@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 
 import type { Item } from "../session/item";
-import { mark, recordAgain } from "../session/review";
+import { setMark, retryLog } from "../session/review";
 import { change } from "../session/store";
 import { texts } from "../texts";
 import { Icon } from "./icons";
@@ -9,7 +9,7 @@ import { Icon } from "./icons";
 const MARKS = ["agree", "disagree"] as const;
 
 /** What the person at the page thinks of the answer. */
-export function Reading({ item }: { item: Item }): ReactElement {
+export function ReviewForm({ item }: { item: Item }): ReactElement {
   const { review } = item;
   return (
     <section>
@@ -22,7 +22,7 @@ export function Reading({ item }: { item: Item }): ReactElement {
             className="button flex-1"
             aria-pressed={review.mark === name}
             onClick={() => {
-              mark(item, name);
+              setMark(item, name);
             }}
           >
             <Icon name={name} className="size-4" />
@@ -59,7 +59,7 @@ function Log({ item }: { item: Item }): ReactElement {
           type="button"
           className="button ml-2"
           onClick={() => {
-            recordAgain(item);
+            retryLog(item);
           }}
         >
           {texts.action.retry}

@@ -1,49 +1,49 @@
 import type { ReactElement } from "react";
 
 import type { Item } from "../session/item";
-import { hiddenWindows, isAgainstAdvice, markOf } from "../session/trust";
+import { positiveWindows, isAgainstAdvice, markOf } from "../session/reliability";
 import { texts } from "../texts";
 import { Icon, type IconName } from "./icons";
 
 /** What the verdict and its probability alone would hide, in a row of the worklist. */
-export function Marks({ item, duplicate }: { item: Item; duplicate: boolean }): ReactElement {
+export function RowBadges({ item, duplicate }: { item: Item; duplicate: boolean }): ReactElement {
   const { verdict } = item;
   const mark = markOf(item);
-  const hidden = hiddenWindows(verdict);
+  const hidden = positiveWindows(verdict);
   const { likelyShort, hiddenWindowsShort, againstAdviceShort, warnedShort, warnedShortOtherwise } =
     texts.verdict;
   return (
     <>
       {mark && (
-        <Mark icon="precursor" tone="text-precursor">
+        <Badge icon="precursor" tone="text-precursor">
           {likelyShort[mark]}
-        </Mark>
+        </Badge>
       )}
       {hidden && (
-        <Mark icon="windows" tone="text-yes">
+        <Badge icon="windows" tone="text-yes">
           {hiddenWindowsShort(hidden)}
-        </Mark>
+        </Badge>
       )}
       {isAgainstAdvice(verdict) && (
-        <Mark icon="warning" tone="text-unsure">
+        <Badge icon="warning" tone="text-unsure">
           {againstAdviceShort}
-        </Mark>
+        </Badge>
       )}
       {verdict?.warnings?.map(({ code }) => (
-        <Mark key={code} icon="warning" tone="text-unsure">
+        <Badge key={code} icon="warning" tone="text-unsure">
           {warnedShort[code] ?? warnedShortOtherwise}
-        </Mark>
+        </Badge>
       ))}
       {duplicate && (
-        <Mark icon="duplicate" tone="">
+        <Badge icon="duplicate" tone="">
           {texts.worklist.duplicate}
-        </Mark>
+        </Badge>
       )}
     </>
   );
 }
 
-function Mark({
+function Badge({
   icon,
   tone,
   children,

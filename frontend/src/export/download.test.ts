@@ -1,16 +1,16 @@
 import { expect, it } from "vitest";
 
-import { nameFor, reportName } from "./save";
+import { exportName, reportName } from "./download";
 
 const now = new Date(2026, 0, 5, 9, 3, 7);
 
 it("a worklist's name tells when, and nothing of what is in it", () => {
-  expect(nameFor("worklist", "csv", now)).toBe("healer-worklist-2026-01-05-090307.csv");
+  expect(exportName("worklist", "csv", now)).toBe("healer-worklist-2026-01-05-090307.csv");
 });
 
 it("no name is given twice", () => {
-  expect(nameFor("worklist", "json", now)).toBe("healer-worklist-2026-01-05-090307.json");
-  expect(nameFor("worklist", "json", now)).toBe("healer-worklist-2026-01-05-090307-2.json");
+  expect(exportName("worklist", "json", now)).toBe("healer-worklist-2026-01-05-090307.json");
+  expect(exportName("worklist", "json", now)).toBe("healer-worklist-2026-01-05-090307-2.json");
   expect(reportName("a.png", "1", now)).not.toBe(reportName("a.png", "1", now));
 });
 

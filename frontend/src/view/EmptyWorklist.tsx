@@ -2,11 +2,11 @@ import type { ReactElement } from "react";
 
 import { useSession } from "../session/store";
 import { texts } from "../texts";
-import { choose, useTouch } from "./choosers";
+import { openFileDialog, useTouch } from "./fileInputs";
 import { Icon } from "./icons";
-import { KeepSwitch } from "./KeepSwitch";
+import { PersistenceSwitch } from "./PersistenceSwitch";
 
-export function Empty(): ReactElement {
+export function EmptyWorklist(): ReactElement {
   return (
     <main
       className="relative flex flex-1 flex-col items-center justify-center gap-8 p-4 py-8 lg:overflow-y-auto"
@@ -22,7 +22,7 @@ export function Empty(): ReactElement {
             type="button"
             className="button button-main min-h-11 px-5 text-base"
             onClick={() => {
-              choose("files");
+              openFileDialog("files");
             }}
           >
             {texts.intake.choose}
@@ -41,7 +41,7 @@ export function Empty(): ReactElement {
           ))}
         </ul>
         <div className="mt-6 border-t border-line pt-4">
-          <KeepSwitch />
+          <PersistenceSwitch />
         </div>
       </section>
     </main>
@@ -55,7 +55,7 @@ function OtherWays(): ReactElement {
       type="button"
       className="button min-h-11 px-5 text-base"
       onClick={() => {
-        choose("camera");
+        openFileDialog("camera");
       }}
     >
       <Icon name="camera" />
@@ -66,7 +66,7 @@ function OtherWays(): ReactElement {
       type="button"
       className="button min-h-11 px-5 text-base"
       onClick={() => {
-        choose("folder");
+        openFileDialog("folder");
       }}
     >
       <Icon name="folder" />
@@ -75,7 +75,7 @@ function OtherWays(): ReactElement {
   );
 }
 
-/** Two lines are kept free for it, so that nothing moves when the service has told them. */
+/** Two lines are kept free for it, so that nothing moves once the service has answered. */
 function Limits(): ReactElement {
   const limits = useSession((session) => session.health?.limits);
   return (

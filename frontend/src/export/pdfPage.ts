@@ -15,11 +15,11 @@ export interface Style {
   bold?: boolean;
   colour?: string;
   /** More lines than this are cut off, with an ellipsis. */
-  most?: number;
+  maxLines?: number;
 }
 
 /** A4, in millimetres from the upper left. */
-export class Sheet {
+export class PdfPage {
   static readonly width = 210;
   static readonly height = 297;
   static readonly margin = 18;
@@ -27,11 +27,11 @@ export class Sheet {
 
   /** Write within `width`; returns where the next line would begin. */
   text(words: string, left: number, top: number, width: number, style: Style = {}): number {
-    const { size = 10, bold = false, colour = "#1d1822", most = 40 } = style;
+    const { size = 10, bold = false, colour = "#1d1822", maxLines = 40 } = style;
     const height = size * MM_PER_POINT * LINE;
     const writable = WRITABLE.test(words);
     const ruler = writable ? this.ruler(size, bold) : drawnRuler(size, bold);
-    const lines = cut(wrap(words, width, ruler), most);
+    const lines = cut(wrap(words, width, ruler), maxLines);
     this.pdf.setTextColor(colour);
     lines.forEach((line, at) => {
       if (writable) this.pdf.text(line, left, top + at * height, { baseline: "top" });
@@ -44,27 +44,33 @@ export class Sheet {
   heightOf(
     words: string,
     width: number,
-    { size = 10, bold = false, most = 40 }: Style = {},
+    { size = 10, bold = false, maxLines = 40 }: Style = {},
   ): number {
     const ruler = WRITABLE.test(words) ? this.ruler(size, bold) : drawnRuler(size, bold);
-    return cut(wrap(words, width, ruler), most).length * size * MM_PER_POINT * LINE;
+    return cut(wrap(words, width, ruler), maxLines).length * size * MM_PER_POINT * LINE;
   }
 
   /** Where to go on with what is `height` high: here, or at the top of a new page. */
   roomFor(height: number, top: number): number {
-    if (top + height <= Sheet.height - Sheet.margin - FOOT) return top;
+    if (top + height <= PdfPage.height - PdfPage.margin - FOOT) return top;
     this.pdf.addPage();
-    return Sheet.margin;
+    return PdfPage.margin;
   }
 
   /** One line at the foot of every page. */
   foot(words: string): void {
     for (let page = 1; page <= this.pdf.getNumberOfPages(); page += 1) {
       this.pdf.setPage(page);
-      this.text(words, Sheet.margin, Sheet.height - Sheet.margin, Sheet.width - 2 * Sheet.margin, {
-        size: 9,
-        bold: true,
-      });
+      this.text(
+        words,
+        PdfPage.margin,
+        PdfPage.height - PdfPage.margin,
+        PdfPage.width - 2 * PdfPage.margin,
+        {
+          size: 9,
+          bold: true,
+        },
+      );
     }
   }
 
@@ -79,7 +85,7 @@ export class Sheet {
     top: number,
     width: number,
     height: number,
-    style: Required<Omit<Style, "most">>,
+    style: Required<Omit<Style, "maxLines">>,
   ): void {
     const canvas = new OffscreenCanvas(
       Math.ceil(width * DOTS_PER_MM),
@@ -145,6 +151,8 @@ function broken(
   return lines;
 }
 
-export function cut(lines: string[], most: number): string[] {
-  return lines.length <= most ? lines : [...lines.slice(0, most - 1), `${lines[most - 1] ?? ""} …`];
+export function cut(lines: string[], maxLines: number): string[] {
+  return lines.length <= maxLines
+    ? lines
+    : [...lines.slice(0, maxLines - 1), `${lines[maxLines - 1] ?? ""} …`];
 }

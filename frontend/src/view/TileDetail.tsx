@@ -1,19 +1,19 @@
 import { type ReactElement, useMemo } from "react";
 
 import { type Item } from "../session/item";
-import { shown } from "../session/list";
-import { forget } from "../session/removal";
+import { visibleItems } from "../session/worklist";
+import { removeTiles } from "../session/removal";
 import { setState, useSession } from "../session/store";
 import { texts } from "../texts";
 import { report, togglePin } from "./actions";
 import { Comparison } from "./Comparison";
 import { Icon } from "./icons";
-import { step } from "./keyboard";
+import { selectAdjacent } from "./keyboard";
 import { Result } from "./Result";
 import { Picture } from "./Picture";
 
 /** The selected tile: its picture beside its result, or beside another tile's. */
-export function Reader(): ReactElement | null {
+export function TileDetail(): ReactElement | null {
   const item = useSession((session) => session.items.find(({ id }) => id === session.selected));
   const pinned = useSession((session) => session.items.find(({ id }) => id === session.pinned));
   if (!item) return null;
@@ -44,7 +44,7 @@ function Bar({ item, pinned }: { item: Item; pinned: boolean }): ReactElement {
         type="button"
         className="button lg:hidden"
         onClick={() => {
-          setState({ reading: false });
+          setState({ showsDetail: false });
         }}
       >
         <Icon name="back" className="size-4" />
@@ -85,7 +85,7 @@ function Bar({ item, pinned }: { item: Item; pinned: boolean }): ReactElement {
           aria-label={action.of(action.remove, item.name)}
           title={action.remove}
           onClick={() => {
-            forget([item.id]);
+            removeTiles([item.id]);
           }}
         >
           <Icon name="trash" className="size-4" />
@@ -98,7 +98,7 @@ function Bar({ item, pinned }: { item: Item; pinned: boolean }): ReactElement {
 function Steps({ selected }: { selected: string }): ReactElement {
   const items = useSession((session) => session.items);
   const view = useSession((session) => session.view);
-  const rows = useMemo(() => shown(items, view), [items, view]);
+  const rows = useMemo(() => visibleItems(items, view), [items, view]);
   const at = rows.findIndex((item) => item.id === selected);
   const { previous, next } = texts.action;
   return (
@@ -110,7 +110,7 @@ function Steps({ selected }: { selected: string }): ReactElement {
         title={previous}
         disabled={at === 0}
         onClick={() => {
-          step(-1);
+          selectAdjacent(-1);
         }}
       >
         <Icon name="back" className="size-4" />
@@ -122,7 +122,7 @@ function Steps({ selected }: { selected: string }): ReactElement {
         title={next}
         disabled={at === rows.length - 1}
         onClick={() => {
-          step(1);
+          selectAdjacent(1);
         }}
       >
         <Icon name="next" className="size-4" />

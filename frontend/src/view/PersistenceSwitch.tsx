@@ -1,12 +1,12 @@
 import { type ReactElement, useId } from "react";
 
-import { keepOrNot } from "../session/keep";
+import { setPersistence } from "../session/persistence";
 import { useSession } from "../session/store";
 import { texts } from "../texts";
 
 /** Says what is kept, and asks whether more should be. */
-export function KeepSwitch(): ReactElement {
-  const keep = useSession((session) => session.keep);
+export function PersistenceSwitch(): ReactElement {
+  const persist = useSession((session) => session.persist);
   const meaning = useId();
   return (
     <div className="text-sm">
@@ -14,16 +14,16 @@ export function KeepSwitch(): ReactElement {
         <input
           type="checkbox"
           className="size-4 accent-accent"
-          checked={keep}
+          checked={persist}
           aria-describedby={meaning}
           onChange={(event) => {
-            keepOrNot(event.target.checked);
+            setPersistence(event.target.checked);
           }}
         />
         {texts.keep.label}
       </label>
       <p id={meaning} className="text-quiet">
-        {keep ? texts.keep.yes : texts.keep.no}
+        {persist ? texts.keep.yes : texts.keep.no}
       </p>
     </div>
   );

@@ -6,8 +6,8 @@ import {
   useState,
 } from "react";
 
-import { chosen } from "../intake/found";
-import { take } from "../session/intake";
+import { filesFromInput } from "../intake/files";
+import { addFiles } from "../session/intake";
 
 type Kind = "files" | "folder" | "camera";
 
@@ -21,14 +21,14 @@ const ATTRIBUTES: Record<
   camera: { accept: "image/jpeg,image/png", capture: "environment" },
 };
 
-export function choose(kind: Kind): void {
+export function openFileDialog(kind: Kind): void {
   document.getElementById(`choose-${kind}`)?.click();
 }
 
 /** The browser's own choosers, out of sight: `choose` opens one. */
-export function Choosers(): ReactElement {
+export function FileInputs(): ReactElement {
   const taken = (event: ChangeEvent<HTMLInputElement>): void => {
-    take(chosen(event.target.files));
+    addFiles(filesFromInput(event.target.files));
     event.target.value = ""; // so that the same file can be chosen again
   };
   return (

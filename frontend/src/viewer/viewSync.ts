@@ -1,30 +1,30 @@
 import type { Viewer } from "openseadragon";
 
 /** Viewers that show the same part of their pictures. */
-export class Link {
+export class ViewSync {
   private on = true;
   private viewers = new Set<Viewer>();
   private following = false;
 
   /** Returns how to leave. */
-  join(viewer: Viewer): () => void {
+  add(viewer: Viewer): () => void {
     this.viewers.add(viewer);
     viewer.addHandler("zoom", () => {
-      this.lead(viewer);
+      this.follow(viewer);
     });
     viewer.addHandler("pan", () => {
-      this.lead(viewer);
+      this.follow(viewer);
     });
     return () => {
       this.viewers.delete(viewer);
     };
   }
 
-  together(on: boolean): void {
+  setEnabled(on: boolean): void {
     this.on = on;
   }
 
-  private lead(leader: Viewer): void {
+  private follow(leader: Viewer): void {
     if (!this.on || this.following) return;
     this.following = true; // what the others do now is no lead
     for (const viewer of this.viewers) {

@@ -5,18 +5,18 @@ import { PATHS } from "./paths";
 import type { Prediction, Problem, Verdict } from "./types";
 
 /** Why there is no answer. `retryAfter` is in seconds, where the same picture can be answered later. */
-export type Ending =
+export type PredictOutcome =
   | { is: "answered"; answer: Prediction }
   | { is: "refused"; problem: Problem; retryAfter?: number }
   | { is: "lost" };
 
-export interface Hearing {
-  uploaded(share: number): void;
-  sent(): void;
-  queued(position: number): void;
-  verdict(verdict: Verdict): void;
-  explanation(text: string): void;
-  ended(ending: Ending): void;
+export interface PredictHandlers {
+  onUploadProgress(share: number): void;
+  onUploaded(): void;
+  onQueued(position: number): void;
+  onVerdict(verdict: Verdict): void;
+  onExplanation(text: string): void;
+  onSettled(outcome: PredictOutcome): void;
 }
 
 export interface PredictFields {
@@ -30,29 +30,33 @@ const UPLOAD_NAME = "tile";
 const ASSUMED_WAIT_SECONDS = 5;
 
 /**
- * Ask about one picture. XMLHttpRequest, because fetch tells no upload progress.
- * Returns how to stop, after which nothing more is heard.
+ * Send one picture. XMLHttpRequest, because fetch reports no upload progress.
+ * Returns a function that aborts, after which no handler is called.
  */
-export function ask(picture: Blob, fields: PredictFields, hearing: Hearing): () => void {
+export function requestPrediction(
+  picture: Blob,
+  fields: PredictFields,
+  handlers: PredictHandlers,
+): () => void {
   const request = new XMLHttpRequest();
-  const listener = new Listener(request, hearing);
+  const stream = new PredictionStream(request, handlers);
   request.open("POST", PATHS.predict);
   request.setRequestHeader("Accept", "text/event-stream");
   for (const [name, value] of Object.entries(keyHeaders())) request.setRequestHeader(name, value);
   request.upload.onprogress = (event) => {
-    if (event.lengthComputable) hearing.uploaded(event.loaded / event.total);
+    if (event.lengthComputable) handlers.onUploadProgress(event.loaded / event.total);
   };
   request.upload.onload = () => {
-    hearing.sent();
+    handlers.onUploaded();
   };
   request.onprogress = () => {
-    listener.read();
+    stream.readEvents();
   };
   request.onload = () => {
-    listener.finish();
+    stream.finish();
   };
   request.onerror = () => {
-    listener.lose();
+    stream.connectionLost();
   };
   const form = new FormData();
   form.append(FIELD, picture, UPLOAD_NAME);
@@ -60,87 +64,94 @@ export function ask(picture: Blob, fields: PredictFields, hearing: Hearing): () 
   if (fields.page !== undefined) form.append("page", String(fields.page));
   request.send(form);
   return () => {
-    listener.deaf = true;
+    stream.closed = true;
     request.abort();
   };
 }
 
-class Listener {
-  deaf = false;
-  private seen = 0;
+class PredictionStream {
+  closed = false;
+  private parsedLength = 0;
   private parser = createParser({
     onEvent: (event) => {
-      this.event(event);
+      this.dispatch(event);
     },
   });
 
   constructor(
     private request: XMLHttpRequest,
-    private hearing: Hearing,
+    private handlers: PredictHandlers,
   ) {}
 
-  read(): void {
+  readEvents(): void {
     if (this.request.status !== 200) return;
     const text = this.request.responseText;
-    this.parser.feed(text.slice(this.seen));
-    this.seen = text.length;
+    this.parser.feed(text.slice(this.parsedLength));
+    this.parsedLength = text.length;
   }
 
   finish(): void {
-    this.read();
+    this.readEvents();
     const { status, responseText } = this.request;
-    if (status === 200) this.lose();
-    else this.end(refusal(status, responseText, this.request.getResponseHeader("Retry-After")));
+    if (status === 200) this.connectionLost();
+    else
+      this.settle(
+        refusedOutcome(status, responseText, this.request.getResponseHeader("Retry-After")),
+      );
   }
 
-  lose(): void {
-    this.end({ is: "lost" });
+  connectionLost(): void {
+    this.settle({ is: "lost" });
   }
 
-  private end(ending: Ending): void {
-    if (this.deaf) return;
-    this.deaf = true;
-    this.hearing.ended(ending);
+  private settle(outcome: PredictOutcome): void {
+    if (this.closed) return;
+    this.closed = true;
+    this.handlers.onSettled(outcome);
   }
 
-  private event({ event, data }: EventSourceMessage): void {
-    if (this.deaf) return;
+  private dispatch({ event, data }: EventSourceMessage): void {
+    if (this.closed) return;
     if (event === "queued")
-      this.hearing.queued((JSON.parse(data) as { position: number }).position);
-    if (event === "verdict") this.hearing.verdict(JSON.parse(data) as Verdict);
+      this.handlers.onQueued((JSON.parse(data) as { position: number }).position);
+    if (event === "verdict") this.handlers.onVerdict(JSON.parse(data) as Verdict);
     if (event === "explanation")
-      this.hearing.explanation((JSON.parse(data) as { text: string }).text);
-    if (event === "answer") this.end({ is: "answered", answer: JSON.parse(data) as Prediction });
-    if (event === "problem") this.end(refusedMidway(JSON.parse(data) as Problem));
+      this.handlers.onExplanation((JSON.parse(data) as { text: string }).text);
+    if (event === "answer") this.settle({ is: "answered", answer: JSON.parse(data) as Prediction });
+    if (event === "problem") this.settle(refusedInStream(JSON.parse(data) as Problem));
   }
 }
 
 /** A refusal as the service worded it, or as plainly as can be said of something else's. */
-export function refusal(status: number, body: string, retryAfter: string | null): Ending {
-  const problem = problemIn(body, status) ?? unworded(status);
+export function refusedOutcome(
+  status: number,
+  body: string,
+  retryAfter: string | null,
+): PredictOutcome {
+  const problem = parseProblem(body, status) ?? unknownProblem(status);
   return problem.retryable
-    ? { is: "refused", problem, retryAfter: secondsOf(retryAfter) }
+    ? { is: "refused", problem, retryAfter: retryAfterSeconds(retryAfter) }
     : { is: "refused", problem };
 }
 
 /** In the midst of a stream there is no header left to say when to come back. */
-function refusedMidway(problem: Problem): Ending {
+function refusedInStream(problem: Problem): PredictOutcome {
   return problem.retryable
     ? { is: "refused", problem, retryAfter: problem.retry_after ?? ASSUMED_WAIT_SECONDS }
     : { is: "refused", problem };
 }
 
-function problemIn(body: string, status: number): Problem | undefined {
+function parseProblem(body: string, status: number): Problem | undefined {
   try {
     const parsed = JSON.parse(body) as Partial<Problem> | null;
     if (parsed?.code === undefined || parsed.detail === undefined) return undefined;
-    return { ...parsed, retryable: parsed.retryable ?? passes(status) } as Problem;
+    return { ...parsed, retryable: parsed.retryable ?? isTransient(status) } as Problem;
   } catch {
     return undefined; // a proxy's page, not the service's document
   }
 }
 
-function unworded(status: number): Problem {
+function unknownProblem(status: number): Problem {
   const code = `http_${status}`;
   return {
     type: "about:blank",
@@ -149,18 +160,18 @@ function unworded(status: number): Problem {
     status,
     code,
     request_id: "",
-    retryable: passes(status),
+    retryable: isTransient(status),
     retry_after: null,
   };
 }
 
 /** Where the service itself does not say whether the same picture can be answered later. */
-function passes(status: number): boolean {
+function isTransient(status: number): boolean {
   return status === 429 || status === 503;
 }
 
 /** Retry-After is seconds or a date (RFC 9110, 10.2.3). */
-function secondsOf(retryAfter: string | null): number {
+function retryAfterSeconds(retryAfter: string | null): number {
   if (retryAfter === null) return ASSUMED_WAIT_SECONDS;
   const seconds = /^\d+$/.test(retryAfter)
     ? Number(retryAfter)

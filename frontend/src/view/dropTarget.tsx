@@ -1,23 +1,23 @@
 import { type ReactElement, useEffect, useState } from "react";
 
-import { carried } from "../intake/found";
-import { take } from "../session/intake";
+import { filesFromTransfer } from "../intake/files";
+import { addFiles } from "../session/intake";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 
 /** The whole window takes drops and pastes; true while something is held over it. */
-export function useDropping(): boolean {
+export function useDropTarget(): boolean {
   const [dropping, setDropping] = useState(false);
   useEffect(() => {
-    const give = (transfer: DataTransfer | null): void => {
-      if (transfer?.types.includes("Files")) void carried(transfer).then(take);
+    const addFrom = (transfer: DataTransfer | null): void => {
+      if (transfer?.types.includes("Files")) void filesFromTransfer(transfer).then(addFiles);
     };
     const stop = new AbortController();
     const on = <Name extends keyof WindowEventMap>(
       name: Name,
-      heard: (event: WindowEventMap[Name]) => void,
+      listener: (event: WindowEventMap[Name]) => void,
     ): void => {
-      window.addEventListener(name, heard, { signal: stop.signal });
+      window.addEventListener(name, listener, { signal: stop.signal });
     };
     on("dragover", (event) => {
       event.preventDefault();
@@ -29,10 +29,10 @@ export function useDropping(): boolean {
     on("drop", (event) => {
       event.preventDefault();
       setDropping(false);
-      give(event.dataTransfer);
+      addFrom(event.dataTransfer);
     });
     on("paste", (event) => {
-      give(event.clipboardData);
+      addFrom(event.clipboardData);
     });
     return () => {
       stop.abort();

@@ -2,14 +2,17 @@ import type { Model, Prediction, Verdict } from "../api/types";
 import { texts } from "../texts";
 import { duration } from "./numbers";
 
-export function factsOf(verdict: Verdict, answer: Prediction | undefined): [string, string][] {
+export function provenanceFacts(
+  verdict: Verdict,
+  answer: Prediction | undefined,
+): [string, string][] {
   const { provenance } = texts;
   const { tile } = verdict;
   const times = answer?.timings_ms;
   const page = tile.page ? provenance.page(tile.page) : "";
   const scale = tile.mpp === null ? provenance.noScale : provenance.mpp(tile.mpp);
   return [
-    ...factsOfModel(verdict.model),
+    ...modelFacts(verdict.model),
     [
       provenance.time,
       times?.total === undefined ? "" : duration(times.total) + provenance.stages(times.score),
@@ -19,7 +22,7 @@ export function factsOf(verdict: Verdict, answer: Prediction | undefined): [stri
   ];
 }
 
-export function factsOfModel(model: Model): [string, string][] {
+export function modelFacts(model: Model): [string, string][] {
   const { provenance } = texts;
   return [
     [provenance.model, model.id],

@@ -1,6 +1,6 @@
 import type { Problem } from "../api/types";
 import { texts } from "../texts";
-import type { Trouble } from "./item";
+import type { Failure } from "./item";
 
 const TOO_SLOW = 408;
 const BUSY = 429;
@@ -9,15 +9,15 @@ const SERVER_FAULT = 500;
 const NOT_LET_IN: ReadonlySet<number> = new Set([401, 403]);
 
 /** A refusal in sentences a person reads. */
-export function troubleOf(problem: Problem): Trouble {
-  if (!problem.detail) return texts.trouble.unworded(problem.status);
+export function failureOf(problem: Problem): Failure {
+  if (!problem.detail) return texts.failure.unworded(problem.status);
   const { code, title, detail } = problem;
-  const reasons = problem.reasons as Trouble["reasons"];
+  const reasons = problem.reasons as Failure["reasons"];
   return { code, title, detail, canRetry: canChange(problem), ...(reasons && { reasons }) };
 }
 
 export function sentenceOf(problem: Problem): string {
-  return problem.detail || texts.trouble.unworded(problem.status).detail;
+  return problem.detail || texts.failure.unworded(problem.status).detail;
 }
 
 /** The service's own faults can be mended meanwhile; what a picture was refused for stays with it. */

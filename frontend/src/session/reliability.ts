@@ -17,7 +17,7 @@ export function isWarned(verdict: Verdict | undefined): boolean {
 }
 
 /** Windows read as cancer in a field that as a whole is not: null where there are none, or it is. */
-export function hiddenWindows(verdict: Verdict | undefined): { yes: number; of: number } | null {
+export function positiveWindows(verdict: Verdict | undefined): { yes: number; of: number } | null {
   if (!verdict?.windows || verdict.verdict === "yes") return null;
   const yes = verdict.windows.filter((window) => window.verdict === "yes").length;
   return yes > 0 ? { yes, of: verdict.windows.length } : null;

@@ -2,8 +2,8 @@ import { clear, entries, set, setMany, del } from "idb-keyval";
 
 import { readPreference, writePreference } from "../preferences";
 import { texts } from "../texts";
-import { isOpen, type Item } from "./item";
-import { illustrate } from "./intake";
+import { type Failure, isOpen, type Item, type Phase } from "./item";
+import { updatePreview } from "./intake";
 import { getState, setState, useSession } from "./store";
 
 /**
@@ -14,54 +14,59 @@ const ITEMS = "items";
 const CHOICE = "healer.keep";
 const PAUSE_MS = 400;
 
-type Kept = Omit<Item, "file" | "drawable" | "thumbnail">;
+type StoredItem = Omit<Item, "file" | "drawable" | "thumbnail">;
 
 let pending: ReturnType<typeof setTimeout> | undefined;
-const filed = new Set<string>();
+const storedFiles = new Set<string>();
 
-export async function restore(): Promise<void> {
-  useSession.subscribe(({ items, keep }, before) => {
-    if (keep && items !== before.items) later();
+export async function restoreWorklist(): Promise<void> {
+  useSession.subscribe(({ items, persist }, before) => {
+    if (persist && items !== before.items) scheduleWrite();
   });
   if (readPreference(CHOICE) === null) return;
-  const entriesKept = await readDatabase();
-  if (!entriesKept) {
-    refuseToKeep();
+  const storedEntries = await readDatabase();
+  if (!storedEntries) {
+    reportStorageFailure();
     return;
   }
-  setState({ keep: true });
-  const kept = new Map(entriesKept);
-  const items = ((kept.get(ITEMS) ?? []) as Kept[]).flatMap((item) => {
-    const file = kept.get(item.id);
+  setState({ persist: true });
+  const stored = new Map(storedEntries);
+  const items = ((stored.get(ITEMS) ?? []) as StoredItem[]).flatMap((item) => {
+    const file = stored.get(item.id);
     if (!(file instanceof Blob)) return [];
-    filed.add(item.id);
-    return [{ ...item, resends: 0, file } satisfies Item];
+    storedFiles.add(item.id);
+    return [{ ...item, phase: migratePhase(item.phase), resends: 0, file } satisfies Item];
   });
   setState(({ items: added, selected }) => ({
     items: [...items, ...added],
     selected: selected ?? items[0]?.id ?? null,
   }));
-  for (const item of items) await illustrate(item.id);
+  for (const item of items) await updatePreview(item.id);
 }
 
-export function keepOrNot(keep: boolean): void {
-  setState({ keep });
-  if (keep) {
-    if (!writePreference(CHOICE, "yes")) refuseToKeep();
-    else later();
+/** Pages before this one stored a failure under another name. */
+function migratePhase(phase: Phase | { is: "failed"; trouble: Failure }): Phase {
+  return "trouble" in phase ? { is: "failed", failure: phase.trouble } : phase;
+}
+
+export function setPersistence(persist: boolean): void {
+  setState({ persist });
+  if (persist) {
+    if (!writePreference(CHOICE, "yes")) reportStorageFailure();
+    else scheduleWrite();
   } else {
     writePreference(CHOICE, null);
     clearTimeout(pending);
     pending = undefined;
-    filed.clear();
+    storedFiles.clear();
     void emptyDatabase();
   }
 }
 
 /** Null where the browser forbids it, which it may do by throwing at once. */
-async function readDatabase(): Promise<[string, Blob | Kept[]][] | null> {
+async function readDatabase(): Promise<[string, Blob | StoredItem[]][] | null> {
   try {
-    return await entries<string, Blob | Kept[]>();
+    return await entries<string, Blob | StoredItem[]>();
   } catch {
     return null;
   }
@@ -76,43 +81,43 @@ async function emptyDatabase(): Promise<void> {
 }
 
 /** A browser that forbids its storage, or has no room left. */
-function refuseToKeep(): void {
+function reportStorageFailure(): void {
   clearTimeout(pending);
   pending = undefined;
-  setState({ keep: false, notice: texts.keep.refused });
+  setState({ persist: false, notice: texts.keep.refused });
 }
 
-function later(): void {
+function scheduleWrite(): void {
   clearTimeout(pending);
   pending = setTimeout(() => {
-    write().catch(refuseToKeep);
+    write().catch(reportStorageFailure);
   }, PAUSE_MS);
 }
 
 /** Whether something changed that the database does not hold yet. */
-export function isUnwritten(): boolean {
-  return getState().keep && pending !== undefined;
+export function hasPendingWrite(): boolean {
+  return getState().persist && pending !== undefined;
 }
 
 async function write(): Promise<void> {
   const writing = pending;
-  const { items, keep } = getState();
-  if (!keep) return;
+  const { items, persist } = getState();
+  if (!persist) return;
   const present = new Set(items.map((item) => item.id));
-  const files = items.filter((item) => !filed.has(item.id));
-  const gone = [...filed].filter((id) => !present.has(id));
+  const files = items.filter((item) => !storedFiles.has(item.id));
+  const gone = [...storedFiles].filter((id) => !present.has(id));
   await setMany(files.map((item) => [item.id, item.file]));
-  for (const item of files) filed.add(item.id);
+  for (const item of files) storedFiles.add(item.id);
   await set(ITEMS, items.map(withoutFile));
   for (const id of gone) {
-    filed.delete(id);
+    storedFiles.delete(id);
     await del(id);
   }
   if (pending === writing) pending = undefined; // else it changed meanwhile, and is written once more
 }
 
 /** What was under way when the tab closed is asked again. */
-function withoutFile(item: Item): Kept {
+function withoutFile(item: Item): StoredItem {
   const {
     id,
     name,

@@ -1,5 +1,5 @@
 /** Give a file to the person. */
-export function save(content: Blob, name: string): void {
+export function saveFile(content: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = name;
@@ -10,8 +10,8 @@ export function save(content: Blob, name: string): void {
 }
 
 /** For example healer-worklist-2026-01-31-160507.csv, in the person's own time; never the same name twice. */
-export function nameFor(kind: string, extension: string, now: Date = new Date()): string {
-  return unused(`healer-${kind}-${stampOf(now)}`, extension);
+export function exportName(kind: string, extension: string, now: Date = new Date()): string {
+  return uniqueName(`healer-${kind}-${stampOf(now)}`, extension);
 }
 
 /** The tile's name stands first, so that reports sort by tile; the request tells two of one name apart. */
@@ -22,19 +22,19 @@ export function reportName(tile: string, request: string, now: Date = new Date()
     stampOf(now),
     forFiles(request).slice(0, SHOWN_OF_REQUEST),
   ];
-  return unused(parts.filter((part) => part !== "").join("-"), "pdf");
+  return uniqueName(parts.filter((part) => part !== "").join("-"), "pdf");
 }
 
 const MAX_NAME = 80;
 const SHOWN_OF_REQUEST = 8;
-const given = new Set<string>();
+const usedNames = new Set<string>();
 
-function unused(stem: string, extension: string): string {
+function uniqueName(stem: string, extension: string): string {
   const nth = (count: number): string =>
     count === 1 ? `${stem}.${extension}` : `${stem}-${count}.${extension}`;
   let count = 1;
-  while (given.has(nth(count))) count += 1;
-  given.add(nth(count));
+  while (usedNames.has(nth(count))) count += 1;
+  usedNames.add(nth(count));
   return nth(count);
 }
 

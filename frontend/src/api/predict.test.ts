@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { refusal } from "./ask";
+import { refusedOutcome } from "./predict";
 
 const problem = {
   type: "urn:x",
@@ -11,9 +11,9 @@ const problem = {
   request_id: "1",
 };
 
-describe("refusal", () => {
+describe("refusedOutcome", () => {
   it("keeps the service's own words", () => {
-    expect(refusal(422, JSON.stringify(problem), null)).toEqual({
+    expect(refusedOutcome(422, JSON.stringify(problem), null)).toEqual({
       is: "refused",
       problem: { ...problem, retryable: false },
     });
@@ -24,16 +24,21 @@ describe("refusal", () => {
     [null, 5],
     ["soon", 5],
     ["0", 1],
-  ])("waits as told: %s", (header, seconds) => {
-    expect(refusal(429, JSON.stringify(problem), header)).toMatchObject({ retryAfter: seconds });
-    expect(refusal(503, "", header)).toMatchObject({ retryAfter: seconds });
+  ])("waits as Retry-After says: %s", (header, seconds) => {
+    expect(refusedOutcome(429, JSON.stringify(problem), header)).toMatchObject({
+      retryAfter: seconds,
+    });
+    expect(refusedOutcome(503, "", header)).toMatchObject({ retryAfter: seconds });
   });
 
   it("takes the service's word for whether the picture may be sent again", () => {
     const unsound = { ...problem, status: 503, code: "model_unsound", retryable: false };
-    expect(refusal(503, JSON.stringify(unsound), "5")).toEqual({ is: "refused", problem: unsound });
+    expect(refusedOutcome(503, JSON.stringify(unsound), "5")).toEqual({
+      is: "refused",
+      problem: unsound,
+    });
     const late = { ...problem, status: 504, code: "deadline_exceeded", retryable: true };
-    expect(refusal(504, JSON.stringify(late), "9")).toEqual({
+    expect(refusedOutcome(504, JSON.stringify(late), "9")).toEqual({
       is: "refused",
       problem: late,
       retryAfter: 9,
@@ -42,13 +47,15 @@ describe("refusal", () => {
 
   it("reads Retry-After as a date", () => {
     const inTwoMinutes = new Date(Date.now() + 120_000).toUTCString();
-    const ending = refusal(429, "", inTwoMinutes);
-    const seconds = "retryAfter" in ending ? ending.retryAfter : undefined;
+    const outcome = refusedOutcome(429, "", inTwoMinutes);
+    const seconds = "retryAfter" in outcome ? outcome.retryAfter : undefined;
     expect(seconds).toBeGreaterThan(110);
     expect(seconds).toBeLessThanOrEqual(120);
   });
 
   it.each(["", "<html>", "null", "[]", "{}"])("shows nothing of a proxy's page: %j", (body) => {
-    expect(refusal(502, body, null)).toMatchObject({ problem: { code: "http_502", detail: "" } });
+    expect(refusedOutcome(502, body, null)).toMatchObject({
+      problem: { code: "http_502", detail: "" },
+    });
   });
 });

@@ -1,35 +1,36 @@
-/** Files a person gave, by drop, paste or choice. */
-export interface Found {
+/** Files that were dropped, pasted or chosen. */
+export interface ChosenFiles {
   files: { file: File; name: string }[];
   /** How many of a folder's files were no pictures by their names. */
-  leftOut: number;
+  skippedFiles: number;
 }
 
 const PICTURE = /\.(png|jpe?g|tiff?|webp|bmp)$/i;
 
-export function chosen(list: FileList | null): Found {
+export function filesFromInput(list: FileList | null): ChosenFiles {
   const files = [...(list ?? [])];
   const ofFolder = files.some((file) => file.webkitRelativePath !== "");
-  return ofFolder ? pictures(files) : { files: files.map(named), leftOut: 0 };
+  return ofFolder ? onlyPictures(files) : { files: files.map(withPath), skippedFiles: 0 };
 }
 
 /** What a paste or a drop carries; whole folders are walked through. */
-export async function carried(transfer: DataTransfer): Promise<Found> {
+export async function filesFromTransfer(transfer: DataTransfer): Promise<ChosenFiles> {
   const entries = [...transfer.items]
     .map((item) => item.webkitGetAsEntry())
     .filter((entry) => entry !== null);
   const plain = [...transfer.files];
-  if (!entries.some((entry) => entry.isDirectory)) return { files: plain.map(named), leftOut: 0 };
+  if (!entries.some((entry) => entry.isDirectory))
+    return { files: plain.map(withPath), skippedFiles: 0 };
   const files = (await Promise.all(entries.map((entry) => filesIn(entry)))).flat();
-  return pictures(files);
+  return onlyPictures(files);
 }
 
-function pictures(files: File[]): Found {
-  const kept = files.filter((file) => PICTURE.test(file.name));
-  return { files: kept.map(named), leftOut: files.length - kept.length };
+function onlyPictures(files: File[]): ChosenFiles {
+  const pictures = files.filter((file) => PICTURE.test(file.name));
+  return { files: pictures.map(withPath), skippedFiles: files.length - pictures.length };
 }
 
-function named(file: File): { file: File; name: string } {
+function withPath(file: File): { file: File; name: string } {
   return { file, name: file.webkitRelativePath || file.name };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import { cut, wrap } from "./sheet";
+import { cut, wrap } from "./pdfPage";
 
 const ruler = (text: string): number => text.length;
 

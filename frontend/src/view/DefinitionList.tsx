@@ -1,7 +1,7 @@
 import type { ReactElement, ReactNode } from "react";
 
 /** Names and what they stand for, in two columns. Empty ones are left out. */
-export function Facts({
+export function DefinitionList({
   facts,
 }: {
   facts: readonly (readonly [string, ReactNode])[];

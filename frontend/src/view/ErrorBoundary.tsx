@@ -3,7 +3,7 @@ import { Component, type ReactElement, type ReactNode } from "react";
 import { texts } from "../texts";
 
 /** Where the page itself fails, the tiles do not: they live outside of what is drawn. */
-export class Mishap extends Component<{ children: ReactNode }, { failed: boolean }> {
+export class ErrorBoundary extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 
   static getDerivedStateFromError(): { failed: boolean } {
@@ -11,14 +11,14 @@ export class Mishap extends Component<{ children: ReactNode }, { failed: boolean
   }
 
   override render(): ReactNode {
-    return this.state.failed ? this.apology() : this.props.children;
+    return this.state.failed ? this.fallback() : this.props.children;
   }
 
-  private apology(): ReactElement {
+  private fallback(): ReactElement {
     return (
       <main className="grid min-h-dvh place-content-center gap-4 p-6 text-center">
-        <h1 className="text-xl font-semibold">{texts.mishap.title}</h1>
-        <p>{texts.mishap.detail}</p>
+        <h1 className="text-xl font-semibold">{texts.pageError.title}</h1>
+        <p>{texts.pageError.detail}</p>
         <p>
           <button
             type="button"
@@ -27,7 +27,7 @@ export class Mishap extends Component<{ children: ReactNode }, { failed: boolean
               this.setState({ failed: false });
             }}
           >
-            {texts.mishap.again}
+            {texts.pageError.again}
           </button>
         </p>
       </main>
