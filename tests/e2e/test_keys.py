@@ -25,7 +25,7 @@ def test_it_asks_for_a_key_and_goes_on(
         page = open_page(url)
         desk.drop(page, tumour, normal)
         typed = page.get_by_label("API key")
-        expect(page.get_by_text("ask whoever runs it for one")).to_be_visible()
+        expect(page.get_by_text("ask its operator for one")).to_be_visible()
         assert desk.faults(page, axe) == []
         typed.fill("hk_wrong")
         page.get_by_role("button", name="Use it").click()
