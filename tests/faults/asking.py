@@ -29,8 +29,10 @@ class Gated(FakeEngine):
 
     def __init__(self) -> None:
         self.gate, self.begun = threading.Event(), threading.Event()
+        self.scored = 0
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        self.scored += len(tiles)
         self.begun.set()
         self.gate.wait()
         return super().score(tiles)

@@ -125,6 +125,7 @@ def test_the_client_goes_away(shown: Shown) -> None:
     engine = Wordy()
     with live(engine) as server, ThreadPoolExecutor(1) as pool:
         engine.gate.clear()
+        before = engine.scored
         first = pool.submit(server.ask)
         until(lambda: server.service.active == 1)
         with pytest.raises(httpx.ReadTimeout) as left:
@@ -134,6 +135,8 @@ def test_the_client_goes_away(shown: Shown) -> None:
         until(lambda: server.service.reserved == 0)
         engine.gate.set()
         shown.recovered(first.result())
+        shown.recovered(server.ask())
+        assert engine.scored - before == 2, "the image of the client that went away is not scored"
 
 
 @shows(

@@ -62,6 +62,7 @@ def test_the_engine_hangs(shown: Shown, hasty: Supervised) -> None:
     with service(engine, hang_seconds=0.1) as client:
         engine.gate.clear()
         shown.client(ask(client))
+        assert ask(client).json()["code"] == "model_not_ready"
         client.app.state.service.begin_shutdown()  # type: ignore[attr-defined]
         shown.probes(client.get)
         engine.gate.set()

@@ -18,7 +18,7 @@ from healer.images.tile import Tile
 from healer.main import create_app
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
-from tests.server.conftest import live, png, wait_until_ready
+from tests.server.conftest import png, wait_until_ready
 from tests.server.test_events import STREAM, events_of
 
 
@@ -63,26 +63,6 @@ def post(client: httpx.AsyncClient, **headers: str) -> asyncio.Task[httpx.Respon
 async def until(condition: Callable[[], bool]) -> None:
     while not condition():
         await asyncio.sleep(0.001)
-
-
-@pytest.mark.anyio
-async def test_a_full_queue_says_when_to_come_again_and_loses_nobody() -> None:
-    engine = Gated()
-    app = create_app(settings(queue=2), engine=engine)
-    async with served(app) as client:
-        app.state.service.throughput.record(2.0, tiles=1)
-        engine.gate.clear()
-        answered = post(client)
-        assert await asyncio.to_thread(engine.begun.wait, 30)
-        waiting = [post(client), post(client)]
-        await until(lambda: app.state.service.reservations == 3)
-        refused = await post(client)
-        assert (refused.status_code, refused.json()["code"]) == (429, "queue_full")
-        assert refused.headers["retry-after"] == str(refused.json()["retry_after"])
-        assert int(refused.headers["retry-after"]) > 1
-        engine.gate.set()
-        assert [(await each).status_code for each in (answered, *waiting)] == [200] * 3
-        assert (await post(client)).status_code == 200
 
 
 @pytest.mark.anyio
@@ -145,26 +125,6 @@ def test_the_operators_time_out_is_the_longest() -> None:
         engine.gate.set()
 
 
-def test_a_plain_request_whose_client_goes_away_is_dropped() -> None:
-    engine = Gated()
-    app = create_app(settings(), engine=engine)
-    with live(app) as url:
-        engine.gate.clear()
-        first = threading.Thread(
-            target=httpx.post, args=(f"{url}/predict",), kwargs={"files": {"image_file": png()}}
-        )
-        first.start()
-        assert engine.begun.wait(30)
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{url}/predict", files={"image_file": png()}, timeout=0.2)
-        while app.state.service.reservations < 2 or app.state.service.reserved:
-            pass
-        engine.gate.set()
-        first.join()
-        assert httpx.post(f"{url}/predict", files={"image_file": png()}).status_code == 200
-    assert engine.looks == 2
-
-
 @pytest.mark.anyio
 async def test_pictures_are_held_within_a_budget_and_one_alone_always_fits() -> None:
     engine = Gated()
@@ -182,22 +142,6 @@ async def test_pictures_are_held_within_a_budget_and_one_alone_always_fits() -> 
         assert (await first).status_code == 200
         assert app.state.service.budget.held == 0
         assert (await client.post("/predict", files=large)).status_code == 200
-
-
-@pytest.mark.anyio
-async def test_a_model_that_hangs_is_said_everywhere() -> None:
-    engine = Gated()
-    app = create_app(settings(hang_seconds=0.1), engine=engine)
-    async with served(app) as client:
-        engine.gate.clear()
-        answer = await post(client)
-        assert (answer.status_code, answer.json()["code"]) == (503, "engine_hung")
-        assert (await client.get("/ready")).status_code == 503
-        health = await client.get("/health")
-        assert health.status_code == 503
-        assert "silent" in health.json()["reason"]
-        assert (await post(client)).json()["code"] == "model_not_ready"
-        engine.gate.set()
 
 
 class Endless(FakeEngine):
