@@ -25,7 +25,7 @@ from healer.engines.base import Answer
 from healer.engines.transformers.loading import quiet
 from healer.engines.vlm.prompt import opening
 from healer.images.tile import Tile
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.weights.manifest import MANIFEST_FILE, Manifest, ManifestFile, save_manifest, sha256_of
 
 Weights = dict[str, torch.Tensor]

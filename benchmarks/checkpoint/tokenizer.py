@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from healer.engines.vlm.prompt import encode
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

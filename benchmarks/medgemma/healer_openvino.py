@@ -12,7 +12,7 @@ from healer.engines.openvino.conversion_record import check_conversion
 from healer.engines.openvino.engine import OpenVINOEngine
 from healer.engines.openvino.model import Gemma
 from healer.engines.vlm.prompt import opening
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.settings.loading import Settings
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from healer.engines.transformers.loading import Plan, offline, quiet, read
 from healer.engines.transformers.model import Gemma, fork
 from healer.engines.transformers.soundness import check_answers, check_layers, check_report
 from healer.engines.vlm.prompt import messages, opening
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.weights.manifest import check_folder
 
 if TYPE_CHECKING:

@@ -102,7 +102,7 @@ class Thresholds(BaseModel):
 
 
 class TileOut(BaseModel):
-    """The picture as it was looked at: upright, in pixels."""
+    """The picture as it was scored: upright, in pixels."""
 
     width: int
     height: int
@@ -146,10 +146,13 @@ class ModelOut(BaseModel):
 
 
 class VerdictOut(BaseModel):
-    """What is known as soon as the engine has looked; the explanation follows."""
+    """What is known as soon as the engine has scored; the explanation follows."""
 
+    question: str = Field(description="What was asked: colorectal-cancer-1.")
     verdict: Answer
-    probability: Share = Field(description="Probability that colorectal cancer is present.")
+    probability: Share = Field(
+        description="Probability that the answer is yes: that colorectal cancer is present."
+    )
     calibrated: bool = Field(
         description="Whether `probability` was calibrated on pictures like this one: on known "
         "cases, with nothing to say against the picture, and no wide field."
@@ -233,6 +236,7 @@ def _fields(
 ) -> dict[str, Any]:
     tile, verdict = admitted.tile, about.verdict
     return {
+        "question": screener.question.id,
         "verdict": verdict.answer,
         "probability": verdict.probability,
         "calibrated": verdict.calibrated and admitted.unopposed,

@@ -10,7 +10,7 @@ pytest.importorskip("openvino")
 pytest.importorskip("torch")
 
 from healer.conversion.request import ConversionRequest, Sample
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.conversion.exact import made_exact
 from tests.gemma import PINK, WHITE, make_checkpoint
 

@@ -37,7 +37,7 @@ import os, sys
 from pathlib import Path
 from healer.conversion.convert import convert
 from healer.conversion.request import Order
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.conversion.conftest import SAMPLES
 
 def watch(stage, done, total):
@@ -51,7 +51,7 @@ convert(Order(Path(sys.argv[1]), Path(sys.argv[2]), COLORECTAL_CANCER, SAMPLES, 
 @pytest.fixture(scope="module")
 def converted(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Read only: shared by this module's tests."""
-    from healer.screening.question import COLORECTAL_CANCER
+    from healer.questions.colorectal import COLORECTAL_CANCER
 
     out = tmp_path_factory.mktemp("converted") / "openvino"
     convert(ConversionRequest(checkpoint, out, COLORECTAL_CANCER, SAMPLES))

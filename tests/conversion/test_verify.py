@@ -12,7 +12,7 @@ from healer.conversion.verify import ReferenceModel, blocks, check_tolerance, co
 from healer.engines.openvino.conversion_record import Parity, TileParity, Tolerance
 from healer.engines.vlm.answer_tokens import AnswerTokens
 from healer.errors import ConversionInaccurate
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.conversion.graphs import Torch
 from tests.gemma import PINK
 

@@ -14,11 +14,12 @@ from PIL import Image
 
 from healer.engines.base import Answer, Engine, Finding
 from healer.engines.builtin import preprocess
-from healer.engines.builtin.classes import CANCER, HIGH_GRADE_SHARE, READ, compose_sentence, short
+from healer.engines.builtin.classes import compose_sentence, short
 from healer.engines.builtin.engine import BuiltinEngine
 from healer.engines.builtin.model_files import CARD, MODEL_FOLDER, NETWORK, read_model_files
 from healer.errors import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.images.tile import Tile
+from healer.questions.colorectal import ADENOCARCINOMA, COLORECTAL_CANCER, HIGH_GRADE_SHARE
 
 HUMAN_NAMES = {
     "adenocarcinoma",
@@ -82,7 +83,7 @@ def test_the_margin_counts_a_share_of_high_grade_neoplasia(engine: BuiltinEngine
     (evidence,) = engine.score([noise(150, 150)])
     shares = {each.name: each.probability for each in evidence.findings}
     high_grade = shares["high-grade intraepithelial neoplasia"]
-    cancer = shares[CANCER] + HIGH_GRADE_SHARE * high_grade
+    cancer = shares[ADENOCARCINOMA] + HIGH_GRADE_SHARE * high_grade
     assert math.isclose(evidence.margin, math.log(cancer / (1 - cancer)), abs_tol=1e-4)
 
 
@@ -161,7 +162,7 @@ def test_an_absurdly_long_tile_is_sampled() -> None:
 def shares(cancer: float, leading: str) -> list[Finding]:
     rest = (1 - cancer) * 0.9
     found = [
-        Finding(CANCER, cancer),
+        Finding(ADENOCARCINOMA, cancer),
         Finding(leading, rest),
         Finding("normal mucosa", 1 - cancer - rest),
     ]
@@ -171,9 +172,9 @@ def shares(cancer: float, leading: str) -> list[Finding]:
 @pytest.mark.parametrize("cancer", [0.001, 0.3, 0.5, 0.93, 0.999])
 @pytest.mark.parametrize("answer", list(Answer))
 def test_the_sentence_agrees_with_the_answer(answer: Answer, cancer: float) -> None:
-    text = "".join(compose_sentence(shares(cancer, "other tissue"), answer))
-    assert text.startswith(READ[answer])
-    assert len(set(READ.values())) == 3
+    text = "".join(compose_sentence(shares(cancer, "other tissue"), answer, COLORECTAL_CANCER))
+    assert text.startswith(COLORECTAL_CANCER.sentences[answer])
+    assert len(set(COLORECTAL_CANCER.sentences.values())) == 3
     assert text.count(".") == 2
 
 
@@ -183,7 +184,7 @@ def test_the_explanation_names_the_likeliest_classes() -> None:
         Finding("adenocarcinoma", 0.413),
         Finding("normal mucosa", 0.033),
     ]
-    assert "".join(compose_sentence(found, Answer.YES)) == (
+    assert "".join(compose_sentence(found, Answer.YES, COLORECTAL_CANCER)) == (
         "Read as cancer. Most likely classes: high-grade neoplasia 55 %, adenocarcinoma 41 %."
     )
 

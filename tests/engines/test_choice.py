@@ -18,7 +18,7 @@ from healer.engines.openvino.conversion_record import (
 )
 from healer.engines.registry import choose_engine, open_engine
 from healer.errors import ConversionIncomplete, ModelIncomplete
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.settings.loading import Settings
 from healer.weights.manifest import MANIFEST_FILE, Manifest, ManifestFile, save_manifest, sha256_of
 

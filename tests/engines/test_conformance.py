@@ -10,7 +10,7 @@ from healer.engines.builtin.engine import BuiltinEngine
 from healer.engines.openai.client import Client
 from healer.engines.openai.engine import OpenAIEngine
 from healer.engines.openai.probe import probe_capabilities
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.engines.conformance import EngineConformance, tiles
 from tests.engines.openai.conftest import BRIEF
 from tests.engines.openai.upstream import Upstream

@@ -7,8 +7,8 @@ from itertools import product
 import pytest
 
 from healer.engines.base import Answer, Finding
-from healer.screening import question
-from healer.screening.question import DYSPLASIA_OR_CANCER
+from healer.questions import colorectal
+from healer.questions.colorectal import DYSPLASIA_OR_CANCER
 from healer.screening.second_answer import OF_TILES, OF_WINDOWS, Mark, SecondAnswer, second_answer
 from healer.screening.verdict import Verdict
 
@@ -20,10 +20,10 @@ def findings(
     cancer: float = 0.0, high: float = 0.0, low: float = 0.0, serrated: float = 0.0
 ) -> tuple[Finding, ...]:
     return (
-        Finding(question.ADENOCARCINOMA, cancer),
-        Finding(question.HIGH_GRADE, high),
-        Finding(question.LOW_GRADE, low),
-        Finding(question.SERRATED, serrated),
+        Finding(colorectal.ADENOCARCINOMA, cancer),
+        Finding(colorectal.HIGH_GRADE, high),
+        Finding(colorectal.LOW_GRADE, low),
+        Finding(colorectal.SERRATED, serrated),
         Finding("normal mucosa", max(0.0, 1 - cancer - high - low - serrated)),
     )
 
@@ -155,7 +155,9 @@ def test_there_is_none_without_class_probabilities() -> None:
 
 def test_the_question_is_a_question_of_its_own() -> None:
     assert DYSPLASIA_OR_CANCER.id == "dysplasia-or-cancer-1"
-    assert DYSPLASIA_OR_CANCER.probability(findings(0.1, 0.2, 0.3, 0.2)) == pytest.approx(0.8)
+    shares = {each.name: each.probability for each in findings(0.1, 0.2, 0.3, 0.2)}
+    assert DYSPLASIA_OR_CANCER.head is not None
+    assert DYSPLASIA_OR_CANCER.head.probability(shares) == pytest.approx(0.8)
 
 
 def test_a_window_of_many_must_show_more() -> None:

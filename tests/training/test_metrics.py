@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from healer.engines.builtin.classes import HIGH_GRADE_SHARE
+from healer.questions.colorectal import HIGH_GRADE_SHARE
 from training import metrics
 from training.data import LABELS, OUTPUTS
 

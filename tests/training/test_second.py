@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from healer.engines.base import Answer
-from healer.engines.builtin.classes import HIGH_GRADE_SHARE
 from healer.evaluation.shifts import NONE, SHIFTS
+from healer.questions.colorectal import HIGH_GRADE_SHARE
 from training import data, evaluate, second, shipped
 from training.data import LABELS
 

@@ -12,7 +12,7 @@ from healer.engines.transformers.engine import MedGemmaEngine
 from healer.engines.transformers.loading import Plan
 from healer.evaluation.datasets import Dataset, Limits, read_dataset
 from healer.evaluation.published import LabelMapping
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.tuning.data import split
 from healer.tuning.run import Job, Run
 from healer.tuning.train import Recipe, Step

@@ -15,7 +15,7 @@ from healer.errors import DatasetUnreadable, TileUnusable, TooFewCases
 from healer.evaluation import datasets
 from healer.evaluation.datasets import Arrays, Dataset, Files, Item
 from healer.evaluation.published import LabelMapping
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.tuning.data import Lessons, order, split, write
 from healer.tuning.train import Recipe
 from tests.gemma import MODEL_ID, make_checkpoint

@@ -8,7 +8,7 @@ import pytest
 from healer.engines.vlm.adapter import read_adapter
 from healer.errors import AdapterMismatch, FolderTaken
 from healer.evaluation.datasets import Dataset
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.tuning.lora import merge_adapter
 from healer.tuning.train import Step
 from healer.weights.manifest import check_folder

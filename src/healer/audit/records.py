@@ -52,9 +52,9 @@ class AnswerRecord(_Record):
 
     `file_sha256` is of the bytes as they were sent, `pixels_sha256` of the decoded picture (see
     `digests.py`); `margin` is the natural log-odds of yes against no, `mass` the probability put
-    on either. `second_…` is the second answer, null where there was none; `warnings` are codes of
-    those beside the gate's; `windows` is how many a wide field was read in, null where it was
-    looked at whole. Records of earlier versions lack these.
+    on either. `question` is what was asked. `second_…` is the second answer, null where there was
+    none; `warnings` are codes of those beside the gate's; `windows` is how many a wide field was
+    scored in, null where it was scored whole. Records of earlier versions lack these.
     """
 
     kind: Literal["answer"] = "answer"
@@ -62,6 +62,7 @@ class AnswerRecord(_Record):
     caller: str | None
     file_sha256: Sha256
     pixels_sha256: Sha256
+    question: str | None = None
     verdict: Literal["yes", "no", "indeterminate"]
     probability: float = Field(ge=0, le=1)
     margin: float = Field(allow_inf_nan=False)
@@ -138,6 +139,7 @@ def answer_record(
         caller=caller,
         file_sha256=file_sha256,
         pixels_sha256=pixel_digest(admitted.tile),
+        question=screener.question.id,
         verdict=seen.verdict.answer.value,
         probability=seen.verdict.probability,
         margin=seen.margin,

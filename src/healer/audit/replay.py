@@ -56,10 +56,11 @@ def _answered(link: Link) -> AnswerRecord:
 
 def _strangeness(recorded: AnswerRecord, screener: Screener) -> list[str]:
     """What a margin depends on and is not as it was."""
+    then = Binding(**{name: getattr(recorded, name) for name in Binding.model_fields}).model_dump()
     return [
-        f"{name} was {getattr(recorded, name)} and is {value}"
+        f"{name} was {then[name]} and is {value}"
         for name, value in Binding.of(screener.info).model_dump().items()
-        if getattr(recorded, name) != value
+        if then[name] != value
     ]
 
 

@@ -17,7 +17,7 @@ from healer.engines.openvino.conversion_record import Converted, Parity, Weights
 from healer.errors import FileNotReadable
 from healer.images.decode import decode
 from healer.outcomes import find_images
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.settings.loading import Settings
 
 GIB = 1024**3

@@ -31,8 +31,8 @@ from healer.evaluation.datasets import Limits
 from healer.evaluation.metrics import TITLES, Figure, as_json, measure
 from healer.evaluation.results import scored_of
 from healer.notice import NOTICE
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION
-from healer.screening.question import COLORECTAL_CANCER
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.tuning import data

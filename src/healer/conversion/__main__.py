@@ -15,7 +15,7 @@ from healer.conversion.describe import known_samples
 from healer.conversion.request import ConversionRequest
 from healer.engines.openvino.conversion_record import Weights
 from healer.errors import HealerError
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 
 
 def main(source: str, out: str, weights: str) -> int:

@@ -11,26 +11,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
 from healer.errors import HealerError
 from healer.images.tile import Tile
-
-
-class Answer(StrEnum):
-    YES = "yes"
-    NO = "no"
-    INDETERMINATE = "indeterminate"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A yes/no question about a tile. `id` changes whenever the wording does."""
-
-    id: str
-    text: str
-    subject: str
+from healer.questions.base import Answer as Answer
+from healer.questions.base import Question as Question
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,11 @@ import math
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from healer.engines.base import EngineInfo
 from healer.errors import CalibrationMismatch, CalibrationUnreadable
+from healer.questions.colorectal import COLORECTAL_CANCER
 
 CALIBRATION_FILE = "healer-calibration.json"
 
@@ -34,6 +35,12 @@ class Binding(_Record):
     quantization: str
     preprocessing_id: str
     prompt_id: str
+
+    @field_validator("prompt_id")
+    @classmethod
+    def _of_the_first_question(cls, prompt_id: str) -> str:
+        """Files of versions that knew one question, whose classifier had no prompt, say "none"."""
+        return COLORECTAL_CANCER.id if prompt_id == "none" else prompt_id
 
     @classmethod
     def of(cls, info: EngineInfo) -> Binding:

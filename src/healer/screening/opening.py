@@ -9,9 +9,10 @@ from healer.engines.base import EngineInfo
 from healer.engines.registry import ENGINES, EngineChoice, open_engine
 from healer.engines.spec import beside_the_model
 from healer.errors import CalibrationMismatch, UpstreamUncalibrated
+from healer.questions.base import Question
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening import calibration, reference
 from healer.screening.calibration import Calibration
-from healer.screening.question import COLORECTAL_CANCER
 from healer.screening.reference import Reference
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
@@ -43,15 +44,21 @@ class Opener:
         return screener
 
 
-def open_screener(choice: EngineChoice, settings: Settings, *, must_fit: bool = False) -> Screener:
+def open_screener(
+    choice: EngineChoice,
+    settings: Settings,
+    *,
+    must_fit: bool = False,
+    question: Question = COLORECTAL_CANCER,
+) -> Screener:
     """Blocking; minutes for MedGemma. Raises `healer.errors.ModelError`."""
-    engine = open_engine(choice, settings, COLORECTAL_CANCER)
+    engine = open_engine(choice, settings, question)
     try:
         found, warnings = find_calibration(settings, engine.info, must_fit=must_fit)
     except BaseException:
         engine.close()
         raise
-    return Screener(engine, found, (*engine.info.warnings, *warnings))
+    return Screener(engine, found, (*engine.info.warnings, *warnings), question)
 
 
 def find_calibration(

@@ -12,6 +12,8 @@ import numpy as np
 from healer.engines.base import Engine, EngineInfo, Evidence, Finding, FromClasses
 from healer.errors import ModelUnsound
 from healer.images.tile import Tile
+from healer.questions.base import Question
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.calibration import Calibration
 from healer.screening.second_answer import SecondAnswer, second_answer
 from healer.screening.verdict import Verdict, decide
@@ -77,11 +79,13 @@ class Screening:
 
 @dataclass(frozen=True, slots=True)
 class Screener:
-    """An engine and, where there is one fitted for it, its calibration."""
+    """An engine, the question it was opened for and, where there is one fitted for both, their
+    calibration."""
 
     engine: Engine
     calibration: Calibration | None = None
     warnings: tuple[str, ...] = ()
+    question: Question = COLORECTAL_CANCER
 
     @property
     def info(self) -> EngineInfo:
@@ -147,10 +151,13 @@ class Screener:
             evidence,
             verdict,
             seconds,
-            second=second_answer(verdict, evidence.findings),
+            second=self._second(verdict, evidence.findings),
             headline_rule=self.headline_rule(),
         )
         return score if not is_wide(tile, self.engine) else _warned(score, tile, self.engine, WHOLE)
+
+    def _second(self, verdict: Verdict, findings: Sequence[Finding]) -> SecondAnswer | None:
+        return second_answer(verdict, findings) if self.question.follow_up else None
 
     def _of_windows(self, tile: Tile, read: WideReading, seconds: float) -> Score:
         if not read.seen:  # bare glass, which the gate was told to let pass
@@ -163,7 +170,7 @@ class Screener:
             evidence,
             verdict,
             seconds,
-            second=read.second(verdict),
+            second=read.second(verdict) if self.question.follow_up else None,
             headline_rule=self.headline_rule(f" {read.rule}"),
             windows=tuple(read.answers(verdicts)),
             place=place,

@@ -1,7 +1,7 @@
 """The second answer: is there dysplasia, where no cancer was read?
 
 Screening exists to find precursors too, and a plain "no" would hide them. It follows from the class
-probabilities of the look that gave the first answer, and never contradicts that one.
+probabilities of the score that gave the first answer, and never contradicts that one.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from healer.engines.base import Answer, Finding
-from healer.screening import question
-from healer.screening.question import DYSPLASIA_OR_CANCER
+from healer.questions import colorectal
+from healer.questions.colorectal import DYSPLASIA_OR_CANCER
 from healer.screening.verdict import Verdict
 
 
@@ -28,7 +28,7 @@ class Cuts:
     high_grade: float
 
 
-OF_TILES = Cuts(DYSPLASIA_OR_CANCER.lower, DYSPLASIA_OR_CANCER.upper, high_grade=0.2)
+OF_TILES = Cuts(lower=0.3, upper=0.75, high_grade=0.2)
 # Of the windows of a wide field: a hundred of them are a hundred chances to be wrong.
 OF_WINDOWS = Cuts(lower=0.75, upper=0.95, high_grade=0.5)
 
@@ -58,7 +58,9 @@ def second_answer(
     headline: Verdict, findings: Sequence[Finding], cuts: Cuts = OF_TILES
 ) -> SecondAnswer | None:
     """None where the engine gives no probabilities of these classes."""
-    share = DYSPLASIA_OR_CANCER.probability(findings)
+    shares = {finding.name: finding.probability for finding in findings}
+    head = DYSPLASIA_OR_CANCER.head
+    share = head.probability(shares) if head else None
     if share is None:
         return None
     # Cancer is part of what is asked: this can be no less probable than the headline.
@@ -82,15 +84,15 @@ def _verdict(headline: Answer, probability: float, cuts: Cuts) -> Answer:
 
 def _mark(verdict: Answer, findings: Sequence[Finding], cuts: Cuts) -> Mark | None:
     shares = {finding.name: finding.probability for finding in findings}
-    if verdict is not Answer.NO and shares[question.HIGH_GRADE] >= cuts.high_grade:
+    if verdict is not Answer.NO and shares[colorectal.HIGH_GRADE] >= cuts.high_grade:
         return Mark.HIGH_GRADE
     likeliest = max(_LESSER, key=lambda name: shares[name])
-    if verdict is not Answer.YES or shares[likeliest] < shares[question.ADENOCARCINOMA]:
+    if verdict is not Answer.YES or shares[likeliest] < shares[colorectal.ADENOCARCINOMA]:
         return None
     return _LESSER[likeliest]
 
 
-_LESSER = {question.LOW_GRADE: Mark.LOW_GRADE, question.SERRATED: Mark.SERRATED}
+_LESSER = {colorectal.LOW_GRADE: Mark.LOW_GRADE, colorectal.SERRATED: Mark.SERRATED}
 _OPENING = {
     Answer.NO: "No invasive cancer read",
     Answer.INDETERMINATE: "Invasive cancer neither read nor excluded",

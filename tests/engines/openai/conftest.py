@@ -8,7 +8,7 @@ import pytest
 
 from healer.engines.openai.client import RetryPolicy
 from healer.engines.openai.engine import OpenAIEngine
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.engines.openai.upstream import Upstream
 
 BRIEF = RetryPolicy(timeout=5, attempts=3, wait=0.001, jitter=0.001, threshold=3, rest=60)

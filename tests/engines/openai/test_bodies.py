@@ -17,7 +17,7 @@ from healer.engines.openai.engine import OpenAIEngine
 from healer.engines.openai.errors import complaint_in, words_in
 from healer.engines.openai.prompt import png
 from healer.images.tile import Tile
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.engines.openai.conftest import BRIEF, Open
 from tests.engines.openai.upstream import KEY, MODEL, Fault, Upstream, event, replied
 

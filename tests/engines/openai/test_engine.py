@@ -17,7 +17,7 @@ from healer.engines.openai import engine as engine_module
 from healer.engines.openai.engine import OpenAIEngine
 from healer.engines.openai.prompt import LIKELIEST, png
 from healer.images.tile import Tile
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.screener import Screener, known_tile
 from tests.engines.openai.conftest import BRIEF, Open
 from tests.engines.openai.upstream import (

@@ -27,7 +27,7 @@ from healer.engines.base import Answer, Engine
 from healer.engines.openai.client import RetryPolicy
 from healer.engines.openai.engine import OpenAIEngine
 from healer.images.tile import Tile
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.screener import Screener
 from tests.engines.conformance import EngineConformance
 

@@ -16,7 +16,7 @@ from healer.engines.registry import choose_engine, open_engine
 from healer.errors import InvalidSettings
 from healer.main import create_app
 from healer.screening.calibration import Binding
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.server import service as service_module
 from healer.server import upstream_probe
 from healer.settings.loading import Settings, load_settings

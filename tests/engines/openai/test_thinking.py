@@ -14,7 +14,7 @@ from healer.cli import app
 from healer.engines.base import Answer
 from healer.engines.openai.engine import OpenAIEngine
 from healer.images.tile import Tile
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.screener import Screener, known_tile
 from tests.engines.openai.conftest import BRIEF, Open
 from tests.engines.openai.upstream import Upstream

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 
 if TYPE_CHECKING:
     from healer.engines.openvino.engine import OpenVINOEngine

@@ -34,7 +34,7 @@ from healer.errors import (
     ModelUnsound,
 )
 from healer.images.tile import Tile
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.settings.loading import Settings
 from healer.weights.manifest import ManifestFile, sha256_of
 from tests.gemma import MODEL_ID, PINK, REVISION, WHITE

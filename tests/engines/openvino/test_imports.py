@@ -15,7 +15,7 @@ from healer.settings.loading import load_settings
 from healer.engines.base import Answer
 from healer.engines.registry import choose_engine, open_engine
 from healer.images.tile import Tile
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 
 settings = load_settings()
 choice = choose_engine(settings)

@@ -14,7 +14,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 from healer.engines.vlm.prompt import chat_text, encode, messages
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.gemma import IDS, IMAGE_TOKENS, load_processor
 
 QUESTIONS = [

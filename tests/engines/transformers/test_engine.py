@@ -21,7 +21,7 @@ from healer.engines.vlm.sentence import (  # noqa: E402
 )
 from healer.errors import ModelNotReady, ModelUnsound  # noqa: E402
 from healer.images.tile import Tile  # noqa: E402
-from healer.screening.question import COLORECTAL_CANCER  # noqa: E402
+from healer.questions.colorectal import COLORECTAL_CANCER  # noqa: E402
 from tests import gemma as tiny  # noqa: E402
 from tests.engines.transformers.conftest import KINDS, Load, Make  # noqa: E402
 

@@ -25,7 +25,7 @@ from healer.errors import (  # noqa: E402
     ModelIncomplete,
     ModelUnsound,
 )
-from healer.screening.question import COLORECTAL_CANCER  # noqa: E402
+from healer.questions.colorectal import COLORECTAL_CANCER  # noqa: E402
 from tests import gemma as tiny  # noqa: E402
 from tests.engines.transformers.conftest import KINDS, Load, Make  # noqa: E402
 

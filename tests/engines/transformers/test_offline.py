@@ -24,7 +24,7 @@ from pathlib import Path
 from healer.engines.base import Answer
 from healer.engines.transformers.engine import MedGemmaEngine
 from healer.errors import ExtraNotInstalled
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 
 def load(quantization):
     return MedGemmaEngine.load(

@@ -4,7 +4,7 @@ import pytest
 
 from healer.engines.base import Answer
 from healer.engines.vlm.prompt import messages, opening, short_hash
-from healer.screening.question import COLORECTAL_CANCER
+from healer.questions.colorectal import COLORECTAL_CANCER
 
 
 def test_the_image_comes_first() -> None:

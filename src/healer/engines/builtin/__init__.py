@@ -15,10 +15,10 @@ TILES = 2
 OFFLINE_TILES = 16
 
 
-def open_builtin(settings: Settings, _question: Question) -> Engine:
+def open_builtin(settings: Settings, question: Question) -> Engine:
     from healer.engines.builtin.engine import BuiltinEngine
 
-    return BuiltinEngine(threads=settings.threads)
+    return BuiltinEngine(threads=settings.threads, question=question)
 
 
 def batching(_info: EngineInfo, threads: int) -> Batching:

@@ -11,26 +11,27 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from healer.display import percent
-from healer.engines.base import Answer, EngineInfo, Evidence, FieldScale, Finding, StageTimer
+from healer.engines.base import (
+    Answer,
+    EngineInfo,
+    Evidence,
+    FieldScale,
+    Finding,
+    Question,
+    StageTimer,
+)
 from healer.engines.builtin import preprocess
-from healer.engines.builtin.classes import HIGH_GRADE_SHARE, cancer_margin, compose_sentence
+from healer.engines.builtin.classes import class_margin, compose_sentence
 from healer.engines.builtin.model_files import MODEL_FOLDER, read_model_files
 from healer.errors import ModelUnsound
 from healer.hardware import cores, give_way
 from healer.images.tile import Tile
+from healer.questions.base import ClassHead
+from healer.questions.colorectal import COLORECTAL_CANCER
 
 MODEL_ID = "healer/builtin-crc"
-# Whatever lies between a tile and its margin besides the network itself.
-MARGIN_OF = (
-    f"{preprocess.PREPROCESSING}; {HIGH_GRADE_SHARE} of high-grade neoplasia speaks for cancer"
-)
 # It learnt from tiles of 180 to 270 µm, enlarged to a field of up to 2.4 times as much.
 SCALE = FieldScale(widest=650, window=224)
-MARGIN_RULE = (
-    "The answer follows from these probabilities: adenocarcinoma counts towards cancer, "
-    f"and so does {percent(HIGH_GRADE_SHARE)} of high-grade neoplasia"
-)
 
 
 class BuiltinEngine:
@@ -40,8 +41,17 @@ class BuiltinEngine:
     tile shared between threads takes longer, and several times the memory.
     """
 
-    def __init__(self, threads: int = 0, folder: Path = MODEL_FOLDER) -> None:
+    def __init__(
+        self,
+        threads: int = 0,
+        folder: Path = MODEL_FOLDER,
+        question: Question = COLORECTAL_CANCER,
+    ) -> None:
+        if question.head is None:
+            raise ModelUnsound(MODEL_ID, f"its classes do not answer {question.id}")
         model = read_model_files(folder)
+        self._question, self._head = question, question.head
+        self._shares = question.head.shares_of(model.names)
         self._names = model.names
         self._session = open_session(model.network)
         self._pool = ThreadPoolExecutor(threads or cores(), "builtin", give_way)
@@ -52,8 +62,8 @@ class BuiltinEngine:
             device="cpu",
             dtype="float32",
             quantization="none",
-            prompt_id="none",
-            preprocessing_id=hashlib.sha256(MARGIN_OF.encode()).hexdigest()[:12],
+            prompt_id=question.id,
+            preprocessing_id=preprocessing_id(question.head),
         )
 
     @property
@@ -62,7 +72,7 @@ class BuiltinEngine:
 
     @property
     def margin_rule(self) -> str:
-        return MARGIN_RULE
+        return self._head.rule
 
     @property
     def scale(self) -> FieldScale:
@@ -103,13 +113,20 @@ class BuiltinEngine:
             for name, share in zip(self._names, np.exp(mean), strict=True)
         )
         ranked = sorted(findings, key=lambda finding: -finding.probability)
-        return Evidence(float(cancer_margin(mean)), findings=tuple(ranked), stages=stages)
+        return Evidence(
+            float(class_margin(mean, self._shares)), findings=tuple(ranked), stages=stages
+        )
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
-        return compose_sentence(evidence.findings, answer)
+        return compose_sentence(evidence.findings, answer, self._question)
 
     def close(self) -> None:
         self._pool.shutdown()
+
+
+def preprocessing_id(head: ClassHead) -> str:
+    """Of whatever lies between a tile and its margin besides the network itself."""
+    return hashlib.sha256(f"{preprocess.PREPROCESSING}; {head.key}".encode()).hexdigest()[:12]
 
 
 def open_session(network: bytes) -> onnxruntime.InferenceSession:
