@@ -12,8 +12,8 @@ from healer.engines.openai import engine as engine_module
 from healer.engines.openai.client import RetryPolicy
 from healer.engines.openai.engine import OpenAIEngine
 from healer.main import create_app
-from healer.scheduling import worker
 from healer.questions.colorectal import COLORECTAL_CANCER
+from healer.scheduling import worker
 from healer.server import service as service_module
 from healer.server import upstream_probe
 from tests.engines.openai.upstream import MODEL, Upstream, answered, late, replied

@@ -18,6 +18,7 @@ export function tile(id: string, change: Partial<Item> = {}): Item {
 
 export function prediction(change: Partial<Prediction> = {}): Prediction {
   return {
+    question: "colorectal-cancer-1",
     verdict: "no",
     probability: 0.156,
     calibrated: true,

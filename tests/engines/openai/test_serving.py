@@ -15,8 +15,8 @@ from healer.engines.openai.engine import OpenAIEngine
 from healer.engines.registry import choose_engine, open_engine
 from healer.errors import InvalidSettings
 from healer.main import create_app
-from healer.screening.calibration import Binding
 from healer.questions.colorectal import COLORECTAL_CANCER
+from healer.screening.calibration import Binding
 from healer.server import service as service_module
 from healer.server import upstream_probe
 from healer.settings.loading import Settings, load_settings
