@@ -23,7 +23,7 @@ from healer.sandbox.loader import InProcess, open_image_loader
 from healer.scheduling.batching import threads_of
 from healer.screening.opening import Opener, find_reference
 from healer.screening.screener import Screener
-from healer.server.documentation import documentation_router
+from healer.server.documentation import documentation_router, install_openapi
 from healer.server.middleware.access import Authentication
 from healer.server.middleware.cors import install_cors
 from healer.server.middleware.draining import Draining
@@ -34,7 +34,6 @@ from healer.server.middleware.request_id import RequestId
 from healer.server.middleware.security_headers import SecurityHeaders
 from healer.server.middleware.slow_client import SlowClientTimeout
 from healer.server.middleware.tracing import RequestTracing
-from healer.server.openapi import install_openapi
 from healer.server.problems import UnexpectedErrors, install_problems
 from healer.server.reviews import reviews_router
 from healer.server.routes import router

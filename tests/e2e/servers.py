@@ -27,7 +27,7 @@ from healer.engines.base import Answer, Evidence
 from healer.images.tile import Tile
 from healer.main import create_app
 from healer.notice import NOTICE
-from healer.server.openapi import EXAMPLE
+from healer.server.documentation import EXAMPLE
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 

@@ -22,15 +22,17 @@ from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import png
 
-HASTE = 0.3  # seconds, for those to be given up
-PATIENCE = 1.5  # for those to be waited for
+SHORT_TIMEOUT = 0.3  # seconds, for clients that must time out
+LONG_TIMEOUT = 1.5  # for clients that must not
 LARGE = 32 * 1024 * 1024  # more than two sockets hold
 Address = tuple[str, int]
 
 
 @contextmanager
-def serving(patience: float, most: int = 100) -> Iterator[Address]:
-    settings = Settings(_env_file=None, gate="off", client_timeout=patience, connections=most)
+def serving(client_timeout: float, limit: int = 100) -> Iterator[Address]:
+    settings = Settings(
+        _env_file=None, gate="off", client_timeout=client_timeout, connections=limit
+    )
     app = create_app(settings, engine=FakeEngine())
     app.add_api_route("/large", lambda: Response(bytes(LARGE)))
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -49,13 +51,13 @@ def serving(patience: float, most: int = 100) -> Iterator[Address]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[Address]:
-    with serving(HASTE) as address:
+    with serving(SHORT_TIMEOUT) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
-def patient() -> Iterator[Address]:
-    with serving(PATIENCE) as address:
+def lenient() -> Iterator[Address]:
+    with serving(LONG_TIMEOUT) as address:
         yield address
 
 
@@ -89,11 +91,11 @@ def problem_in(answer: bytes, status: int) -> dict[str, object]:
 
 
 def drip(connection: socket.socket, piece: bytes) -> None:
-    """Now and again, until the other side has had enough."""
+    """Now and then, until the other side closes."""
     try:
         while True:
             connection.sendall(piece)
-            time.sleep(HASTE / 10)
+            time.sleep(SHORT_TIMEOUT / 10)
     except OSError:
         return
 
@@ -101,13 +103,13 @@ def drip(connection: socket.socket, piece: bytes) -> None:
 HEAD = b"GET /health HTTP/1.1\r\nHost: healer\r\n"
 
 
-def test_a_head_that_never_ends_is_given_up(address: Address) -> None:
+def test_a_head_that_never_ends_times_out(address: Address) -> None:
     with connected(address) as connection:
         connection.sendall(HEAD + b"X-Slow: ")
         assert problem_in(rest(connection), 408)["code"] == "client_too_slow"
 
 
-def test_a_head_that_drips_is_given_up(address: Address) -> None:
+def test_a_head_that_drips_times_out(address: Address) -> None:
     with connected(address) as connection:
         connection.sendall(HEAD + b"X-Slow: ")
         dripping = threading.Thread(target=drip, args=(connection, b"a"))
@@ -121,12 +123,12 @@ def test_a_head_that_drips_is_given_up(address: Address) -> None:
         dripping.join()
 
 
-def test_one_that_says_nothing_is_let_go(address: Address) -> None:
+def test_a_silent_connection_is_closed(address: Address) -> None:
     with connected(address) as connection:
         assert rest(connection) == b""
 
 
-def test_a_second_head_that_never_ends_is_given_up(address: Address) -> None:
+def test_a_second_head_that_never_ends_times_out(address: Address) -> None:
     with connected(address) as connection:
         connection.sendall(HEAD + b"\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -134,9 +136,9 @@ def test_a_second_head_that_never_ends_is_given_up(address: Address) -> None:
         assert b"HTTP/1.1 408 " in rest(connection)
 
 
-def test_one_that_rests_between_requests_is_kept(patient: Address) -> None:
-    with connected(patient) as connection:
-        for pause in (PATIENCE * 1.1, 0):
+def test_an_idle_connection_between_requests_stays_open(lenient: Address) -> None:
+    with connected(lenient) as connection:
+        for pause in (LONG_TIMEOUT * 1.1, 0):
             connection.sendall(HEAD + b"\r\n")
             answer = http.client.HTTPResponse(connection)
             answer.begin()
@@ -153,14 +155,14 @@ def form(padding: int = 0) -> tuple[bytes, bytes]:
     return "\r\n".join(["POST /predict HTTP/1.1", *lines, "", ""]).encode(), body
 
 
-def test_a_body_that_never_ends_is_given_up(address: Address) -> None:
+def test_a_body_that_never_ends_times_out(address: Address) -> None:
     head, body = form()
     with connected(address) as connection:
         connection.sendall(head + body[:100])
         assert problem_in(rest(connection), 408)["code"] == "client_too_slow"
 
 
-def test_a_body_that_drips_is_given_up(address: Address) -> None:
+def test_a_body_that_drips_times_out(address: Address) -> None:
     head, body = form()
     with connected(address) as connection:
         larger = head.replace(f"length: {len(body)}".encode(), b"length: 1000000")
@@ -171,18 +173,18 @@ def test_a_body_that_drips_is_given_up(address: Address) -> None:
         dripping.join()
 
 
-def test_a_long_body_that_keeps_coming_is_answered(patient: Address) -> None:
+def test_a_long_body_that_keeps_coming_is_answered(lenient: Address) -> None:
     head, body = form(padding=40_000)
     pieces = [body[start : start + 4096] for start in range(0, len(body), 4096)]
-    with connected(patient) as connection:
+    with connected(lenient) as connection:
         connection.sendall(head)
         for piece in pieces:  # for twice as long as it may be silent
             connection.sendall(piece)
-            time.sleep(PATIENCE / 5)
+            time.sleep(LONG_TIMEOUT / 5)
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_refused_body_that_never_ends_is_given_up(address: Address) -> None:
+def test_a_refused_body_that_never_ends_times_out(address: Address) -> None:
     with connected(address) as connection:
         connection.sendall(HEAD.replace(b"GET", b"POST") + b"Content-Length: 1000000\r\n\r\n")
         dripping = threading.Thread(target=drip, args=(connection, b"a"))
@@ -191,8 +193,8 @@ def test_a_refused_body_that_never_ends_is_given_up(address: Address) -> None:
         dripping.join()
 
 
-def test_one_that_does_not_read_its_answer_is_dropped() -> None:
-    with serving(HASTE) as address, connected(address) as connection:
+def test_a_client_that_does_not_read_is_dropped() -> None:
+    with serving(SHORT_TIMEOUT) as address, connected(address) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: healer\r\n\r\n")
         with connected(address) as other:  # is answered meanwhile
             other.sendall(HEAD + b"\r\n")
@@ -207,13 +209,13 @@ def wait_until_dropped(connection: socket.socket) -> None:
         time.sleep(0.01)
 
 
-def test_one_that_reads_slowly_gets_it_all(patient: Address) -> None:
-    with connected(patient) as connection:
+def test_a_slow_reader_gets_the_whole_answer(lenient: Address) -> None:
+    with connected(lenient) as connection:
         connection.sendall(b"GET /large HTTP/1.1\r\nHost: healer\r\nConnection: close\r\n\r\n")
         received = 0
         while chunk := connection.recv(4 * 1024 * 1024):
             received += len(chunk)
-            time.sleep(PATIENCE / 10)
+            time.sleep(LONG_TIMEOUT / 10)
     assert received > LARGE
 
 
@@ -252,18 +254,18 @@ def test_the_server_does_not_say_what_it_is(address: Address) -> None:
 
 @pytest.fixture(scope="module")
 def narrow() -> Iterator[Address]:
-    with serving(30, most=3) as address:
+    with serving(30, limit=3) as address:
         yield address
 
 
-def half_asked(connection: socket.socket) -> None:
+def send_half_a_request(connection: socket.socket) -> None:
     """A request is under way as soon as its head has come."""
     head = b"POST /predict HTTP/1.1\r\nHost: healer\r\nContent-Length: 100\r\n"
     connection.sendall(head + b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b")
     time.sleep(0.2)
 
 
-def test_who_rests_longest_makes_room(narrow: Address) -> None:
+def test_the_longest_idle_connection_is_closed_at_the_limit(narrow: Address) -> None:
     with ExitStack() as held:
         first, second, third, fourth = (held.enter_context(connected(narrow)) for _ in range(4))
         assert rest(first) == b""
@@ -272,18 +274,20 @@ def test_who_rests_longest_makes_room(narrow: Address) -> None:
             assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
 
 
-def test_who_is_in_the_middle_of_something_keeps_its_place(narrow: Address) -> None:
+def test_a_connection_with_a_request_under_way_is_never_closed_at_the_limit(
+    narrow: Address,
+) -> None:
     with ExitStack() as held:
-        asking = [held.enter_context(connected(narrow)) for _ in range(2)]
-        for connection in asking:
-            half_asked(connection)
-        resting, fourth = (held.enter_context(connected(narrow)) for _ in range(2))
-        assert rest(resting) == b""
-        half_asked(fourth)
+        busy = [held.enter_context(connected(narrow)) for _ in range(2)]
+        for connection in busy:
+            send_half_a_request(connection)
+        idle, fourth = (held.enter_context(connected(narrow)) for _ in range(2))
+        assert rest(idle) == b""
+        send_half_a_request(fourth)
         answer = rest(held.enter_context(connected(narrow)))
         problem = problem_in(answer, 429)
         assert problem["code"] == "connections_full"
         assert b"retry-after: 5\r\n" in answer.lower()
-        for connection in (*asking, fourth):
+        for connection in (*busy, fourth):
             connection.sendall(b"x" * 97)  # and is answered: it is no form that can be read
             assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")

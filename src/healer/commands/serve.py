@@ -15,7 +15,7 @@ from sse_starlette.sse import AppStatus
 from healer.auth.authenticator import check_reach
 from healer.errors import InvalidSettings
 from healer.main import create_app
-from healer.server.connection import BURST, connections_allowed, patient
+from healer.server.connection import BURST, connections_allowed, limited_connection
 from healer.server.middleware.request_head import LIMIT_BYTES
 from healer.server.service import Service
 from healer.settings.loading import Settings
@@ -48,7 +48,7 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=patient(settings.client_timeout, connections_allowed(settings.connections)),
+        http=limited_connection(settings.client_timeout, connections_allowed(settings.connections)),
         backlog=BURST,
         ws="none",
         h11_max_incomplete_event_size=LIMIT_BYTES,

@@ -1,7 +1,7 @@
-"""uvicorn's HTTP/1.1 connection, with an end to its patience, and one of so many at most.
+"""uvicorn's HTTP/1.1 connection, with time limits for heads and readers, and a limited number.
 
-Until a request's head has arrived there is no request, and once an answer is begun nobody waits
-for its reader: both are out of an application's sight. Bodies are `serving/patience.py`'s.
+Before a request's head is complete, and while a client reads an answer, no ASGI application is
+called. Bodies are limited by `middleware/slow_client.py`. docs/dependencies.md has what it stops.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from healer.errors import (
 from healer.problem import RETRY_AFTER_SECONDS, Problem, new_request_id, status_of
 from healer.server.middleware.request_head import LIMIT_BYTES, LIMIT_FIELDS
 from healer.server.middleware.security_headers import SECURITY_HEADERS
-from healer.server.middleware.slow_client import LEAST_RATE
+from healer.server.middleware.slow_client import MIN_BYTES_PER_SECOND
 from healer.server.problems import MEDIA_TYPE, retry_headers
 from healer.server.scope import REQUEST_ID_HEADER
 
@@ -34,105 +34,109 @@ log = structlog.get_logger(__name__)
 
 
 class Connection(H11Protocol):
-    patience = 30.0  # seconds
-    most = 4000  # connections
-    # Those between two requests, or before their first, the longest first: nothing is lost where
-    # one of them ends. A dict, because a set has no order.
-    _resting: ClassVar[dict[Connection, None]] = {}
-    _sender: asyncio.TimerHandle | None = None  # until a head, or what was refused, must be here
-    _reader: asyncio.TimerHandle | None = None  # until what we wrote must have been taken
+    client_timeout = 30.0  # seconds
+    limit = 4000  # connections
+    # Idle: between two requests, or before the first. The longest idle comes first; closing it
+    # loses nothing. A dict, because a set has no order.
+    _idle: ClassVar[dict[Connection, None]] = {}
+    _send_timer: asyncio.TimerHandle | None = (
+        None  # until a head, or a refused body, must be complete
+    )
+    _read_timer: asyncio.TimerHandle | None = (
+        None  # until the client must have read what was written
+    )
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._await_sender()
-        self._resting[self] = None
-        if len(self.connections) > self.most:
-            self._make_room()
+        self._start_send_timer()
+        self._idle[self] = None
+        if len(self.connections) > self.limit:
+            self._close_longest_idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_sender()
-        self._stop_reader()
-        self._resting.pop(self, None)
+        self._stop_send_timer()
+        self._stop_read_timer()
+        self._idle.pop(self, None)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._await_sender()
+        self._start_send_timer()
         if not self.transport.get_write_buffer_size():
-            self._stop_reader()
+            self._stop_read_timer()
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:
-            self._resting[self] = None  # where it was, if it was there
+            self._idle[self] = None  # keeps its position, if it had one
             return
-        self._resting.pop(self, None)
+        self._idle.pop(self, None)
         if not self._refused:
-            self._stop_sender()
+            self._stop_send_timer()
 
-    def _make_room(self) -> None:
-        longest = next(iter(self._resting))
-        del self._resting[longest]
+    def _close_longest_idle(self) -> None:
+        longest = next(iter(self._idle))
+        del self._idle[longest]
         if longest is self:
-            self._refuse(ConnectionsFull(RETRY_AFTER_SECONDS, self.most))
+            self._refuse(ConnectionsFull(RETRY_AFTER_SECONDS, self.limit))
         else:
             longest.transport.close()
 
     @property
     def _refused(self) -> bool:
-        """A request was answered while its body is still coming, and nobody wants it."""
+        """A request was answered while its body, which nothing reads, is still coming."""
         return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self.conn.our_state is h11.IDLE:
-            self._resting[self] = None
+            self._idle[self] = None
         if self._refused:
-            self._await_sender()
+            self._start_send_timer()
         if self.transport.get_write_buffer_size():
-            self._await_reader()
+            self._start_read_timer()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._await_reader()
+        self._start_read_timer()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._stop_reader()
+        self._stop_read_timer()
 
-    def _await_sender(self) -> None:
-        if self._sender is None:  # not anew with each byte
-            self._sender = self.loop.call_later(self.patience, self._sender_overdue)
+    def _start_send_timer(self) -> None:
+        if self._send_timer is None:  # not restarted by each byte
+            self._send_timer = self.loop.call_later(self.client_timeout, self._send_timed_out)
 
-    def _stop_sender(self) -> None:
-        if self._sender is not None:
-            self._sender.cancel()
-            self._sender = None
+    def _stop_send_timer(self) -> None:
+        if self._send_timer is not None:
+            self._send_timer.cancel()
+            self._send_timer = None
 
-    def _sender_overdue(self) -> None:
-        self._sender = None
+    def _send_timed_out(self) -> None:
+        self._send_timer = None
         if self.transport.is_closing():
             return
         if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
-            self._refuse(ClientTooSlow(self.patience))
-        else:  # nothing was asked, or it was answered
+            self._refuse(ClientTooSlow(self.client_timeout))
+        else:  # no request, or one that was answered
             self.transport.close()
 
-    def _await_reader(self) -> None:
-        if self._reader is None:
+    def _start_read_timer(self) -> None:
+        if self._read_timer is None:
             left = self.transport.get_write_buffer_size()
-            self._reader = self.loop.call_later(self.patience, self._reader_overdue, left)
+            self._read_timer = self.loop.call_later(self.client_timeout, self._read_timed_out, left)
 
-    def _stop_reader(self) -> None:
-        if self._reader is not None:
-            self._reader.cancel()
-            self._reader = None
+    def _stop_read_timer(self) -> None:
+        if self._read_timer is not None:
+            self._read_timer.cancel()
+            self._read_timer = None
 
-    def _reader_overdue(self, left_before: int) -> None:
-        self._reader = None
+    def _read_timed_out(self, unread_before: int) -> None:
+        self._read_timer = None
         left = self.transport.get_write_buffer_size()
-        if left_before - left >= LEAST_RATE * self.patience:
-            self._await_reader()
+        if unread_before - left >= MIN_BYTES_PER_SECOND * self.client_timeout:
+            self._start_read_timer()
         elif left:
-            log.info("client dropped", reason="it does not read its answer")
-            # Else the kernel would go on offering it, out of memory that is ours no more to count.
+            log.info("client dropped", reason="does not read its answer")
+            # Otherwise the kernel would keep the unsent bytes, in memory that nobody counts.
             linger = struct.pack("ii", 1, 0)
             self.transport.get_extra_info("socket").setsockopt(SOL_SOCKET, SO_LINGER, linger)
             self.transport.abort()
@@ -168,10 +172,10 @@ class Connection(H11Protocol):
         self.transport.close()
 
 
-def patient(seconds: float, most: int) -> type[Connection]:
-    """For uvicorn, which makes connections itself."""
-    own = {"patience": seconds, "most": most, "_resting": {}}
-    return type("PatientConnection", (Connection,), own)
+def limited_connection(client_timeout: float, limit: int) -> type[Connection]:
+    """For uvicorn, which instantiates connections itself."""
+    own = {"client_timeout": client_timeout, "limit": limit, "_idle": {}}
+    return type("LimitedConnection", (Connection,), own)
 
 
 BURST = 512  # connections that are accepted in one go, before others can be closed for them
@@ -179,14 +183,14 @@ OWN_FILES = 100  # files: the log, the audit log, decoders and what starting ano
 
 
 def connections_allowed(connections: int) -> int:
-    """So many, or as many as the system allows; the process's own limit is raised to that."""
+    """`connections`, or fewer where files are fewer; raises the process's own limit of files."""
     if sys.platform == "win32":
         return connections
     import resource
 
-    wanted = connections + BURST + OWN_FILES
+    needed = connections + BURST + OWN_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return max(1, min(connections, most - BURST - OWN_FILES))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+import mimeparse
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
@@ -14,7 +16,6 @@ from healer.answer import ModelOut, Prediction
 from healer.images.decode import FORMATS
 from healer.server.events import EVENTS, Events, answer_in_events
 from healer.server.middleware.access import REFUSALS
-from healer.server.negotiation import prefers
 from healer.server.problems import documented
 from healer.server.requests import (
     FORM_SCHEMA,
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
     from healer.settings.loading import Settings
 
 router = APIRouter()
+
+JSON = "application/json"
+NAMED = 100  # mimeparse's fitness of a range that names the type, not only */*
+
+MediaRange = tuple[str, str, dict[str, str]]
 
 
 @router.get(
@@ -169,3 +175,24 @@ async def answer(request: Request, service: Service, received: PredictRequest) -
     return Prediction.finished(
         received.screener, screening, received.loaded, received.request_id, timings, recorded
     )
+
+
+def prefers(request: Request, offered: str, default: str = JSON) -> bool:
+    """Whether `Accept` (RFC 9110, 12.5.1) prefers `offered` to `default`. A tie goes to `offered`
+    where it is named, not only matched by */*; where neither is acceptable, to `default`."""
+    ranges = list(_ranges(request.headers.getlist("accept")))
+    quality, fitness = mimeparse.quality_and_fitness_parsed(offered, ranges)
+    other_quality, other_fitness = mimeparse.quality_and_fitness_parsed(default, ranges)
+    if quality != other_quality:
+        return bool(quality > other_quality)
+    return bool(quality > 0 and fitness > NAMED and fitness >= other_fitness)
+
+
+def _ranges(headers: Iterable[str]) -> Iterable[MediaRange]:
+    """The parts of `Accept` that can be parsed."""
+    for header in headers:
+        for part in header.lower().split(","):
+            try:
+                yield mimeparse.parse_media_range(part)
+            except mimeparse.MimeTypeParseException:
+                continue

@@ -1,4 +1,4 @@
-"""What a request's head must be before anything else looks at it: small, and meant for us."""
+"""Limits on a request's head: its size, its fields, and the host it is sent to."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ LIMIT_FIELDS = 100
 
 
 class RequestHeadLimit:
-    """`hosts` are names, or *.names, that this service goes by; none is any."""
+    """`hosts` are the names, or *.names, that are served; empty means any."""
 
     def __init__(self, app: ASGIApp, hosts: Sequence[str]) -> None:
         self.app, self.hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and (trouble := self._trouble(scope)):
-            await refusal(Request(scope), trouble)(scope, receive, send)
+        if scope["type"] == "http" and (error := self._error(scope)):
+            await refusal(Request(scope), error)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
 
-    def _trouble(self, scope: Scope) -> AccessError | None:
+    def _error(self, scope: Scope) -> AccessError | None:
         if size_of(scope) > LIMIT_BYTES or len(scope["headers"]) > LIMIT_FIELDS:
             return HeadTooLarge(LIMIT_BYTES, LIMIT_FIELDS)
-        # Whoever probes a container calls it by its address.
-        if self.hosts and scope["path"] not in PROBES and not self._ours(scope):
+        # A container's probes call it by its address.
+        if self.hosts and scope["path"] not in PROBES and not self._host_allowed(scope):
             return HostUnknown()
         return None
 
-    def _ours(self, scope: Scope) -> bool:
+    def _host_allowed(self, scope: Scope) -> bool:
         host = host_of(Headers(scope=scope).get("host", ""))
         return any(
             host == name or (name.startswith("*.") and host.endswith(name[1:]))

@@ -1,4 +1,4 @@
-"""How long a client may take to send a body: as long as it needs, if it keeps sending."""
+"""Time limit for bodies: none while a client keeps sending, at MIN_BYTES_PER_SECOND on average."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from healer.errors import ClientTooSlow
 from healer.server.problems import refusal
 
-# Bytes a second that a client must send, or read, on average. The slowest lines do better, and a
-# client that means to keep us waiting would have to work for it.
-LEAST_RATE = 4096
+# That a client must send, or read, on average: less than the slowest lines carry.
+MIN_BYTES_PER_SECOND = 4096
 
 
 class SlowClientTimeout:
-    """Only the time spent waiting for the client counts, not that when nobody asked for more."""
+    """Counts only the time in which the application waits for the client."""
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self.app, self.seconds = app, seconds
@@ -28,43 +27,44 @@ class SlowClientTimeout:
             await self.app(scope, receive, send)
             return
         body = TimedBody(receive, self.seconds)
-        answering = False
+        response_started = False
 
-        async def parting_send(message: Message) -> None:
-            nonlocal answering
+        async def closing_send(message: Message) -> None:
+            nonlocal response_started
             if message["type"] == "http.response.start":
-                answering = True
-                if body.given_up:
+                response_started = True
+                if body.timed_out:
                     MutableHeaders(scope=message)["Connection"] = "close"
             await send(message)
 
         try:
-            await self.app(scope, body.receive, parting_send)
+            await self.app(scope, body.receive, closing_send)
         except ClientTooSlow as error:
-            if answering:
+            if response_started:
                 raise
-            await refusal(Request(scope), error)(scope, receive, parting_send)
+            await refusal(Request(scope), error)(scope, receive, closing_send)
 
 
 class TimedBody:
     def __init__(self, receive: Receive, seconds: float) -> None:
-        self.given_up = False
-        self._receive, self._seconds, self._left = receive, seconds, seconds
-        self._whole = False
+        self.timed_out = False
+        self._receive, self._seconds, self._remaining = receive, seconds, seconds
+        self._complete = False
 
     async def receive(self) -> Message:
-        """Raises ClientTooSlow. Once the body is whole, what is left to wait for is the client's
-        going, which may take as long as its answer."""
-        if self._whole:
+        """Raises ClientTooSlow. After the body only a disconnect can come, which has no limit."""
+        if self._complete:
             return await self._receive()
-        began = time.monotonic()
+        started = time.monotonic()
         try:
-            async with asyncio.timeout(self._left):
+            async with asyncio.timeout(self._remaining):
                 message = await self._receive()
         except TimeoutError:
-            self.given_up = True
+            self.timed_out = True
             raise ClientTooSlow(self._seconds) from None
-        earned = len(message.get("body", b"")) / LEAST_RATE
-        self._left = min(self._seconds, self._left - (time.monotonic() - began) + earned)
-        self._whole = not message.get("more_body", False)
+        earned = len(message.get("body", b"")) / MIN_BYTES_PER_SECOND
+        self._remaining = min(
+            self._seconds, self._remaining - (time.monotonic() - started) + earned
+        )
+        self._complete = not message.get("more_body", False)
         return message
