@@ -90,7 +90,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     app.add_middleware(HeadMethod)
     app.add_middleware(Draining, service=app.state.service)
     rates = RateLimiter(settings.rate_limit) if settings.rate_limit else None
-    app.add_middleware(Authentication, door=app.state.authenticator, rates=rates)
+    app.add_middleware(Authentication, authenticator=app.state.authenticator, rates=rates)
     app.add_middleware(SlowClientTimeout, seconds=settings.client_timeout)
     hosts = settings.trusted_hosts.lower().split(",") if settings.trusted_hosts else ()
     app.add_middleware(RequestHeadLimit, hosts=hosts)
@@ -127,7 +127,7 @@ def _service(settings: Settings, engine: Engine | None, observer: Observer) -> S
 
 
 def shared(settings: Settings) -> Settings:
-    """Each replica with its part of the cores, where nothing else was asked for."""
+    """Each replica gets its share of the cores, unless HEALER_THREADS says otherwise."""
     if settings.replicas == 1 or settings.threads:
         return settings
     return settings.model_copy(update={"threads": threads_of(settings)})

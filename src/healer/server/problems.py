@@ -117,7 +117,7 @@ async def _routing(request: Request, error: Exception) -> Response:
 
 
 def _allowed(headers: Mapping[str, str]) -> str:
-    """With HEAD beside GET, which serving/head_method.py answers."""
+    """With HEAD beside GET, which middleware/head_method.py answers."""
     methods = {each.strip() for each in headers.get("Allow", "GET").split(",")}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 

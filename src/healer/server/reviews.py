@@ -92,7 +92,7 @@ def refuse_repeated(body: bytes) -> None:
             raise errors.ReviewUnreadable("a field stands there more than once")
         return named
 
-    with suppress(ValueError, RecursionError):  # what is no JSON is told of by its own reader
+    with suppress(ValueError, RecursionError):  # pydantic reports what is no JSON
         json.loads(body, object_pairs_hook=unrepeated)
 
 

@@ -40,7 +40,7 @@ in the repository, and start Healer again; wheels made after that contain it.</p
 
 
 class _Assets(StaticFiles):
-    """Files whose names carry a hash of what they hold are never asked for twice."""
+    """Files whose names carry a hash of their content are cached for good."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         response = await super().get_response(path, scope)

@@ -1,4 +1,4 @@
-"""Nobody is answered who may not ask, nor more often than they may."""
+"""Authentication, and the rate limit of each caller."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from healer.problem import status_of
 from healer.server.problems import refusal
 from healer.server.scope import CALLER
 
-# /health and /ready say nothing of any image; the page and the contract are as public as Healer's
+# /health and /ready say nothing of an image; the page and the contract are as public as Healer's
 # source, and a browser opens the page before it can send a key. Whatever is not named here is
-# closed: /metrics too, for whoever reads it before and after an answer knows the verdict.
+# closed: /metrics too, since its difference over one answer is the verdict.
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/openapi.json", "/docs"})
 OPEN_BELOW = ("/page/", "/docs/")
 RATED = frozenset({"/predict"})  # what asks the model
@@ -47,8 +47,10 @@ REFUSALS: tuple[type[HealerError], ...] = (
 
 
 class Authentication:
-    def __init__(self, app: ASGIApp, door: Authenticator, rates: RateLimiter | None) -> None:
-        self.app, self.door, self.rates = app, door, rates
+    def __init__(
+        self, app: ASGIApp, authenticator: Authenticator, rates: RateLimiter | None
+    ) -> None:
+        self.app, self.authenticator, self.rates = app, authenticator, rates
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or is_open(scope["path"]):
@@ -66,7 +68,7 @@ class Authentication:
 
     async def _caller(self, scope: Scope) -> str | None:
         server = scope.get("server")
-        return await self.door.caller(Headers(scope=scope), server[0] if server else "")
+        return await self.authenticator.caller(Headers(scope=scope), server[0] if server else "")
 
     async def _counted(self, scope: Scope, caller: str | None) -> RateLimitStatus | None:
         if self.rates is None or scope["path"] not in RATED:
@@ -92,11 +94,11 @@ def is_open(path: str) -> bool:
 def rate_limit_headers(send: Send, allowance: RateLimitStatus) -> Send:
     """RateLimit headers, as the IETF's draft has them."""
 
-    async def telling_send(message: Message) -> None:
+    async def limited_send(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             headers["RateLimit-Policy"] = f'"caller";q={allowance.quota};w={allowance.window}'
             headers["RateLimit"] = f'"caller";r={allowance.remaining};t={allowance.reset}'
         await send(message)
 
-    return telling_send
+    return limited_send

@@ -1,4 +1,4 @@
-"""Pages from elsewhere: none may ask, but those that the operator named."""
+"""Cross-origin pages: only those of HEALER_CORS_ORIGINS may send requests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ STARLETTES_WORDS = "Disallowed CORS "
 
 
 class Origins(CORSMiddleware):
-    """A preflight that fails is a problem document, too: its reader is whoever writes the page."""
+    """A preflight that fails is a problem document, too: its reader is the page's developer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_preflight(scope):

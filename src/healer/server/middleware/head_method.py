@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadMethod:
-    """The application is asked to GET; what is outside of this sees a HEAD."""
+    """The application sees a GET, the outer middleware a HEAD."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -22,8 +22,8 @@ class HeadMethod:
             elif not message.get("more_body", False):
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-        asked = {**scope, "method": "GET"}
+        as_get = {**scope, "method": "GET"}
         try:
-            await self.app(asked, receive, bodiless_send)
+            await self.app(as_get, receive, bodiless_send)
         finally:
-            scope.update({**asked, "method": "HEAD"})  # the route, for the log
+            scope.update({**as_get, "method": "HEAD"})  # the route, for the log

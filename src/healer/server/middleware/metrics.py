@@ -22,7 +22,7 @@ async def metrics(request: Request) -> Response:
 
 
 class RequestMetrics:
-    """Gives each request its trail. The outermost middleware, so that no refusal goes uncounted."""
+    """Gives each request its trace. The outermost middleware, so that no refusal goes uncounted."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
@@ -31,15 +31,15 @@ class RequestMetrics:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        with tracing_request(RequestTrace()) as trail:
-            await ResponseWatch(self.app, trail, self.metrics).answer(scope, receive, send)
+        with tracing_request(RequestTrace()) as trace:
+            await ResponseWatch(self.app, trace, self.metrics).answer(scope, receive, send)
 
 
 class ResponseWatch:
     """One request's answer as it passes by."""
 
-    def __init__(self, app: ASGIApp, trail: RequestTrace, metrics: Metrics) -> None:
-        self._app, self._trail, self._metrics = app, trail, metrics
+    def __init__(self, app: ASGIApp, trace: RequestTrace, metrics: Metrics) -> None:
+        self._app, self._trace, self._metrics = app, trace, metrics
         self._status: int | None = None
         self._complete = False
 
@@ -47,7 +47,7 @@ class ResponseWatch:
         async def watched_receive() -> Message:
             message = await receive()
             if message["type"] == "http.disconnect" and not self._complete:
-                self._trail.failed(CLIENT_GONE, 400)
+                self._trace.failed(CLIENT_GONE, 400)
             return message
 
         async def watched_send(message: Message) -> None:
@@ -60,8 +60,8 @@ class ResponseWatch:
         try:
             await self._app(scope, watched_receive, watched_send)
         except Exception:
-            self._trail.failed("internal_error", 500)
+            self._trace.failed("internal_error", 500)
             self._status = self._status or 500  # sent further out
             raise
         finally:
-            self._metrics.request(route_of(scope), self._status, self._trail)
+            self._metrics.request(route_of(scope), self._status, self._trace)

@@ -1,4 +1,4 @@
-"""A name for every request, in its answer and in its log lines; and the access log itself."""
+"""An id for every request, in its response and its log lines; and the access log itself."""
 
 from __future__ import annotations
 

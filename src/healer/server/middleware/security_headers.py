@@ -1,4 +1,4 @@
-"""Headers that tell a browser to do nothing with an answer but hand it to whoever asked."""
+"""Security headers: a browser may do nothing with a response but return it to the caller."""
 
 from __future__ import annotations
 

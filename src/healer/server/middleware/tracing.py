@@ -23,7 +23,7 @@ class RequestTracing:
             return
         status: int | None = None
 
-        async def watched_send(message: Message) -> None:
+        async def status_send(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -36,7 +36,7 @@ class RequestTracing:
             structlog.contextvars.bound_contextvars(**ids_of(span)),
         ):
             try:
-                await self.app(scope, receive, watched_send)
+                await self.app(scope, receive, status_send)
             except Exception:
                 status = status or 500  # sent further out
                 raise
