@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.checkpoint.shapes import Shape, Text, Vision
 
+CONFIG = "config.json"
 GLOBAL_EVERY = 6
 
 
@@ -16,21 +17,7 @@ def write_configs(folder: Path, shape: Shape, ids: Mapping[str, int]) -> None:
     stops = [ids["eos_token"], ids["eot_token"]]
     tokens = shape.vision.tokens
     files: dict[str, object] = {
-        "config.json": {
-            "architectures": ["Gemma3ForConditionalGeneration"],
-            "model_type": "gemma3",
-            "boi_token_index": ids["boi_token"],
-            "eoi_token_index": ids["eoi_token"],
-            "image_token_index": ids["image_token"],
-            "eos_token_id": stops,
-            "mm_tokens_per_image": tokens,
-            "initializer_range": 0.02,
-            "tie_word_embeddings": True,
-            "text_config": text_config(shape.text, ids),
-            "vision_config": vision_config(shape.vision),
-            "torch_dtype": "bfloat16",
-            "transformers_version": "4.50.0.dev0",
-        },
+        CONFIG: model_config(shape, ids),
         "generation_config.json": {
             "bos_token_id": ids["bos_token"],
             "eos_token_id": stops,
@@ -44,7 +31,25 @@ def write_configs(folder: Path, shape: Shape, ids: Mapping[str, int]) -> None:
         "preprocessor_config.json": preprocessor_config(shape.vision),
     }
     for name, value in files.items():
-        (folder / name).write_text(json.dumps(value, indent=2))
+        (folder / name).write_text(json.dumps(value, indent=2), encoding="utf-8")
+
+
+def model_config(shape: Shape, ids: Mapping[str, int]) -> dict[str, object]:
+    return {
+        "architectures": ["Gemma3ForConditionalGeneration"],
+        "model_type": "gemma3",
+        "boi_token_index": ids["boi_token"],
+        "eoi_token_index": ids["eoi_token"],
+        "image_token_index": ids["image_token"],
+        "eos_token_id": [ids["eos_token"], ids["eot_token"]],
+        "mm_tokens_per_image": shape.vision.tokens,
+        "initializer_range": 0.02,
+        "tie_word_embeddings": True,
+        "text_config": text_config(shape.text, ids),
+        "vision_config": vision_config(shape.vision),
+        "torch_dtype": "bfloat16",
+        "transformers_version": "4.50.0.dev0",
+    }
 
 
 def text_config(text: Text, ids: Mapping[str, int]) -> dict[str, object]:

@@ -1,30 +1,27 @@
 """A random Gemma 3 checkpoint of any shape on disk, laid out as the hub lays out MedGemma.
 
-Its answers mean nothing; its time and memory are those of the real one.
+Its answers mean nothing; its time and memory are those of the real one. Making it holds the weights
+in memory once: 9 GB for MedGemma's shape.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+import torch
 
 from benchmarks.checkpoint.configs import write_configs
-from benchmarks.checkpoint.safetensors import write_safetensors
-from benchmarks.checkpoint.shapes import Shape, Weight, total_bytes, weights
+from benchmarks.checkpoint.shapes import Shape
 from benchmarks.checkpoint.tokenizer import copy, special_ids, write_tokenizer
+from benchmarks.checkpoint.weights import random_model, save_weights, total_bytes
 from benchmarks.errors import CheckpointDiskFull, CheckpointFolderTaken
 from healer.errors import ModelError
 from healer.files.litter import is_empty, is_litter
 from healer.weights.manifest import (
     MANIFEST_FILE,
-    Advance,
     Manifest,
     ManifestFile,
     check_folder,
@@ -34,7 +31,6 @@ from healer.weights.manifest import (
 
 REVISION = "0" * 40
 SMALL = 64 * 1024 * 1024  # more than a real tokenizer and the configs take
-INDEX = "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +47,24 @@ class Recipe:
         return f"healer/random-{self.shape.name}{kind}-seed-{self.seed}"
 
 
-def make_checkpoint(folder: Path, recipe: Recipe, *, progress: bool = True) -> Manifest:
-    """Writes the checkpoint, or takes up a finished one of the same recipe.
+def make_checkpoint(folder: Path, recipe: Recipe) -> Manifest:
+    """Writes the checkpoint; a finished one of the same recipe is used as it is.
 
     Raises CheckpointDiskFull, or CheckpointFolderTaken where the folder holds another model.
     """
     if (found := finished(folder, recipe)) is not None:
         return found
     check_disk(folder, total_bytes(recipe.shape) + SMALL)
-    (folder / MANIFEST_FILE).unlink(missing_ok=True)
+    for old in (folder / MANIFEST_FILE, *folder.glob("model*.safetensors*")):
+        old.unlink(missing_ok=True)
     if recipe.tokens:
         copy(recipe.tokens, folder)
     else:
         write_tokenizer(folder)
     write_configs(folder, recipe.shape, special_ids(folder))
-    with bar(total_bytes(recipe.shape), shown=progress) as advance:
-        shards = write_shards(folder, recipe, advance)
-    made = Manifest(
-        model_id=recipe.model_id, revision=REVISION, files=(*shards, *small_files(folder, shards))
-    )
-    save_manifest(folder, made)
-    return made
+    model = random_model(folder, recipe.seed, torch.bfloat16)
+    save_weights(model, folder, recipe.shape.shard_bytes)
+    return write_manifest(folder, recipe.model_id)
 
 
 def finished(folder: Path, recipe: Recipe) -> Manifest | None:
@@ -81,14 +74,13 @@ def finished(folder: Path, recipe: Recipe) -> Manifest | None:
         if found.model_id != recipe.model_id:
             raise CheckpointFolderTaken(str(folder))
         return found
-    ours = (f"{INDEX}", "tokenizer.json", "config.json")
-    if not is_empty(folder) and not any((folder / name).exists() for name in ours):
+    if not is_empty(folder) and not (folder / "tokenizer.json").exists():
         raise CheckpointFolderTaken(str(folder))
     return None
 
 
 def check_disk(folder: Path, needed: int) -> None:
-    """Makes the folder; raises CheckpointDiskFull. What is there already will be written over."""
+    """Makes the folder; raises CheckpointDiskFull. What is there already will be overwritten."""
     folder.mkdir(parents=True, exist_ok=True)
     there = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     free = shutil.disk_usage(folder).free + there
@@ -96,45 +88,14 @@ def check_disk(folder: Path, needed: int) -> None:
         raise CheckpointDiskFull(str(folder), needed, free)
 
 
-def write_shards(folder: Path, recipe: Recipe, advance: Advance) -> tuple[ManifestFile, ...]:
-    groups = list(sharded(recipe.shape))
-    for old in folder.glob("model-*.safetensors*"):
-        old.unlink()
-    names = [f"model-{n:05}-of-{len(groups):05}.safetensors" for n in range(1, len(groups) + 1)]
+def write_manifest(folder: Path, model_id: str) -> Manifest:
+    """Of all files that lie in `folder` itself."""
+    (folder / MANIFEST_FILE).unlink(missing_ok=True)
     files = tuple(
-        write_safetensors(folder / name, group, recipe.seed, advance)
-        for name, group in zip(names, groups, strict=True)
-    )
-    places = {w.name: name for name, group in zip(names, groups, strict=True) for w in group}
-    index = {"metadata": {"total_size": total_bytes(recipe.shape)}, "weight_map": places}
-    (folder / INDEX).write_text(json.dumps(index, indent=2))
-    return files
-
-
-def sharded(shape: Shape) -> Iterator[list[Weight]]:
-    """The weights in order, in groups of at most `shard_bytes`, or of one that is larger."""
-    group: list[Weight] = []
-    for weight in weights(shape):
-        if group and sum(w.nbytes for w in group) + weight.nbytes > shape.shard_bytes:
-            yield group
-            group = []
-        group.append(weight)
-    yield group
-
-
-def small_files(folder: Path, shards: tuple[ManifestFile, ...]) -> tuple[ManifestFile, ...]:
-    large = {shard.name for shard in shards}
-    return tuple(
         ManifestFile(name=path.name, size=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(folder.iterdir())
-        if path.is_file() and path.name not in large and not is_litter(path.name)
+        if path.is_file() and not is_litter(path.name)
     )
-
-
-@contextlib.contextmanager
-def bar(total: int, *, shown: bool) -> Iterator[Advance]:
-    console = Console(stderr=True, highlight=False)
-    columns = (TextColumn("Random weights"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not (shown and console.is_terminal)) as bars:
-        task = bars.add_task("weights", total=total)
-        yield lambda count: bars.update(task, advance=count)
+    manifest = Manifest(model_id=model_id, revision=REVISION, files=files)
+    save_manifest(folder, manifest)
+    return manifest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,8 +63,8 @@ CHAT_TEMPLATE = """{{ bos_token }}{% for message in messages -%}
 """
 
 
-def write_tokenizer(folder: Path) -> None:
-    """Trains a byte-fallback BPE as Gemma's, of some hundred tokens, always the same."""
+def write_tokenizer(folder: Path, corpus: Sequence[str] = CORPUS) -> int:
+    """Trains a byte-fallback BPE as Gemma's, always the same; returns how many tokens it has."""
     from tokenizers import AddedToken, Regex, Tokenizer, normalizers, pre_tokenizers
     from tokenizers.models import BPE
     from tokenizers.trainers import BpeTrainer
@@ -74,12 +75,14 @@ def write_tokenizer(folder: Path) -> None:
     specials: list[str | AddedToken] = [AddedToken(t, special=True) for t in SPECIAL.values()]
     single = [f"<0x{byte:02X}>" for byte in range(256)]
     trainer = BpeTrainer(vocab_size=800, special_tokens=specials + single, show_progress=False)
-    tokenizer.train_from_iterator(CORPUS, trainer)
+    tokenizer.train_from_iterator(corpus, trainer)
     state = json.loads(tokenizer.to_str())
     state["added_tokens"] = [t for t in state["added_tokens"] if t["content"] in SPECIAL.values()]
-    as_gemma(Tokenizer.from_str(json.dumps(state))).save(str(folder / "tokenizer.json"))
+    tokenizer = as_gemma(Tokenizer.from_str(json.dumps(state)))
+    tokenizer.save(str(folder / "tokenizer.json"))
     (folder / "tokenizer_config.json").write_text(json.dumps(config(), indent=2))
     (folder / "chat_template.jinja").write_text(CHAT_TEMPLATE)
+    return tokenizer.get_vocab_size()
 
 
 def as_gemma(tokenizer: Tokenizer) -> Tokenizer:

@@ -18,7 +18,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from benchmarks.checkpoint.gguf import convert
 
     place = tmp_path_factory.mktemp("gguf")
-    make_checkpoint(place, Recipe(SHAPES["tiny"]), progress=False)
+    make_checkpoint(place, Recipe(SHAPES["tiny"]))
     convert(place, "q8_0")
     return place
 
