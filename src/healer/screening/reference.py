@@ -1,7 +1,7 @@
 """What margins and gate figures looked like on the tiles a calibration was fitted on.
 
 A service compares its own with these: where they have moved, neither the calibration nor the
-published accuracy need hold any longer. Numbers only: no tile can be told from them.
+published accuracy need hold any longer. Numbers only: no tile can be reconstructed from them.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ class Screener:
         return second_answer(verdict, findings) if self.question.follow_up else None
 
     def _of_windows(self, tile: Tile, read: WideReading, seconds: float) -> Score:
-        if not read.seen:  # bare glass, which the gate was told to let pass
+        if not read.seen:  # bare glass, where the gate is set to let it pass
             score = self._of_one(tile, self._evidence_of([tile])[0], seconds)
             return replace(_warned(score, tile, self.engine, read.in_words()), windows=())
         evidence, place = read.headline()

@@ -55,7 +55,7 @@ class WindowAnswer(Box):
 
 
 def scale_of(engine: Engine) -> FieldScale | None:
-    """None for an engine that looks at wide fields whole."""
+    """None for an engine that scores wide fields whole."""
     return engine.scale if isinstance(engine, WindowByWindow) else None
 
 
@@ -147,7 +147,7 @@ def widest(engine: Engine) -> float:
 
 
 def wide_field_warning(tile: Tile, engine: Engine, rest: str) -> FieldWarning:
-    """Of a wide field; `rest` says how it was looked at."""
+    """Of a wide field; `rest` says how it was scored."""
     measured, most = extent(tile), widest(engine)
     assumed = "" if tile.mpp else f", at {ASSUMED_MPP} µm a pixel (assumed: the file does not say)"
     sentence = (
@@ -165,7 +165,7 @@ RULE = (
 RULE_ALONE = "Of so wide a field, the answer is that of the window most like cancer."
 
 Cell = tuple[int, int]
-Score = Callable[[Sequence[Tile]], Sequence[Evidence]]
+ScoreTiles = Callable[[Sequence[Tile]], Sequence[Evidence]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,10 +204,10 @@ class WideReading:
             cell: second_answer(headline, seen.findings, OF_WINDOWS)
             for cell, seen in self.seen.items()
         }
-        told = {cell: each for cell, each in found.items() if each is not None}
-        if not told:
+        answered = {cell: each for cell, each in found.items() if each is not None}
+        if not answered:
             return None
-        return told[self.strongest({cell: _weight(each) for cell, each in told.items()})]
+        return answered[self.strongest({cell: _weight(each) for cell, each in answered.items()})]
 
     def answers(self, verdicts: Mapping[Cell, Verdict]) -> Iterator[WindowAnswer]:
         """Each scored window with what was read in it."""
@@ -240,7 +240,9 @@ def _weight(second: SecondAnswer) -> tuple[bool, bool, bool, float]:
     )
 
 
-def read_windows(tile: Tile, scale: FieldScale, score: Score) -> Generator[None, None, WideReading]:
+def read_windows(
+    tile: Tile, scale: FieldScale, score: ScoreTiles
+) -> Generator[None, None, WideReading]:
     """A few windows a step. Raises what `score` does."""
     grid = Grid.over(tile, scale)
     seen: dict[Cell, Evidence] = {}
