@@ -11,8 +11,8 @@ def test_a_batchs_time_is_shared_among_its_tiles(monkeypatch: pytest.MonkeyPatch
     clock = iter([0.0, 4.0, 5.0])
     monkeypatch.setattr("time.perf_counter", lambda: next(clock))
     stages = StageTimer(["one", "other"])
-    stages.ended("preprocess")
-    stages.ended("infer")
+    stages.end_stage("preprocess")
+    stages.end_stage("infer")
     assert stages == {"preprocess": 2.0, "infer": 0.5}
 
 

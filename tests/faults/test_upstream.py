@@ -31,7 +31,7 @@ ITSELF = "the server; it is asked again by itself"
 def _without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker, "RETRY_SECONDS", 0.01)
     monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.01)
-    monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
+    monkeypatch.setattr(engine_module, "MODEL_LIST_SECONDS", 0)
     monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
 
 

@@ -1,6 +1,6 @@
 """The seam: what Healer asks of a model, whichever model it is.
 
-    score(tiles)               one look at each tile: log-odds of yes against no
+    score(tiles)               log-odds of yes against no, for each tile
     explain(evidence, answer)  one line for an answer already given
 
 An engine never decides; `healer.screening` turns its evidence into a verdict.
@@ -29,13 +29,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What one look at a tile gave.
+    """What scoring a tile gave.
 
     `margin` is the natural log-odds of yes against no, uncalibrated; `mass` the probability in
     [0, 1] that the engine put on answering yes or no at all (1 for a classifier). Where an engine
-    is not told everything, `bounds` are the least and the greatest that the margin can be. `stages`
-    are seconds by stage of the look; of a batch, this tile's share. `state` is the engine's own
-    (features, a KV cache), so that explaining never looks at the image again.
+    does not know everything, `bounds` are the least and the greatest that the margin can be.
+    `stages` are seconds by stage of scoring; of a batch, this tile's share. `state` is the engine's
+    own (features, a KV cache), so that explaining need not score the image again.
     """
 
     margin: float
@@ -116,18 +116,18 @@ class RemoteEngine(Protocol):
         ...
 
 
-OnStageEnd = Callable[[str], None]  # told each stage's name when it ends
+OnStageEnd = Callable[[str], None]  # takes each stage's name when it ends
 
 
 class StageTimer(dict[str, float]):
-    """Seconds by stage, for each of the tiles that are looked at together."""
+    """Seconds by stage, for each of the tiles that are scored together."""
 
     def __init__(self, tiles: Sequence[object]) -> None:
         super().__init__()
         self._tiles = max(1, len(tiles))
         self._since = time.perf_counter()
 
-    def ended(self, stage: str) -> None:
+    def end_stage(self, stage: str) -> None:
         """It began where the one before it ended."""
         now = time.perf_counter()
         self[stage] = (now - self._since) / self._tiles

@@ -3,25 +3,25 @@ from __future__ import annotations
 import pytest
 
 from healer.engines.base import Answer
-from healer.engines.openai.answers import begun
+from healer.engines.openai.answers import check_opening
 from healer.engines.openai.prompt import AnswerForcing
 
 START = "Yes, cancer is present because"
 
 
-def whole(manner: AnswerForcing, answer: Answer, pieces: list[str]) -> tuple[str, str]:
-    start, rest = begun(manner, answer, START, iter(pieces))
+def whole(forcing: AnswerForcing, answer: Answer, pieces: list[str]) -> tuple[str, str]:
+    start, rest = check_opening(forcing, answer, START, iter(pieces))
     return start, "".join(rest)
 
 
-@pytest.mark.parametrize("manner", list(AnswerForcing))
+@pytest.mark.parametrize("forcing", list(AnswerForcing))
 @pytest.mark.parametrize("cut", [1, 3, 10, 100])
 def test_an_opening_that_was_written_again_is_not_said_twice(
-    manner: AnswerForcing, cut: int
+    forcing: AnswerForcing, cut: int
 ) -> None:
     text = f"{START} of the glands."
     pieces = [text[at : at + cut] for at in range(0, len(text), cut)]
-    assert whole(manner, Answer.YES, pieces) == (START, " of the glands.")
+    assert whole(forcing, Answer.YES, pieces) == (START, " of the glands.")
 
 
 def test_a_continuation_is_taken_as_it_is() -> None:

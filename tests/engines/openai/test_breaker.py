@@ -28,10 +28,10 @@ def test_it_opens_after_failures_in_a_row_and_says_why() -> None:
     fail(breaker)
     breaker.check()
     fail(breaker)
-    with pytest.raises(CircuitOpen) as resting:
+    with pytest.raises(CircuitOpen) as open_circuit:
         succeed(breaker)
-    assert resting.value.cause == "no luck"
-    assert 59 < resting.value.seconds <= 60
+    assert open_circuit.value.cause == "no luck"
+    assert 59 < open_circuit.value.seconds <= 60
 
 
 def test_other_errors_are_no_failures() -> None:

@@ -252,7 +252,7 @@ def test_a_server_that_lost_or_changed_its_model_is_trouble(
 def test_no_answer_is_given_by_a_model_that_took_anothers_place(
     upstream: Upstream, engine: OpenAIEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
+    monkeypatch.setattr(engine_module, "MODEL_LIST_SECONDS", 0)
     met = upstream.cards
     upstream.cards = [{"id": MODEL, "owned_by": "us", "root": "/models/another"}]
     with pytest.raises(errors.UpstreamChanged, match="otherwise"):

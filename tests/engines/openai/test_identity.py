@@ -10,8 +10,7 @@ import pytest
 
 from healer import errors
 from healer.engines.openai import engine as engine_module
-from healer.engines.openai.identity import identity, same
-from healer.engines.openai.replies import Card
+from healer.engines.openai.replies import Card, identity, same
 from healer.images.tile import Tile
 from tests.engines.openai.conftest import Open
 from tests.engines.openai.upstream import MODEL, Upstream
@@ -28,7 +27,7 @@ def test_a_router_that_loads_and_sleeps_is_answered_every_time(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """llama.cpp's: `status` and `meta` come and go, `created` is the time of asking."""
-    monkeypatch.setattr(engine_module, "BELIEVED_SECONDS", 0)
+    monkeypatch.setattr(engine_module, "MODEL_LIST_SECONDS", 0)
     states = cycle(
         [
             card(status={"value": "unloaded"}, meta=None),

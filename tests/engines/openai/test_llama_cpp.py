@@ -125,7 +125,7 @@ def engine(request: pytest.FixtureRequest, checkpoint: Path) -> Iterator[OpenAIE
             url, COLORECTAL_CANCER, key=SecretStr(KEY), retries=RetryPolicy(timeout=120)
         )
         try:
-            assert opened._known.manner == request.param
+            assert opened._known.forcing == request.param
             yield opened
         finally:
             opened.close()

@@ -60,7 +60,7 @@ def client(
 ) -> Iterator[TestClient]:
     """Of a service that asks without pauses; it takes a calibration that lies in `tmp_path`."""
     monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.05)
-    monkeypatch.setattr(engine, "BELIEVED_SECONDS", 0)
+    monkeypatch.setattr(engine, "MODEL_LIST_SECONDS", 0)
     monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
     with TestClient(create_app(settings(upstream.url, tmp_path))) as client:
         wait_until_ready(client)

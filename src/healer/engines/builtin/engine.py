@@ -83,9 +83,9 @@ class BuiltinEngine:
         stages = StageTimer(tiles)
         squares = [preprocess.windows(tile.pixels) for tile in tiles]
         inputs = [preprocess.squared(square) for each in squares for square in each]
-        stages.ended("preprocess")
+        stages.end_stage("preprocess")
         scores = self._run(inputs)
-        stages.ended("infer")
+        stages.end_stage("infer")
         ends = np.cumsum([len(each) for each in squares])
         return [
             self._evidence(scores[end - len(each) : end], stages)

@@ -17,12 +17,10 @@ from itertools import chain
 from healer.engines.base import Answer
 from healer.engines.openai.prompt import STATED, AnswerForcing
 from healer.engines.openai.replies import Likely, Reply
+from healer.engines.vlm.answer_tokens import spellings
 from healer.errors import UpstreamUnsuited
 
-FORMS = {
-    word: {lead + form for lead in ("", " ") for form in (word, word.capitalize(), word.upper())}
-    for word in ("yes", "no")
-}
+FORMS = {word: set(spellings(word)) for word in ("yes", "no")}
 SPACES = str.maketrans("▁Ġ", "  ")  # as vocabularies spell them
 NOTHING = -math.inf
 # Probabilities come from float32 sums: less than this cannot be told from nothing.
@@ -31,7 +29,7 @@ EXCESS = 0.01  # of a sum of probabilities over 1: more is no rounding
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ListedToken:
     """A listed token, spelt with plain spaces, and the natural logarithm of its probability."""
 
     spelling: str
@@ -51,12 +49,16 @@ def read_answer(url: str, reply: Reply, asked: int) -> AnswerOdds:
     """Of a reply that was to list the `asked` likeliest tokens. Raises UpstreamUnsuited."""
     if not reply.likeliest:
         raise UpstreamUnsuited(url, "it gives no top_logprobs")
-    told = [Told(spelt(each), each.logprob) for each in reply.likeliest if each.logprob is not None]
-    if not told:
+    listed = [
+        ListedToken(spelt(each), each.logprob)
+        for each in reply.likeliest
+        if each.logprob is not None
+    ]
+    if not listed:
         raise UpstreamUnsuited(url, "it lists tokens without a logprob")
-    if any(math.isnan(each.logprob) or each.logprob > ROUNDING for each in told):
+    if any(math.isnan(each.logprob) or each.logprob > ROUNDING for each in listed):
         raise UpstreamUnsuited(url, "a token's log-probability is not a number, or above 0")
-    ranked = sorted(told, key=lambda each: -each.logprob)
+    ranked = sorted(listed, key=lambda each: -each.logprob)
     ranked = [each for each in ranked if each.logprob > NOTHING]
     if not ranked:
         raise UpstreamUnsuited(url, "no token has a probability")
@@ -71,8 +73,10 @@ def spelt(token: Likely) -> str:
     return token.token.translate(SPACES)
 
 
-def answer_odds(ranked: Sequence[Told], asked: int, hidden: Collection[str] = ()) -> AnswerOdds:
-    """`hidden` are spellings whose probability was not told."""
+def answer_odds(
+    ranked: Sequence[ListedToken], asked: int, hidden: Collection[str] = ()
+) -> AnswerOdds:
+    """`hidden` are spellings whose probability was not given."""
     # What was drawn may be listed besides the likeliest, and be less likely than any unlisted.
     least = ranked[min(asked, len(ranked)) - 1].logprob
     left = math.log(max(1 - sum(math.exp(each.logprob) for each in ranked), ROUNDING))
@@ -83,7 +87,9 @@ def answer_odds(ranked: Sequence[Told], asked: int, hidden: Collection[str] = ()
     return AnswerOdds(nearest(yes, no, bounds), mass, bounds)
 
 
-def known(ranked: Sequence[Told], word: str, least: float, left: float) -> tuple[float, float]:
+def known(
+    ranked: Sequence[ListedToken], word: str, least: float, left: float
+) -> tuple[float, float]:
     """Logarithms of the least and the most probability of all spellings of `word`."""
     found = [each.logprob for each in ranked if each.spelling in FORMS[word]]
     missing = len(FORMS[word]) - len(found)  # tokens, of which several may be spelt alike
@@ -117,17 +123,17 @@ MUSINGS = {"alright", "hmm", "let", "ok", "okay", "so", "wait"}  # a thought wit
 FIRST_WORD = re.compile(r"\W*(\w+)\W+")
 
 
-def begun(
-    manner: AnswerForcing, answer: Answer, start: str, pieces: Iterator[str]
+def check_opening(
+    forcing: AnswerForcing, answer: Answer, start: str, pieces: Iterator[str]
 ) -> tuple[str, Iterator[str]]:
     """An opening and the text after it; no text where the server contradicts
     `answer`, or thinks aloud."""
     head, matches = opening_of(start, pieces)
     rest = chain([head], pieces)
-    if matches or manner is AnswerForcing.PREFILL:  # some servers repeat what they continue
+    if matches or forcing is AnswerForcing.PREFILL:  # some servers repeat what they continue
         return start, rest
     head, first = first_word(head, pieces)
-    if manner is AnswerForcing.GRAMMAR or first in CONTRADICTIONS[answer] | MUSINGS:
+    if forcing is AnswerForcing.GRAMMAR or first in CONTRADICTIONS[answer] | MUSINGS:
         return start, iter(())
     own = FIRST_WORD.sub("", head, count=1) if first == answer else head
     return STATED[answer].replace(".", ":"), chain([own], pieces)

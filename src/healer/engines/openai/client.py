@@ -68,7 +68,7 @@ class CircuitBreaker:
 
     @contextmanager
     def watch(self, failure: type[Exception]) -> Iterator[None]:
-        """Only `failure` counts as one. Raises Resting instead of letting anyone in."""
+        """Only `failure` counts as one. Raises CircuitOpen instead of letting anyone in."""
         self._enter()
         try:
             yield
@@ -81,7 +81,7 @@ class CircuitBreaker:
         self._succeeded()
 
     def check(self) -> None:
-        """Raises Resting while nobody would be let through."""
+        """Raises CircuitOpen while nobody would be let through."""
         with self._lock:
             left = self._until - time.monotonic()
             if self._failures >= self._threshold and left > 0:
@@ -180,8 +180,8 @@ class Client:
         """Raises UpstreamUnreachable while it is left alone because it kept failing."""
         try:
             self._breaker.check()
-        except CircuitOpen as resting:
-            raise self._left_alone(resting) from None
+        except CircuitOpen as open_circuit:
+            raise self._circuit_open_error(open_circuit) from None
 
     def close(self) -> None:
         self._http.close()
@@ -204,8 +204,8 @@ class Client:
                     return step()
         except Failed as failed:
             raise failed.error from None
-        except CircuitOpen as resting:
-            raise self._left_alone(resting) from None
+        except CircuitOpen as open_circuit:
+            raise self._circuit_open_error(open_circuit) from None
         raise AssertionError("stamina tries at least once")
 
     def _again(self, error: Exception) -> bool | float:
@@ -282,6 +282,6 @@ class Client:
             why = f"{where}: {first['msg']} (it says: {said})"
             raise UpstreamUnsuited(self.url, why) from None
 
-    def _left_alone(self, resting: CircuitOpen) -> UpstreamUnreachable:
-        again = f"it kept failing ({resting.cause}) and is {resting}"
+    def _circuit_open_error(self, open_circuit: CircuitOpen) -> UpstreamUnreachable:
+        again = f"it kept failing ({open_circuit.cause}) and is {open_circuit}"
         return UpstreamUnreachable(self.url, again)

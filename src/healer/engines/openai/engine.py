@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING
 
 from healer.engines.base import Answer, EngineInfo, Evidence, Question
 from healer.engines.openai import answers
-from healer.engines.openai.answers import begun
+from healer.engines.openai.answers import check_opening
 from healer.engines.openai.client import RetryPolicy
-from healer.engines.openai.probe import changed, probe_capabilities
+from healer.engines.openai.probe import (
+    THINKING_NOT_SUPPRESSED,
+    THINKING_SUPPRESSED,
+    changed,
+    probe_capabilities,
+)
 from healer.engines.openai.prompt import (
     AS_IT_IS,
     UNCHANGED,
     AnswerForcing,
-    explaining,
-    looking,
+    explaining_body,
     png,
     prompt_id,
+    scoring_body,
 )
-from healer.engines.openai.thinking import KEPT_FROM_IT, NOT_KEPT
 from healer.engines.vlm.prompt import opening
 from healer.engines.vlm.sentence import one_sentence
 from healer.engines.vlm.thinking import without_thoughts
@@ -45,8 +49,8 @@ if TYPE_CHECKING:
 
 SIDE_BY_SIDE = 8  # questions of one batch; the server puts them together
 RETRIES = RetryPolicy()
-BELIEVED_SECONDS = 1.0  # a server to have the model that its list was seen to hold
-THE_SERVERS = "as-served"  # not told by it, and part of its revision where it is
+MODEL_LIST_SECONDS = 1.0  # a server to have the model that its list was seen to hold
+AS_SERVED = "as-served"  # the server does not say; where it does, its revision holds it
 NOT_FORCED = (
     "this server cannot be made to continue a given answer: explanations are asked for, and "
     "left out where they begin by contradicting it"
@@ -54,7 +58,7 @@ NOT_FORCED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ImageState:
     """The image again, for the explanation. It is never shown."""
 
     image: str = field(repr=False)
@@ -67,7 +71,7 @@ class OpenAIEngine:
         self.info = info_of(known, question)
         self._known, self._question = known, question
         self._server: Client | None = server
-        self._recognised = time.monotonic()
+        self._checked_at = time.monotonic()
 
     @classmethod
     def load(
@@ -99,41 +103,41 @@ class OpenAIEngine:
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         """Side by side. Raises UpstreamError."""
         if len(tiles) <= 1:
-            seen = [self._look(tile) for tile in tiles]
+            seen = [self._score_tile(tile) for tile in tiles]
         else:
             with ThreadPoolExecutor(min(len(tiles), SIDE_BY_SIDE), "openai") as pool:
-                seen = list(pool.map(self._look, tiles))
-        self._recognise()
+                seen = list(pool.map(self._score_tile, tiles))
+        self._check_unchanged()
         return seen
 
-    def _look(self, tile: Tile) -> Evidence:
+    def _score_tile(self, tile: Tile) -> Evidence:
         server, known = self._ready(), self._known
         image = png(tile)
-        asked = looking(self._question, image, known.likeliest, known.direct)
+        asked = scoring_body(self._question, image, known.likeliest, known.direct)
         reply = server.ask(asked | {"model": known.model})
         read = answers.read_answer(server.url, reply, known.likeliest)
         if reply.system_fingerprint != known.fingerprint:
             raise UpstreamChanged(server.url, "its fingerprint changed")
-        return Evidence(read.margin, read.mass, bounds=read.bounds, state=Seen(image))
+        return Evidence(read.margin, read.mass, bounds=read.bounds, state=ImageState(image))
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
         """The server reads the image again. Closing the iterator stops it. Raises UpstreamError."""
-        if not isinstance(evidence.state, Seen):
+        if not isinstance(evidence.state, ImageState):
             raise TypeError("the evidence was not scored by this engine")
         return self._written(evidence.state.image, answer)
 
     def _written(self, image: str, answer: Answer) -> Iterator[str]:
-        manner, start = self._known.manner, opening(self._question, answer)
-        asked = explaining(manner, self._question, image, answer, start)
+        forcing, start = self._known.forcing, opening(self._question, answer)
+        asked = explaining_body(forcing, self._question, image, answer, start)
         asked |= {"model": self._known.model, **self._known.direct.fields}
         with closing(self._ready().stream(asked)) as pieces:
-            start, rest = begun(manner, answer, start, without_thoughts(pieces))
+            start, rest = check_opening(forcing, answer, start, without_thoughts(pieces))
             yield from one_sentence(start, rest)
 
-    def _recognise(self) -> None:
-        """Raises UpstreamChanged where what has just answered is not what was met."""
+    def _check_unchanged(self) -> None:
+        """Raises UpstreamChanged where what has just answered is not the model that was probed."""
 
-        if time.monotonic() - self._recognised < BELIEVED_SECONDS:
+        if time.monotonic() - self._checked_at < MODEL_LIST_SECONDS:
             return
         server = self._ready()
         try:
@@ -142,7 +146,7 @@ class OpenAIEngine:
             return
         if why:
             raise UpstreamChanged(server.url, why)
-        self._recognised = time.monotonic()
+        self._checked_at = time.monotonic()
 
     def trouble(self) -> HealerError | None:
         """Why the server could not answer just now; None where it could. Blocking, briefly."""
@@ -172,8 +176,8 @@ def info_of(known: Capabilities, question: Question) -> EngineInfo:
         model_id=known.model,
         revision=known.revision,
         device="remote",
-        dtype=THE_SERVERS,
-        quantization=THE_SERVERS,
+        dtype=AS_SERVED,
+        quantization=AS_SERVED,
         prompt_id=prompt_id(question, known.direct),
         preprocessing_id=UNCHANGED,
         warnings=tuple(warnings_of(known)),
@@ -182,6 +186,6 @@ def info_of(known: Capabilities, question: Question) -> EngineInfo:
 
 def warnings_of(known: Capabilities) -> Iterator[str]:
     if known.thinks:
-        yield NOT_KEPT if known.direct == AS_IT_IS else KEPT_FROM_IT
-    if known.manner is AnswerForcing.ASKED:
+        yield THINKING_NOT_SUPPRESSED if known.direct == AS_IT_IS else THINKING_SUPPRESSED
+    if known.forcing is AnswerForcing.ASKED:
         yield NOT_FORCED

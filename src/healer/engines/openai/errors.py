@@ -23,7 +23,7 @@ from healer.errors import (
 )
 
 LONGEST = 200
-LOOKED_AT = 20_000  # bytes of a body that is no JSON
+BYTES_READ = 20_000  # bytes of a body that is no JSON
 DEEPEST = 8  # levels of JSON
 CODES = range(400, 600)
 # Where the sentence stands, the likeliest place first.
@@ -48,24 +48,24 @@ class Complaint:
 def complaint_in(body: bytes | str) -> Complaint | None:
     """Of a body that came as a success; None where it is none."""
     try:
-        told = json.loads(body)
+        parsed = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(told, Mapping):
+    if not isinstance(parsed, Mapping):
         return None
-    instead = "choices" not in told and (told.get("detail") or told.get("object") == "error")
-    if not told.get("error") and not instead:
+    instead = "choices" not in parsed and (parsed.get("detail") or parsed.get("object") == "error")
+    if not parsed.get("error") and not instead:
         return None
-    return Complaint(" ".join(_sentences(told)), _code(told))
+    return Complaint(" ".join(_sentences(parsed)), _code(parsed))
 
 
 def words_in(body: bytes, key: str = "") -> str:
     """Of a refusal, fit to be quoted; empty where it holds no words."""
     try:
-        told = json.loads(body)
+        parsed = json.loads(body)
     except (ValueError, RecursionError):
-        return quotable(TAG.sub(" ", body[:LOOKED_AT].decode("utf-8", "replace")), key)
-    return quotable(" ".join(_sentences(told)) or json.dumps(told, ensure_ascii=False), key)
+        return quotable(TAG.sub(" ", body[:BYTES_READ].decode("utf-8", "replace")), key)
+    return quotable(" ".join(_sentences(parsed)) or json.dumps(parsed, ensure_ascii=False), key)
 
 
 def quotable(words: str, key: str = "") -> str:
@@ -87,26 +87,26 @@ def _shows(word: str, key: str) -> bool:
     return key[: max(LEAST_SHARED, len(key) // 4)] in word
 
 
-def _sentences(told: Any, depth: int = DEEPEST) -> Iterator[str]:  # noqa: ANN401 - JSON
+def _sentences(parsed: Any, depth: int = DEEPEST) -> Iterator[str]:  # noqa: ANN401 - JSON
     if not depth:
         return
-    if isinstance(told, str):
-        yield told
-    elif isinstance(told, list):
-        for each in told:
+    if isinstance(parsed, str):
+        yield parsed
+    elif isinstance(parsed, list):
+        for each in parsed:
             yield from _sentences(each, depth - 1)
-    elif isinstance(told, Mapping):
-        place = next((told[name] for name in SENTENCES if told.get(name)), None)
-        field = told.get("loc")
+    elif isinstance(parsed, Mapping):
+        place = next((parsed[name] for name in SENTENCES if parsed.get(name)), None)
+        field = parsed.get("loc")
         where = ".".join(map(str, field)) + ": " if isinstance(field, list) else ""
         for sentence in _sentences(place, depth - 1):
             yield where + sentence
 
 
-def _code(told: Mapping[str, Any]) -> int | None:
+def _code(parsed: Mapping[str, Any]) -> int | None:
     """Of the error itself or beside it."""
-    error = told.get("error")
-    for place in (error if isinstance(error, Mapping) else {}, told):
+    error = parsed.get("error")
+    for place in (error if isinstance(error, Mapping) else {}, parsed):
         for name in ("code", "status", "status_code"):
             try:
                 code = int(place.get(name) or 0)

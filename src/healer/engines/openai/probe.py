@@ -2,34 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from healer.engines.base import Answer, Question
 from healer.engines.openai import answers
+from healer.engines.openai.answers import AnswerOdds
 from healer.engines.openai.client import Client
-from healer.engines.openai.identity import Identity, identity, revision, same
 from healer.engines.openai.prompt import (
     AS_IT_IS,
     AnswerForcing,
     Body,
     Direct,
-    explaining,
-    looking,
+    explaining_body,
     png,
-    writing,
+    scoring_body,
+    writing_body,
 )
-from healer.engines.openai.replies import Card
-from healer.engines.openai.thinking import Look, kept_from, mark_in
+from healer.engines.openai.replies import Card, Identity, Reply, identity, revision, same
+from healer.engines.vlm.thinking import ENDS, UNMARKED, mark_of
 from healer.errors import UpstreamModelUnknown, UpstreamUnsuited
 from healer.images.tile import Tile
 
-FEWER = (20, 10, 5)  # likeliest tokens: what OpenAI allows, and what stricter servers do
+LIKELIEST_COUNTS = (20, 10, 5)  # likeliest tokens: what OpenAI allows, and what stricter servers do
 WORD = "Yes"  # one token in every vocabulary that can be asked yes or no
 PINK = (226, 158, 194)
 ONLY = "because"  # no model says this alone unless it must
 BEGINNING = 8  # tokens, enough to see a thought begin
+
+# The probability of yes is read off the first token; a thought there says nothing of it.
+ENOUGH = 0.5  # of the probability on yes or no, as a verdict needs
+# Templates know one of these, servers the other; what is not known is passed over or refused.
+FIELDS = (
+    {"chat_template_kwargs": {"enable_thinking": False, "thinking": False}},
+    {"reasoning_effort": "none"},
+)
+ANSWER = "Answer:"
+THINKING_SUPPRESSED = (
+    "this model thinks before it answers; it is kept from it, so it may answer less well than its "
+    "makers claim: calibrate it as it is asked here"
+)
+THINKING_NOT_SUPPRESSED = (
+    "this model thinks before it answers, and this server cannot be made to leave that out: its "
+    "answers will be indeterminate, and explanations left out; serve a model that does not think, "
+    "or let the server continue a turn (continue_final_message)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FirstScore:
+    """A first look at a plain tile; `likeliest` is how many tokens the server lists."""
+
+    reply: Reply
+    reading: AnswerOdds
+    likeliest: int
+
+
+def mark_in(reply: Reply) -> str | None:
+    """How the thought begins that `reply` begins with; None where there is none."""
+    if reply.said.thought:
+        return UNMARKED
+    listed = [each for each in reply.likeliest if each.logprob is not None]
+    first = max(listed, key=lambda each: each.logprob or 0.0).token if listed else ""
+    return mark_of(reply.text) or mark_of(first)
+
+
+def ways(mark: str) -> Iterator[Direct]:
+    """The model's own first, then a turn that begins behind its thought."""
+    for fields in FIELDS:
+        yield Direct(fields)
+    openings = (
+        [f"{mark}thought\n{ENDS[mark]}", f"{mark}\n\n{ENDS[mark]}\n\n"] if mark in ENDS else []
+    )
+    for fields in ({}, FIELDS[0]):
+        for opening in (*openings, ANSWER):
+            yield Direct(fields, opening)
+
+
+def suppress_thinking(
+    mark: str, look: Callable[[Direct], FirstScore]
+) -> tuple[Direct, FirstScore] | None:
+    """The first way in which it answers with yes or no, or at least does not think."""
+    silent = None
+    for direct in ways(mark):
+        try:
+            found = look(direct)
+        except UpstreamUnsuited:
+            continue
+        if mark_in(found.reply) is None:
+            if found.reading.mass >= ENOUGH:
+                return direct, found
+            silent = silent or (direct, found)
+    return silent
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +108,7 @@ class Capabilities:
     revision: str
     likeliest: int
     fingerprint: str | None
-    manner: AnswerForcing
+    forcing: AnswerForcing
     thinks: bool = False
     direct: Direct = AS_IT_IS
 
@@ -59,7 +125,7 @@ def probe_capabilities(server: Client, wanted: str | None, question: Question) -
         revision=revision(server.url, met, look.reply.system_fingerprint),
         likeliest=look.likeliest,
         fingerprint=look.reply.system_fingerprint,
-        manner=answer_forcing(server, question, image, {"model": card.id, **direct.fields}),
+        forcing=answer_forcing(server, question, image, {"model": card.id, **direct.fields}),
         thinks=thinks,
         direct=direct,
     )
@@ -67,21 +133,21 @@ def probe_capabilities(server: Client, wanted: str | None, question: Question) -
 
 def first_answer(
     server: Client, model: str, question: Question, image: str
-) -> tuple[bool, Direct, Look]:
+) -> tuple[bool, Direct, FirstScore]:
     """Whether it thinks first, how it is kept from it, and what it then answers."""
     named = {"model": model}
-    mark = mark_in(server.ask(writing(question, image, BEGINNING) | named))
+    mark = mark_in(server.ask(writing_body(question, image, BEGINNING) | named))
     refusal = plain = None
     try:
-        plain = first_score(server, looking(question, image) | named)
+        plain = first_score(server, scoring_body(question, image) | named)
         mark = mark or mark_in(plain.reply)
     except UpstreamUnsuited as error:
         if mark is None:
             raise
         refusal = error
     if mark is not None:
-        found = kept_from(
-            mark, lambda way: first_score(server, looking(question, image, direct=way) | named)
+        found = suppress_thinking(
+            mark, lambda way: first_score(server, scoring_body(question, image, direct=way) | named)
         )
         if found is not None:
             return True, *found
@@ -113,10 +179,10 @@ def choose(server: Client, wanted: str | None) -> Card:
     raise UpstreamModelUnknown(server.url, f"it lists {names}, not {wanted}")
 
 
-def first_score(server: Client, body: Body) -> Look:
+def first_score(server: Client, body: Body) -> FirstScore:
     """With as many likeliest tokens as the server allows."""
-    for likeliest in FEWER:
-        last = likeliest == FEWER[-1]
+    for likeliest in LIKELIEST_COUNTS:
+        last = likeliest == LIKELIEST_COUNTS[-1]
         ask = server.ask if last else server.probe
         try:
             reply = ask(body | {"top_logprobs": likeliest})
@@ -124,7 +190,7 @@ def first_score(server: Client, body: Body) -> Look:
             if last:
                 raise
         else:
-            return Look(reply, answers.read_answer(server.url, reply, likeliest), likeliest)
+            return FirstScore(reply, answers.read_answer(server.url, reply, likeliest), likeliest)
     raise AssertionError("one of them returned or raised")
 
 
@@ -140,10 +206,10 @@ def answer_forcing(server: Client, question: Question, image: str, named: Body) 
 
 
 def continues(server: Client, question: Question, image: str, named: Body) -> bool:
-    """Told by the prompt's length: a turn that goes on is longer by WORD alone, one that was
+    """ListedToken by the prompt's length: a turn that goes on is longer by WORD alone, one that was
     closed, or opened anew, by more."""
-    begun = explaining(AnswerForcing.PREFILL, question, image, Answer.YES, WORD)
-    plain = writing(question, image, 1)
+    begun = explaining_body(AnswerForcing.PREFILL, question, image, Answer.YES, WORD)
+    plain = writing_body(question, image, 1)
     try:
         lengths = [server.probe(each | named | {"max_tokens": 1}) for each in (begun, plain)]
     except UpstreamUnsuited:
@@ -155,7 +221,7 @@ def continues(server: Client, question: Question, image: str, named: Body) -> bo
 def obeys_grammar(server: Client, question: Question, image: str, named: Body) -> bool:
     only = {"grammar": f'root ::= "{ONLY}"', "max_tokens": len(ONLY)}
     try:
-        reply = server.probe(writing(question, image, 1) | named | only)
+        reply = server.probe(writing_body(question, image, 1) | named | only)
     except UpstreamUnsuited:
         return False
     return reply.text.strip() == ONLY

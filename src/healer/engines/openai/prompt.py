@@ -66,7 +66,7 @@ class Direct:
 AS_IT_IS = Direct()
 
 
-def looking(
+def scoring_body(
     question: Question, image: str, likeliest: int = LIKELIEST, direct: Direct = AS_IT_IS
 ) -> Body:
     """Asks for the first answer token alone, and what else it could have been."""
@@ -77,21 +77,21 @@ def looking(
     return body | {"messages": [*body["messages"], turn("assistant", direct.opening)], **CONTINUED}
 
 
-def writing(question: Question, image: str, tokens: int) -> Body:
+def writing_body(question: Question, image: str, tokens: int) -> Body:
     """Asks for the answer as the model begins it by itself."""
     return {"messages": messages(question, image), "max_tokens": tokens, **GREEDY}
 
 
-def explaining(
-    manner: AnswerForcing, question: Question, image: str, answer: Answer, start: str
+def explaining_body(
+    forcing: AnswerForcing, question: Question, image: str, answer: Answer, start: str
 ) -> Body:
     """Asks for a sentence that begins with `start`, or for the rest of it."""
     asked = messages(question, image)
-    if manner is AnswerForcing.PREFILL:
+    if forcing is AnswerForcing.PREFILL:
         asked = [*asked, turn("assistant", start)]
         return {"messages": asked, "max_tokens": MAX_NEW_TOKENS, **CONTINUED, **GREEDY}
     longest = MAX_NEW_TOKENS + OPENING_TOKENS
-    if manner is AnswerForcing.GRAMMAR:
+    if forcing is AnswerForcing.GRAMMAR:
         grammar = f"root ::= {json.dumps(start)} [^\\n]+"
         return {"messages": asked, "max_tokens": longest, "grammar": grammar, **GREEDY}
     again = f'Explain that in one sentence, beginning with "{start}"'
@@ -101,4 +101,4 @@ def explaining(
 
 def prompt_id(question: Question, direct: Direct = AS_IT_IS) -> str:
     """Changes with anything the server is asked, but for the image."""
-    return short_hash(json.dumps(looking(question, "", direct=direct)))
+    return short_hash(json.dumps(scoring_body(question, "", direct=direct)))

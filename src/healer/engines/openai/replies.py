@@ -5,10 +5,13 @@ A field that is null counts as one that is not there.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from healer.engines.vlm.prompt import short_hash
 
 THOUGHTS = ("reasoning_content", "reasoning", "thinking")  # where servers keep them apart
 
@@ -25,7 +28,7 @@ class _Part(BaseModel):
 
 
 class Likely(_Part):
-    """A token that was likely, and the natural logarithm of its probability if it is told."""
+    """A token that was likely, and the natural logarithm of its probability if it is given."""
 
     token: str
     logprob: float | None = None
@@ -89,7 +92,7 @@ class Reply(_Part):
 
     @property
     def likeliest(self) -> list[Likely]:
-        """For the first token; empty where the server does not tell."""
+        """For the first token; empty where the server does not list them."""
         positions = self.choices[0].logprobs.content if self.choices else []
         return positions[0].top_logprobs if positions else []
 
@@ -109,8 +112,8 @@ class Card(BaseModel):
             return {"id": data}
         if not isinstance(data, Mapping):
             return data
-        told = {name: value for name, value in data.items() if value is not None}
-        return {"id": told.get("model") or told.get("name"), **told}
+        fields = {name: value for name, value in data.items() if value is not None}
+        return {"id": fields.get("model") or fields.get("name"), **fields}
 
 
 class Cards(_Part):
@@ -138,3 +141,34 @@ def _texts(parts: list[Any]) -> Iterator[str]:
             yield part
         elif isinstance(part, Mapping) and isinstance(text := part.get("text"), str):
             yield text
+
+
+# What tells one served model from another. Servers say much of a model that changes while it stays
+# the same (llama.cpp's router: `status`, when it loads or sleeps), so only what names a model, and
+# what describes its weights, counts.
+NAMES = ("id", "owned_by", "root", "parent", "revision", "digest", "quantization")
+# In `meta`, which llama.cpp gives only while a model is loaded.
+OF_WEIGHTS = ("n_params", "size", "n_vocab", "n_embd", "vocab_type", "ftype")
+Identity = Mapping[str, object]
+
+
+def identity(card: Card) -> Identity:
+    """What the card does not say is left out."""
+    fields = card.model_dump()
+    meta = fields.get("meta")
+    described = {f"meta.{name}": meta.get(name) for name in OF_WEIGHTS} if meta else {}
+    named = {name: fields.get(name) for name in NAMES}
+    return {name: value for name, value in (named | described).items() if value is not None}
+
+
+def same(met: Identity, now: Identity) -> bool:
+    """Names must be the same; weights only where both describe them."""
+    if any(met.get(name) != now.get(name) for name in NAMES):
+        return False
+    return all(met[name] == now[name] for name in met.keys() & now.keys())
+
+
+def revision(url: str, met: Identity, fingerprint: str | None) -> str:
+    """Short, and another one for another server, model or fingerprint."""
+    described = json.dumps([url, met, fingerprint], sort_keys=True, default=str)
+    return f"{met.get('owned_by') or 'unnamed'}-{short_hash(described)}"

@@ -74,7 +74,7 @@ class Packed:
 
 
 Floats = NDArray[np.float32]
-Kept = TypeVar("Kept")
+Entry = TypeVar("Entry")
 
 
 class ImageCache:
@@ -119,7 +119,7 @@ def key_of(pixels: NDArray[np.uint8]) -> str:
     return hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
-def _latest(kept: OrderedDict[str, Kept], key: str) -> Kept | None:
+def _latest(kept: OrderedDict[str, Entry], key: str) -> Entry | None:
     if key in kept:
         kept.move_to_end(key)
     return kept.get(key)

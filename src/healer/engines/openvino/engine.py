@@ -66,11 +66,11 @@ class OpenVINOEngine:
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         """Tile by tile, so that none is moved by its neighbours. Raises ModelUnsound."""
-        return [self._look(tile) for tile in tiles]
+        return [self._score_tile(tile) for tile in tiles]
 
-    def _look(self, tile: Tile) -> Evidence:
+    def _score_tile(self, tile: Tile) -> Evidence:
         stages = StageTimer([tile])
-        logits, prompted = self._ready().prefill(tile, self._prompt, stages.ended)
+        logits, prompted = self._ready().prefill(tile, self._prompt, stages.end_stage)
         if not np.isfinite(logits).all():
             raise ModelUnsound(self.info.model_id, "a tile gave logits that are not finite")
         return Evidence(

@@ -36,12 +36,12 @@ class Gemma:
         return encode(self.tokenizer, question, self.record.image.tokens)
 
     def prefill(
-        self, tile: Tile, prompt: Prompt, ended: OnStageEnd = ignore_stage
+        self, tile: Tile, prompt: Prompt, end_stage: OnStageEnd = ignore_stage
     ) -> tuple[Floats, Snapshot]:
         """Logits (vocabulary,) of the first answer token, and the state after the prompt."""
-        run = self.language.run(self._seen(tile, prompt.prefix, ended))
+        run = self.language.run(self._read_image(tile, prompt.prefix, end_stage))
         found = run.step(prompt.question), run.save()
-        ended("prefill")
+        end_stage("prefill")
         return found
 
     def continue_text(self, prompted: Snapshot, opening: str) -> Iterator[str]:
@@ -49,18 +49,18 @@ class Gemma:
         given = self.tokenizer.encode(opening, add_special_tokens=False).ids
         return text_pieces(given, self._continue_tokens(prompted, given), self._decode)
 
-    def _seen(self, tile: Tile, prefix: Sequence[int], ended: OnStageEnd) -> Snapshot:
+    def _read_image(self, tile: Tile, prefix: Sequence[int], end_stage: OnStageEnd) -> Snapshot:
         """The state after the image."""
         image = self.record.image
         pixels = squared(tile, image.size, image.resample)
         key = key_of(pixels)
-        ended("preprocess")
+        end_stage("preprocess")
         if (known := self.cache.prefix(key)) is not None:
             return known.unpacked()
         features = self.cache.features(key)
         if features is None:
             features = self.vision.features(pixels)
-            ended("vision")
+            end_stage("vision")
         run = self.language.run()
         run.step(prefix, features)
         seen = Packed.of(run.save())

@@ -96,18 +96,18 @@ class MedGemmaEngine:
         tile's margin would shift with its neighbours.
         """
         if self.info.quantization == "8bit":
-            return [evidence for tile in tiles for evidence in self._look([tile])]
-        return self._look(tiles)
+            return [evidence for tile in tiles for evidence in self._score_tiles([tile])]
+        return self._score_tiles(tiles)
 
-    def _look(self, tiles: Sequence[Tile]) -> list[Evidence]:
+    def _score_tiles(self, tiles: Sequence[Tile]) -> list[Evidence]:
         gemma = self._ready()
         if not tiles:
             return []
         stages = StageTimer(tiles)
-        logits, caches = gemma.prefill(tiles, stages.ended)
+        logits, caches = gemma.prefill(tiles, stages.end_stage)
         if not bool(logits.isfinite().all()):
             raise ModelUnsound(self.info.model_id, "a tile gave logits that are not finite")
-        stages.ended("forward")  # the device has been waited for just now
+        stages.end_stage("forward")  # the device has been waited for just now
         tokens = gemma.answers
         return [
             Evidence(margin(row, tokens), mass(row, tokens), stages=stages, state=cache)

@@ -43,11 +43,11 @@ class Gemma:
 
     @torch.inference_mode()
     def prefill(
-        self, tiles: Sequence[Tile], ended: OnStageEnd = ignore_stage
+        self, tiles: Sequence[Tile], end_stage: OnStageEnd = ignore_stage
     ) -> tuple[torch.Tensor, list[DynamicCache]]:
         """Logits of the first answer token, float32 (tiles, vocabulary), and a cache per tile."""
         inputs = self.inputs(tiles)
-        ended("preprocess")
+        end_stage("preprocess")
         outputs = self.model(**inputs, use_cache=True, logits_to_keep=1)
         logits = outputs.logits[:, -1].float()
         return logits, [fork(outputs.past_key_values, row) for row in range(len(tiles))]
