@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.errors import LibraryMissing
-from healer.cli.homes import at_home
-from healer.cli.speech import spoken_errors
+from healer.cli.options import expand_paths
+from healer.cli.errors import exit_on_error
 
 app = typer.Typer(
     help="Measure Healer: how fast, how large, how steady; beside other systems.",
@@ -51,7 +51,7 @@ Anyway = Annotated[bool, typer.Option("--anyway", help="Measure although others 
 
 @contextmanager
 def exit_on_benchmark_error() -> Iterator[None]:
-    with spoken_errors():
+    with exit_on_error():
         try:
             yield
         except ModuleNotFoundError as missing:
@@ -59,7 +59,7 @@ def exit_on_benchmark_error() -> Iterator[None]:
 
 
 @app.command()
-@at_home
+@expand_paths
 def medgemma(
     shape: Annotated[ShapeName, typer.Option(help="Of the random model.")] = ShapeName.MEDGEMMA_4B,
     systems: Annotated[
@@ -111,7 +111,7 @@ def medgemma(
 
 
 @app.command()
-@at_home
+@expand_paths
 def builtin(
     folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="With tiles.")],
     rounds: Rounds = 3,

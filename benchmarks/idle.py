@@ -7,7 +7,7 @@ import time
 import psutil
 
 from benchmarks.errors import MachineBusy
-from healer.commands.speed import busy_seconds, own_seconds
+from healer.cli.speed import busy_seconds, own_seconds
 
 ALLOWED = 0.1  # cores; the system itself takes some of that
 

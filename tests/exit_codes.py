@@ -6,8 +6,8 @@ import inspect
 from collections import defaultdict
 
 from healer import errors
-from healer.commands.predict import INTERRUPTED
-from healer.commands.serve import HUNG
+from healer.cli.predict_files import INTERRUPTED
+from healer.cli.uvicorn_server import HUNG
 
 Kind = type[errors.HealerError]
 EVERY: list[Kind] = [

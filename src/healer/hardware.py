@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 import sys
@@ -17,7 +18,7 @@ NICENESS = 10
 
 @cache
 def processor() -> tuple[str, tuple[str, ...]]:
-    """Name and instruction sets; none where the system does not tell them."""
+    """Name and instruction sets; none where the system lists none."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -35,6 +36,18 @@ def bfloat16_is_slow() -> bool:
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def torch_devices() -> list[str] | None:
+    """What torch computes on here, for a person; None where it is not installed."""
+    if importlib.util.find_spec("torch") is None:
+        return None
+    import torch
+
+    found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    if torch.backends.mps.is_available():
+        found.append("MPS")
+    return [*found, f"CPU with {torch.get_num_threads()} threads"]
 
 
 def give_way() -> None:

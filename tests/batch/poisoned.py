@@ -15,7 +15,7 @@ from typing import Any
 from healer.batch import cluster
 from healer.batch.run import BatchRun
 from healer.batch.worker import Block, BlockWorker
-from healer.commands.archive import archive
+from healer.cli.predict_archive import predict_archive
 from tests.batch.tiles import UNGATED
 
 
@@ -39,4 +39,4 @@ class Mortal(BlockWorker):
 if __name__ == "__main__":
     cluster.BlockWorker = Mortal  # type: ignore[attr-defined]
     cluster.ATTEMPTS = 2
-    archive(BatchRun(UNGATED, Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+    predict_archive(BatchRun(UNGATED, Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))

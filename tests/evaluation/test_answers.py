@@ -36,7 +36,7 @@ SHIFTS = ["none", "blur"]
 SLOW_RUN = """
 import sys, time
 from pathlib import Path
-from healer.commands.evaluate import Request, evaluate
+from healer.cli.evaluate_run import EvaluationRequest, evaluate
 from healer.settings import load_settings
 from tests.fake_engine import FakeEngine
 from healer.screening.screener import Screener
@@ -46,7 +46,8 @@ class Slow(FakeEngine):
         time.sleep(float(sys.argv[3]))
         return super().score(tiles)
 
-request = Request(dataset=sys.argv[1], out=Path(sys.argv[2]), resamples=20, baseline=False)
+out = Path(sys.argv[2])
+request = EvaluationRequest(dataset=sys.argv[1], out=out, resamples=20, baseline=False)
 evaluate(load_settings(), request, Screener(Slow()))
 """
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from healer.commands import serve
+from healer.cli import serve, uvicorn_server
 from healer.engines.base import Answer, Evidence
 from healer.images.tile import Tile
 from healer.main import create_app
@@ -40,7 +40,7 @@ class Ruled(FakeEngine):
 
 
 def main(folder: str, grace: str) -> None:
-    serve.GRACE_SECONDS = int(grace)
+    uvicorn_server.GRACE_SECONDS = int(grace)
     settings = Settings(gate="off")
     app = create_app(settings, engine=Ruled(Path(folder)))
     app.state.image_loader = open_image_loader(settings)

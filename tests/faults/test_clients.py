@@ -14,7 +14,7 @@ import httpx2 as httpx
 import pytest
 import uvicorn
 
-from healer.commands.serve import config_of
+from healer.cli.uvicorn_server import config_of
 from healer.engines.base import Answer, Evidence
 from healer.main import create_app
 from healer.server.service import Service

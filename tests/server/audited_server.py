@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from healer.commands import serve
+from healer.cli import serve
 from healer.main import create_app
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine

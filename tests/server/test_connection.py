@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 from starlette.responses import Response
 
-from healer.commands.serve import config_of
+from healer.cli.uvicorn_server import config_of
 from healer.main import create_app
 from healer.server.middleware.request_head import LIMIT_BYTES
 from healer.settings.loading import Settings

@@ -17,7 +17,7 @@ import httpx2 as httpx
 import pytest
 
 from healer.auth.keys import add_key
-from tests.commands.test_serve import command, wait_for_url, wait_until_ready
+from tests.cli.test_serve import command, wait_for_url, wait_until_ready
 from tests.server.canaries import CANARY, HEADERS, MAKERS, Asked, everything, forms_of
 
 NOTE = "Kw4Reviewer"  # a reviewer's words, which are for the audit log and for nothing else

@@ -11,8 +11,19 @@ from typing import Annotated
 import typer
 
 from healer import __version__
-from healer.cli import answering, auditing, keying, measuring, optimizing, tuning
-from healer.cli.homes import at_home
+from healer.cli import (
+    audit,
+    calibrate,
+    doctor,
+    download,
+    evaluate,
+    keys,
+    optimize,
+    predict,
+    serve,
+    tune,
+)
+from healer.cli.options import expand_paths
 from healer.notice import NOTICE
 
 app = typer.Typer(
@@ -23,8 +34,8 @@ app = typer.Typer(
 )
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _print_version(requested: bool) -> None:
+    if requested:
         sys.stdout.write(f"healer {__version__}\n")
         raise typer.Exit
 
@@ -32,7 +43,10 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def main(
     _version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     """Reads settings from the environment and from .env; options win."""
@@ -41,11 +55,11 @@ def main(
             stream.reconfigure(errors="backslashreplace")  # no name may cost an answer
 
 
-for command in (answering.serve, answering.predict, answering.download, answering.doctor):
-    app.command()(at_home(command))
-app.command("eval")(at_home(measuring.evaluate))
-app.command()(at_home(measuring.calibrate))
-app.command(cls=tuning.Tune)(at_home(tuning.tune))
-app.command()(at_home(optimizing.optimize))
-app.add_typer(auditing.app, name="audit")
-app.add_typer(keying.app, name="keys")
+for command in (serve.serve, predict.predict, download.download, doctor.doctor):
+    app.command()(expand_paths(command))
+app.command("eval")(expand_paths(evaluate.evaluate))
+app.command()(expand_paths(calibrate.calibrate))
+app.command(cls=tune.TuneCommand)(expand_paths(tune.tune))
+app.command()(expand_paths(optimize.optimize))
+app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")

@@ -1,18 +1,25 @@
-"""Options that several commands share."""
+"""Options that several commands share, and `~` in any of them.
+
+A shell leaves `~` to us where it does not begin a word (`--out=~/runs`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
+
+from healer.settings.names import expanded
 
 EngineOption = Annotated[
     str | None,
     typer.Option("--engine", help="auto, builtin, medgemma or openvino (HEALER_ENGINE)."),
 ]
 DATASET_HELP = "A folder, CSV index, archive or .npz, or a known name such as crc-val-he-7k."
-Wanted = Annotated[str, typer.Argument(metavar="DATASET", help=DATASET_HELP)]
+DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help=DATASET_HELP)]
 YesOption = Annotated[
     list[str] | None, typer.Option("--yes", help="A class that is cancer; every other is then no.")
 ]
@@ -37,7 +44,7 @@ InfoOption = Annotated[
 CalibrationOption = Annotated[
     str | None, typer.Option("--calibration", help="A file, auto or off (HEALER_CALIBRATION).")
 ]
-Pictures = Annotated[
+ImagesArgument = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="IMAGE...", help="Tiles, or folders; - is one picture from standard input."
@@ -55,3 +62,33 @@ QuietOption = Annotated[
     bool,
     typer.Option("--quiet", "-q", help="Only the answers; with --csv FILE, nothing is printed."),
 ]
+
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
+
+
+def expand_paths(command: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+    """The command, with `~` replaced in its paths, and in text that can be nothing but a path."""
+
+    @wraps(command)
+    def run(*arguments: Parameters.args, **options: Parameters.kwargs) -> Returned:
+        replaced: dict[str, Any] = {name: _replaced(value) for name, value in options.items()}
+        return command(*arguments, **replaced)
+
+    return run
+
+
+def _replaced(value: Any) -> Any:  # noqa: ANN401 - whatever an option holds
+    if isinstance(value, list | tuple):
+        return type(value)(map(_replaced, value))
+    if isinstance(value, str) and value.startswith("~/"):
+        return str(_replaced(Path(value)))
+    return _expanded(value) if isinstance(value, Path) else value
+
+
+def _expanded(path: Path) -> Path:
+    """A file may be called `~$report.tif` too."""
+    try:
+        return expanded(path)
+    except ValueError:
+        return path
