@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Iterable
@@ -24,6 +23,7 @@ from healer.errors import (
     KeysUnreadable,
     KeyUnknown,
 )
+from healer.files.atomic import atomic_write
 
 KEY_PREFIX = "hk_"  # so that a leaked one can be searched for, and is not taken for a token
 KEY_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
@@ -104,27 +104,15 @@ def write_keys(file: Path, keys: Iterable[ApiKey]) -> None:
     text = KeyFile(keys=tuple(keys)).model_dump_json(indent=1) + "\n"
     try:
         # Never over another's: two that write at once would lose a key.
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with atomic_write(place, draft=new, private=True) as stream:
+            if place.exists():
+                new.chmod(place.stat().st_mode & 0o777)
+            stream.write(text.encode())
     except FileExistsError:
         reason = f"another `healer keys` is writing it; if none is, delete {new.name} beside it"
         raise KeysNotWritable(str(file), reason) from None
     except OSError as error:
         raise KeysNotWritable(str(file), error.strerror or type(error).__name__) from None
-    try:
-        _replace(handle, new, place, text)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise KeysNotWritable(str(file), error.strerror or type(error).__name__) from None
-
-
-def _replace(handle: int, new: Path, place: Path, text: str) -> None:
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        if place.exists():
-            new.chmod(place.stat().st_mode & 0o777)
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(place)
 
 
 log = structlog.get_logger(__name__)

@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 
 from healer.answer import Prediction, SecondAnswerOut
 from healer.errors import AnswersNotWritable, OutputTaken, RunMismatch
+from healer.files.atomic import atomic_write
 from healer.files.encoding import escaped, to_bytes
 from healer.notice import NOTICE
 from healer.problem import Problem
@@ -210,13 +211,9 @@ class Parts:
         self._done[start] = start + rows
 
     def _put(self, name: str, data: bytes) -> None:
-        with self._writing():
-            draft = self.folder / DRAFT
-            with draft.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(self.folder / name)
+        draft = self.folder / DRAFT
+        with self._writing(), atomic_write(self.folder / name, draft=draft) as stream:
+            stream.write(data)
 
     def merge(self, notes: Mapping[str, str] | None = None) -> Tally:
         """Every row once and in order, or no output at all; the parts are then deleted. `notes`
@@ -228,15 +225,13 @@ class Parts:
         with self._writing():
             # Files that are open: Arrow itself opens no path that is no UTF-8.
             with (
-                draft.open("wb") as stream,
+                atomic_write(self.output, draft=draft) as stream,
                 pq.ParquetWriter(stream, schema, compression="zstd") as out,
             ):
                 for table in self._tables():
                     out.write_table(table.cast(schema))
                     tally.add(table)
-            _force(draft)
-            draft.replace(self.output)
-            _force(self.output.parent)
+            _flush_folder(self.output.parent)
         (self.folder / BINDING).unlink()
         return tally
 
@@ -281,9 +276,9 @@ def _rows_in(part: Path) -> int:
     return rows
 
 
-def _force(path: Path) -> None:
+def _flush_folder(folder: Path) -> None:
     """To the disk; some file systems know no such thing of a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(folder, os.O_RDONLY)
     with suppress(OSError):
         os.fsync(descriptor)
     os.close(descriptor)

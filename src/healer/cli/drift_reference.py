@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.progress import Progress
 from healer.engines.base import EngineInfo
 from healer.errors import FolderNotWritable, RequestError
 from healer.evaluation.datasets import Dataset, Limits
+from healer.files.atomic import atomic_write
 from healer.quality.gate import Gate
 from healer.screening.reference import GATE_FIGURES, LEAST_TILES, Reference
 
@@ -57,14 +57,10 @@ def show(reference: Reference | None, place: Path) -> None:
 
 
 def write(record: BaseModel, place: Path) -> None:
-    """Whole or not at all: a server may be reading it."""
+    """Whole or not at all: a server may be reading it. Raises FolderNotWritable."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", dir=place.parent, prefix=".", delete=False, encoding="utf-8"
-        ) as out:
-            out.write(record.model_dump_json(indent=1) + "\n")
-        Path(out.name).chmod(0o644)
-        Path(out.name).replace(place)
+        with atomic_write(place) as stream:
+            stream.write(f"{record.model_dump_json(indent=1)}\n".encode())
     except OSError as error:
         raise FolderNotWritable(str(place.parent), error.strerror or "unknown") from None

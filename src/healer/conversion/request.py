@@ -19,7 +19,7 @@ from healer.engines.openvino.conversion_record import Tolerance, Weights
 from healer.errors import ConversionDiskFull, MemoryTooSmall
 from healer.hardware import memory_limit_bytes
 from healer.images.tile import Tile
-from healer.weights.manifest import OURS, ManifestFile, sha256_of, write_atomically
+from healer.weights.manifest import OURS, ManifestFile, save_record, sha256_of
 
 # Plain bfloat16 moves logits near 20 by up to 0.06, and a margin by twice that. Eight bits may
 # cost as much again; four are known to cost more and are asked for.
@@ -105,7 +105,7 @@ class Parts:
         record.unlink(missing_ok=True)
         write()
         made = Part(binding=binding, files=tuple(listed(self._folder / file) for file in files))
-        write_atomically(record, made)
+        save_record(record, made)
         return made.files
 
     def _kept(self, record: Path) -> Part | None:

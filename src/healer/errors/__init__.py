@@ -2,8 +2,8 @@
 
 HealerError
 ├── InvalidSettings          a variable's value cannot be used
-├── InternalError            on one image, in a way nobody foresaw
-├── ShuttingDown             asked to stop: no new answers
+├── InternalError            on one image, in an unforeseen way
+├── ShuttingDown             stopping: no new answers
 ├── Busy                     come again later; it says when
 │   ├── QueueFull            as many wait as may
 │   ├── ConnectionsFull      each open one has a request under way
@@ -26,7 +26,7 @@ HealerError
 │   ├── LicenceNotAccepted   the hub says 403: gated
 │   ├── ModelNotFound        unknown repository
 │   ├── RevisionNotFound     unknown revision
-│   ├── RevisionNotPinned    a moving revision, not asked for
+│   ├── RevisionNotPinned    a revision that moves, not allowed
 │   ├── HubUnreachable       no network, or the hub does not answer
 │   ├── DiskFull             checked before downloading
 │   ├── FileDamaged          a file arrived with another size or hash
@@ -49,18 +49,18 @@ HealerError
 │   ├── ConversionDiskFull   checked before converting
 │   ├── MemoryTooSmall       checked before converting
 │   ├── ConversionTaken      the output folder holds something else
-│   ├── ModelNotReady        still loading, or tested anew
-│   │   └── ModelUnavailable     failed to load, until somebody acts
+│   ├── ModelNotReady        still loading, or tested again
+│   │   └── ModelUnavailable     failed to load, until an operator acts
 │   ├── EngineFailed         on one image, in a way it did not foresee
 │   ├── EngineOutOfMemory    on one image
-│   ├── EngineHung           silent for too long: given up
+│   ├── EngineHung           silent for too long
 │   └── UpstreamError        asking a model behind another server
 │       ├── UpstreamUnreachable  no answer, or one of the 500s
 │       ├── UpstreamBusy         429
 │       ├── UpstreamKeyRejected  401 or 403
 │       ├── UpstreamModelUnknown 404, or not among its models
 │       ├── UpstreamUnsuited     no logprobs, no images, or no such interface
-│       ├── UpstreamChanged      another model since it was met
+│       ├── UpstreamChanged      another model since it was probed
 │       └── UpstreamUncalibrated the calibration was fitted for another
 ├── DatasetError             evaluating and calibrating
 │   ├── DatasetNotFound      neither a path nor fetched yet
@@ -96,7 +96,7 @@ HealerError
 │   ├── AuditUnreadable      a copy whose newest records need a folder that can be written
 │   ├── AuditLibrariesMissing the audit extra is missing
 │   ├── AuditBroken          a record does not fit the one before it
-│   ├── AnchorMissing        the log was cut off, or written anew
+│   ├── AnchorMissing        the log was cut off, or rewritten
 │   ├── ImageNotRecorded     nothing to replay
 │   └── NotReplayable        recorded by something else than is configured
 └── RequestError             what a client sent
@@ -104,7 +104,7 @@ HealerError
     ├── MalformedForm        multipart that does not parse
     ├── MissingField
     ├── InvalidField
-    ├── RepeatedField        two pictures, or two wishes
+    ├── RepeatedField        two pictures, or two values
     ├── UnknownField
     ├── UnknownParameter     in the address
     ├── BodyEncoded          Content-Encoding
@@ -121,12 +121,12 @@ HealerError
     ├── ReviewUnreadable
     ├── AnswerUnknown        a review of no recorded answer
     ├── AuditOff             a review, where no log is kept
-    ├── AccessError          who asks, or how
+    ├── AccessError          who the caller is, or how the request arrives
     │   ├── CredentialsMissing
     │   ├── KeyRejected
     │   ├── KeyExpired
     │   ├── IdentityRejected     a token that does not hold
-    │   ├── RemoteAccessDenied     reached over the network, with nothing that checks who asks
+    │   ├── RemoteAccessDenied     reached over the network, without authentication
     │   ├── HostUnknown
     │   ├── HeadTooLarge
     │   ├── HttpUnreadable
@@ -140,313 +140,19 @@ HealerError
         ├── ImageTooCostly       in seconds or memory, or it ended the decoder
         └── ImageNotAssessable   the gate: no H&E field that can be judged
 
-Where the same request may be answered later without anyone's doing, an error is `retryable`.
+Where the same request may be answered later without anybody acting, an error is `retryable`.
 Each error carries typed fields and builds its own sentence from them: what happened, then what
 to do next. HTTP statuses live in `healer.problem`, exit codes here.
 """
 
 from __future__ import annotations
 
-from healer.errors.access import (
-    AccessError,
-    ClientTooSlow,
-    CredentialsMissing,
-    HeadTooLarge,
-    HostUnknown,
-    HttpUnreadable,
-    IdentityRejected,
-    IdentityUnavailable,
-    KeyExpired,
-    KeyNameTaken,
-    KeyRejected,
-    KeysError,
-    KeysNotWritable,
-    KeysUnreadable,
-    KeyUnknown,
-    OidcLibrariesMissing,
-    RateLimited,
-    RemoteAccessDenied,
-)
-from healer.errors.audit import (
-    AnchorMissing,
-    AnswerUnknown,
-    AuditBroken,
-    AuditError,
-    AuditLibrariesMissing,
-    AuditOff,
-    AuditOutdated,
-    AuditUnavailable,
-    AuditUnreadable,
-    ImageNotRecorded,
-    NotReplayable,
-    ReviewUnreadable,
-)
-from healer.errors.base import (
-    HealerError,
-    InternalError,
-    InvalidSettings,
-    Json,
-    ShuttingDown,
-    TracingLibrariesMissing,
-)
-from healer.errors.batch import (
-    AnswersNotWritable,
-    ArchiveError,
-    ArchivesNotInstalled,
-    ListingUnreadable,
-    OutputTaken,
-    RayUnavailable,
-    RunMismatch,
-    TileNotAnswered,
-    WorkersFailed,
-)
-from healer.errors.engine import (
-    AdapterIncomplete,
-    AdapterMismatch,
-    AdapterNotMerged,
-    CalibrationMismatch,
-    CalibrationUnreadable,
-    ConversionAltered,
-    ConversionDiskFull,
-    ConversionInaccurate,
-    ConversionIncomplete,
-    ConversionTaken,
-    DeviceUnavailable,
-    ExtraNotInstalled,
-    MemoryTooSmall,
-    ModelAltered,
-    ModelError,
-    ModelIncomplete,
-    ModelNotReady,
-    ModelUnavailable,
-    ModelUnsound,
-    NotConvertible,
-    UpstreamBusy,
-    UpstreamChanged,
-    UpstreamError,
-    UpstreamKeyRejected,
-    UpstreamModelUnknown,
-    UpstreamUncalibrated,
-    UpstreamUnreachable,
-    UpstreamUnsuited,
-    not_ready,
-)
-from healer.errors.evaluation import (
-    ArchiveUnsafe,
-    CheckpointUnusable,
-    DatasetDamaged,
-    DatasetError,
-    DatasetNotFound,
-    DatasetUnreachable,
-    DatasetUnreadable,
-    DownloadRefused,
-    EvalNotInstalled,
-    FolderTaken,
-    LabelUnknown,
-    NotCalibratable,
-    ResultsMismatch,
-    TilesMissing,
-    TileUnusable,
-    TooFewCases,
-    TuningDiskFull,
-    TuningDiverged,
-    TuningError,
-)
-from healer.errors.request import (
-    AddressNotFile,
-    AddressUnknown,
-    BodyEncoded,
-    EmptyFile,
-    FileNotReadable,
-    FolderWithoutImages,
-    ImageError,
-    ImageNotAssessable,
-    ImageTooCostly,
-    InvalidField,
-    MalformedForm,
-    MethodNotAllowed,
-    MissingField,
-    NotAnImage,
-    OutputNotWritable,
-    PageNotFound,
-    PreflightRefused,
-    RepeatedField,
-    RequestError,
-    TooManyBytes,
-    TooManyPixels,
-    TruncatedImage,
-    UnknownField,
-    UnknownParameter,
-    UnsupportedFormat,
-    UploadNotMultipart,
-)
-from healer.errors.scheduling import (
-    Busy,
-    ConnectionsFull,
-    DeadlineExceeded,
-    EngineFailed,
-    EngineHung,
-    EngineOutOfMemory,
-    ImageReaderLost,
-    InvalidTimeout,
-    OutOfMemory,
-    QueueFull,
-    UploadsFull,
-)
-from healer.errors.weights import (
-    DiskFull,
-    DownloadError,
-    FileDamaged,
-    FolderNotWritable,
-    HubUnreachable,
-    LicenceNotAccepted,
-    ModelNotFound,
-    RevisionNotFound,
-    RevisionNotPinned,
-    TokenMissing,
-    TokenRejected,
-)
-
-__all__ = [
-    "AccessError",
-    "AdapterIncomplete",
-    "AdapterMismatch",
-    "AdapterNotMerged",
-    "AddressNotFile",
-    "AddressUnknown",
-    "AnchorMissing",
-    "AnswerUnknown",
-    "AnswersNotWritable",
-    "ArchiveError",
-    "ArchiveUnsafe",
-    "ArchivesNotInstalled",
-    "AuditBroken",
-    "AuditError",
-    "AuditLibrariesMissing",
-    "AuditOff",
-    "AuditOutdated",
-    "AuditUnavailable",
-    "AuditUnreadable",
-    "BodyEncoded",
-    "Busy",
-    "CalibrationMismatch",
-    "CalibrationUnreadable",
-    "CheckpointUnusable",
-    "ClientTooSlow",
-    "ConnectionsFull",
-    "ConversionAltered",
-    "ConversionDiskFull",
-    "ConversionInaccurate",
-    "ConversionIncomplete",
-    "ConversionTaken",
-    "CredentialsMissing",
-    "DatasetDamaged",
-    "DatasetError",
-    "DatasetNotFound",
-    "DatasetUnreachable",
-    "DatasetUnreadable",
-    "DeadlineExceeded",
-    "DeviceUnavailable",
-    "DiskFull",
-    "DownloadError",
-    "DownloadRefused",
-    "EmptyFile",
-    "EngineFailed",
-    "EngineHung",
-    "EngineOutOfMemory",
-    "EvalNotInstalled",
-    "ExtraNotInstalled",
-    "FileDamaged",
-    "FileNotReadable",
-    "FolderNotWritable",
-    "FolderTaken",
-    "FolderWithoutImages",
-    "HeadTooLarge",
-    "HealerError",
-    "HostUnknown",
-    "HttpUnreadable",
-    "HubUnreachable",
-    "IdentityRejected",
-    "IdentityUnavailable",
-    "ImageError",
-    "ImageNotAssessable",
-    "ImageNotRecorded",
-    "ImageReaderLost",
-    "ImageTooCostly",
-    "InternalError",
-    "InvalidField",
-    "InvalidSettings",
-    "InvalidTimeout",
-    "Json",
-    "KeyExpired",
-    "KeyNameTaken",
-    "KeyRejected",
-    "KeyUnknown",
-    "KeysError",
-    "KeysNotWritable",
-    "KeysUnreadable",
-    "LabelUnknown",
-    "LicenceNotAccepted",
-    "ListingUnreadable",
-    "MalformedForm",
-    "MemoryTooSmall",
-    "MethodNotAllowed",
-    "MissingField",
-    "ModelAltered",
-    "ModelError",
-    "ModelIncomplete",
-    "ModelNotFound",
-    "ModelNotReady",
-    "ModelUnavailable",
-    "ModelUnsound",
-    "NotAnImage",
-    "NotCalibratable",
-    "NotConvertible",
-    "NotReplayable",
-    "OidcLibrariesMissing",
-    "OutOfMemory",
-    "OutputNotWritable",
-    "OutputTaken",
-    "PageNotFound",
-    "PreflightRefused",
-    "QueueFull",
-    "RateLimited",
-    "RayUnavailable",
-    "RemoteAccessDenied",
-    "RepeatedField",
-    "RequestError",
-    "ResultsMismatch",
-    "ReviewUnreadable",
-    "RevisionNotFound",
-    "RevisionNotPinned",
-    "RunMismatch",
-    "ShuttingDown",
-    "TileNotAnswered",
-    "TileUnusable",
-    "TilesMissing",
-    "TokenMissing",
-    "TokenRejected",
-    "TooFewCases",
-    "TooManyBytes",
-    "TooManyPixels",
-    "TracingLibrariesMissing",
-    "TruncatedImage",
-    "TuningDiskFull",
-    "TuningDiverged",
-    "TuningError",
-    "UnknownField",
-    "UnknownParameter",
-    "UnsupportedFormat",
-    "UploadNotMultipart",
-    "UploadsFull",
-    "UpstreamBusy",
-    "UpstreamChanged",
-    "UpstreamError",
-    "UpstreamKeyRejected",
-    "UpstreamModelUnknown",
-    "UpstreamUncalibrated",
-    "UpstreamUnreachable",
-    "UpstreamUnsuited",
-    "WorkersFailed",
-    "not_ready",
-]
+from healer.errors.access import *
+from healer.errors.audit import *
+from healer.errors.base import *
+from healer.errors.batch import *
+from healer.errors.engine import *
+from healer.errors.evaluation import *
+from healer.errors.request import *
+from healer.errors.scheduling import *
+from healer.errors.weights import *

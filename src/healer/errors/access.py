@@ -1,12 +1,10 @@
-"""Who may ask, and how."""
+"""Authentication, authorization, and the HTTP connection."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from healer.errors.base import HealerError
-from healer.errors.request import RequestError
-from healer.errors.scheduling import Busy
+from healer.errors.base import HealerError, RequestError
 
 
 @dataclass(eq=False)
@@ -102,18 +100,10 @@ class ClientTooSlow(AccessError):
     code = "client_too_slow"
     title = "The request came too slowly"
     message = (
-        "Too little of the request arrived within {seconds:g} s, so it was given up. Send it "
+        "Too little of the request arrived within {seconds:g} s, so it was cut off. Send it "
         "again over a better connection, or ask the operator to raise HEALER_CLIENT_TIMEOUT."
     )
     retryable = True
-
-
-@dataclass(eq=False)
-class RateLimited(Busy):
-    limit: str
-    code = "rate_limited"
-    title = "Too many requests from one caller"
-    message = "One caller may ask {limit}. Send the image again in {retry_after} s."
 
 
 @dataclass(eq=False)

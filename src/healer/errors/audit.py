@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from healer.errors.base import HealerError
-from healer.errors.request import RequestError
+from healer.errors.base import HealerError, RequestError
 
 
 @dataclass(eq=False)
@@ -93,7 +92,7 @@ class AnchorMissing(AuditError):
     title = "The audit log does not hold the anchor"
     message = (
         "None of the {records} records has the hash {head}: the log was cut off before that "
-        "record or written anew, or the hash is another log's. Compare with an export or a backup."
+        "record or rewritten, or the hash is another log's. Compare with an export or a backup."
     )
     exit_code = 96
 

@@ -1,4 +1,4 @@
-"""What every error of Healer is made of."""
+"""What every error of Healer is made of, and those of no branch."""
 
 from __future__ import annotations
 
@@ -72,3 +72,11 @@ class TracingLibrariesMissing(HealerError):
         "with: pip install 'healer[otel]', or unset it."
     )
     exit_code = 99
+
+
+@dataclass(eq=False)
+class RequestError(HealerError):
+    code = "bad_request"
+    title = "The request cannot be answered"
+    message = "The request cannot be answered."
+    exit_code = 30

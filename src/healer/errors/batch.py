@@ -46,8 +46,8 @@ class RunMismatch(ArchiveError):
     title = "The answers kept belong to another run"
     message = (
         "{folder} keeps the answers of a run that differs in {differs}, and one file must not mix "
-        "them. Repeat the command that began it, choose another --output, or delete the folder to "
-        "begin anew."
+        "them. Repeat the command that started it, choose another --output, or delete the folder "
+        "to start again."
     )
     exit_code = 83
 

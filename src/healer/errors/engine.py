@@ -71,8 +71,8 @@ class ModelUnsound(ModelError):
     title = "The model gives no usable numbers"
     message = (
         "{model_id} loaded but is not sound: {reason}. If it was loaded in 8 bits, set "
-        "HEALER_QUANTIZATION=none; if it was converted, do so anew with `healer optimize --out`; "
-        "otherwise see `healer doctor`."
+        "HEALER_QUANTIZATION=none; if it was converted, convert it again with "
+        "`healer optimize --out`; otherwise see `healer doctor`."
     )
     exit_code = 25
 
@@ -259,6 +259,39 @@ class ConversionTaken(ModelError):
 
 
 @dataclass(eq=False)
+class EngineFailed(ModelError):
+    reason: str
+    code = "engine_failed"
+    title = "The model failed"
+    message = (
+        "The model failed on this image ({reason}); the log holds the cause under request_id. "
+        "Other images are answered. Send it again once."
+    )
+
+
+@dataclass(eq=False)
+class EngineOutOfMemory(ModelError):
+    code = "engine_out_of_memory"
+    title = "The model ran out of memory"
+    message = (
+        "The model ran out of memory on this image. The operator should lower HEALER_QUEUE or "
+        "HEALER_BATCH, or give the service more memory; sending it again does not help by itself."
+    )
+
+
+@dataclass(eq=False)
+class EngineHung(ModelError):
+    seconds: float
+    code = "engine_hung"
+    title = "The model does not answer"
+    message = (
+        "The model has been silent for {seconds:g} s and is taken for hung. The service must be "
+        "started again, which its platform does; send the image again after that."
+    )
+    retryable = True
+
+
+@dataclass(eq=False)
 class UpstreamError(ModelError):
     url: str
     reason: str
@@ -303,7 +336,7 @@ class UpstreamModelUnknown(UpstreamError):
     code = "upstream_model_unknown"
     title = "The model's server does not have the model"
     message = (
-        "The model's server at {url} does not serve what is asked for: {reason}. Set "
+        "The model's server at {url} does not serve the model: {reason}. Set "
         "HEALER_ENGINE_MODEL to a name it lists, and HEALER_ENGINE_URL to where its list lies, "
         "without /models at the end."
     )
@@ -326,8 +359,9 @@ class UpstreamChanged(UpstreamError):
     code = "upstream_changed"
     title = "The model's server serves something else now"
     message = (
-        "The model's server at {url} is not what it was when Healer met it: {reason}. Ask again in "
-        "a moment; the service meets it anew first, and checks that its calibration fits."
+        "The model's server at {url} is not what it was when Healer probed it: {reason}. Send the "
+        "image again in a moment; the service probes the server again first, and checks that its "
+        "calibration fits."
     )
     exit_code = 39
     retryable = True

@@ -83,7 +83,7 @@ class DatasetDamaged(DatasetError):
     reason: str
     code = "dataset_damaged"
     title = "The dataset arrived damaged"
-    message = "{file} arrived damaged ({reason}) and was deleted. Run this again to fetch it anew."
+    message = "{file} arrived damaged ({reason}) and was deleted. Run this again to fetch it."
     exit_code = 46
 
 

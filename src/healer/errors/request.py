@@ -5,15 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from healer.errors.base import HealerError
-
-
-@dataclass(eq=False)
-class RequestError(HealerError):
-    code = "bad_request"
-    title = "The request cannot be answered"
-    message = "The request cannot be answered."
-    exit_code = 30
+from healer.errors.base import RequestError
 
 
 @dataclass(eq=False)
@@ -128,6 +120,16 @@ class PreflightRefused(RequestError):
         "A page from elsewhere may not ask this; not allowed: {part}. The operator names origins "
         "in HEALER_CORS_ORIGINS, as scheme://host:port. Methods may be {methods}, headers "
         "{headers}."
+    )
+
+
+@dataclass(eq=False)
+class InvalidTimeout(RequestError):
+    code = "invalid_timeout"
+    title = "The time-out cannot be read"
+    message = (
+        "The header X-Request-Timeout takes a number of seconds above 0, such as 30. Leave it out "
+        "for the operator's default."
     )
 
 
@@ -254,7 +256,7 @@ class ImageTooCostly(ImageError):
     code = "image_too_costly"
     title = "The image takes too much to read"
     message = (
-        "The image was given up: reading it {reason}. Export one field of view as a plain PNG or "
+        "The image was not read: reading it {reason}. Export one field of view as a plain PNG or "
         "JPEG and send that."
     )
 

@@ -1,12 +1,10 @@
-"""Waiting for the model, and the model giving up."""
+"""Too busy, too late, or out of memory."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from healer.errors.base import HealerError
-from healer.errors.engine import ModelError
-from healer.errors.request import RequestError
 
 
 @dataclass(eq=False)
@@ -54,6 +52,14 @@ class ConnectionsFull(Busy):
 
 
 @dataclass(eq=False)
+class RateLimited(Busy):
+    limit: str
+    code = "rate_limited"
+    title = "Too many requests from one caller"
+    message = "One caller may ask {limit}. Send the image again in {retry_after} s."
+
+
+@dataclass(eq=False)
 class OutOfMemory(HealerError):
     code = "out_of_memory"
     title = "Healer ran out of memory"
@@ -80,16 +86,6 @@ class ImageReaderLost(HealerError):
 
 
 @dataclass(eq=False)
-class InvalidTimeout(RequestError):
-    code = "invalid_timeout"
-    title = "The time-out cannot be read"
-    message = (
-        "The header X-Request-Timeout takes a number of seconds above 0, such as 30. Leave it out "
-        "for the operator's default."
-    )
-
-
-@dataclass(eq=False)
 class DeadlineExceeded(HealerError):
     seconds: float
     code = "deadline_exceeded"
@@ -98,38 +94,5 @@ class DeadlineExceeded(HealerError):
         "There was no answer within {seconds:g} s, and the work on it was stopped. Send the image "
         "again, later or with a larger X-Request-Timeout, or ask the operator to raise "
         "HEALER_REQUEST_TIMEOUT."
-    )
-    retryable = True
-
-
-@dataclass(eq=False)
-class EngineFailed(ModelError):
-    reason: str
-    code = "engine_failed"
-    title = "The model failed"
-    message = (
-        "The model failed on this image ({reason}); the log holds the cause under request_id. "
-        "Other images are answered. Send it again once."
-    )
-
-
-@dataclass(eq=False)
-class EngineOutOfMemory(ModelError):
-    code = "engine_out_of_memory"
-    title = "The model ran out of memory"
-    message = (
-        "The model ran out of memory on this image. The operator should lower HEALER_QUEUE or "
-        "HEALER_BATCH, or give the service more memory; sending it again does not help by itself."
-    )
-
-
-@dataclass(eq=False)
-class EngineHung(ModelError):
-    seconds: float
-    code = "engine_hung"
-    title = "The model does not answer"
-    message = (
-        "The model has been silent for {seconds:g} s and is given up. The service must be started "
-        "again, which its platform does; send the image again after that."
     )
     retryable = True

@@ -120,7 +120,7 @@ class FileDamaged(DownloadError):
     code = "file_damaged"
     title = "A file arrived damaged"
     message = (
-        "{file} arrived damaged ({reason}) and was deleted. Run this again to fetch it anew; if it "
+        "{file} arrived damaged ({reason}) and was deleted. Run this again to fetch it; if it "
         "repeats, look at the proxy or mirror on the way to the hub."
     )
     exit_code = 9

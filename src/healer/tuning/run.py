@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import zipfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from healer.engines.transformers.loading import Plan
 from healer.engines.vlm.adapter import AdapterManifest
 from healer.errors import CheckpointUnusable, FolderTaken
 from healer.evaluation.datasets import Dataset, Limits
+from healer.files.atomic import atomic_write
 from healer.files.litter import is_empty
 from healer.tuning import lora, plot
 from healer.tuning.data import Lessons
@@ -136,11 +136,8 @@ class Checkpoint:
             "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         }
         draft = self._file.with_suffix(".draft")
-        with draft.open("wb") as stream:
+        with atomic_write(self._file, draft=draft) as stream:
             torch.save(state, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(self._file)
 
     def restore(self, wrapped: Any, optimizer: Any, scheduler: Any) -> int:  # noqa: ANN401
         """The steps that are done, 0 where there is no file; raises CheckpointUnusable."""

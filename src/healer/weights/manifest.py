@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from healer import __version__
 from healer.errors import HealerError, ModelAltered, ModelIncomplete
+from healer.files.atomic import atomic_write
 from healer.files.litter import is_litter
 
 OURS = "healer-"  # the manifest and a calibration: no model library picks these up
@@ -127,18 +127,14 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def save_manifest(folder: Path, manifest: Manifest) -> None:
-    """Put the manifest in place in one step, or not at all."""
-    write_atomically(folder / MANIFEST_FILE, manifest)
+    """Write the manifest in one step, or not at all."""
+    save_record(folder / MANIFEST_FILE, manifest)
 
 
-def write_atomically(place: Path, record: BaseModel) -> None:
+def save_record(place: Path, record: BaseModel) -> None:
     """Write a record to `place` in one step, flushed, or not at all."""
-    draft = place.with_name(f"{place.name}.draft")
-    with draft.open("w", encoding="utf-8") as stream:
-        stream.write(record.model_dump_json(indent=2) + "\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    draft.replace(place)
+    with atomic_write(place) as stream:
+        stream.write(f"{record.model_dump_json(indent=2)}\n".encode())
 
 
 def check_folder(folder: Path, *, deep: bool = False, advance: Advance | None = None) -> Manifest:

@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import Field
 
 from healer.errors import ConversionAltered, ConversionIncomplete
-from healer.weights.manifest import Advance, FolderKind, Listing, Record, write_atomically
+from healer.weights.manifest import Advance, FolderKind, Listing, Record, save_record
 
 CONVERSION_FOLDER = "openvino"
 CONVERSION_FILE = "healer-openvino.json"
@@ -144,7 +144,7 @@ def read_conversion(folder: Path) -> Converted:
 
 def write_conversion(folder: Path, record: Converted) -> None:
     """Put the record in place in one step, or not at all."""
-    write_atomically(folder / CONVERSION_FILE, record)
+    save_record(folder / CONVERSION_FILE, record)
 
 
 def check_conversion(

@@ -22,7 +22,7 @@ from healer.weights.manifest import (
     Manifest,
     ManifestFile,
     Record,
-    write_atomically,
+    save_record,
 )
 
 ADAPTER_FILE = f"{OURS}adapter.json"
@@ -65,7 +65,7 @@ ADAPTER = FolderKind(ADAPTER_FILE, AdapterManifest, AdapterIncomplete, _altered)
 
 def write_adapter(folder: Path, adapter: AdapterManifest) -> None:
     """Put the adapter's manifest in place in one step, or not at all."""
-    write_atomically(folder / ADAPTER_FILE, adapter)
+    save_record(folder / ADAPTER_FILE, adapter)
 
 
 def read_adapter(folder: Path) -> AdapterManifest:
