@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from healer.errors import ModelAltered, ModelIncomplete
-from healer.files.litter import is_empty, weights_in
 from healer.weights.manifest import (
     CHUNK_BYTES,
     MANIFEST_FILE,
@@ -18,10 +17,12 @@ from healer.weights.manifest import (
     ManifestFile,
     check_folder,
     is_complete_folder,
+    is_empty,
     read_manifest,
     save_manifest,
     sha256_of,
     strangers,
+    weights_in,
 )
 
 COMMIT = "c" * 40

@@ -19,12 +19,13 @@ from benchmarks.checkpoint.tokenizer import copy, special_ids, write_tokenizer
 from benchmarks.checkpoint.weights import random_model, save_weights, total_bytes
 from benchmarks.errors import CheckpointDiskFull, CheckpointFolderTaken
 from healer.errors import ModelError
-from healer.files.litter import is_empty, is_litter
 from healer.weights.manifest import (
     MANIFEST_FILE,
     Manifest,
     ManifestFile,
     check_folder,
+    is_empty,
+    is_litter,
     save_manifest,
     sha256_of,
 )

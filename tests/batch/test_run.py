@@ -21,7 +21,7 @@ import pytest
 from healer.batch.cluster import STARTS
 from healer.batch.parts import Row
 from healer.batch.run import BLOCK
-from healer.files.encoding import escaped
+from healer.files.spelling import escaped
 from tests.batch.tiles import folder_of, picture
 from tests.conftest import REPO
 

@@ -37,7 +37,7 @@ SLOW_RUN = """
 import sys, time
 from pathlib import Path
 from healer.cli.evaluate_run import EvaluationRequest, evaluate
-from healer.settings import load_settings
+from healer.settings.loading import load_settings
 from tests.fake_engine import FakeEngine
 from healer.screening.screener import Screener
 

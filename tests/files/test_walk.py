@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healer.files.leftout import LeftOut, Reason
-from healer.files.walk import walk, walk_all
+from healer.files.walk import LeftOut, Reason, walk, walk_all
 
 
 def put(folder: Path, *names: str) -> Path:

@@ -15,7 +15,7 @@ from jwt import PyJWK, PyJWKClient, PyJWKSet
 from jwt.exceptions import PyJWTError
 
 from healer.errors import IdentityRejected, IdentityUnavailable
-from healer.settings.access import ADDRESS
+from healer.settings.server import ADDRESS
 
 log = structlog.get_logger(__name__)
 

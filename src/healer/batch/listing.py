@@ -15,11 +15,9 @@ import pyarrow.parquet as pq
 from healer.batch.parquet import PATH, Pictures, holds_bytes, opened, own_paths, texts
 from healer.display import examples
 from healer.errors import ListingUnreadable
-from healer.files.encoding import to_bytes
-from healer.files.leftout import LeftOut
-from healer.files.spelling import Resolver
+from healer.files.spelling import Resolver, to_bytes
 from healer.files.table import column_of, columns, lines
-from healer.files.walk import walk
+from healer.files.walk import LeftOut, walk
 from healer.outcomes import Embedded
 
 IMAGE = "image"

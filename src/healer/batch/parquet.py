@@ -12,8 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from healer.errors import ListingUnreadable
-from healer.files.encoding import from_bytes
-from healer.files.spelling import Resolver
+from healer.files.spelling import Resolver, from_bytes
 from healer.outcomes import Embedded
 
 READ_ROWS = 64

@@ -22,8 +22,7 @@ from healer.cli.predict_output import Csv, JsonLines, Rows, summary, uninterrupt
 from healer.display import printable
 from healer.engines.registry import choose_engine
 from healer.errors import AddressNotFile, FileNotReadable, FolderWithoutImages
-from healer.files.leftout import LeftOut
-from healer.files.walk import walk
+from healer.files.walk import LeftOut, walk
 from healer.outcomes import THREAD_PREFIX, Embedded, Outcome, Source, Unread, outcomes
 from healer.screening.opening import open_screener
 from healer.settings.loading import Settings

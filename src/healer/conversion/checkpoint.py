@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healer.errors import NotConvertible
-from healer.files.litter import weights_in
+from healer.weights.manifest import weights_in
 
 if TYPE_CHECKING:
     from transformers import Gemma3Config

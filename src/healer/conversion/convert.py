@@ -35,8 +35,7 @@ from healer.engines.openvino.conversion_record import (
     write_conversion,
 )
 from healer.errors import ConversionIncomplete, ConversionTaken
-from healer.files.litter import is_empty
-from healer.weights.manifest import Manifest, check_folder
+from healer.weights.manifest import Manifest, check_folder, is_empty
 
 GRAPHS = 1  # counts up when the graphs change, so that older parts are not taken up again
 

@@ -27,8 +27,8 @@ from healer.engines.transformers.loading import offline, quiet
 from healer.engines.vlm.answer_tokens import AnswerTokens, find_answer_tokens, margin
 from healer.engines.vlm.prompt import encode, messages, opening
 from healer.errors import ConversionInaccurate
-from healer.files.litter import weights_in
 from healer.images.tile import Tile
+from healer.weights.manifest import weights_in
 
 
 class ReferenceModel:

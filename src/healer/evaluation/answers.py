@@ -20,8 +20,7 @@ from healer.engines.base import EngineInfo, Evidence
 from healer.errors import HealerError, ResultsMismatch
 from healer.evaluation.datasets import Dataset, Item, Limits
 from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, name_of
-from healer.files.encoding import escaped, json_safe
-from healer.files.spelling import Spellings, spellings_of
+from healer.files.spelling import Spellings, escaped, json_safe, spellings_of
 from healer.files.table import columns, lines
 from healer.images.tile import Tile
 from healer.screening.calibration import Calibration

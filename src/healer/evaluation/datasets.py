@@ -33,11 +33,9 @@ from healer.evaluation.published import (
     PublishedDataset,
     plain_label,
 )
-from healer.files.encoding import escaped
-from healer.files.leftout import LeftOut, Reason
-from healer.files.spelling import Resolver
+from healer.files.spelling import Resolver, escaped
 from healer.files.table import column_of, columns, lines
-from healer.files.walk import walk
+from healer.files.walk import LeftOut, Reason, walk
 from healer.images.decode import decode
 from healer.images.tile import Tile
 

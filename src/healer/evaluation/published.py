@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from healer.errors import LabelUnknown
-from healer.files.encoding import escaped
+from healer.files.spelling import escaped
 
 CC_BY = "CC BY 4.0"
 

@@ -10,10 +10,9 @@ from pydantic import BaseModel, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from healer.errors import InvalidSettings
-from healer.settings.access import AccessSettings
 from healer.settings.model import ModelSettings
 from healer.settings.names import PREFIX, variable_names_of
-from healer.settings.server import RecordSettings, ServingSettings
+from healer.settings.server import AccessSettings, RecordSettings, ServingSettings
 
 # By what a reader looks for, in the order of README's tables.
 GROUPS: dict[str, type[BaseModel]] = {

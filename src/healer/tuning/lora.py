@@ -27,8 +27,16 @@ from healer.engines.vlm.adapter import (
     write_adapter,
 )
 from healer.errors import FolderTaken, ModelUnsound, TuningDiskFull
-from healer.files.litter import is_empty, is_litter, weights_in
-from healer.weights.manifest import Manifest, ManifestFile, check_folder, save_manifest, sha256_of
+from healer.weights.manifest import (
+    Manifest,
+    ManifestFile,
+    check_folder,
+    is_empty,
+    is_litter,
+    save_manifest,
+    sha256_of,
+    weights_in,
+)
 
 if TYPE_CHECKING:
     from healer.tuning.train import Recipe

@@ -18,12 +18,11 @@ from healer.engines.vlm.adapter import AdapterManifest
 from healer.errors import CheckpointUnusable, FolderTaken
 from healer.evaluation.datasets import Dataset, Limits
 from healer.files.atomic import atomic_write
-from healer.files.litter import is_empty
 from healer.tuning import lora, plot
 from healer.tuning.data import Lessons
 from healer.tuning.lora import check_disk
 from healer.tuning.train import Recipe, Step, Trainer
-from healer.weights.manifest import Manifest
+from healer.weights.manifest import Manifest, is_empty
 
 ADAPTER = "adapter"
 # The adapter, a checkpoint with its two moments, and the checkpoint that replaces it.

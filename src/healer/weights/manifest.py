@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from healer import __version__
 from healer.errors import HealerError, ModelAltered, ModelIncomplete
 from healer.files.atomic import atomic_write
-from healer.files.litter import is_litter
 
 OURS = "healer-"  # the manifest and a calibration: no model library picks these up
 MANIFEST_FILE = f"{OURS}manifest.json"
@@ -153,6 +152,26 @@ def check_folder(folder: Path, *, deep: bool = False, advance: Advance | None = 
 def is_complete_folder(folder: Path) -> bool:
     """Whether a download was finished here; an altered file counts, so that loading names it."""
     return DOWNLOAD.is_complete(folder)
+
+
+# Files that desktops leave in every folder that they show or copy: no part of any model.
+APPLE_DOUBLE = "._"  # macOS keeps there what another file system cannot hold of the file beside it
+LITTER_NAMES = frozenset({".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"})
+
+
+def is_litter(name: str) -> bool:
+    """By the file's name; systems that leave such files tell no case apart."""
+    return name.startswith(APPLE_DOUBLE) or name.lower() in LITTER_NAMES
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is no such folder, or nothing but litter in it."""
+    return not folder.exists() or all(is_litter(path.name) for path in folder.iterdir())
+
+
+def weights_in(folder: Path) -> list[Path]:
+    """The folder's files of safetensors, in order."""
+    return sorted(path for path in folder.glob("*.safetensors") if not is_litter(path.name))
 
 
 def strangers(folder: Path, known: Collection[str]) -> list[str]:

@@ -5,7 +5,7 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from healer.files.encoding import escaped, from_bytes, json_safe, to_bytes
+from healer.files.spelling import escaped, from_bytes, json_safe, to_bytes
 
 
 def test_a_name_that_is_no_utf_8_is_written_escaped_and_others_as_they_are() -> None:
