@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from healer.display import percent, rough_percent, told_apart
+from healer.display import distinct_percents, percent, rough_percent
 
 
 def test_a_share_is_shown_in_whole_percents() -> None:
@@ -19,6 +19,6 @@ def test_nothing_and_all_are_not_claimed(share: float, shown: str) -> None:
 
 
 def test_different_shares_look_different() -> None:
-    assert told_apart(0.278, 0.36, 0.556) == ["28 %", "36 %", "56 %"]
-    assert told_apart(0.278, 0.2796, 0.556) == ["27.8 %", "28.0 %", "55.6 %"]
-    assert told_apart(0.3, 0.3, 0.7) == ["30 %", "30 %", "70 %"]
+    assert distinct_percents(0.278, 0.36, 0.556) == ["28 %", "36 %", "56 %"]
+    assert distinct_percents(0.278, 0.2796, 0.556) == ["27.8 %", "28.0 %", "55.6 %"]
+    assert distinct_percents(0.3, 0.3, 0.7) == ["30 %", "30 %", "70 %"]

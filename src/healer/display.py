@@ -21,12 +21,12 @@ def rough_percent(share: float) -> str:
     return "over 99 %" if share > 0.99 else percent(share)
 
 
-def told_apart(*shares: float) -> list[str]:
+def distinct_percents(*shares: float) -> list[str]:
     """In as few digits as keep different neighbours different."""
     for places in range(4):
         shown = [percent(share, places) for share in shares]
         pairs = zip(shares, shares[1:], shown, shown[1:], strict=False)
-        if all(one == other or told != next_ for one, other, told, next_ in pairs):
+        if all(one == other or text != next_ for one, other, text, next_ in pairs):
             break
     return shown
 

@@ -1,7 +1,7 @@
 """Acquire a model's weights: `python -m healer.download`.
 
 Variables are checked first, then access, then disk space. What is already there is kept if its
-hash is right; the manifest comes last, so a folder is complete or says that it is not.
+hash is right; the manifest comes last, so a folder is complete or known not to be.
 """
 
 from __future__ import annotations
@@ -78,22 +78,22 @@ def main() -> int:
         settings = load_settings()
         done = download(settings, progress=sys.stderr.isatty())
     except HealerError as error:
-        _say(str(error), stderr=True)
+        _print(str(error), stderr=True)
         return error.exit_code
     except KeyboardInterrupt:
-        _say("Stopped. Run this again: it goes on where it stopped.", stderr=True)
+        _print("Stopped. Run this again: it goes on where it stopped.", stderr=True)
         return STOPPED_BY_KEYBOARD
     what = (
         f"{done.model_id} at {done.revision[:12]} ({done.size:,} bytes in {len(done.files)} files)"
     )
     if done.created < started:
-        _say(f"{what} is already complete in {settings.model_dir}; nothing was downloaded.")
+        _print(f"{what} is already complete in {settings.model_dir}; nothing was downloaded.")
     else:
-        _say(f"{what} is complete in {settings.model_dir}; every file was verified.")
+        _print(f"{what} is complete in {settings.model_dir}; every file was verified.")
     return 0
 
 
-def _say(sentence: str, *, stderr: bool = False) -> None:
+def _print(sentence: str, *, stderr: bool = False) -> None:
     Console(stderr=stderr, soft_wrap=True, markup=False, highlight=False).print(sentence)
 
 

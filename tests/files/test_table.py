@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from healer.files.table import column_of, columns, lines
+from healer.files.table import column_of, read_heading, read_rows
 
 
 def table(folder: Path, content: bytes) -> list[dict[str, str]]:
     file = folder / "list.csv"
     file.write_bytes(content)
-    return [dict(cells) for _, cells in lines(file)]
+    return [dict(cells) for _, cells in read_rows(file)]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_bytes_that_are_no_utf_8_are_kept_as_file_names_keep_them(tmp_path: Path
 def test_an_absent_cell_is_empty_and_lines_are_numbered(tmp_path: Path) -> None:
     file = tmp_path / "list.csv"
     file.write_text('path,label\na.png\n"b\nc.png",TUM\n')
-    assert [(at, cells["path"], cells["label"]) for at, cells in lines(file)] == [
+    assert [(at, cells["path"], cells["label"]) for at, cells in read_rows(file)] == [
         (2, "a.png", ""),
         (4, "b\nc.png", "TUM"),
     ]
@@ -66,7 +66,7 @@ def test_what_could_be_read_two_ways_is_refused(
 
 def test_an_empty_file_has_no_columns(tmp_path: Path) -> None:
     (tmp_path / "list.csv").touch()
-    assert columns(tmp_path / "list.csv") == []
+    assert read_heading(tmp_path / "list.csv") == []
 
 
 def test_columns_are_known_whatever_their_case() -> None:

@@ -16,7 +16,7 @@ from healer.batch.parquet import PATH, Pictures, holds_bytes, opened, own_paths,
 from healer.display import examples
 from healer.errors import ListingUnreadable
 from healer.files.spelling import Resolver, to_bytes
-from healer.files.table import column_of, columns, lines
+from healer.files.table import column_of, read_heading, read_rows
 from healer.files.walk import LeftOut, walk
 from healer.outcomes import Embedded
 
@@ -107,10 +107,10 @@ def _named(path: Path, written: Iterable[str]) -> Listing:
 
 def _csv_names(path: Path) -> Iterator[str]:
     try:
-        column = column_of(columns(path))
+        column = column_of(read_heading(path))
         if column is None:
             raise ListingUnreadable(path.name, "it has no column path")
-        for number, line in lines(path):
+        for number, line in read_rows(path):
             if not line[column].strip():
                 raise ListingUnreadable(path.name, f"line {number} has no {column}")
             yield line[column]

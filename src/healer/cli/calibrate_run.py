@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.table import Table
 
 from healer.cli import drift_reference
-from healer.cli.drift_reference import write
 from healer.cli.evaluate_run import (
     AnsweredDataset,
     EvaluationRequest,
@@ -55,7 +54,7 @@ def calibrate(
 ) -> Path:
     """Answers, fits, prints and writes the calibration; returns its path.
 
-    Beside it goes what its tiles looked like, which a service measures drift against.
+    Beside it goes the reference of its tiles that a service measures drift against.
     """
     with progress_bars(Console(stderr=True, highlight=False, markup=False)) as progress:
         dataset = find_dataset(request, progress)
@@ -66,14 +65,14 @@ def calibrate(
             )
         fitted, tiles = _fitted(answered)
         limits = Limits(settings.max_bytes, settings.max_pixels)
-        seen = drift_reference.of(
+        reference = drift_reference.of(
             dataset, answered.info, tiles.paths, tiles.margins, limits, progress
         )
     written = _calibration(dataset, answered.info, fitted, tiles)
     place = file or default_place(settings, answered.info)
-    write(written, place)
-    drift_reference.keep(seen, reference_beside(place))
-    drift_reference.show(seen, reference_beside(place))
+    drift_reference.write(written, place)
+    drift_reference.save(reference, reference_beside(place))
+    drift_reference.show(reference, reference_beside(place))
     _show(dataset, answered, request.answers, fitted, tiles, written, place)
     return place
 
@@ -85,28 +84,28 @@ def default_place(settings: Settings, info: EngineInfo) -> Path:
 
 
 class Tiles:
-    """The answered tiles a calibration is fitted on: those an engine said yes or no to."""
+    """The answered tiles a calibration is fitted on: those the engine answered yes or no."""
 
     def __init__(self, answered: AnsweredDataset) -> None:
         rows = [row for row in answered.rows if row.margin is not None and row.shift == NONE]
         kept = [row for row in rows if row.mass >= LEAST_MASS]
         self.paths = [row.path for row in kept]
         self.margins = np.array([row.margin for row in kept], float)
-        self.elsewhere = _elsewhere(answered.rows, self.paths)
+        self.shifted = _shifted_margins(answered.rows, self.paths)
         self.truth = np.array([row.positive for row in kept], bool)
         self.cases = np.array([row.case_id for row in kept], np.str_)
         self.withheld = len(rows) - len(kept)
 
 
-def _elsewhere(rows: Sequence[Row], paths: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+def _shifted_margins(rows: Sequence[Row], paths: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Margins of the same tiles under each shift that answers them all."""
-    found: dict[str, dict[str, float]] = defaultdict(dict)
+    by_shift: dict[str, dict[str, float]] = defaultdict(dict)
     for row in rows:
         if row.margin is not None and row.shift != NONE:
-            found[row.shift][row.path] = row.margin
+            by_shift[row.shift][row.path] = row.margin
     return {
         shift: np.array([margins[path] for path in paths])
-        for shift, margins in found.items()
+        for shift, margins in by_shift.items()
         if margins.keys() >= set(paths)
     }
 
@@ -114,7 +113,7 @@ def _elsewhere(rows: Sequence[Row], paths: Sequence[str]) -> dict[str, NDArray[n
 def _fitted(answered: AnsweredDataset) -> tuple[fitting.Fitted, Tiles]:
     tiles = Tiles(answered)
     return fitting.fit_calibration(
-        tiles.margins, tiles.truth, tiles.cases, list(tiles.elsewhere.values())
+        tiles.margins, tiles.truth, tiles.cases, list(tiles.shifted.values())
     ), tiles
 
 
@@ -167,8 +166,8 @@ def _show(
         f"probability = sigmoid({written.slope:.4f} · margin {written.intercept:+.4f}); "
         f"no up to {written.lower:.3f}, yes from {written.upper:.3f}"
     )
-    if tiles.elsewhere:
-        shifts = ", ".join(TITLES[shift] for shift in tiles.elsewhere)
+    if tiles.shifted:
+        shifts = ", ".join(TITLES[shift] for shift in tiles.shifted)
         console.print(f"Both cuts hold their 95 % under each of these shifts too: {shifts}")
     console.print(_verdicts(fitted.verdicts))
     console.print(f"{place}: calibration {written.id}")
@@ -182,11 +181,11 @@ def _table(fitted: fitting.Fitted) -> Table:
     return table
 
 
-def _verdicts(found: dict[str, float]) -> str:
-    right = found.get("balanced_accuracy")
+def _verdicts(figures: dict[str, float]) -> str:
+    right = figures.get("balanced_accuracy")
     words = f"; balanced accuracy among answers given {right:.3f}" if right is not None else ""
     return (
-        f"On cases left out: {found['yes_called_no']:.1%} of cancer called no, "
-        f"{found['no_called_yes']:.1%} of the rest called yes, "
-        f"{found['indeterminate']:.1%} indeterminate{words}"
+        f"On cases left out: {figures['yes_called_no']:.1%} of cancer called no, "
+        f"{figures['no_called_yes']:.1%} of the rest called yes, "
+        f"{figures['indeterminate']:.1%} indeterminate{words}"
     )

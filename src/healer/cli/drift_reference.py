@@ -1,4 +1,4 @@
-"""What a calibration's tiles looked like, kept beside it."""
+"""The figures of a calibration's tiles, which drift is measured against, in a file beside it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def of(
     return Reference.of(info, dataset.name, margins.tolist(), figures)
 
 
-def keep(reference: Reference | None, place: Path) -> None:
+def save(reference: Reference | None, place: Path) -> None:
     """One of earlier tiles must not outlive their calibration."""
     if reference is None:
         place.unlink(missing_ok=True)
@@ -48,12 +48,12 @@ def keep(reference: Reference | None, place: Path) -> None:
 
 
 def show(reference: Reference | None, place: Path) -> None:
-    told = (
+    written = (
         f"{', '.join(reference.figures)} of {reference.tiles:,} tiles, to measure drift against"
         if reference
         else f"not written, because drift needs {LEAST_TILES} tiles to be measured against"
     )
-    Console(highlight=False, markup=False, soft_wrap=True).print(f"{place}: {told}")
+    Console(highlight=False, markup=False, soft_wrap=True).print(f"{place}: {written}")
 
 
 def write(record: BaseModel, place: Path) -> None:

@@ -76,20 +76,20 @@ def classes(results: Results) -> Table:
     return table
 
 
-def show_comparison(found: Comparison, first: Path, second: Path, most: float) -> None:
+def show_comparison(comparison: Comparison, first: Path, second: Path, most: float) -> None:
     console = Console(highlight=False, markup=False)
     table = Table("", "B against A", title=f"A: {first}\nB: {second}")
-    table.add_row("tiles", f"{found.tiles:,}")
-    table.add_row("verdicts that agree", f"{found.agreement:.2%}")
-    for change, count in found.changed.items():
+    table.add_row("tiles", f"{comparison.tiles:,}")
+    table.add_row("verdicts that agree", f"{comparison.agreement:.2%}")
+    for change, count in comparison.changed.items():
         table.add_row(f"  {change}", f"{count:,}")
-    for name, value in found.margins.items():
+    for name, value in comparison.margins.items():
         table.add_row(f"margin difference, {name}", f"{value:.4g}")
-    table.add_row("right only in B / only in A", f"{found.better:,} / {found.worse:,}")
-    table.add_row("McNemar's exact test, p", f"{found.p_value:.3g}")
-    table.add_row("AUROC lost", _loss(found.loss))
+    table.add_row("right only in B / only in A", f"{comparison.better:,} / {comparison.worse:,}")
+    table.add_row("McNemar's exact test, p", f"{comparison.p_value:.3g}")
+    table.add_row("AUROC lost", _loss(comparison.loss))
     console.print(table)
-    outcome = "past it" if found.lost(most) else "within it"
+    outcome = "past it" if comparison.lost(most) else "within it"
     console.print(
         f"Allowed loss in AUROC, and share of verdicts that may change: {most:g}; {outcome}."
     )

@@ -145,7 +145,7 @@ def answer_dataset(
     progress: Progress,
     screener: Screener | None = None,
 ) -> AnsweredDataset:
-    """From a file of answers, or by asking the engine; goes on where an unfinished run stopped."""
+    """From a file of answers, or from the engine; resumes an unfinished run."""
     if request.answers is not None:
         return _answers_from_file(settings, request, request.answers, dataset, screener)
     dataset.require(all_tiles=False)

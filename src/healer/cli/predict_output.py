@@ -61,7 +61,7 @@ class Csv:
     """A row a tile, after a heading. Names and sentences are escaped as on a terminal."""
 
     def __init__(self, stream: TextIO, place: str) -> None:
-        self._stream, self._place, self._begun = stream, place, False
+        self._stream, self._place, self._has_heading = stream, place, False
         self._table = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
 
     @classmethod
@@ -80,13 +80,13 @@ class Csv:
 
     def write(self, outcome: Outcome) -> None:
         with writing(self._place):
-            if not self._begun:
-                self._begin()
+            if not self._has_heading:
+                self._write_heading()
             self._table.writerow({name: cell(value) for name, value in cells(outcome).items()})
             self._stream.flush()
 
-    def _begin(self) -> None:
-        self._begun = True
+    def _write_heading(self) -> None:
+        self._has_heading = True
         if self._stream is not sys.stdout:
             with suppress(OSError):  # a named pipe holds nothing
                 self._stream.truncate(0)
@@ -172,30 +172,30 @@ class Rows:
         bounded = self._console.is_terminal or "COLUMNS" in os.environ
         self._width = self._console.width if bounded else None
         if self._console.is_terminal and not quiet:
-            self._say(Text(GAP.join(_padded("Verdict", "Cancer", "Mark", "Tile")), "bold"))
+            self._print(Text(GAP.join(_padded("Verdict", "Cancer", "Mark", "Tile")), "bold"))
 
     def write(self, outcome: Outcome) -> None:
-        self._say(row(outcome, self._width))
+        self._print(row(outcome, self._width))
         answer = outcome.answer
         stuck = isinstance(answer, Problem) and answer.code in ALWAYS_EXPLAINED
         if self._explain or stuck:
             for sentence in sentences(answer):
-                self._say_whole(Text(printable(sentence)), INDENT)
+                self._print_wrapped(Text(printable(sentence)), INDENT)
 
-    def close(self, told: Counter[str]) -> None:
+    def close(self, verdicts: Counter[str]) -> None:
         if not self._quiet:
-            self._say(Text(f"\n{summary(told)}", "bold"))
-            self._say_whole(Text(NOTICE, "dim italic"))
+            self._print(Text(f"\n{summary(verdicts)}", "bold"))
+            self._print_wrapped(Text(NOTICE, "dim italic"))
 
-    def _say(self, text: Text) -> None:
+    def _print(self, text: Text) -> None:
         with writing(STANDARD_OUTPUT):
             self._console.print(text, soft_wrap=True, highlight=False)
 
-    def _say_whole(self, sentence: Text, indent: str = "") -> None:
+    def _print_wrapped(self, sentence: Text, indent: str = "") -> None:
         room = None if self._width is None else max(NAME, self._width - len(indent))
         for line in [sentence] if room is None else sentence.wrap(self._console, room):
             line.rstrip()
-            self._say(Text(indent).append_text(line))
+            self._print(Text(indent).append_text(line))
 
 
 def standard_output() -> Console:

@@ -69,7 +69,7 @@ def tune(settings: Settings, tuning: TuningRequest) -> Path:
     parts = data.split(dataset, tuning.recipe)
     job = _job(settings, tuning, parts)
     claim(job, resume=tuning.resume)
-    _say_parts(errors, parts)
+    _print_parts(errors, parts)
     if tuning.dry_run:
         _dry_run(job, tuning.dry_run)
     else:
@@ -113,7 +113,7 @@ def _job(settings: Settings, tuning: TuningRequest, parts: data.Split) -> Job:
     return Job(base, plan, tuning.recipe, parts.train, limits, folder, tuning.every)
 
 
-def _say_parts(console: Console, parts: data.Split) -> None:
+def _print_parts(console: Console, parts: data.Split) -> None:
     for name, part in (("Training", parts.train), ("Validation", parts.validation)):
         yes = sum(item.positive for item in part.items)
         cases = len({item.case_id for item in part.items})
@@ -129,7 +129,7 @@ def _say_parts(console: Console, parts: data.Split) -> None:
 
 
 def _validation(request: EvaluationRequest, parts: data.Split, folder: Path) -> EvaluationRequest:
-    """Writes both parts as indexes, and asks for the validation's."""
+    """Writes both parts as indexes, and requests the validation's."""
     data.write(parts.train, folder / f"{parts.train.name}-train.csv")
     index = folder / f"{parts.validation.name}-validation.csv"
     data.write(parts.validation, index)
@@ -189,7 +189,7 @@ def _training_bar(console: Console, run: Run) -> Iterator[Any]:
 
 
 class ValidationRun:
-    """The validation tiles, put to MedGemma as it is served with `adapter`; a stopped one goes on.
+    """The validation tiles, answered by MedGemma as served with `adapter`; a stopped run resumes.
 
     Raises what opening the engine raises.
     """
@@ -209,7 +209,7 @@ class ValidationRun:
         self.rows = answered.rows
 
     def figures(self) -> dict[str, Figure]:
-        """Uncalibrated, so that before and after are told by the same rule."""
+        """Uncalibrated, so that before and after follow the same rule."""
         scored = scored_of(self.rows, None)
         right = float(accuracy_score(scored.truth, scored.margins > 0))
         mass = fmean(row.mass for row in self.rows if row.margin is not None)

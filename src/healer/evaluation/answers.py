@@ -21,7 +21,7 @@ from healer.errors import HealerError, ResultsMismatch
 from healer.evaluation.datasets import Dataset, Item, Limits
 from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, name_of
 from healer.files.spelling import Spellings, escaped, json_safe, spellings_of
-from healer.files.table import columns, lines
+from healer.files.table import read_heading, read_rows
 from healer.images.tile import Tile
 from healer.screening.calibration import Calibration
 from healer.screening.screener import Score, Screener
@@ -216,9 +216,9 @@ def read_csv(file: Path, dataset: Dataset) -> Given:
     spellings = Spellings(items)
     found, unmatched = [], []
     try:
-        if not {"path", "margin"} <= set(columns(file)):
+        if not {"path", "margin"} <= set(read_heading(file)):
             raise ValueError("it lacks the columns path and margin")
-        for _, line in lines(file):
+        for _, line in read_rows(file):
             item = items.get(_path_of(line["path"], spellings) or "")
             if item is None:
                 unmatched.append(line["path"])

@@ -34,7 +34,7 @@ from healer.evaluation.published import (
     plain_label,
 )
 from healer.files.spelling import Resolver, escaped
-from healer.files.table import column_of, columns, lines
+from healer.files.table import column_of, read_heading, read_rows
 from healer.files.walk import LeftOut, Reason, walk
 from healer.images.decode import decode
 from healer.images.tile import Tile
@@ -170,12 +170,12 @@ def _index_in(folder: Path) -> Path | None:
 def _indexed(index: Path, resolver: Resolver) -> Listed:
     """Paths as they are spelt on the disk; those that name nothing stay as they are listed."""
     try:
-        column = column_of(columns(index))
-        if column is None or "label" not in columns(index):
+        column = column_of(read_heading(index))
+        if column is None or "label" not in read_heading(index):
             raise DatasetUnreadable(index.name, "it has no rows with the columns path and label")
         rows = []
         missing = []
-        for number, line in lines(index):
+        for number, line in read_rows(index):
             if not (line[column].strip() and line["label"].strip()):
                 raise DatasetUnreadable(index.name, f"line {number} lacks a path or a label")
             found = resolver.find(line[column])

@@ -11,26 +11,26 @@ from pathlib import Path
 PATHS = ("path", "file")
 DELIMITERS = (",", ";", "\t")
 REST = "\n"  # no column can be called so: headings are stripped
-Line = Mapping[str, str]
+Cells = Mapping[str, str]
 
 
-def column_of(names: Sequence[str], wanted: Sequence[str] = PATHS) -> str | None:
-    """The first of `wanted` among columns, whatever their case and spaces; as it is spelt there."""
+def column_of(names: Sequence[str], candidates: Sequence[str] = PATHS) -> str | None:
+    """The first of `candidates` among columns, whatever their case and spaces; as spelt there."""
     plain = {plain_header(name): name for name in reversed(names)}
-    return next((plain[name] for name in wanted if name in plain), None)
+    return next((plain[name] for name in candidates if name in plain), None)
 
 
 def plain_header(name: str) -> str:
     return name.strip().casefold()
 
 
-def columns(file: Path) -> list[str]:
-    """The heading, in lower case and without spaces around each name. Raises what `lines` does."""
+def read_heading(file: Path) -> list[str]:
+    """The heading, in lower case and without spaces around each name. Raises as `read_rows`."""
     with _opened(file) as table:
         return list(table.fieldnames or ())
 
 
-def lines(file: Path) -> Iterator[tuple[int, Line]]:
+def read_rows(file: Path) -> Iterator[tuple[int, Cells]]:
     """Each row's line number and its cells by column; a cell that is absent is empty.
 
     Bytes that are no UTF-8 are kept as file names keep them. Raises OSError, csv.Error or

@@ -181,7 +181,7 @@ class _Walker:
 
     def _entry(self, entry: os.DirEntry[str]) -> Path | None:
         """The folder to walk, where it is one."""
-        if reason := _unwanted(entry.name):
+        if reason := _exclusion(entry.name):
             self.left_out.add(reason, entry.name, *_inside(entry))
         elif _is_folder(entry):
             if not entry.is_symlink():
@@ -205,14 +205,14 @@ class _Walker:
             self._tree(link)
 
 
-def _unwanted(name: str) -> Reason | None:
+def _exclusion(name: str) -> Reason | None:
     if name.startswith("."):
         return Reason.HIDDEN
     return Reason.SYSTEM if name.casefold() in SYSTEM else None
 
 
 def _inside(entry: os.DirEntry[str]) -> tuple[int, int]:
-    """How many files an unwanted entry is or holds, and how many of them are pictures."""
+    """How many files an excluded entry is or holds, and how many of them are pictures."""
     if not entry.is_dir(follow_symlinks=False):
         return 1, int(is_picture(entry.name) and not _is_folder(entry))
     files = pictures = 0
@@ -225,7 +225,7 @@ def _inside(entry: os.DirEntry[str]) -> tuple[int, int]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link in a circle; reading it says so
+    except OSError:  # a link in a circle: reading it raises
         return False
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from healer.display import percent, told_apart
+from healer.display import distinct_percents, percent
 from healer.engines.base import Answer, Evidence
 from healer.screening.calibration import Calibration, sigmoid
 
@@ -64,7 +64,7 @@ def _unsettled(low: float, high: float, lower: float, upper: float) -> str | Non
 def _between(probability: float, lower: float, upper: float) -> str | None:
     if not lower < probability < upper:
         return None
-    low, found, high = told_apart(lower, probability, upper)
+    low, found, high = distinct_percents(lower, probability, upper)
     return (
         f"{found} falls between {low} and {high}: in that range the model was wrong too often in "
         "testing to answer yes or no."

@@ -1,4 +1,4 @@
-"""All of them, read from the environment and from `.env`."""
+"""All settings, read from the environment and from `.env`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from healer.settings.model import ModelSettings
 from healer.settings.names import PREFIX, variable_names_of
 from healer.settings.server import AccessSettings, RecordSettings, ServingSettings
 
-# By what a reader looks for, in the order of README's tables.
+# In the order of README's tables.
 GROUPS: dict[str, type[BaseModel]] = {
     "The model": ModelSettings,
     "Serving": ServingSettings,
@@ -66,9 +66,9 @@ class Settings(ModelSettings, ServingSettings, AccessSettings, RecordSettings, B
         }
 
 
-def _hint(name: str, known: set[str]) -> str:
-    by_rest = {each.removeprefix(PREFIX): each for each in known}  # what all begin with tells none
-    nearest = get_close_matches(name.upper().removeprefix(PREFIX), by_rest, n=1)
+def _hint(unknown: str, known: set[str]) -> str:
+    by_rest = {name.removeprefix(PREFIX): name for name in known}  # all share the prefix
+    nearest = get_close_matches(unknown.upper().removeprefix(PREFIX), by_rest, n=1)
     return f"did you mean {by_rest[nearest[0]]}?" if nearest else "see README's configuration table"
 
 

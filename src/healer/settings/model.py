@@ -1,4 +1,4 @@
-"""What answers, and how its answers are cut."""
+"""The model, its engine, the input gate and the calibration."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ class ModelSettings(BaseModel):
         default=64,
         ge=0,
         description=(
-            "Memory for images the openvino engine has seen, so that asking again reads the "
-            "question alone; MedGemma's need 21 MB each, and 0 keeps none."
+            "Memory in MB for encoded images of the openvino engine, so that a repeated image is "
+            "not encoded again; MedGemma's take 21 MB each, and 0 caches none."
         ),
     )
     allow_fallback: bool = Field(
@@ -111,13 +111,13 @@ class ModelSettings(BaseModel):
     engine_timeout: float = Field(
         default=60,
         gt=0,
-        description="Seconds that server may be silent, and that failed questions are asked again.",
+        description="Seconds that server may be silent, and that failed requests are retried for.",
     )
     gate: GateMode = Field(
         default="refuse",
         description=(
             "A picture that is no assessable H&E field is refused (`refuse`), answered with a "
-            "warning (`warn`), or not looked at by the gate (`off`)."
+            "warning (`warn`), or not checked by the gate (`off`)."
         ),
     )
     calibration: str = Field(
@@ -150,12 +150,12 @@ class ModelSettings(BaseModel):
 
     @field_validator("calibration")
     @classmethod
-    def _at_home(cls, value: str) -> str:
+    def _expand(cls, value: str) -> str:
         return str(expanded(Path(value)))
 
     @property
     def revision(self) -> str:
-        """The revision asked for; raises InvalidSettings where none is known for the model."""
+        """The configured revision; raises InvalidSettings where none is known for the model."""
         revision = self.model_revision or PINNED_REVISIONS.get(self.model_id)
         if revision is None:
             raise InvalidSettings(

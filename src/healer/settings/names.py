@@ -1,4 +1,4 @@
-"""Variables' names and paths, as they may be spelt."""
+"""Environment variables' names, and paths that may begin with `~`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Capacity and time limits, who is let in, and what is recorded."""
+"""Capacity and time limits, access, and records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, SecretStr
 
 from healer.settings.names import LocalPath, plain_name
 
-# Plain HTTP is for this machine only: whoever can alter the answer could let anyone in.
+# Plain HTTP is for this machine only: to alter the issuer's answer is to let anyone in.
 ADDRESS = r"^(https://[^\s]+|http://(127\.0\.0\.1|localhost)(:\d+)?(/[^\s]*)?)$"
 
 
@@ -25,33 +25,33 @@ class ServingSettings(BaseModel):
         default=16,
         ge=1,
         le=10_000,
-        description="Images that may wait for the model; further ones are told when to come again.",
+        description="Images that may wait for the model; further ones get 429 and Retry-After.",
     )
     batch: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="Images the model looks at together; the default is the engine's own best.",
+        description="Images in a batch, at most; the default is the engine's own best.",
     )
     batch_wait_ms: float | None = Field(
         default=None,
         ge=0,
         le=10_000,
-        description="Milliseconds the first of them waits for others; the default is the engine's.",
+        description="Milliseconds a batch's first image waits for others; by default the engine's.",
     )
     request_timeout: float = Field(
         default=300,
         gt=0,
         description=(
-            "Seconds until an answer is given up; a caller may ask for less with X-Request-Timeout."
+            "Seconds until a request times out; a caller may set less with X-Request-Timeout."
         ),
     )
     hang_seconds: float = Field(
         default=300,
         gt=0,
         description=(
-            "A model that is silent for so long in one step is given up, and the service ends so "
-            "that its platform starts it again."
+            "Seconds without progress in one step after which the model is taken for hung, and the "
+            "service ends so that its platform restarts it."
         ),
     )
     max_bytes: int = Field(
@@ -63,7 +63,7 @@ class ServingSettings(BaseModel):
     upload_budget_mb: int = Field(
         default=512,
         ge=1,
-        description="Memory for the images being received, waiting and looked at, as decoded.",
+        description="Memory in MB for the images being received, queued and scored, as decoded.",
     )
     decoders: int = Field(
         default=2,
@@ -84,8 +84,8 @@ class ServingSettings(BaseModel):
         default=4000,
         ge=1,
         description=(
-            "Open connections, if the process may have so many files; for a further one, whoever "
-            "has rested longest is let go."
+            "Open connections, if the process may have so many files; for a further one, the "
+            "longest idle one is closed."
         ),
     )
     client_timeout: float = Field(
@@ -113,13 +113,13 @@ class AccessSettings(BaseModel):
     )
     oidc_audience: str | None = Field(
         default=None,
-        description="Whom those tokens must be meant for: this service's name there, or several "
-        "by comma.",
+        description="Audience those tokens must be issued for: this service's name there, or "
+        "several by comma.",
     )
     oidc_jwks_url: str | None = Field(
         default=None,
         pattern=ADDRESS,
-        description="Where the issuer's public keys are, where it does not say so itself.",
+        description="Address of the issuer's public keys, if its metadata does not name it.",
     )
     oidc_header: str = Field(
         default="Authorization",
@@ -129,8 +129,8 @@ class AccessSettings(BaseModel):
     unauthenticated: Literal["checked-in-front", "anyone-may-ask"] | None = Field(
         default=None,
         description=(
-            "Serve others than this machine without asking who they are: because something in "
-            "front does (`checked-in-front`), or because it is meant (`anyone-may-ask`)."
+            "Serve other machines without authentication: because something in front authenticates "
+            "(`checked-in-front`), or because it is meant (`anyone-may-ask`)."
         ),
     )
     rate_limit: str | None = Field(
@@ -153,8 +153,8 @@ class AccessSettings(BaseModel):
         default="",
         pattern=r"^(https?://[\w.-]+(:\d+)?(,https?://[\w.-]+(:\d+)?)*)?$",
         description=(
-            "Comma-separated origins (`https://pathology.example.org`) whose pages may ask from a "
-            "browser. None by default: Healer serves its own page."
+            "Comma-separated origins (`https://pathology.example.org`) whose pages may send "
+            "requests from a browser (CORS). None by default: Healer serves its own page."
         ),
     )
 

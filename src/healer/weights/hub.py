@@ -80,7 +80,7 @@ class Hub:
     @classmethod
     def of(cls, settings: Settings) -> Hub:
         """Check the variables; nothing is sent yet. Raises TokenMissing or InvalidSettings."""
-        # Or huggingface_hub reports what runs here, and first asks its maker how.
+        # Or huggingface_hub reports usage to its maker.
         os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
         return cls(_endpoint(), settings.model_id, _token(settings))
 
@@ -95,7 +95,7 @@ class Hub:
             snapshot = Snapshot(str(info.sha), tuple(_remote_file(file) for file in listed))
             self._require_pin(snapshot, revision)
             self._require_weights(snapshot)
-            # A gated model's listing is public: only asking for a file tells.
+            # A gated model's listing is public, its files are not.
             api.get_hf_file_metadata(
                 url=self._url("config.json", snapshot.commit), timeout=TIMEOUT_S
             )
@@ -142,7 +142,7 @@ class Hub:
         part.replace(folder / file.name)
 
     def _fetch_rest(self, file: RemoteFile, commit: str, target: BinaryIO) -> bool:
-        """Add what `target` lacks. False where a rest was asked for and it does not fit.
+        """Add what `target` lacks. False where a rest was requested and it does not fit.
 
         Some mirrors answer a Range with 200 and the rest, which is then taken for the whole file;
         with 206 and the whole file; or with 416.
@@ -169,7 +169,7 @@ class Hub:
         except OSError as error:
             if error.errno is not None:
                 raise
-            return False  # not so long as it was said to be, after a connection was taken up again
+            return False  # shorter than announced, after a connection was resumed
         return not resumed or target.tell() == file.size
 
     def _api(self) -> HfApi:

@@ -58,7 +58,7 @@ Listed = TypeVar("Listed", bound=Listing)
 
 
 class Fetched(Record):
-    """`revision` is the commit that was fetched, also where a branch was asked for; `adapter` names
+    """`revision` is the commit that was fetched, also where a branch was requested; `adapter` names
     one that `healer tune --merge` baked into the weights."""
 
     model_id: str
@@ -72,7 +72,7 @@ class Manifest(Listing, Fetched):
 
 @dataclass(frozen=True, slots=True)
 class FolderKind(Generic[Listed]):
-    """One kind of folder: what its listing is called, and which errors tell what is wrong."""
+    """One kind of folder: what its listing is called, and the errors raised for it."""
 
     name: str
     listing: type[Listed]
@@ -140,8 +140,8 @@ def check_folder(folder: Path, *, deep: bool = False, advance: Advance | None = 
     """Compare the folder with its manifest.
 
     Names and sizes are compared, and the sha256 of files under 32 MiB; `deep` hashes the weights
-    too. `advance` is told the bytes hashed. Raises ModelIncomplete (no manifest, a file missing)
-    or ModelAltered (another size or content, or a loadable file that was never downloaded).
+    too. `advance` gets the count of bytes hashed. Raises ModelIncomplete (no manifest, a file
+    missing) or ModelAltered (another size or content, or a loadable file not downloaded).
     """
     manifest = DOWNLOAD.check(folder, deep=deep, advance=advance)
     for name in strangers(folder, {file.name for file in manifest.files}):
@@ -160,7 +160,7 @@ LITTER_NAMES = frozenset({".ds_store", ".localized", "desktop.ini", "ehthumbs.db
 
 
 def is_litter(name: str) -> bool:
-    """By the file's name; systems that leave such files tell no case apart."""
+    """By the file's name; systems that leave such files ignore case."""
     return name.startswith(APPLE_DOUBLE) or name.lower() in LITTER_NAMES
 
 
