@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from healer.cli.speed import busy_seconds, own_seconds
 
 from benchmarks import idle
 from benchmarks.errors import MachineBusy
 from benchmarks.idle import Watch, check
+from healer.cli.speed import busy_seconds, own_seconds
 
 
 def test_a_busy_machine_is_refused() -> None:
