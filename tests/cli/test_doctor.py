@@ -9,8 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from healer.cli import app
-from healer.cli import speed
+from healer.cli import app, speed
 from healer.engines.openvino import attention, check_attention
 from healer.hardware import memory_limit_bytes, processor
 from healer.main import create_app
