@@ -91,7 +91,7 @@ def test_a_key_revoked_in_a_file_that_once_failed_to_be_read_is_refused(
     keyring = Keyring(file)
     revoke_key(file, "lis")
     with monkeypatch.context() as share:
-        share.setattr(keys, "read", _stale)
+        share.setattr(keys, "read_keys", _stale)
         assert keyring.holder(revoked) == "lis"
         assert "Stale file handle" in keyring.warnings()[0]
     with pytest.raises(KeyRejected):
@@ -112,11 +112,11 @@ def test_a_change_while_the_file_is_read_is_not_missed(
 
     def read_then_changed(path: Path) -> KeyFile:
         found = read(path)
-        monkeypatch.setattr(keys, "read", read)
+        monkeypatch.setattr(keys, "read_keys", read)
         revoke_key(path, "lis")
         return found
 
-    monkeypatch.setattr(keys, "read", read_then_changed)
+    monkeypatch.setattr(keys, "read_keys", read_then_changed)
     keyring = Keyring(file)
     with pytest.raises(KeyRejected):
         keyring.holder(revoked)
@@ -146,7 +146,7 @@ def test_a_settled_file_is_read_once_however_often_it_is_asked(
     key = add_key(file, "lis", None)
     monkeypatch.setattr("healer.auth.keys.SETTLED_NS", -1)
     keyring = Keyring(file)
-    monkeypatch.setattr(keys, "read", _stale)
+    monkeypatch.setattr(keys, "read_keys", _stale)
     assert [keyring.holder(key) for _ in range(3)] == ["lis"] * 3
     assert keyring.warnings() == []
 
