@@ -68,7 +68,7 @@ class Pictures:
 
     def _outcome(self, data: bytes) -> str:
         try:
-            self._worker.admit(data, "warn")
+            self._worker.load(data, "warn")
         except errors.ImageTooCostly as error:
             return f"! {error.reason}"
         except errors.RequestError as error:

@@ -84,7 +84,7 @@ def largest_tiffs() -> dict[str, Callable[[], bytes]]:
 async def alone(admitting: ImageLoader, data: bytes) -> tuple[float, float]:
     """Seconds on the clock, and of processors."""
     started, busy = time.perf_counter(), processors()
-    await admitting.admit(data, "warn")
+    await admitting.load(data, "warn")
     return time.perf_counter() - started, processors() - busy
 
 
@@ -109,7 +109,7 @@ async def together(admitting: ImageLoader, data: bytes, count: int) -> float:
 
     async def some() -> None:
         for _ in range(count // AT_ONCE):
-            await admitting.admit(data, "warn")
+            await admitting.load(data, "warn")
 
     started = time.perf_counter()
     await asyncio.gather(*[some() for _ in range(AT_ONCE)])
@@ -146,14 +146,14 @@ def memory() -> None:
     for name, make in largest():
         data = make()
         with closing(Worker(LIMITS)) as worker:
-            worker.admit(encode(tissue(), "PNG"), "warn")
+            worker.load(encode(tissue(), "PNG"), "warn")
             base = held(worker, "VmPeak")
-            worker.admit(data, "warn")
+            worker.load(data, "warn")
             most, space = held(worker, "VmHWM"), held(worker, "VmPeak")
         per_pixel = (space - base) * 1024**2 / (WIDE * HIGH)
         told(f"| {name} | {most} | {space} | {per_pixel:.1f} |")
     with closing(Worker(LIMITS)) as worker:
-        worker.admit(encode(tissue(), "PNG"), "warn")
+        worker.load(encode(tissue(), "PNG"), "warn")
         resident, space = held(worker, "VmRSS"), held(worker, "VmSize")
     told(f"\nIdle: {resident} MB resident, {space} MB of address space.")
     told(f"Bound: {LIMITS.memory_bytes // 1024**2} MB of address space.")

@@ -107,7 +107,7 @@ def _follow(app: FastAPI) -> None:
     service: Service = app.state.service
     journal: Journal = app.state.journal
     metrics: Metrics = app.state.metrics
-    metrics.follow(
+    metrics.watch_service(
         ServiceGauges(
             ready=lambda: service.status.reason is None,
             in_flight=lambda: service.in_flight,

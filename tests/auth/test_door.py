@@ -34,9 +34,11 @@ def issuer() -> Iterator[Issuer]:
         yield issuer
 
 
-async def caller(door: Authenticator, reached_at: str = ELSEWHERE, **headers: str) -> str | None:
+async def caller(
+    authenticator: Authenticator, local_address: str = ELSEWHERE, **headers: str
+) -> str | None:
     named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
-    return await door.caller(named, reached_at)
+    return await authenticator.caller(named, local_address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "/a"])
@@ -49,14 +51,16 @@ async def test_from_elsewhere_nobody_is_let_in_unless_it_was_said(address: str) 
     with pytest.raises(RemoteAccessDenied, match="HEALER_API_KEYS_FILE"):
         await caller(open_authenticator(Settings()), address)
     for said in ("checked-in-front", "anyone-may-ask"):
-        door = open_authenticator(load_settings(unauthenticated=said))
-        assert await caller(door, address) is None
-        assert "HEALER_UNAUTHENTICATED" in door.warnings()[0]
+        authenticator = open_authenticator(load_settings(unauthenticated=said))
+        assert await caller(authenticator, address) is None
+        assert "HEALER_UNAUTHENTICATED" in authenticator.warnings()[0]
 
 
-async def test_a_key_is_asked_for_wherever_there_are_keys(file: Path) -> None:
+async def test_a_key_is_required_wherever_there_are_keys(file: Path) -> None:
     key = add_key(file, "lis", None)
-    door = open_authenticator(load_settings(api_keys_file=file, unauthenticated="anyone-may-ask"))
+    authenticator = open_authenticator(
+        load_settings(api_keys_file=file, unauthenticated="anyone-may-ask")
+    )
     for where in (HERE, ELSEWHERE):
         for way in (
             {"authorization": f"Bearer {key}"},
@@ -64,9 +68,9 @@ async def test_a_key_is_asked_for_wherever_there_are_keys(file: Path) -> None:
             {"x_api_key": key},
             {"x_api_key": key, "authorization": "Bearer for.another.one"},  # Cloud Run's own
         ):
-            assert await caller(door, where, **way) == "lis"
+            assert await caller(authenticator, where, **way) == "lis"
         with pytest.raises(CredentialsMissing, match="X-API-Key"):
-            await caller(door, where)
+            await caller(authenticator, where)
         for wrong in (
             {"x_api_key": key[:-1]},
             {"x_api_key": f"{key} "[1:], "authorization": f"Bearer {key}"},
@@ -74,8 +78,8 @@ async def test_a_key_is_asked_for_wherever_there_are_keys(file: Path) -> None:
             {"authorization": f"Basic {key}"},
         ):
             with pytest.raises(KeyRejected):
-                await caller(door, where, **wrong)
-    assert door.warnings() == []
+                await caller(authenticator, where, **wrong)
+    assert authenticator.warnings() == []
 
 
 def oidc(issuer: Issuer, **more: object) -> Settings:
@@ -83,28 +87,28 @@ def oidc(issuer: Issuer, **more: object) -> Settings:
 
 
 async def test_a_token_names_its_subject(issuer: Issuer) -> None:
-    door = open_authenticator(oidc(issuer))
-    assert await caller(door, authorization=f"Bearer {issuer.token()}") == "user-1"
+    authenticator = open_authenticator(oidc(issuer))
+    assert await caller(authenticator, authorization=f"Bearer {issuer.token()}") == "user-1"
     with pytest.raises(CredentialsMissing, match="identity token in the header Authorization"):
-        await caller(door)
+        await caller(authenticator)
     with pytest.raises(IdentityRejected):
-        await caller(door, authorization="Bearer x.y.z")
+        await caller(authenticator, authorization="Bearer x.y.z")
 
 
 async def test_a_token_may_come_in_a_proxys_own_header(issuer: Issuer) -> None:
-    door = open_authenticator(oidc(issuer, oidc_header=IAP))
-    assert await caller(door, x_goog_iap_jwt_assertion=issuer.token("b")) == "user-1"
+    authenticator = open_authenticator(oidc(issuer, oidc_header=IAP))
+    assert await caller(authenticator, x_goog_iap_jwt_assertion=issuer.token("b")) == "user-1"
     with pytest.raises(HealerError):
-        await caller(door, authorization=f"Bearer {issuer.token()}")
+        await caller(authenticator, authorization=f"Bearer {issuer.token()}")
 
 
 async def test_keys_and_tokens_go_together(issuer: Issuer, file: Path) -> None:
     key = add_key(file, "lis", None)
-    door = open_authenticator(oidc(issuer, api_keys_file=file))
-    assert await caller(door, authorization=f"Bearer {key}") == "lis"
-    assert await caller(door, authorization=f"Bearer {issuer.token()}") == "user-1"
+    authenticator = open_authenticator(oidc(issuer, api_keys_file=file))
+    assert await caller(authenticator, authorization=f"Bearer {key}") == "lis"
+    assert await caller(authenticator, authorization=f"Bearer {issuer.token()}") == "user-1"
     with pytest.raises(CredentialsMissing, match=r"API key.*or an identity token"):
-        await caller(door)
+        await caller(authenticator)
 
 
 async def test_an_issuer_needs_an_audience(issuer: Issuer) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from healer.auth.rate_limit import RateLimiter, name_of
+from healer.auth.rate_limit import RateLimiter, rate_limit_key
 from healer.errors import RateLimited
 
 pytestmark = pytest.mark.anyio
@@ -22,8 +22,8 @@ async def test_so_many_and_no_more_each() -> None:
 
 
 async def test_a_network_of_ipv6_counts_as_one() -> None:
-    assert name_of("2001:db8::1") == name_of("2001:db8::ffff:1") == "2001:db8::/64"
-    assert name_of("2001:db8:0:1::1") != name_of("2001:db8::1")
-    assert name_of("192.0.2.1") != name_of("192.0.2.2")
-    assert name_of("fe80::1%eth0") == "fe80::/64"
-    assert name_of("testclient") == "testclient"
+    assert rate_limit_key("2001:db8::1") == rate_limit_key("2001:db8::ffff:1") == "2001:db8::/64"
+    assert rate_limit_key("2001:db8:0:1::1") != rate_limit_key("2001:db8::1")
+    assert rate_limit_key("192.0.2.1") != rate_limit_key("192.0.2.2")
+    assert rate_limit_key("fe80::1%eth0") == "fe80::/64"
+    assert rate_limit_key("testclient") == "testclient"

@@ -13,12 +13,12 @@ from tests.sandbox.conftest import HASTY
 async def main() -> None:
     size = int.from_bytes(sys.stdin.buffer.read(8))
     endless = sys.stdin.buffer.read(size)
-    admitting = Sandboxed(HASTY, 2)
-    await admitting.start()
-    await admitting.admit(good("PNG"), "off")
-    busy = asyncio.create_task(admitting.admit(endless, "off"))
+    loader = Sandboxed(HASTY, 2)
+    await loader.start()
+    await loader.load(good("PNG"), "off")
+    busy = asyncio.create_task(loader.load(endless, "off"))
     await asyncio.sleep(0.2)
-    sys.stdout.write(" ".join(map(str, admitting.pids)) + "\n")
+    sys.stdout.write(" ".join(map(str, loader.pids)) + "\n")
     sys.stdout.flush()
     await busy
 

@@ -30,21 +30,21 @@ TILE = good("PNG")
 
 @asynccontextmanager
 async def isolated(limits: Limits = LIMITS, count: int = 1) -> AsyncIterator[Sandboxed]:
-    admitting = Sandboxed(limits, count)
-    await admitting.start()
+    loader = Sandboxed(limits, count)
+    await loader.start()
     try:
         async with asyncio.timeout(300):
-            yield admitting
+            yield loader
     finally:
-        await admitting.stop()
-        assert not any(psutil.pid_exists(pid) for pid in admitting.pids)
+        await loader.stop()
+        assert not any(psutil.pid_exists(pid) for pid in loader.pids)
 
 
 async def test_a_neighbour_is_answered_while_one_picture_takes_for_ever(endless: bytes) -> None:
-    async with isolated(PATIENT, 2) as admitting:
-        waiting = asyncio.create_task(admitting.admit(endless, "off"))
+    async with isolated(PATIENT, 2) as loader:
+        waiting = asyncio.create_task(loader.load(endless, "off"))
         for _ in range(5):
-            assert (await admitting.admit(TILE, "off")).tile.width == 96
+            assert (await loader.load(TILE, "off")).tile.width == 96
         assert not waiting.done()
     with pytest.raises(errors.ShuttingDown):  # stopping did not wait
         await waiting
@@ -57,58 +57,58 @@ async def test_stopping_while_a_process_starts_is_shutting_down(
     entered = threading.Event()
 
     class Starting(Worker):
-        def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+        def load(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
             entered.set()
-            return super().admit(data, mode, page)
+            return super().load(data, mode, page)
 
     monkeypatch.setattr("healer.sandbox.worker.command", lambda *_: ["sleep", "1000"])
     monkeypatch.setattr("healer.sandbox.loader.Worker", Starting)
     async with isolated(PATIENT) as loader:
-        waiting = asyncio.create_task(loader.admit(TILE, "off"))
+        waiting = asyncio.create_task(loader.load(TILE, "off"))
         await asyncio.to_thread(entered.wait)
     with pytest.raises(errors.ShuttingDown):
         await waiting
 
 
 async def test_one_that_was_ended_is_replaced(endless: bytes) -> None:
-    async with isolated(HASTY) as admitting:
-        before = admitting.pids
+    async with isolated(HASTY) as loader:
+        before = loader.pids
         with pytest.raises(errors.ImageTooCostly):
-            await admitting.admit(endless, "off")
-        assert len(admitting.pids) == 1
-        assert admitting.pids.isdisjoint(before)
-        assert (await admitting.admit(TILE, "off")).tile.width == 96
+            await loader.load(endless, "off")
+        assert len(loader.pids) == 1
+        assert loader.pids.isdisjoint(before)
+        assert (await loader.load(TILE, "off")).tile.width == 96
 
 
 async def test_one_that_died_while_idle_costs_no_picture() -> None:
-    async with isolated() as admitting:
-        await admitting.admit(TILE, "off")
-        (pid,) = admitting.pids
+    async with isolated() as loader:
+        await loader.load(TILE, "off")
+        (pid,) = loader.pids
         os.kill(pid, signal.SIGKILL)
         while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
             await asyncio.sleep(0.01)
-        assert (await admitting.admit(TILE, "off")).tile.width == 96
+        assert (await loader.load(TILE, "off")).tile.width == 96
 
 
 async def test_a_caller_that_leaves_costs_no_process() -> None:
-    async with isolated() as admitting:
-        await admitting.admit(TILE, "off")
-        before = admitting.pids
+    async with isolated() as loader:
+        await loader.load(TILE, "off")
+        before = loader.pids
         large = encode(flat(3000, 3000), "PNG")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
-                await admitting.admit(large, "off")
-        assert (await admitting.admit(TILE, "off")).tile.width == 96
-        assert admitting.pids == before
+                await loader.load(large, "off")
+        assert (await loader.load(TILE, "off")).tile.width == 96
+        assert loader.pids == before
 
 
 async def test_unguarded_it_answers_alike() -> None:
-    admitting = InProcess(LIMITS.max_pixels)
-    await admitting.start()
-    assert (await admitting.admit(TILE, "off")).tile.width == 96
+    loader = InProcess(LIMITS.max_pixels)
+    await loader.start()
+    assert (await loader.load(TILE, "off")).tile.width == 96
     with pytest.raises(errors.EmptyFile):
-        await admitting.admit(b"", "off")
-    await admitting.stop()
+        await loader.load(b"", "off")
+    await loader.stop()
 
 
 async def test_the_setting_decides() -> None:

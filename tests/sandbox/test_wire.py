@@ -47,13 +47,13 @@ def test_only_a_refusal_is_made_from_a_name(kind: str) -> None:
 
 
 def test_a_slate_holds_what_was_written_and_no_more() -> None:
-    slate = SharedBuffer.new()
-    slate.write(b"\1\2\3" * 4)
-    assert slate.read(3) == b"\1\2\3"
-    assert slate.pixels(2, 2)[..., 1].tolist() == [[2, 2], [2, 2]]
+    buffer = SharedBuffer.new()
+    buffer.write(b"\1\2\3" * 4)
+    assert buffer.read(3) == b"\1\2\3"
+    assert buffer.pixels(2, 2)[..., 1].tolist() == [[2, 2], [2, 2]]
     with pytest.raises(EOFError):
-        slate.pixels(2, 3)
-    slate.wipe()
+        buffer.pixels(2, 3)
+    buffer.wipe()
     with pytest.raises(EOFError):
-        slate.read(1)
-    slate.close()
+        buffer.read(1)
+    buffer.close()

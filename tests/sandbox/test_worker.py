@@ -39,20 +39,20 @@ CODINGS = [each for each in codings() if each.name.endswith("one strip")]
 def test_what_it_reads_is_what_this_process_would(worker: Worker, format_: str) -> None:
     for mode in ("off", "warn"):
         here = load_tile(good(format_), mode, LIMITS.max_pixels)
-        there = worker.admit(good(format_), mode)
+        there = worker.load(good(format_), mode)
         assert np.array_equal(there.tile.pixels, here.tile.pixels)
         assert (there.tile.mpp, there.gate) == (here.tile.mpp, here.gate)
         assert there.timings.keys() == here.timings.keys()
 
 
 def test_it_gives_way_to_the_service(worker: Worker) -> None:
-    worker.admit(good("PNG"), "off")
+    worker.load(good("PNG"), "off")
     assert os.getpriority(os.PRIO_PROCESS, worker.pid) == NICENESS
 
 
 def test_the_scale_comes_along(worker: Worker) -> None:
     data = encode(tissue(), "TIFF", dpi=(50_800, 50_800))
-    assert worker.admit(data, "off").tile.mpp == 0.5
+    assert worker.load(data, "off").tile.mpp == 0.5
 
 
 @pytest.mark.parametrize(
@@ -70,24 +70,24 @@ def test_a_refusal_comes_back_as_it_is(worker: Worker, data: bytes) -> None:
     with pytest.raises(errors.RequestError) as here:
         load_tile(data, "refuse", LIMITS.max_pixels)
     with pytest.raises(errors.RequestError) as there:
-        worker.admit(data, "refuse")
+        worker.load(data, "refuse")
     assert type(there.value) is type(here.value)
     assert there.value.fields() == here.value.fields()
-    assert worker.admit(good("PNG"), "off").tile.width == 96
+    assert worker.load(good("PNG"), "off").tile.width == 96
 
 
 def test_a_picture_that_takes_too_long_ends_it(endless: bytes) -> None:
     with closing(Worker(HASTY)) as worker:
         with pytest.raises(errors.ImageTooCostly, match=r"more than 0\.5 s"):
-            worker.admit(endless, "off")
+            worker.load(endless, "off")
         assert not worker.alive
 
 
 def test_a_page_of_several_is_chosen_there_too(worker: Worker) -> None:
     data = pages()
     with pytest.raises(errors.UnsupportedFormat, match="2 pages"):
-        worker.admit(data, "off")
-    tile = worker.admit(data, "off", 2).tile
+        worker.load(data, "off")
+    tile = worker.load(data, "off", 2).tile
     assert tile.page == 2
     assert np.array_equal(tile.pixels, np.asarray(tissue(seed=8)))
 
@@ -95,12 +95,12 @@ def test_a_page_of_several_is_chosen_there_too(worker: Worker) -> None:
 @pytest.mark.parametrize("coded", CODINGS, ids=lambda coded: coded.name)
 def test_a_coding_is_read_within_the_bounds(worker: Worker, coded: Coded) -> None:
     here = decode(coded.data, max_pixels=LIMITS.max_pixels)
-    assert np.array_equal(worker.admit(coded.data, "off").tile.pixels, here.pixels)
+    assert np.array_equal(worker.load(coded.data, "off").tile.pixels, here.pixels)
 
 
 def test_a_tiff_of_forty_megapixels_is_read_within_them(worker: Worker) -> None:
     data = written(np.zeros((5000, 8000, 3), np.uint8), compression="jpeg2000", rowsperstrip=5000)
-    assert worker.admit(data, "off").tile.width == 8000
+    assert worker.load(data, "off").tile.width == 8000
 
 
 def test_serving_starts_without_the_library_for_tiff() -> None:
@@ -114,9 +114,9 @@ def test_serving_starts_without_the_library_for_tiff() -> None:
 def test_its_memory_is_bound() -> None:
     small = Limits(max_pixels=10_000, max_bytes=1024, seconds=60)
     with closing(Worker(small)) as worker:
-        assert worker.admit(encode(flat(100, 100), "PNG"), "off").tile.width == 100
+        assert worker.load(encode(flat(100, 100), "PNG"), "off").tile.width == 100
         with pytest.raises(errors.ImageTooCostly, match="more than 192 MB of memory"):
-            worker.admit(bytes(200 * 1024 * 1024), "off")
+            worker.load(bytes(200 * 1024 * 1024), "off")
         assert not worker.alive
 
 
@@ -141,12 +141,12 @@ def test_its_death_is_said_to_whoever_waits(
 ) -> None:
     kind, words = expected
     with closing(Worker(LIMITS)) as worker:
-        worker.admit(good("PNG"), "off")
+        worker.load(good("PNG"), "off")
         with (
             when_busy(worker, lambda: os.kill(worker.pid, ended_by)),
             pytest.raises(kind, match=words),
         ):
-            worker.admit(endless, "off")
+            worker.load(endless, "off")
         assert not worker.alive
 
 
@@ -157,11 +157,11 @@ def test_what_the_system_does_not_give_is_no_fault_of_the_picture(
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    worker.admit(good("PNG"), "off")
+    worker.load(good("PNG"), "off")
     with monkeypatch.context() as broken:
         broken.setattr(SharedBuffer, failing, refuse)
         with pytest.raises(errors.ImageReaderLost, match="No space left on device"):
-            worker.admit(good("PNG"), "off")
+            worker.load(good("PNG"), "off")
     assert not worker.alive
 
 
@@ -178,10 +178,10 @@ def test_nor_is_it_where_the_system_fails_its_reader(monkeypatch: pytest.MonkeyP
 def test_a_reader_that_says_nonsense_was_brought_to_it_by_the_picture(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    worker.admit(good("PNG"), "off")
+    worker.load(good("PNG"), "off")
     monkeypatch.setattr("healer.sandbox.worker.LONGEST_REPLY", 3)
     with pytest.raises(errors.ImageTooCostly, match="stopped the process"):
-        worker.admit(good("PNG"), "off")
+        worker.load(good("PNG"), "off")
     assert not worker.alive
 
 
@@ -204,7 +204,7 @@ def when_busy(worker: Worker, act: Callable[[], None]) -> Iterator[None]:
 
 
 def test_what_the_kernel_holds_it_to(worker: Worker) -> None:
-    worker.admit(good("PNG"), "off")
+    worker.load(good("PNG"), "off")
     for kind, bound in {
         resource.RLIMIT_AS: LIMITS.memory_bytes,
         resource.RLIMIT_FSIZE: 3 * LIMITS.max_pixels,
@@ -217,7 +217,7 @@ def test_it_knows_no_secret_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("MY_HF_TOKEN", "canary")
     monkeypatch.setenv("HEALER_ENGINE_KEY", "canary")
     with closing(Worker(LIMITS)) as worker:
-        worker.admit(good("PNG"), "off")
+        worker.load(good("PNG"), "off")
         seen = Path(f"/proc/{worker.pid}/environ").read_bytes()
         process = psutil.Process(worker.pid)
         assert process.open_files() == []
@@ -227,12 +227,12 @@ def test_it_knows_no_secret_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
 def test_being_asked_to_stop_is_for_the_service(worker: Worker, asked: signal.Signals) -> None:
-    worker.admit(good("PNG"), "off")
+    worker.load(good("PNG"), "off")
     os.kill(worker.pid, asked)
-    assert worker.admit(good("PNG"), "off").tile.width == 96
+    assert worker.load(good("PNG"), "off").tile.width == 96
 
 
 def test_one_that_cannot_start_is_no_fault_of_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.executable", "/bin/false")
     with closing(Worker(LIMITS)) as worker, pytest.raises(errors.ModelNotReady):
-        worker.admit(good("PNG"), "off")
+        worker.load(good("PNG"), "off")

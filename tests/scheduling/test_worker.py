@@ -25,7 +25,7 @@ from healer.scheduling.pool import WorkerPool
 from healer.scheduling.queue import RequestQueue
 from healer.scheduling.worker import MAX_FAILURES
 from healer.screening.screener import Score, Screener
-from healer.telemetry.observer import Unobserved
+from healer.telemetry.observer import Observer
 from tests.fake_engine import FakeEngine
 from tests.scheduling.conftest import later, tile
 
@@ -41,7 +41,7 @@ class Harness:
         self.failures: list[str] = []
         self.batches: list[int] = []
         self.changes: list[UpstreamChanged] = []
-        observer = self._observer = Unobserved()
+        observer = self._observer = Observer()
         observer.failed = self.failures.append  # type: ignore[method-assign,assignment]
         observer.dequeued = lambda waits: self.batches.append(len(waits))  # type: ignore[method-assign]
         self.queue = RequestQueue(99)

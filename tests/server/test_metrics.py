@@ -20,7 +20,7 @@ from healer.server.service import Service
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import live, png
-from tests.telemetry.seen import FailingOnBlack
+from tests.telemetry.scraped import FailingOnBlack
 
 OPEN = "application/openmetrics-text; version=1.0.0"
 EVENTS = {"Accept": "text/event-stream"}

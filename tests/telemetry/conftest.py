@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.telemetry.seen import scraped
+from tests.telemetry.scraped import scraped
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.conftest import REPO
-from tests.telemetry.seen import scraped
+from tests.telemetry.scraped import scraped
 
 DOCUMENT = REPO / "docs" / "observability.md"
 BEGIN, END = "<!-- metrics -->", "<!-- /metrics -->"

@@ -24,7 +24,7 @@ from healer.telemetry.metrics import Metrics
 from healer.telemetry.observer import Observer
 from healer.telemetry.request_trace import RequestTrace, request_outcome
 from tests.fake_engine import FakeEngine
-from tests.telemetry.seen import SECRET, reference, scraped
+from tests.telemetry.scraped import SECRET, reference, scraped
 
 SCREENER = Screener(FakeEngine())
 
@@ -48,7 +48,7 @@ def look(margin: float = 2.0, **stages: float) -> Score:
 
 def test_it_observes(metrics: Metrics) -> None:
     observer: Observer = metrics
-    observer.waiting(3)
+    observer.queue_depth(3)
     observer.dequeued([0.5, 1.5])
     observer.scored(SCREENER, look(infer=0.01))
     observer.explained(7, 0.2)
@@ -72,10 +72,10 @@ def test_what_is_not_known_beforehand_never_becomes_a_label(metrics: Metrics) ->
     for number in range(50):
         metrics.failed(f"{SECRET}{number}")
         metrics.scored(SCREENER, look(**{f"{SECRET}{number}": 0.1}))
-        trail = RequestTrace()
-        trail.failed(f"{SECRET}{number}", 400)
-        trail.refused = trail.warned = [f"{SECRET}{number}"]
-        metrics.request("/predict", 400, trail)
+        trace = RequestTrace()
+        trace.failed(f"{SECRET}{number}", 400)
+        trace.refused = trace.warned = [f"{SECRET}{number}"]
+        metrics.request("/predict", 400, trace)
     assert value(metrics.registry, "failures_total", code="other") == 50
     told = [sample for family in metrics.registry.collect() for sample in family.samples]
     assert not [sample for sample in told if SECRET in str(sample.labels)]

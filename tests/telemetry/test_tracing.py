@@ -9,7 +9,7 @@ import pytest
 from healer.errors import InvalidSettings
 from healer.main import create_app
 from healer.settings.loading import Settings
-from healer.telemetry.tracing import configured, method_of, open_tracing
+from healer.telemetry.tracing import configured, known_method, open_tracing
 from tests.conftest import REPO
 from tests.fake_engine import FakeEngine
 
@@ -41,8 +41,8 @@ def test_another_protocol_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_method_that_a_client_made_up_is_not_kept() -> None:
-    assert method_of("POST") == "POST"
-    assert method_of("DOE_JANE") == "_OTHER"
+    assert known_method("POST") == "POST"
+    assert known_method("DOE_JANE") == "_OTHER"
 
 
 def test_without_a_collector_nothing_that_sends_is_imported() -> None:

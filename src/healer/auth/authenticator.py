@@ -43,16 +43,16 @@ class Authenticator:
         self._token_header = settings.oidc_header.lower()
         self._unauthenticated = settings.unauthenticated
 
-    async def caller(self, headers: Mapping[str, str], reached_at: str) -> str | None:
+    async def caller(self, headers: Mapping[str, str], local_address: str) -> str | None:
         """Their name; None where nobody is asked for it. `headers` have lower-case names, and
-        `reached_at` is the address of ours that they came to.
+        `local_address` is the address of ours that they came to.
 
         Raises AccessError, or IdentityUnavailable.
         """
         bearer = _bearer(headers.get("authorization", ""))
         key = headers.get(KEY_HEADER) or (bearer if bearer.startswith(KEY_PREFIX) else "")
         if self._keyring is None and self._identities is None:
-            if self._unauthenticated is None and is_elsewhere(reached_at):
+            if self._unauthenticated is None and is_remote(local_address):
                 raise RemoteAccessDenied
             return None
         if self._keyring and key:
@@ -90,7 +90,7 @@ def open_authenticator(settings: Settings) -> Authenticator:
 def check_reach(settings: Settings) -> None:
     """Raises InvalidSettings where others could reach a service that asks nobody who they are."""
     known = settings.api_keys_file or settings.oidc_issuer or settings.unauthenticated
-    if known or settings.host == "localhost" or not is_elsewhere(settings.host, name=True):
+    if known or settings.host == "localhost" or not is_remote(settings.host, name=True):
         return
     raise InvalidSettings(
         "HEALER_HOST",
@@ -100,7 +100,7 @@ def check_reach(settings: Settings) -> None:
     )
 
 
-def is_elsewhere(address: str, *, name: bool = False) -> bool:
+def is_remote(address: str, *, name: bool = False) -> bool:
     """Whether others than this machine come to an address; `name` is the answer for what is none:
     a socket's path, or a host's name."""
     try:

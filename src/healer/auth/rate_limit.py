@@ -42,7 +42,7 @@ class RateLimiter:
         return RateLimitStatus(self._item.amount, self._item.get_expiry(), stats.remaining, reset)
 
 
-def name_of(address: str) -> str:
+def rate_limit_key(address: str) -> str:
     """What an address counts as: one customer has 2^64 addresses of IPv6."""
     try:
         found = ip_address(address.partition("%")[0])

@@ -13,13 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healer.errors import PageNotFound, TooManyPixels, TruncatedImage, UnsupportedFormat
-from healer.images.pages import is_reduced_copy, mpp_of, several_pages
-from healer.images.tiff_coding import ADVICE, BLACK_IS_ZERO, check
-from healer.images.tiff_colour import rgb_of, upright
-from healer.images.tiff_directory import SUB_DIRECTORIES, Directory, directories
-from healer.images.tiff_planes import Planes, planes_of
+from healer.images.tiff_coding import ADVICE, BLACK_IS_ZERO, check_coding, rgb_of, upright
 from healer.images.tiff_segments import samples_of
-from healer.images.tile import Tile
+from healer.images.tiff_structure import (
+    SUB_DIRECTORIES,
+    Directory,
+    Planes,
+    directories,
+    planes_of,
+)
+from healer.images.tile import Tile, is_reduced_copy, mpp_of, several_pages
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPage
@@ -47,23 +50,23 @@ class _Reader:
         return page
 
     def pixels(self, directory: Directory) -> tuple[TiffPage, Pixels]:
-        """As they lie in the file, not turned yet."""
+        """In the file's own orientation."""
         _check_size(directory, self.max_pixels)
         page = self.page(directory)
-        check(page)
+        check_coding(page)
         return page, rgb_of(page, samples_of(page, self.data, self.max_pixels))
 
 
 def read_tiff(data: bytes, *, max_pixels: int, page: int | None = None) -> Tile:
-    """The page with that number, from 1; without one, the file's only page of full size."""
+    """Page number `page`, from 1; without one, the file's only page of full size."""
     chain = directories(data)
-    candidates = _asked(chain, page) if page is not None else _full_size(chain)
+    candidates = _numbered(chain, page) if page is not None else _full_size(chain)
     _check_size(candidates[0], max_pixels)
-    with _opened(data) as file:
+    with _open_tiff(data) as file:
         reader = _Reader(data, file, max_pixels)
         planes = planes_of(reader.page(chain[0]))
         if planes is not None and planes.channels > 1:
-            return _assembled(reader, chain, planes)
+            return _joined_planes(reader, chain, planes)
         chosen = candidates[0]
         tags, pixels = reader.pixels(chosen)
         if page is None:
@@ -73,7 +76,7 @@ def read_tiff(data: bytes, *, max_pixels: int, page: int | None = None) -> Tile:
     return _tile(tags, pixels, number)
 
 
-def _asked(chain: Sequence[Directory], page: int) -> list[Directory]:
+def _numbered(chain: Sequence[Directory], page: int) -> list[Directory]:
     if not 1 <= page <= len(chain):
         raise PageNotFound(page, len(chain))
     return [chain[page - 1]]
@@ -128,10 +131,10 @@ def _may_be_reduced(one: Directory, full: Directory) -> bool:
     return is_half and abs(width * full_height - height * full_width) <= 2 * max(full.size)
 
 
-def _assembled(reader: _Reader, chain: Sequence[Directory], planes: Planes) -> Tile:
+def _joined_planes(reader: _Reader, chain: Sequence[Directory], planes: Planes) -> Tile:
     """Red, green and blue from a page each, where the file says which is which and no more."""
-    alike = {each.size for each in chain} == {chain[0].size}
-    if planes.rgb and len(chain) == planes.images == 3 and alike:
+    same_size = {each.size for each in chain} == {chain[0].size}
+    if planes.rgb and len(chain) == planes.images == 3 and same_size:
         read = [reader.pixels(chain[place]) for place in planes.rgb]
         tags = read[0][0]
         if all(int(each.photometric) == BLACK_IS_ZERO for each, _ in read):
@@ -161,11 +164,11 @@ def _dpi(page: TiffPage) -> float | None:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[TiffFile]:
+def _open_tiff(data: bytes) -> Iterator[TiffFile]:
     from tifffile import TiffFile
 
-    logging.getLogger("tifffile").disabled = True  # it quotes the file's own words
-    # What follows other tags to other pages: the pages are chosen here.
-    plainly = TiffFile(BytesIO(data), is_lsm=False, is_ndpi=False, is_scanimage=False)
-    with plainly as file:
+    logging.getLogger("tifffile").disabled = True  # it quotes text of the file
+    # Vendor readers follow other tags to other pages: the pages are chosen here.
+    tiff = TiffFile(BytesIO(data), is_lsm=False, is_ndpi=False, is_scanimage=False)
+    with tiff as file:
         yield file

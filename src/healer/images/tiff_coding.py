@@ -1,9 +1,14 @@
-"""How a TIFF's page codes its pixels, in words, and whether Healer reads that."""
+"""How a TIFF page codes its pixels, whether Healer reads that, and how samples become RGB."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import ceil
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from healer.errors import UnsupportedFormat
 
@@ -49,6 +54,12 @@ _UNPREDICTED = {1, 32773}  # where libtiff leaves a predictor out and tifffile d
 _SUBSAMPLINGS = {1, 2, 4}
 _CMYK_INKS = 1
 MOST_FURTHER_SAMPLES = 4
+WHITE = 255
+BAND_PIXELS = 2**20
+PREMULTIPLIED, STRAIGHT = 1, 2  # values of ExtraSamples
+
+Bytes = bytes | memoryview
+Eight = NDArray[np.uint8]
 
 
 def refusal(page: TiffPage, why: str) -> UnsupportedFormat:
@@ -77,19 +88,19 @@ def _format(page: TiffPage) -> str:
     return _FORMATS.get(kind, f"sample format {kind}") if isinstance(kind, int) else "mixed"
 
 
-def check(page: TiffPage) -> None:
-    """Raises UnsupportedFormat where Healer does not read it, or nobody can say what it shows."""
+def check_coding(page: TiffPage) -> None:
+    """Raises UnsupportedFormat where Healer does not read it, or its meaning is not defined."""
     if (why := next(_objections(page), None)) is not None:
         raise refusal(page, why)
 
 
 def _objections(page: TiffPage) -> Iterator[str]:
-    yield from _of_compression(page)
-    yield from _of_samples(page)
-    yield from _of_colours(page)
+    yield from _compression_objections(page)
+    yield from _sample_objections(page)
+    yield from _colour_objections(page)
 
 
-def _of_compression(page: TiffPage) -> Iterator[str]:
+def _compression_objections(page: TiffPage) -> Iterator[str]:
     compression = int(page.compression)
     if compression not in PLAIN | PACKED | FAX | JPEG | EMBEDDED:
         yield COMPRESSIONS.get(compression, f"compression {compression}")
@@ -102,7 +113,7 @@ def _of_compression(page: TiffPage) -> Iterator[str]:
         yield "a fax coding of more than one bit"
 
 
-def _of_samples(page: TiffPage) -> Iterator[str]:
+def _sample_objections(page: TiffPage) -> Iterator[str]:
     if not isinstance(page.bitspersample, int):
         yield f"samples of different depths ({page.bitspersample})"
     elif page.sampleformat != 1:
@@ -115,23 +126,23 @@ def _of_samples(page: TiffPage) -> Iterator[str]:
         yield f"planar configuration {int(page.planarconfig)}"
 
 
-def _of_colours(page: TiffPage) -> Iterator[str]:
+def _colour_objections(page: TiffPage) -> Iterator[str]:
     photometric = int(page.photometric)
     if page.tags.get(262) is None:
         yield "no photometric interpretation"
     if photometric not in COLOURS:
         yield _PHOTOMETRICS.get(photometric, f"photometric interpretation {photometric}")
         return
-    yield from _of_counts(page, COLOURS[photometric])
+    yield from _channel_objections(page, COLOURS[photometric])
     if photometric == PALETTE and page.tags.get(320) is None:
         yield "no colour map"
     if photometric == CMYK and page.tags.valueof(332, _CMYK_INKS) != _CMYK_INKS:
         yield "inks that are not cyan, magenta, yellow and black"
     if photometric == YCBCR:
-        yield from _of_ycbcr(page)
+        yield from _ycbcr_objections(page)
 
 
-def _of_counts(page: TiffPage, colours: int) -> Iterator[str]:
+def _channel_objections(page: TiffPage, colours: int) -> Iterator[str]:
     photometric, samples = int(page.photometric), page.samplesperpixel
     if samples < colours or (photometric in (PALETTE, YCBCR) and samples != colours):
         yield f"{samples} samples a pixel for {_PHOTOMETRICS[photometric]}"
@@ -141,7 +152,7 @@ def _of_counts(page: TiffPage, colours: int) -> Iterator[str]:
         yield f"{samples} channels that are no RGB"
 
 
-def _of_ycbcr(page: TiffPage) -> Iterator[str]:
+def _ycbcr_objections(page: TiffPage) -> Iterator[str]:
     compression = int(page.compression)
     if int(page.planarconfig) == 2:
         yield "YCbCr in planes"
@@ -157,13 +168,13 @@ def _of_ycbcr(page: TiffPage) -> Iterator[str]:
 
 
 def _is_plain_ycbcr(page: TiffPage) -> bool:
-    wanted = {
+    usual_values = {
         529: (0.299, 0.587, 0.114),
         532: (0.0, 255.0, 128.0, 255.0, 128.0, 255.0),
     }
     return all(
         page.tags.get(tag) is None or _near(_ratios(page.tags.valueof(tag)), usual)
-        for tag, usual in wanted.items()
+        for tag, usual in usual_values.items()
     )
 
 
@@ -175,3 +186,86 @@ def _near(given: Sequence[float], usual: Sequence[float]) -> bool:
 
 def _ratios(value: Sequence[int]) -> list[float]:
     return [value[at] / (value[at + 1] or 1) for at in range(0, len(value) - 1, 2)]
+
+
+def ycbcr_bytes(area: tuple[int, int], across: int, down: int) -> int:
+    """What (height, width) pixels take, one Cb and one Cr for `across` × `down` of them."""
+    height, width = area
+    return ceil(height / down) * ceil(width / across) * (across * down + 2)
+
+
+def unpack_ycbcr(packed: Bytes, area: tuple[int, int], across: int, down: int) -> Eight:
+    """RGB of `area`: each unit is `down` rows of `across` Ys, then Cb and Cr."""
+    height, width = area
+    units = np.frombuffer(packed, np.uint8).reshape(ceil(height / down), ceil(width / across), -1)
+    rows, columns = units.shape[0] * down, units.shape[1] * across
+    packed_luma = units[..., :-2].reshape(*units.shape[:2], down, across)
+    planes = np.empty((rows, columns, 3), np.uint8)
+    planes[..., 0] = packed_luma.transpose(0, 2, 1, 3).reshape(rows, columns)
+    planes[..., 1:] = units[..., -2:].repeat(down, axis=0).repeat(across, axis=1)
+    return ycbcr_to_rgb(planes[:height, :width])
+
+
+def ycbcr_to_rgb(planes: NDArray[np.generic]) -> Eight:
+    size = (planes.shape[1], planes.shape[0])
+    image = Image.frombytes("YCbCr", size, np.ascontiguousarray(planes).tobytes())
+    return np.asarray(image.convert("RGB"))
+
+
+def on_white(colour: Eight, alpha: Eight, *, premultiplied: bool) -> Eight:
+    """`colour` is (height, width, channels), `alpha` (height, width)."""
+    opacity = alpha.astype(np.uint16)[..., None]
+    shown = colour.astype(np.uint16)
+    if premultiplied:
+        laid = shown + (WHITE - opacity)
+    else:
+        laid = (shown * opacity + WHITE * (WHITE - opacity) + WHITE // 2) // WHITE
+    return laid.clip(0, WHITE).astype(np.uint8)
+
+
+def rgb_of(page: TiffPage, samples: Eight) -> Eight:
+    """(height, width, 3), band by band: a whole copy of a large picture takes memory."""
+    photometric = int(page.photometric)
+    colours = 3 if photometric == PALETTE else COLOURS[photometric]
+    alpha = _alpha(page, colours)
+    if colours == 3 and samples.shape[2] == 3:
+        return samples
+    pixels = np.empty((*samples.shape[:2], 3), np.uint8)
+    rows = max(1, BAND_PIXELS // samples.shape[1])
+    for top in range(0, samples.shape[0], rows):
+        band = samples[top : top + rows]
+        shown = _display_rgb(band[..., :colours], photometric)
+        if alpha is not None:
+            index, premultiplied = alpha
+            shown = on_white(shown, band[..., index], premultiplied=premultiplied)
+        pixels[top : top + rows] = shown
+    return pixels
+
+
+def _alpha(page: TiffPage, colours: int) -> tuple[int, bool] | None:
+    """Which sample it is and whether the colours are multiplied by it already. A further sample
+    that the file does not call alpha is none."""
+    for place, kind in enumerate(page.extrasamples):
+        if int(kind) in (PREMULTIPLIED, STRAIGHT) and colours + place < page.samplesperpixel:
+            return colours + place, int(kind) == PREMULTIPLIED
+    return None
+
+
+def _display_rgb(band: Eight, photometric: int) -> Eight:
+    if photometric == WHITE_IS_ZERO:
+        return WHITE - band
+    if photometric == CMYK:
+        ink = Image.frombytes("CMYK", (band.shape[1], band.shape[0]), band.tobytes())
+        return np.asarray(ink.convert("RGB"))
+    return band
+
+
+def upright(pixels: Eight, orientation: int) -> Eight:
+    """Turned and mirrored as the Orientation tag says; as it lies where the tag says nonsense."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.transpose(1, 0, 2)
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    return np.ascontiguousarray(pixels)

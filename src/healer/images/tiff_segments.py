@@ -29,15 +29,17 @@ from healer.images.tiff_coding import (
     PALETTE,
     WEBP,
     YCBCR,
+    Eight,
     refusal,
+    unpack_ycbcr,
+    ycbcr_bytes,
+    ycbcr_to_rgb,
 )
-from healer.images.tiff_colour import bytes_of, to_rgb, unpacked
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
 Samples = NDArray[np.generic]
-Eight = NDArray[np.uint8]
 
 MOST_SEGMENTS = 2**18
 LARGEST_SEGMENT = 2**20  # pixels, where a picture may have fewer: tiles are padded
@@ -61,7 +63,7 @@ class Segment:
 @dataclass(frozen=True, slots=True)
 class Page:
     """A checked page. `compression` and `reversed` (bits within a byte) are as in the file; the
-    library is told of neither where its strips are unpacked here."""
+    library sees neither where its strips are unpacked here."""
 
     tags: TiffPage
     compression: int
@@ -75,16 +77,16 @@ class Page:
 
 def samples_of(page: TiffPage, data: bytes, max_pixels: int) -> Eight:
     """(height, width, samples), each sample from 0 to 255; a palette's are RGB already."""
-    taken = Page(page, int(page.compression), int(page.fillorder) == 2)
-    if taken.compression in PACKED:
+    checked = Page(page, int(page.compression), int(page.fillorder) == 2)
+    if checked.compression in PACKED:
         page.compression, page.fillorder = 1, 1
-    convert = _converter(taken)
+    convert = _converter(checked)
     depth = 3 if int(page.photometric) == PALETTE else page.samplesperpixel
     canvas = np.zeros((page.imagelength, page.imagewidth, depth), np.uint8)
     separate = int(page.planarconfig) == 2
-    for segment in _segments(taken, data, max_pixels):
+    for segment in _segments(checked, data, max_pixels):
         height, width = segment.shown
-        decoded = _decoded(taken, segment)[:height, :width]
+        decoded = _decoded(checked, segment)[:height, :width]
         planes = slice(segment.plane, segment.plane + 1) if separate else slice(None)
         place = canvas[segment.top :, segment.left :, planes][:height, :width]
         for top in range(0, height, BAND_ROWS):
@@ -93,8 +95,8 @@ def samples_of(page: TiffPage, data: bytes, max_pixels: int) -> Eight:
     return canvas
 
 
-def _segments(taken: Page, data: bytes, max_pixels: int) -> Iterator[Segment]:
-    page = taken.tags
+def _segments(checked: Page, data: bytes, max_pixels: int) -> Iterator[Segment]:
+    page = checked.tags
     height, width = page.imagelength, page.imagewidth
     tall, wide = _segment_area(page)
     if tall * wide > max(max_pixels, LARGEST_SEGMENT):
@@ -130,128 +132,128 @@ def _segment_area(page: TiffPage) -> tuple[int, int]:
     return int(area[0]), int(area[1])
 
 
-def _decoded(taken: Page, segment: Segment) -> Samples:
+def _decoded(checked: Page, segment: Segment) -> Samples:
     """(height, width, channels): no less than the picture shows of the segment."""
-    page, compression = taken.tags, taken.compression
+    page, compression = checked.tags, checked.compression
     if compression in EMBEDDED:
-        decoded = _embedded(taken, segment)
+        decoded = _embedded(checked, segment)
     elif compression in JPEG:
-        decoded = _jpeg(taken, segment)
+        decoded = _jpeg(checked, segment)
     elif int(page.photometric) == YCBCR:
-        decoded = _ycbcr(taken, segment)
+        decoded = _ycbcr(checked, segment)
     elif compression in FAX:
-        decoded = _by_library(taken, segment.data, segment.index).astype(bool)
+        decoded = _by_library(checked, segment.data, segment.index).astype(bool)
     else:
-        content = segment.data if compression == 1 else _unpacked(taken, segment)
-        decoded = _by_library(taken, content, segment.index)
-    if decoded.shape[2] != taken.channels or decoded.dtype != page.dtype:
+        content = segment.data if compression == 1 else _unpacked(checked, segment)
+        decoded = _by_library(checked, content, segment.index)
+    if decoded.shape[2] != checked.channels or decoded.dtype != page.dtype:
         raise refusal(page, "other samples in its strips or tiles than its tags say")
     if decoded.shape[0] < segment.shown[0] or decoded.shape[1] < segment.shown[1]:
         raise TruncatedImage(f"its strip or tile {segment.index + 1} is cut short")
     return decoded
 
 
-def _by_library(taken: Page, content: bytes, index: int, **options: object) -> Samples:
-    decoded = taken.tags.decode(content, index, **options)[0]
+def _by_library(checked: Page, content: bytes, index: int, **options: object) -> Samples:
+    decoded = checked.tags.decode(content, index, **options)[0]
     if decoded is None:
         raise TruncatedImage(f"its strip or tile {index + 1} is empty")
     samples: Samples = decoded[0]
     return samples
 
 
-def _unpacked(taken: Page, segment: Segment) -> bytes:
-    height, width = _segment_area(taken.tags)
-    bits = width * int(taken.tags.bitspersample) * taken.channels
-    return _unpack(taken, segment, height * ceil(bits / 8))
+def _unpacked(checked: Page, segment: Segment) -> bytes:
+    height, width = _segment_area(checked.tags)
+    bits = width * int(checked.tags.bitspersample) * checked.channels
+    return _unpack(checked, segment, height * ceil(bits / 8))
 
 
-def _unpack(taken: Page, segment: Segment, most: int) -> bytes:
+def _unpack(checked: Page, segment: Segment, most: int) -> bytes:
     """At most `most` bytes and some; a writer may pad its last strip to all of its rows."""
     import imagecodecs
 
     packed = segment.data
-    if taken.reversed:
+    if checked.reversed:
         packed = bytes(imagecodecs.bitorder_decode(packed))
-    if taken.compression == 1:
+    if checked.compression == 1:
         return packed
-    if taken.compression in (8, 32946):
+    if checked.compression in (8, 32946):
         return zlib.decompressobj().decompress(packed, most)
     unpack: Callable[..., bytes | bytearray] = {
         5: imagecodecs.lzw_decode,
         32773: imagecodecs.packbits_decode,
         34925: imagecodecs.lzma_decode,
-    }.get(taken.compression, imagecodecs.zstd_decode)
+    }.get(checked.compression, imagecodecs.zstd_decode)
     return bytes(unpack(packed, out=most + SLACK))
 
 
-def _ycbcr(taken: Page, segment: Segment) -> Samples:
-    across, down = taken.tags.subsampling or (2, 2)
-    size = bytes_of(segment.area, across, down)
-    largest = bytes_of(_segment_area(taken.tags), across, down)
-    content = _unpack(taken, segment, largest)
+def _ycbcr(checked: Page, segment: Segment) -> Samples:
+    across, down = checked.tags.subsampling or (2, 2)
+    size = ycbcr_bytes(segment.area, across, down)
+    largest = ycbcr_bytes(_segment_area(checked.tags), across, down)
+    content = _unpack(checked, segment, largest)
     if len(content) < size:
         raise TruncatedImage(f"its strip or tile {segment.index + 1} is cut short")
-    return unpacked(content[:size], segment.area, across, down)
+    return unpack_ycbcr(content[:size], segment.area, across, down)
 
 
-def _jpeg(taken: Page, segment: Segment) -> Samples:
-    page = taken.tags
+def _jpeg(checked: Page, segment: Segment) -> Samples:
+    page = checked.tags
     frame = jpeg_frame(segment.data)
     if frame is None:
         raise TruncatedImage(f"its strip or tile {segment.index + 1} holds no JPEG")
-    if frame.components != taken.channels or frame.precision != page.bitspersample:
+    if frame.components != checked.channels or frame.precision != page.bitspersample:
         raise refusal(page, f"{frame.precision}-bit JPEGs of {frame.components} components")
-    _check_size((frame.height, frame.width), segment, taken)
+    _check_size((frame.height, frame.width), segment, checked)
     tables, header = page.jpegtables, page.jpegheader
-    return _by_library(taken, segment.data, segment.index, jpegtables=tables, jpegheader=header)
+    return _by_library(checked, segment.data, segment.index, jpegtables=tables, jpegheader=header)
 
 
-def _check_size(size: tuple[int, int], segment: Segment, taken: Page) -> None:
+def _check_size(size: tuple[int, int], segment: Segment, checked: Page) -> None:
     """A library would lay the rows of a picture of another width under each other all the same."""
     height, width = size
-    tall = _segment_area(taken.tags)[0]
+    tall = _segment_area(checked.tags)[0]
     if width not in (segment.area[1], segment.shown[1]) or not segment.shown[0] <= height <= tall:
         raise TruncatedImage(
             f"its strip or tile {segment.index + 1} holds a picture of {width:,} × {height:,}"
         )
 
 
-def _embedded(taken: Page, segment: Segment) -> Samples:
+def _embedded(checked: Page, segment: Segment) -> Samples:
     from tifffile import TIFF
 
-    ycc = _check_claims(taken, segment)
-    options = {"hasalpha": True} if _is_webp_with_alpha(taken) else {}
-    decoded = np.asarray(TIFF.DECOMPRESSORS[taken.compression](segment.data, **options))
+    ycc = _check_claims(checked, segment)
+    options = {"hasalpha": True} if _is_webp_with_alpha(checked) else {}
+    decoded = np.asarray(TIFF.DECOMPRESSORS[checked.compression](segment.data, **options))
     decoded = decoded[..., None] if decoded.ndim == 2 else decoded
     if decoded.ndim != 3:
-        raise refusal(taken.tags, "pictures of another shape in its strips or tiles")
-    _check_size(decoded.shape[:2], segment, taken)
-    return to_rgb(decoded) if ycc and decoded.dtype == np.uint8 else decoded
+        raise refusal(checked.tags, "pictures of another shape in its strips or tiles")
+    _check_size(decoded.shape[:2], segment, checked)
+    return ycbcr_to_rgb(decoded) if ycc and decoded.dtype == np.uint8 else decoded
 
 
-def _is_webp_with_alpha(taken: Page) -> bool:
-    return taken.compression in WEBP and taken.channels == 4
+def _is_webp_with_alpha(checked: Page) -> bool:
+    return checked.compression in WEBP and checked.channels == 4
 
 
-def _check_claims(taken: Page, segment: Segment) -> bool:
-    """Before memory is taken for it; True where it decodes to YCbCr."""
-    size = CLAIMS[taken.compression](segment.data)
-    if size is None and taken.compression != LERC:
-        name = COMPRESSIONS[taken.compression]
+def _check_claims(checked: Page, segment: Segment) -> bool:
+    """Before memory is checked for it; True where it decodes to YCbCr."""
+    size = CLAIMS[checked.compression](segment.data)
+    if size is None and checked.compression != LERC:
+        name = COMPRESSIONS[checked.compression]
         raise TruncatedImage(f"its strip or tile {segment.index + 1} holds no {name}")
     if size is not None:
-        _check_size(size[::-1], segment, taken)
-    header = jpeg2000_header(segment.data) if taken.compression in JPEG_2000 else None
+        _check_size(size[::-1], segment, checked)
+    header = jpeg2000_header(segment.data) if checked.compression in JPEG_2000 else None
     if header is None:
         return False
     if not header.even:
-        raise refusal(taken.tags, "JPEG 2000 whose colours are subsampled")
-    is_aperio = taken.compression == APERIO_YCBCR
+        raise refusal(checked.tags, "JPEG 2000 whose colours are subsampled")
+    is_aperio = checked.compression == APERIO_YCBCR
     return is_aperio and header.components == 3 and not header.colour_transform
 
 
-def _converter(taken: Page) -> Callable[[Samples], Eight]:
-    page = taken.tags
+def _converter(checked: Page) -> Callable[[Samples], Eight]:
+    page = checked.tags
     if int(page.photometric) == PALETTE:
         palette = _palette(page)
         return lambda samples: palette[samples[..., 0]]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from importlib import resources
+from typing import IO, TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from healer.errors import ImageNotAssessable
 from healer.images.decode import decode
 from healer.images.tile import Tile
 from healer.quality.colour import Figures
 from healer.quality.figures import detail, measure_figures, native_detail, noise, tissue, view_of
-from healer.quality.histology import HistologyHead
 
 if TYPE_CHECKING:
     from healer.settings.model import GateMode
@@ -48,7 +51,7 @@ class Check:
         return Reason(self.code, measured, self.bound, sentence)
 
 
-# Of the picture's frame. What fails here is not looked at further.
+# Of the picture's frame. What fails here is not measured further.
 FRAME = (
     Check(
         "too_small",
@@ -67,7 +70,7 @@ FRAME = (
         at_most=True,
     ),
 )
-# Bare glass has nothing that could be blurred or stained, so nothing else is said of it.
+# Bare glass has nothing that could be blurred or stained: no other reason is given.
 TISSUE = Check(
     "no_tissue",
     "tissue",
@@ -107,7 +110,7 @@ HISTOLOGY = Check(
     "{measured:.3f} of 1, and at least {bound:.2f} is needed. Send an H&E field of view without "
     "frames, labels or drawings.",
 )
-# Asked only where HISTOLOGY fails, to say why.
+# Checked only where HISTOLOGY fails, to say why.
 STAIN = Check(
     "not_he_stained",
     "stain",
@@ -118,12 +121,54 @@ STAIN = Check(
 )
 
 
-__all__ = ["Gate", "GateReport", "Reason", "gate_figures", "shows_tissue"]
+@dataclass(frozen=True, slots=True)
+class HistologyHead:
+    """Boosted trees over a view's figures: how much it looks like H&E, from 0 to 1.
+
+    Fitted by `python -m training.gate fit`, which writes two heads to `gate.npz`: `histology`
+    reads every figure, `stain` those of colour alone. Every tree's nodes are in one row of arrays;
+    a leaf's two children are the leaf itself.
+
+    `names` are the figures read, in order; `roots` where each tree starts; `depth` how many
+    steps lead to the deepest leaf; `value` adds to the log-odds of histology.
+    """
+
+    names: tuple[str, ...]
+    roots: NDArray[np.int32]
+    feature: NDArray[np.int16]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    value: NDArray[np.float32]
+    depth: int
+
+    @classmethod
+    def load(cls, name: str) -> Self:
+        """One of the heads that ship with Healer."""
+        with resources.files(__package__).joinpath("gate.npz").open("rb") as file:
+            return cls.read(file, name)
+
+    @classmethod
+    def read(cls, file: IO[bytes], name: str) -> Self:
+        stored = np.load(file, allow_pickle=False)
+        arrays: dict[str, Any] = {key: stored[f"{name}_{key}"] for key in cls.__slots__}
+        arrays["names"] = tuple(str(figure) for figure in arrays["names"])
+        return cls(**arrays | {"depth": int(arrays["depth"])})
+
+    def probability(self, figures: Mapping[str, float]) -> float:
+        """From 0 to 1: how much a view with these figures looks like H&E."""
+        row = np.array([figures[name] for name in self.names], np.float32)
+        at = self.roots
+        for _ in range(self.depth):
+            at = np.where(
+                row[self.feature[at]] <= self.threshold[at], self.left[at], self.right[at]
+            )
+        return float(1 / (1 + np.exp(-self.value[at].sum(dtype=np.float64))))
 
 
 @dataclass(frozen=True, slots=True)
 class GateReport:
-    """`reasons` speak against the tile; `figures` is what was measured, as far as it was."""
+    """`reasons` against the tile; `figures` measured before the first check that ended it."""
 
     reasons: tuple[Reason, ...]
     figures: dict[str, float]
@@ -158,7 +203,7 @@ class Gate:
 
 
 _DETAIL_FIGURES = tuple(check.figure for check in DETAIL)
-_COLOUR = ("light", "red_green", "blue_green")  # not judged: for whoever watches the stain
+_COLOUR = ("light", "red_green", "blue_green")  # not judged: reported for monitoring the stain
 
 
 def _frame(tile: Tile) -> Figures:
@@ -176,7 +221,7 @@ def gate_figures(tile: Tile) -> Figures:
 
 
 def shows_tissue(tile: Tile) -> bool:
-    """Whether there is more than bare glass; a small part of the work of `look`."""
+    """Whether there is more than bare glass; a small part of the work of `assess`."""
     return not TISSUE.fails({TISSUE.figure: tissue(view_of(tile.pixels))})
 
 

@@ -1,1 +1,1 @@
-"""Reading pictures in processes of their own, which may hang, swell or die without harm."""
+"""Decoding images in sandboxed processes, which may hang, swell or die without harm."""

@@ -1,4 +1,4 @@
-"""What a process that reads pictures may take."""
+"""Memory, time and files that a decoder process may use."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FILE_COPIES = 3
 BYTES_A_PIXEL = 20
 CHANNELS = 3
 OPEN_FILES = 32
-# A process whose service was killed in mid-picture ends by itself, this long after its time.
+# A process whose service was killed while it decodes ends by itself, this long past its time.
 ORPHAN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`seconds` are for one picture, on the clock; `share_bytes` is all the memory there is."""
+    """`seconds` of wall-clock time for one image; `share_bytes` caps its memory where given."""
 
     max_pixels: int
     max_bytes: int
@@ -43,13 +43,13 @@ class Limits:
     def memory_reason(self) -> str:
         return f"took more than {self.memory_bytes // 1024**2:,} MB of memory"
 
-    def bind(self) -> None:
-        """Bind the calling process, for good. macOS does not bind a process's memory."""
+    def apply(self) -> None:
+        """Limit the calling process, for good. macOS does not limit a process's memory."""
         if sys.platform == "linux":
-            _bind(resource.RLIMIT_AS, self.memory_bytes)
-        _bind(resource.RLIMIT_FSIZE, CHANNELS * self.max_pixels)
-        _bind(resource.RLIMIT_NOFILE, OPEN_FILES)
-        _bind(resource.RLIMIT_CORE, 0)
+            _set_limit(resource.RLIMIT_AS, self.memory_bytes)
+        _set_limit(resource.RLIMIT_FSIZE, CHANNELS * self.max_pixels)
+        _set_limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+        _set_limit(resource.RLIMIT_CORE, 0)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -61,7 +61,7 @@ class Limits:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
 
-def _bind(kind: int, value: int) -> None:
+def _set_limit(kind: int, value: int) -> None:
     _, hard = resource.getrlimit(kind)
-    bound = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (bound, bound))
+    limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (limit, limit))

@@ -1,4 +1,4 @@
-"""Admission, off the event loop: in processes of their own, or in a thread of this one."""
+"""Decoding and gating images off the event loop: sandboxed, or in a thread of this process."""
 
 from __future__ import annotations
 
@@ -24,30 +24,30 @@ log = structlog.get_logger(__name__)
 class ImageLoader(Protocol):
     async def start(self) -> None: ...
 
-    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
-        """Raises what `screening.admission.admit` does. A caller that is cancelled stops nothing:
-        the work ends by itself, and its result is dropped."""
+    async def load(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+        """Raises what `quality.gate.load_tile` does. Cancelling the caller does not stop the work;
+        its result is dropped."""
         ...
 
     async def stop(self) -> None: ...
 
 
 class InProcess:
-    """In this process, which a bad enough picture can stop."""
+    """In this process, which a bad enough image can crash."""
 
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
 
     async def start(self) -> None: ...
 
-    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+    async def load(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
         return await asyncio.to_thread(load_tile, data, mode, self._max_pixels, page)
 
     async def stop(self) -> None: ...
 
 
 class Sandboxed:
-    """`count` processes, one picture in each at a time; one that fails is replaced."""
+    """`count` processes, one image in each at a time; one that fails is replaced."""
 
     def __init__(self, limits: Limits, count: int) -> None:
         self._limits, self._count = limits, count
@@ -58,18 +58,18 @@ class Sandboxed:
     async def start(self) -> None:
         self._threads = ThreadPoolExecutor(self._count, "images")
         for _ in range(self._count):
-            self._idle.put(self._new())
+            self._idle.put(self._start_worker())
 
-    async def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+    async def load(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
         """Raises ImageTooCostly and ImageReaderLost too, ModelNotReady where no process can be
         started, and ShuttingDown."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, self._admit, data, mode, page)
+        return await loop.run_in_executor(self._threads, self._load, data, mode, page)
 
     async def stop(self) -> None:
         self._stopping = True
         for worker in list(self._workers):
-            worker.kill()  # whoever waits for it hears of it
+            worker.kill()  # its pending call raises
         await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
         for worker in self._workers:
             worker.close()
@@ -78,11 +78,11 @@ class Sandboxed:
     def pids(self) -> set[int]:
         return {worker.pid for worker in self._workers}
 
-    def _admit(self, data: bytes, mode: GateMode, page: int | None) -> LoadedTile:
+    def _load(self, data: bytes, mode: GateMode, page: int | None) -> LoadedTile:
         worker = self._idle.get()
         try:
-            worker = self._living(worker)
-            return worker.admit(data, mode, page)
+            worker = self._alive_or_new(worker)
+            return worker.load(data, mode, page)
         except (ImageTooCostly, ImageReaderLost, ModelNotReady) as error:
             if self._stopping:  # `stop` killed it, perhaps before it was ready
                 raise ShuttingDown from None
@@ -91,18 +91,18 @@ class Sandboxed:
             log.warning("image reader ended", reason=error.reason)
             raise
         finally:
-            with suppress(ModelNotReady, ShuttingDown):  # said to whoever comes next
-                worker = self._living(worker)
+            with suppress(ModelNotReady, ShuttingDown):  # the next caller gets it
+                worker = self._alive_or_new(worker)
             self._idle.put(worker)
 
-    def _living(self, worker: Worker) -> Worker:
-        """The worker, or another in its place."""
+    def _alive_or_new(self, worker: Worker) -> Worker:
+        """The worker, or a new one where it is dead."""
         if worker.alive:
             return worker
         if self._stopping:
             raise ShuttingDown
         try:
-            new = self._new()
+            new = self._start_worker()
         except OSError as error:
             log.error("image reader cannot be started", reason=error.strerror)
             raise ModelNotReady("the process that reads images cannot be started") from None
@@ -110,7 +110,7 @@ class Sandboxed:
         worker.close()
         return new
 
-    def _new(self) -> Worker:
+    def _start_worker(self) -> Worker:
         worker = Worker(self._limits)
         self._workers.add(worker)
         return worker

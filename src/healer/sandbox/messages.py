@@ -1,4 +1,4 @@
-"""What the two processes say to each other: JSON, so that a decoder gone wrong cannot run code."""
+"""Messages between service and decoder: JSON, so that a hijacked decoder cannot run code here."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadRequest:
-    """`size` bytes of a file lie on the slate; `page` is the one to read where it holds several."""
+    """The buffer holds `size` bytes of a file; `page` is the one to read of several."""
 
     size: int
     mode: GateMode
@@ -31,7 +31,7 @@ class LoadRequest:
 
 @dataclass(frozen=True, slots=True)
 class LoadedImage:
-    """The pixels lie on the slate. The rest is as in Admitted."""
+    """The buffer holds the pixels. The rest is as in LoadedTile."""
 
     height: int
     width: int
@@ -65,7 +65,7 @@ class ImageRefused:
 
 @dataclass(frozen=True, slots=True)
 class LoaderFailed:
-    """A mistake of ours; or the system failed us, with `errno`, as where files run out."""
+    """A bug of ours; or a system error with its `errno`, as where file descriptors run out."""
 
     trace: str
     errno: int | None = None
@@ -79,7 +79,7 @@ def encode_message(message: LoadRequest | LoadReply) -> bytes:
 
 
 class SharedBuffer:
-    """An open file without a name, kept in memory where the system can."""
+    """An open file without a name, in memory where the system can."""
 
     def __init__(self, handle: int) -> None:
         self.handle = handle
@@ -98,11 +98,11 @@ class SharedBuffer:
             written += os.pwrite(self.handle, view[written:], written)
 
     def read(self, size: int) -> bytes:
-        return self._filled(np.empty(size, np.uint8)).tobytes()
+        return self._read_into(np.empty(size, np.uint8)).tobytes()
 
     def pixels(self, height: int, width: int) -> NDArray[np.uint8]:
         """RGB, uint8, shape (height, width, 3). Raises EOFError where there are too few."""
-        return self._filled(np.empty((height, width, CHANNELS), np.uint8))
+        return self._read_into(np.empty((height, width, CHANNELS), np.uint8))
 
     def wipe(self) -> None:
         os.ftruncate(self.handle, 0)
@@ -110,7 +110,7 @@ class SharedBuffer:
     def close(self) -> None:
         os.close(self.handle)
 
-    def _filled(self, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _read_into(self, array: NDArray[np.uint8]) -> NDArray[np.uint8]:
         view = array.data.cast("B")
         done = 0
         while done < len(view):

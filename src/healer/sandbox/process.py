@@ -1,4 +1,4 @@
-"""`python -m healer.sandbox.process`: reads pictures until its service has no more, or is gone."""
+"""`python -m healer.sandbox.process`: decodes images until its service closes the connection."""
 
 from __future__ import annotations
 
@@ -27,49 +27,47 @@ from healer.sandbox.messages import (
 READY = b"ready"
 
 
-def main(socket: int, slate: int, limits: Limits) -> None:
-    for asked_to_stop in (signal.SIGINT, signal.SIGTERM):  # that is said to the service
-        signal.signal(asked_to_stop, signal.SIG_IGN)
+def main(socket: int, buffer: int, limits: Limits) -> None:
+    for stop_signal in (signal.SIGINT, signal.SIGTERM):  # the service handles them
+        signal.signal(stop_signal, signal.SIG_IGN)
     give_way()
-    limits.bind()
-    # What a library prints may quote a picture's metadata.
+    limits.apply()
+    # What a library prints may quote an image's metadata.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     with Connection(socket) as connection:
         try:
             connection.send_bytes(READY)
-            serve(connection, SharedBuffer(slate), limits)
+            serve(connection, SharedBuffer(buffer), limits)
         except (EOFError, ConnectionError):
             return
 
 
-def serve(connection: Connection[Any, Any], slate: SharedBuffer, limits: Limits) -> None:
+def serve(connection: Connection[Any, Any], buffer: SharedBuffer, limits: Limits) -> None:
     while True:
-        order = LoadRequest(**json.loads(connection.recv_bytes()))
+        request = LoadRequest(**json.loads(connection.recv_bytes()))
         with limits.timed():
-            reply = reply_to(order, slate, limits)
+            reply = reply_to(request, buffer, limits)
         connection.send_bytes(encode_message(reply))
 
 
-def reply_to(order: LoadRequest, slate: SharedBuffer, limits: Limits) -> LoadReply:
+def reply_to(request: LoadRequest, buffer: SharedBuffer, limits: Limits) -> LoadReply:
     try:
-        return load_image(order, slate, limits)
+        return load_image(request, buffer, limits)
     except errors.RequestError as error:
         return ImageRefused.of(error)
     except MemoryError:
         return ImageRefused.of(errors.ImageTooCostly(limits.memory_reason))
-    except Exception as error:  # an OSError of Pillow's, about a picture, has no errno
+    except Exception as error:  # Pillow's own OSErrors have no errno
         return LoaderFailed(traceback.format_exc(), getattr(error, "errno", None))
 
 
-def load_image(order: LoadRequest, slate: SharedBuffer, limits: Limits) -> LoadedImage:
-    admitted = load_tile(slate.read(order.size), order.mode, limits.max_pixels, order.page)
-    tile = admitted.tile
-    slate.write(tile.pixels.data)
-    return LoadedImage(
-        tile.height, tile.width, tile.mpp, admitted.gate, admitted.timings, tile.page
-    )
+def load_image(request: LoadRequest, buffer: SharedBuffer, limits: Limits) -> LoadedImage:
+    loaded = load_tile(buffer.read(request.size), request.mode, limits.max_pixels, request.page)
+    tile = loaded.tile
+    buffer.write(tile.pixels.data)
+    return LoadedImage(tile.height, tile.width, tile.mpp, loaded.gate, loaded.timings, tile.page)
 
 
 if __name__ == "__main__":
-    (socket, slate), bounds = json.loads(sys.argv[1])
-    main(socket, slate, Limits(**bounds))
+    (socket, buffer), values = json.loads(sys.argv[1])
+    main(socket, buffer, Limits(**values))

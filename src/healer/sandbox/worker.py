@@ -1,4 +1,4 @@
-"""The service's end of one process that reads pictures."""
+"""The service's end of one decoder process."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from healer.settings.model import GateMode
 
 START_SECONDS = 120.0
 LONGEST_REPLY = 1024 * 1024
-DYING_SECONDS = 5.0  # from closing its connection to being gone
-# How a decoder ends that a picture brought down. SIGKILL and the rest come from outside.
+EXIT_SECONDS = 5.0  # from closing its connection to its exit
+# Signals of a decoder that an image crashed. SIGKILL and the rest come from outside.
 CRASHES = frozenset(
     {signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP}
 )
@@ -44,14 +44,14 @@ INHERITED = ("LD_LIBRARY_PATH", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHON
 
 
 class Worker:
-    """For one thread at a time. Starting does not wait; the first picture does."""
+    """For one thread at a time. Starting does not wait; the first image does."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._slate = SharedBuffer.new()
+        self._buffer = SharedBuffer.new()
         self._connection, theirs = Pipe()
         with theirs:
-            handles = (theirs.fileno(), self._slate.handle)
+            handles = (theirs.fileno(), self._buffer.handle)
             self._process = subprocess.Popen(  # noqa: S603
                 command(*handles, limits),
                 stdin=subprocess.DEVNULL,
@@ -68,52 +68,52 @@ class Worker:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def admit(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
-        """Raises what `screening.admission.admit` does and ModelNotReady; and ImageTooCostly and
+    def load(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
+        """Raises what `quality.gate.load_tile` does and ModelNotReady; and ImageTooCostly and
         ImageReaderLost, after which the worker is dead."""
         self._wait_until_ready()
         try:
-            return self._admitted(self._ask(data, mode, page))
+            return self._loaded(self._request(data, mode, page))
         except (EOFError, ConnectionError):
             raise self._lost() from None
         except OSError as error:
             self.kill()
-            # Without an errno: a reply without end.
+            # Without an errno: a reply longer than LONGEST_REPLY.
             if error.errno is None:
                 raise ImageTooCostly(STOPPED) from None
             raise ImageReaderLost(os.strerror(error.errno)) from None
-        except ValidationError:  # no decoder in its right mind says that
+        except ValidationError:  # a decoder that runs our code never sends that
             self.kill()
             raise ImageTooCostly(STOPPED) from None
         except (ImageTooCostly, ImageReaderLost):
             self.kill()
             raise
         finally:
-            self._slate.wipe()
+            self._buffer.wipe()
 
     def _lost(self) -> ImageTooCostly | ImageReaderLost:
-        """Its end of the connection closed: whose doing that was."""
+        """Its end of the connection closed: the error that says why."""
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(DYING_SECONDS)
+            self._process.wait(EXIT_SECONDS)
         status = self._process.poll()
         self.kill()
         if status is None:
-            return ImageTooCostly(STOPPED)  # it lives, and speaks no more
+            return ImageTooCostly(STOPPED)  # it runs, without a connection
         if -status == signal.SIGALRM:
             return ImageTooCostly(self._limits.time_reason)
         if -status in CRASHES:
             return ImageTooCostly(STOPPED)
-        return ImageReaderLost(ended(status))
+        return ImageReaderLost(exit_reason(status))
 
     def kill(self) -> None:
-        """Does no harm twice, nor in another thread."""
+        """Idempotent, and safe from any thread."""
         self._process.kill()
         self._process.wait()
 
     def close(self) -> None:
         self.kill()
         self._connection.close()
-        self._slate.close()
+        self._buffer.close()
 
     def _wait_until_ready(self) -> None:
         if self._ready:
@@ -126,15 +126,15 @@ class Worker:
             self.kill()
             raise ModelNotReady("the process that reads images does not start; see the log")
 
-    def _ask(self, data: bytes, mode: GateMode, page: int | None) -> LoadReply:
-        self._slate.write(data)
+    def _request(self, data: bytes, mode: GateMode, page: int | None) -> LoadReply:
+        self._buffer.write(data)
         self._connection.send_bytes(encode_message(LoadRequest(len(data), mode, page)))
         if not self._connection.poll(self._limits.seconds):
             raise ImageTooCostly(self._limits.time_reason)
         reply: LoadReply = _replies().validate_json(self._connection.recv_bytes(LONGEST_REPLY))
         return reply
 
-    def _admitted(self, reply: LoadReply) -> LoadedTile:
+    def _loaded(self, reply: LoadReply) -> LoadedTile:
         if isinstance(reply, ImageRefused):
             raise reply.error()
         if isinstance(reply, LoaderFailed):
@@ -143,16 +143,16 @@ class Worker:
             raise RuntimeError(reply.trace)
         return LoadedTile(self._tile(reply), reply.gate, reply.timings)
 
-    def _tile(self, read: LoadedImage) -> Tile:
-        if read.height * read.width > self._limits.max_pixels:
+    def _tile(self, image: LoadedImage) -> Tile:
+        if image.height * image.width > self._limits.max_pixels:
             raise ImageTooCostly(STOPPED)
         try:
-            return Tile(self._slate.pixels(read.height, read.width), read.mpp, read.page)
+            return Tile(self._buffer.pixels(image.height, image.width), image.mpp, image.page)
         except EOFError:  # fewer pixels than it said
             raise ImageTooCostly(STOPPED) from None
 
 
-def ended(status: int) -> str:
+def exit_reason(status: int) -> str:
     """A process's exit status in words."""
     if status >= 0:
         return f"it ended with status {status}"
@@ -162,15 +162,15 @@ def ended(status: int) -> str:
         return f"it was ended by signal {-status}"
 
 
-def command(socket: int, slate: int, limits: Limits) -> list[str]:
-    told = json.dumps([[socket, slate], asdict(limits)])
-    return [sys.executable, "-P", "-W", "ignore", "-m", "healer.sandbox.process", told]
+def command(socket: int, buffer: int, limits: Limits) -> list[str]:
+    arguments = json.dumps([[socket, buffer], asdict(limits)])
+    return [sys.executable, "-P", "-W", "ignore", "-m", "healer.sandbox.process", arguments]
 
 
 def environment() -> dict[str, str]:
-    kept = {name: os.environ[name] for name in INHERITED if name in os.environ}
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     path = os.pathsep.join(filter(None, sys.path))
-    return {**kept, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
+    return {**inherited, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"}
 
 
 @cache

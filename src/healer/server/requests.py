@@ -251,12 +251,12 @@ async def receive_request(
         mode = gate_mode(upload.fields.get("gate"), settings)
         page = page_number(upload.fields.get("page"))
         receiving = time.perf_counter() - began
-        current_trace().reached("receive")
+        current_trace().end_stage("receive")
         job = service.reserve(deadline)
         held.callback(service.release, job)
         async with deadline.limit():
             loaded = await cancel_on_disconnect(
-                request, request.app.state.image_loader.admit(upload.data, mode, page)
+                request, request.app.state.image_loader.load(upload.data, mode, page)
             )
         trace_loaded(loaded)
         hold.add(loaded.tile.pixels.nbytes)
@@ -277,7 +277,7 @@ async def receive_request(
 
 def trace_loaded(loaded: LoadedTile) -> None:
     trace = current_trace()
-    trace.ended(loaded.timings)
+    trace.add_stages(loaded.timings)
     if loaded.gate is not None:
         trace.figures = loaded.gate.figures
         trace.warned = [reason.code for reason in loaded.gate.reasons]

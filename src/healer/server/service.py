@@ -31,7 +31,7 @@ from healer.scheduling.queue import MemoryBudget, RequestQueue
 from healer.screening.screener import Score, Screener, Screening, finish_screening, self_test
 from healer.server.upstream_probe import UpstreamProbe
 from healer.settings.loading import Settings
-from healer.telemetry.observer import Observer, Unobserved
+from healer.telemetry.observer import Observer
 from healer.telemetry.request_trace import CLIENT_GONE, current_trace
 
 log = structlog.get_logger(__name__)
@@ -70,7 +70,7 @@ class ModelLifecycle:
         self.stuck = False  # a thread may be in a model, or loading one, although we have stopped
         self.throughput = ThroughputEstimator()
         self._open_screener, self._settings = open_screener, settings
-        self._observer = observer or Unobserved()
+        self._observer = observer or Observer()
         self._reason: str | None = "the model has not started loading"
         self._transient = True
         self._probe = UpstreamProbe()
@@ -99,7 +99,7 @@ class ModelLifecycle:
         return status.screener
 
     async def start(self) -> None:
-        self._queue = RequestQueue(self._settings.queue, self._observer.waiting)
+        self._queue = RequestQueue(self._settings.queue, self._observer.queue_depth)
         self._workers = WorkerPool(
             self._queue, self.throughput, self._observer, self._settings.hang_seconds, self._reload
         )
@@ -303,7 +303,7 @@ class Service(ModelLifecycle):
 
 def _trace_event(job: Job, event: JobEvent) -> None:
     if isinstance(event, Score):
-        current_trace().passed("queue", job.waited)
-        current_trace().reached("score", event.evidence.stages)
+        current_trace().add_stage("queue", job.waited)
+        current_trace().end_stage("score", event.evidence.stages)
     elif isinstance(event, JobFinished):
-        current_trace().reached("explain")
+        current_trace().end_stage("explain")

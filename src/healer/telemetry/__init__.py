@@ -1,1 +1,1 @@
-"""Seeing inside: what a running service tells of itself, in numbers and in traces."""
+"""Logs, metrics, drift and traces of a running service."""

@@ -1,10 +1,10 @@
-"""Has what comes in moved away from what the calibration was fitted on?
+"""Drift: how far recent tiles have moved from those that the calibration was fitted on.
 
     PSI   population stability index over the reference's bins, sum of (p - q) ln(p / q):
           up to 0.1 nothing, from 0.25 a major shift, as is usual
     KS    greatest distance between the two distributions, at the bins' edges, in [0, 1]
 
-A figure says nothing before LEAST answers: with fewer, chance alone passes for a shift.
+Reported from LEAST answers on: with fewer, chance alone passes for a shift.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from healer.screening.reference import Reference, Spread, counted
-from healer.screening.screener import Screener
 
 WINDOW = 500  # the last answers
 LEAST = 200
@@ -38,7 +37,7 @@ class Shift:
 
 
 class Drift:
-    """For any thread."""
+    """Thread-safe."""
 
     def __init__(self, reference: Reference) -> None:
         self._spreads = reference.figures
@@ -72,8 +71,8 @@ def psi(counts: list[int], spread: Spread) -> float:
     total = sum(counts) + 0.5 * len(counts)
     index = 0.0
     for count, share in zip(counts, spread.shares, strict=True):
-        here, there = (count + 0.5) / total, max(share, 1e-3)
-        index += (here - there) * math.log(here / there)
+        observed, expected = (count + 0.5) / total, max(share, 1e-3)
+        index += (observed - expected) * math.log(observed / expected)
     return index
 
 
@@ -81,32 +80,6 @@ def ks(counts: list[int], spread: Spread) -> float:
     total = sum(counts)
     below = zip(accumulate(counts), accumulate(spread.shares), strict=True)
     return max(abs(count / total - share) for count, share in below)
-
-
-ENGINE = ("engine", "model_id", "revision", "device", "dtype", "quantization", "calibration")
-
-
-class EngineGauge(Collector):
-    """What answers, in labels; absent until it is loaded."""
-
-    def __init__(self, screener: Callable[[], Screener | None]) -> None:
-        self._screener = screener
-
-    def describe(self) -> Iterable[GaugeMetricFamily]:
-        yield self._empty()
-
-    def collect(self) -> Iterable[GaugeMetricFamily]:
-        family, screener = self._empty(), self._screener()
-        if screener is not None:
-            calibration = screener.calibration.id if screener.calibration else ""
-            told = (str(getattr(screener.info, name)) for name in ENGINE[:-1])
-            family.add_metric([*told, calibration], 1)
-        yield family
-
-    def _empty(self) -> GaugeMetricFamily:
-        return GaugeMetricFamily(
-            "healer_engine_info", "1; what answers, once it is loaded.", labels=ENGINE
-        )
 
 
 class DriftGauges(Collector):
@@ -129,13 +102,13 @@ class DriftGauges(Collector):
         return families
 
     def _empty(self) -> tuple[GaugeMetricFamily, GaugeMetricFamily, GaugeMetricFamily]:
-        told = {
+        help_texts = {
             "psi": "Population stability index of the last answers against the calibration's.",
             "ks": "Kolmogorov-Smirnov distance of the same, at the bins' edges.",
             "answers": "Answers that drift is computed from.",
         }
         psi, ks, answers = (
             GaugeMetricFamily(f"healer_drift_{name}", help_, labels=["figure"])
-            for name, help_ in told.items()
+            for name, help_ in help_texts.items()
         )
         return psi, ks, answers

@@ -17,7 +17,7 @@ SHARED: list[Processor] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-# One list for as long as the process lives, because loggers keep hold of it.
+# One list for the process's life: cached loggers refer to it.
 PROCESSORS: list[Processor] = [*SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter]
 
 
@@ -42,12 +42,12 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
-    # Ours alone may say the least: Pillow, for one, would write every tag of a picture down.
+    # Only our own loggers may go below INFO: Pillow, for one, logs every tag of a picture.
     root.setLevel(max(level, logging.INFO))
     logging.getLogger("healer").setLevel(level)
-    # It tells of every plugin that it loads and of every look at a version; what it alters, we say.
+    # It logs every plugin and version check; we log the upgrades ourselves.
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes what it reads
+    logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # it quotes the request
 
 
 def _rendering(settings: Settings) -> list[Processor]:

@@ -1,17 +1,19 @@
-"""Prometheus metrics: what the queue and the engine tell, what requests came to, and the process.
+"""Prometheus metrics of the queue, the engine, requests and the process.
 
-A registry for each application. No label holds what a client sent: stages, codes and reasons that
+One registry per application. No label holds what a client sent: stages, codes and reasons that
 are not known beforehand are counted as `other`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from healer import __version__
 from healer.engines.base import Answer, EngineInfo
@@ -22,7 +24,8 @@ from healer.quality.gate import DETAIL, FRAME, HISTOLOGY, STAIN, TISSUE
 from healer.screening.calibration import Binding
 from healer.screening.reference import MARGIN, Reference
 from healer.screening.screener import Score, Screener
-from healer.telemetry.drift import Drift, DriftGauges, EngineGauge
+from healer.telemetry.drift import Drift, DriftGauges
+from healer.telemetry.observer import Observer
 from healer.telemetry.request_trace import RequestTrace, known_codes, request_outcome
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
@@ -34,14 +37,41 @@ SECONDS = (
 TILES = (1, 2, 4, 8, 16, 32, 64)
 SHARES = tuple(tenth / 10 for tenth in range(1, 11))
 OTHER = "other"
-OF_A_REQUEST = ("receive", "decode", "gate")  # told by its trail, the others by the observer
+# From a RequestTrace; the other stages come as Observer events.
+REQUEST_STAGES = ("receive", "decode", "gate")
 SCORING_STAGES = frozenset[str]().union(*(spec.stages for spec in ENGINES.values()))
 REASONS = frozenset(check.code for check in (*FRAME, TISSUE, *DETAIL, HISTOLOGY, STAIN))
 
 
+ENGINE_LABELS = ("engine", "model_id", "revision", "device", "dtype", "quantization", "calibration")
+
+
+class EngineGauge(Collector):
+    """The loaded engine, in labels; absent until there is one."""
+
+    def __init__(self, screener: Callable[[], Screener | None]) -> None:
+        self._screener = screener
+
+    def describe(self) -> Iterable[GaugeMetricFamily]:
+        yield self._empty()
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        family, screener = self._empty(), self._screener()
+        if screener is not None:
+            calibration = screener.calibration.id if screener.calibration else ""
+            labels = (str(getattr(screener.info, name)) for name in ENGINE_LABELS[:-1])
+            family.add_metric([*labels, calibration], 1)
+        yield family
+
+    def _empty(self) -> GaugeMetricFamily:
+        return GaugeMetricFamily(
+            "healer_engine_info", "1; the engine in its labels is loaded.", labels=ENGINE_LABELS
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ServiceGauges:
-    """What is asked at each scrape; nothing of it may block."""
+    """Read at each scrape; none may block."""
 
     ready: Callable[[], bool]
     in_flight: Callable[[], int]
@@ -50,8 +80,8 @@ class ServiceGauges:
     places: int
 
 
-class Metrics:
-    """An `Observer`; `find_reference` gives what drift is measured against."""
+class Metrics(Observer):
+    """`find_reference` gives what drift is measured against."""
 
     def __init__(self, find_reference: Callable[[EngineInfo], Reference | None]) -> None:
         self.registry = CollectorRegistry()
@@ -60,14 +90,14 @@ class Metrics:
         self._drift: Drift | None = None
         self._binding: Binding | None = None
         self._lock = threading.Lock()
-        self._of_requests()
-        self._of_the_model()
-        self._of_the_process()
+        self._define_request_metrics()
+        self._define_model_metrics()
+        self._define_process_metrics()
         self.registry.register(DriftGauges(lambda: self._drift))
 
-    def _of_requests(self) -> None:
+    def _define_request_metrics(self) -> None:
         self._requests = self._counter(
-            "requests", "HTTP requests ended.", "route", "outcome", "status", "code"
+            "requests", "HTTP requests completed.", "route", "outcome", "status", "code"
         )
         self._seconds = self._histogram(
             "stage_seconds",
@@ -79,11 +109,11 @@ class Metrics:
             "gate_refusals", "Pictures that the gate refused, by each reason.", "reason"
         )
         self._warnings = self._counter(
-            "gate_warnings", "Pictures answered though the gate spoke against them.", "reason"
+            "gate_warnings", "Pictures answered against the gate's advice.", "reason"
         )
 
-    def _of_the_model(self) -> None:
-        self._depth = self._gauge("queue_depth", "Tiles that wait for the model.")
+    def _define_model_metrics(self) -> None:
+        self._depth = self._gauge("queue_depth", "Tiles waiting for the model.")
         self._batch = self._histogram("batch_tiles", "Tiles taken from the queue together.", TILES)
         self._verdicts = self._counter("verdicts", "Verdicts.", "verdict")
         self._probability = self._histogram(
@@ -98,27 +128,27 @@ class Metrics:
         for kind in (EngineFailed, EngineHung, EngineOutOfMemory):
             self._failures.labels(kind.code)  # from 0 on, so that the first is an increase
 
-    def _of_the_process(self) -> None:
+    def _define_process_metrics(self) -> None:
         ProcessCollector(registry=self.registry)
         limit = self._gauge("memory_limit_bytes", "Memory that this process may use.")
         limit.set(memory_limit_bytes())
         build = Gauge(
-            "healer_build_info", "1; which version this is.", ["version"], registry=self.registry
+            "healer_build_info", "1; the version that runs.", ["version"], registry=self.registry
         )
         build.labels(__version__).set(1)
 
-    def follow(self, followed: ServiceGauges) -> None:
-        """Once, when the application has been put together."""
+    def watch_service(self, service: ServiceGauges) -> None:
+        """Call once, when the application is complete."""
         ready = self._gauge("ready", "1 while this process can answer.")
-        ready.set_function(lambda: float(followed.ready()))
+        ready.set_function(lambda: float(service.ready()))
         in_flight = self._gauge("in_flight", "Requests being answered, but for probes.")
-        in_flight.set_function(lambda: float(followed.in_flight()))
+        in_flight.set_function(lambda: float(service.in_flight()))
         impaired = self._gauge("audit_impaired", "1 while answers are missing from the audit log.")
-        impaired.set_function(lambda: float(followed.impaired()))
-        self._gauge("queue_places", "Tiles that may wait.").set(followed.places)
-        self.registry.register(EngineGauge(followed.screener))
+        impaired.set_function(lambda: float(service.impaired()))
+        self._gauge("queue_places", "Tiles that may wait.").set(service.places)
+        self.registry.register(EngineGauge(service.screener))
 
-    def waiting(self, depth: int) -> None:
+    def queue_depth(self, depth: int) -> None:
         self._depth.set(depth)
 
     def dequeued(self, waits: Sequence[float]) -> None:
@@ -143,31 +173,31 @@ class Metrics:
     def failed(self, code: str) -> None:
         self._failures.labels(self._known(code)).inc()
 
-    def request(self, route: str, status: int | None, trail: RequestTrace) -> None:
-        """One request ended; `route` is a template, `status` None where nothing was sent."""
-        told = trail.status or status
+    def request(self, route: str, status: int | None, trace: RequestTrace) -> None:
+        """One request completed; `route` is a template, `status` None where nothing was sent."""
+        final_status = trace.status or status
         self._requests.labels(
             route,
-            request_outcome(told, trail.code),
+            request_outcome(final_status, trace.code),
             "none" if status is None else str(status),
-            "" if trail.code is None else self._known(trail.code),
+            "" if trace.code is None else self._known(trace.code),
         ).inc()
-        for stage in OF_A_REQUEST:
-            if (seconds := trail.seconds(stage)) is not None:
+        for stage in REQUEST_STAGES:
+            if (seconds := trace.seconds(stage)) is not None:
                 self._seconds.labels(stage).observe(seconds)
-        for counter, reasons in ((self._refusals, trail.refused), (self._warnings, trail.warned)):
+        for counter, reasons in ((self._refusals, trace.refused), (self._warnings, trace.warned)):
             for reason in REASONS & set(reasons):
                 counter.labels(reason).inc()
-        if trail.code is None and trail.seconds("explain") is not None:
-            self._answered(trail)
+        if trace.code is None and trace.seconds("explain") is not None:
+            self._answered(trace)
 
-    def _answered(self, trail: RequestTrace) -> None:
-        self._seconds.labels("total").observe((trail.now() - trail.began) / 1e9)
+    def _answered(self, trace: RequestTrace) -> None:
+        self._seconds.labels("total").observe((trace.now() - trace.started) / 1e9)
         if self._drift:
-            self._drift.add(trail.figures)
+            self._drift.add(trace.figures)
 
     def _drift_of(self, info: EngineInfo) -> Drift | None:
-        """Begun anew where another model answers; copies of one model say the same of it."""
+        """Restarted when the model changes; copies of one model share it."""
         binding = Binding.of(info)
         with self._lock:
             if binding != self._binding:

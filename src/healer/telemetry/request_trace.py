@@ -1,6 +1,6 @@
-"""What one request went through, and when: read by metrics and traces once it has ended.
+"""The stages of one request, and when each began: read by metrics and tracing once it has ended.
 
-Whoever answers finds its request's trail with `current`, on the event loop and in threads that
+`current_trace` gives it to code that serves the request, on the event loop and in threads that
 carry the request's context.
 """
 
@@ -20,28 +20,28 @@ CLIENT_GONE = "client_gone"
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """`began` and `ended` are nanoseconds of the system's clock; `parts` are stages within, seconds
-    each, one after another."""
+    """`started` and `ended` are nanoseconds of the system's clock; `parts` are stages within,
+    seconds each, one after another."""
 
-    stage: str
-    began: int
+    name: str
+    started: int
     ended: int
     parts: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def seconds(self) -> float:
-        return (self.ended - self.began) / 1e9
+        return (self.ended - self.started) / 1e9
 
 
 class RequestTrace:
     """Stages in the order they ended. `code` is a problem's, None where there was none; `status`
-    what that problem would have had, had the answer not begun as a 200 already."""
+    its HTTP status, even where the answer had begun as a 200."""
 
     def __init__(self) -> None:
         # One reading of the clock: a clock that jumps must not turn a stage around.
         self._epoch = time.time_ns() - time.perf_counter_ns()
-        self.began = self.now()
-        self.legs: list[Stage] = []
+        self.started = self.now()
+        self.stages: list[Stage] = []
         self.code: str | None = None
         self.status: int | None = None
         self.refused: Sequence[str] = ()  # the gate's reasons
@@ -51,47 +51,47 @@ class RequestTrace:
     def now(self) -> int:
         return self._epoch + time.perf_counter_ns()
 
-    def reached(self, stage: str, parts: Mapping[str, float] | None = None) -> None:
+    def end_stage(self, stage: str, parts: Mapping[str, float] | None = None) -> None:
         """`stage` ended just now; it began where the one before it ended."""
-        self.legs.append(Stage(stage, self._last(), self.now(), parts or {}))
+        self.stages.append(Stage(stage, self._last(), self.now(), parts or {}))
 
-    def passed(self, stage: str, seconds: float) -> None:
-        """`stage` began where the one before it ended, and took so long."""
-        began = self._last()
-        self.legs.append(Stage(stage, began, began + int(seconds * 1e9)))
+    def add_stage(self, stage: str, seconds: float) -> None:
+        """`stage` began where the one before it ended, and took `seconds`."""
+        started = self._last()
+        self.stages.append(Stage(stage, started, started + int(seconds * 1e9)))
 
-    def ended(self, stages: Mapping[str, float]) -> None:
-        """These stages took so many seconds, one after another, and the last ended just now."""
+    def add_stages(self, stages: Mapping[str, float]) -> None:
+        """These stages took `seconds` each, one after another, and the last ended just now."""
         at = self.now() - int(sum(stages.values()) * 1e9)
         for stage, seconds in stages.items():
-            self.legs.append(Stage(stage, at, at + int(seconds * 1e9)))
-            at = self.legs[-1].ended
+            self.stages.append(Stage(stage, at, at + int(seconds * 1e9)))
+            at = self.stages[-1].ended
 
     def failed(self, code: str, status: int) -> None:
         self.code, self.status = code, status
 
     def seconds(self, stage: str) -> float | None:
-        return next((leg.seconds for leg in self.legs if leg.stage == stage), None)
+        return next((each.seconds for each in self.stages if each.name == stage), None)
 
     def _last(self) -> int:
-        return self.legs[-1].ended if self.legs else self.began
+        return self.stages[-1].ended if self.stages else self.started
 
 
-_trace: ContextVar[RequestTrace | None] = ContextVar("healer_trail", default=None)
+_trace: ContextVar[RequestTrace | None] = ContextVar("healer_trace", default=None)
 
 
 def current_trace() -> RequestTrace:
-    """This request's; outside of one, a trail that nobody reads."""
+    """This request's; outside of one, a new trace that is discarded."""
     return _trace.get() or RequestTrace()
 
 
 @contextmanager
-def tracing_request(trail: RequestTrace) -> Iterator[RequestTrace]:
-    held = _trace.set(trail)
+def tracing_request(trace: RequestTrace) -> Iterator[RequestTrace]:
+    token = _trace.set(trace)
     try:
-        yield trail
+        yield trace
     finally:
-        _trace.reset(held)
+        _trace.reset(token)
 
 
 def request_outcome(status: int | None, code: str | None) -> str:

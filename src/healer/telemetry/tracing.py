@@ -1,6 +1,6 @@
 """Traces over OTLP, where the standard OTEL_* variables name a collector.
 
-A request is one span, and each stage of it a child, made from its trail once it has ended. No span
+A request is one span, each stage of it a child, made from its RequestTrace at its end. No span
 holds a name, a caller, a file or a pixel: a route, a status, a code and an engine's name.
 """
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:  # an extra, and not imported unless it is used
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-SPOKEN = "http/protobuf"
-CLOSING_SECONDS = 2.0
+PROTOCOL = "http/protobuf"
+SHUTDOWN_SECONDS = 2.0
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -40,9 +40,9 @@ def open_tracing() -> Tracing | None:
     """None where no collector is named. Raises TracingLibrariesMissing or InvalidSettings."""
     if not configured():
         return None
-    asked = next((name for name in PROTOCOLS if os.environ.get(name)), None)
-    if asked and os.environ[asked] != SPOKEN:
-        raise InvalidSettings(asked, f"must be {SPOKEN}, the one that Healer speaks")
+    variable = next((name for name in PROTOCOLS if os.environ.get(name)), None)
+    if variable and os.environ[variable] != PROTOCOL:
+        raise InvalidSettings(variable, f"must be {PROTOCOL}, the one that Healer speaks")
     try:
         return Tracing.over_otlp()
     except ModuleNotFoundError as missing:
@@ -50,7 +50,7 @@ def open_tracing() -> Tracing | None:
 
 
 class Tracing:
-    """A provider of its own: nothing of the process's global telemetry is touched."""
+    """Has its own provider: the process's global telemetry is left alone."""
 
     def __init__(self, provider: TracerProvider, exporter: SpanExporter) -> None:
         self._provider, self._exporter = provider, exporter
@@ -70,8 +70,8 @@ class Tracing:
         return cls(provider, exporter)
 
     @contextmanager
-    def request(self, method: str, traceparent: str, began: int) -> Iterator[Span]:
-        """The span of a request, current until it is told; a caller's trace goes on in it.
+    def request(self, method: str, traceparent: str, started: int) -> Iterator[Span]:
+        """The span of a request, current until it ends; continues the caller's trace.
 
         Of the caller's context only `traceparent` is taken: `tracestate` and `baggage` can hold
         any text.
@@ -83,59 +83,59 @@ class Tracing:
             method,
             context=TraceContextTextMapPropagator().extract({"traceparent": traceparent}),
             kind=SpanKind.SERVER,
-            start_time=began,
+            start_time=started,
             end_on_exit=False,
             record_exception=False,  # its words may be a client's
             set_status_on_exception=False,
         ) as span:
             yield span
 
-    def tell(
-        self, span: Span, method: str, route: str, status: int | None, trail: RequestTrace
+    def end_request(
+        self, span: Span, method: str, route: str, status: int | None, trace: RequestTrace
     ) -> None:
-        """What the request came to, and a child for each of its stages. Ends the span."""
+        """Record the request's outcome and a child span for each of its stages; end the span."""
         from opentelemetry.trace import StatusCode
 
         span.update_name(f"{method} {route}")
         span.set_attributes({"http.request.method": method, "http.route": route})
         if status is not None:
             span.set_attribute("http.response.status_code", status)
-        if trail.code is not None:
-            span.set_attribute("error.type", trail.code)
-        if (trail.status or status or 0) >= 500:
+        if trace.code is not None:
+            span.set_attribute("error.type", trace.code)
+        if (trace.status or status or 0) >= 500:
             span.set_status(StatusCode.ERROR)
         if span.is_recording():
-            self._children(span, trail.legs)
-        span.end(trail.now())
+            self._children(span, trace.stages)
+        span.end(trace.now())
 
-    def _children(self, span: Span, legs: list[Stage]) -> None:
+    def _children(self, span: Span, stages: list[Stage]) -> None:
         from opentelemetry.trace import set_span_in_context
 
-        for leg in legs:
+        for stage in stages:
             child = self._tracer.start_span(
-                leg.stage, set_span_in_context(span), start_time=leg.began
+                stage.name, set_span_in_context(span), start_time=stage.started
             )
-            at = leg.began
-            for part, seconds in leg.parts.items():
-                within = self._tracer.start_span(part, set_span_in_context(child), start_time=at)
-                at += int(seconds * 1e9)
-                within.end(at)
-            child.end(leg.ended)
+            start = stage.started
+            for part, seconds in stage.parts.items():
+                within = self._tracer.start_span(part, set_span_in_context(child), start_time=start)
+                start += int(seconds * 1e9)
+                within.end(start)
+            child.end(stage.ended)
 
     def close(self) -> None:
-        """Sends what is left. Blocking; a collector that is away is soon given up."""
-        late = threading.Timer(CLOSING_SECONDS, self._exporter.shutdown)
-        late.start()
+        """Send what is left. Blocking; gives up on an absent collector after SHUTDOWN_SECONDS."""
+        timer = threading.Timer(SHUTDOWN_SECONDS, self._exporter.shutdown)
+        timer.start()
         self._provider.shutdown()
-        late.cancel()
+        timer.cancel()
 
 
-def ids_of(span: Span) -> dict[str, str]:
+def trace_ids(span: Span) -> dict[str, str]:
     """As W3C writes them, for log lines."""
     context = span.get_span_context()
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
 
-def method_of(method: str) -> str:
-    """A method that HTTP knows: a client may make up others."""
+def known_method(method: str) -> str:
+    """The method, or `_OTHER` where it is none of HTTP's: a client may send any text."""
     return method if method in METHODS else "_OTHER"

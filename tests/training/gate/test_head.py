@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.ensemble import GradientBoostingClassifier
 
-from healer.quality.histology import HistologyHead
+from healer.quality.gate import HistologyHead
 from training.gate import head
 
 NAMES = ("a", "b", "c", "d")

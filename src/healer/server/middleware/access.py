@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healer.auth.authenticator import Authenticator
-from healer.auth.rate_limit import RateLimiter, RateLimitStatus, name_of
+from healer.auth.rate_limit import RateLimiter, RateLimitStatus, rate_limit_key
 from healer.errors import (
     ClientTooSlow,
     CredentialsMissing,
@@ -75,7 +75,7 @@ class Authentication:
             return None
         client = scope.get("client")
         # Apart from addresses, so that no key can be named like one.
-        who = f"caller {caller}" if caller else name_of(client[0] if client else "")
+        who = f"caller {caller}" if caller else rate_limit_key(client[0] if client else "")
         return await self.rates.count(who)
 
     def _refused(self, scope: Scope, error: HealerError) -> Response:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from healer.problem import new_request_id
 from healer.server.scope import REQUEST_ID, REQUEST_ID_HEADER, route_of
 from healer.telemetry.request_trace import current_trace
-from healer.telemetry.tracing import method_of
+from healer.telemetry.tracing import known_method
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class RequestId:
             code = current_trace().code
             log.info(
                 "request",
-                method=method_of(scope["method"]),
+                method=known_method(scope["method"]),
                 route=route_of(scope),
                 status=status,
                 ms=round((time.perf_counter() - started) * 1000, 1),

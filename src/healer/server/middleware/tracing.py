@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healer.server.scope import PROBES, route_of
 from healer.telemetry.request_trace import current_trace
-from healer.telemetry.tracing import Tracing, ids_of, method_of
+from healer.telemetry.tracing import Tracing, known_method, trace_ids
 
 
 class RequestTracing:
@@ -30,10 +30,10 @@ class RequestTracing:
             await send(message)
 
         trace = current_trace()
-        method, parent = method_of(scope["method"]), Headers(scope=scope).get("traceparent", "")
+        method, parent = known_method(scope["method"]), Headers(scope=scope).get("traceparent", "")
         with (
-            self.tracing.request(method, parent, trace.began) as span,
-            structlog.contextvars.bound_contextvars(**ids_of(span)),
+            self.tracing.request(method, parent, trace.started) as span,
+            structlog.contextvars.bound_contextvars(**trace_ids(span)),
         ):
             try:
                 await self.app(scope, receive, status_send)
@@ -41,4 +41,4 @@ class RequestTracing:
                 status = status or 500  # sent further out
                 raise
             finally:
-                self.tracing.tell(span, method, route_of(scope), status, trace)
+                self.tracing.end_request(span, method, route_of(scope), status, trace)
