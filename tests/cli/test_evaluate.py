@@ -15,9 +15,9 @@ from healer.cli import app
 from healer.cli.evaluate_run import RUNS, EvaluationRequest, evaluate, unfinished
 from healer.engines.builtin.engine import BuiltinEngine
 from healer.engines.builtin.model_files import MODEL_FOLDER, NETWORK
-from healer.evaluation.answers import Journal, binding_of
 from healer.evaluation.compare import compare
 from healer.evaluation.datasets import Files, Limits, read_dataset
+from healer.evaluation.predictions import Journal, binding_of
 from healer.evaluation.published import LabelMapping
 from healer.evaluation.shifts import SHIFTS
 from healer.notice import NOTICE

@@ -42,8 +42,8 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def order(checkpoint: Path, tmp_path: Path) -> OrderFor:
-    """An order of a conversion of `checkpoint` into a folder of this test's own."""
+def request(checkpoint: Path, tmp_path: Path) -> OrderFor:
+    """An request of a conversion of `checkpoint` into a folder of this test's own."""
 
     def ordered(**changed: Any) -> ConversionRequest:  # noqa: ANN401
         plain = {"source": checkpoint, "out": tmp_path / "converted", "samples": SAMPLES}

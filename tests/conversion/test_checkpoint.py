@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from healer.conversion.checkpoint import Checkpoint, plain_name, read_config
-from healer.conversion.vision import embedding_scale
+from healer.conversion.weights import embedding_scale
 from healer.errors import NotConvertible
 from tests.gemma import make_checkpoint
 

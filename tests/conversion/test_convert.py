@@ -36,7 +36,7 @@ KILLED = """
 import os, sys
 from pathlib import Path
 from healer.conversion.convert import convert
-from healer.conversion.request import Order
+from healer.conversion.request import ConversionRequest
 from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.conversion.conftest import SAMPLES
 
@@ -44,7 +44,8 @@ def watch(stage, done, total):
     if (stage, done) == ("language", 3):
         os._exit(9)
 
-convert(Order(Path(sys.argv[1]), Path(sys.argv[2]), COLORECTAL_CANCER, SAMPLES, watch=watch))
+source, out = map(Path, sys.argv[1:3])
+convert(ConversionRequest(source, out, COLORECTAL_CANCER, SAMPLES, on_progress=watch))
 """
 
 
@@ -69,10 +70,10 @@ def source(checkpoint: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(checkpoint, tmp_path / "source"))
 
 
-def seen_by(order: ConversionRequest) -> tuple[Converted, list[str]]:
-    """The conversion, and its stages' names in the order of their steps."""
+def seen_by(request: ConversionRequest) -> tuple[Converted, list[str]]:
+    """The conversion, and its stages' names in the request of their steps."""
     stages: list[str] = []
-    made = convert(replace(order, watch=lambda stage, _done, _total: stages.append(stage)))
+    made = convert(replace(request, on_progress=lambda stage, _done, _total: stages.append(stage)))
     return made, stages
 
 
@@ -101,22 +102,22 @@ def test_parity_was_measured_on_every_tile(converted: Path) -> None:
     assert parity.regret < 0.05
 
 
-def test_a_finished_conversion_is_left_as_it_is(order: OrderFor, copied: Path) -> None:
-    made, stages = seen_by(order(out=copied))
+def test_a_finished_conversion_is_left_as_it_is(request: OrderFor, copied: Path) -> None:
+    made, stages = seen_by(request(out=copied))
     assert stages == []
     assert made == read_conversion(copied)
 
 
-def test_other_weights_replace_it(order: OrderFor, copied: Path) -> None:
+def test_other_weights_replace_it(request: OrderFor, copied: Path) -> None:
     before = (copied / "language.bin").stat().st_size
-    made = convert(order(out=copied, weights="int4"))
+    made = convert(request(out=copied, weights="int4"))
     assert (made.precision.vision, made.precision.language) == ("int8", "int4")
     assert (copied / "language.bin").stat().st_size < before
     assert [path.name for path in copied.parent.iterdir()] == [copied.name]
 
 
-def test_a_killed_run_goes_on(order: OrderFor, checkpoint: Path) -> None:
-    asked = order()
+def test_a_killed_run_goes_on(request: OrderFor, checkpoint: Path) -> None:
+    asked = request()
     command = [sys.executable, "-c", KILLED, str(checkpoint), str(asked.out)]
     assert subprocess.run(command, cwd=REPO, check=False).returncode == 9
     assert not asked.out.exists()
@@ -126,8 +127,8 @@ def test_a_killed_run_goes_on(order: OrderFor, checkpoint: Path) -> None:
     assert check_conversion(asked.out, deep=True)
 
 
-def test_a_damaged_part_is_made_anew(order: OrderFor) -> None:
-    asked = order(tolerance=Tolerance(shift=0, divergence=0, regret=0))
+def test_a_damaged_part_is_made_anew(request: OrderFor) -> None:
+    asked = request(tolerance=Tolerance(shift=0, divergence=0, regret=0))
     with pytest.raises(ConversionInaccurate):
         convert(asked)
     weights = asked.work / "vision.bin"
@@ -137,28 +138,28 @@ def test_a_damaged_part_is_made_anew(order: OrderFor) -> None:
     assert "language" not in stages
 
 
-def test_past_the_tolerance_nothing_is_installed(order: OrderFor) -> None:
-    asked = order(weights="int4", tolerance=Tolerance(shift=1, divergence=1e-6, regret=1))
+def test_past_the_tolerance_nothing_is_installed(request: OrderFor) -> None:
+    asked = request(weights="int4", tolerance=Tolerance(shift=1, divergence=1e-6, regret=1))
     with pytest.raises(ConversionInaccurate, match=r"divergence .* where 1e-06 is allowed"):
         convert(asked)
     assert not asked.out.exists()
     assert not (asked.work / CONVERSION_FILE).exists()
 
 
-def test_an_altered_download_is_refused(order: OrderFor, source: Path) -> None:
+def test_an_altered_download_is_refused(request: OrderFor, source: Path) -> None:
     (source / "tokenizer.json").write_bytes(b"{}" * 40)
     with pytest.raises(ModelAltered, match=r"tokenizer\.json"):
-        convert(order(source=source))
+        convert(request(source=source))
 
 
-def test_an_altered_conversion_is_refused(order: OrderFor, copied: Path) -> None:
+def test_an_altered_conversion_is_refused(request: OrderFor, copied: Path) -> None:
     weights = bytearray((copied / "language.bin").read_bytes())
     weights[-1] ^= 1
     (copied / "language.bin").write_bytes(weights)
     with pytest.raises(ConversionAltered, match=r"language\.bin"):
         check_conversion(copied)
     with pytest.raises(ConversionAltered):
-        convert(order(out=copied))
+        convert(request(out=copied))
 
 
 def test_a_conversion_without_its_record_is_unfinished(copied: Path) -> None:
@@ -168,35 +169,35 @@ def test_a_conversion_without_its_record_is_unfinished(copied: Path) -> None:
         check_conversion(copied)
 
 
-def test_a_folder_of_something_else_is_left_alone(order: OrderFor, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(request: OrderFor, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConversionTaken):
-        convert(order(out=tmp_path / "mine"))
+        convert(request(out=tmp_path / "mine"))
     assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
-def test_another_chat_template_is_refused(order: OrderFor, source: Path) -> None:
+def test_another_chat_template_is_refused(request: OrderFor, source: Path) -> None:
     template = source / "chat_template.jinja"
     template.write_text(
         template.read_text(encoding="utf-8").replace("'user", "'human").replace("model", "robot")
     )
     write_manifest(source)
     with pytest.raises(NotConvertible, match="chat template"):
-        convert(order(source=source))
+        convert(request(source=source))
 
 
-def test_the_adapter_that_was_merged_is_named(order: OrderFor, source: Path) -> None:
+def test_the_adapter_that_was_merged_is_named(request: OrderFor, source: Path) -> None:
     found = read_manifest(source)
     save_manifest(source, found.model_copy(update={"adapter": "abc123"}))
-    assert convert(order(source=source)).source.adapter == "abc123"
+    assert convert(request(source=source)).source.adapter == "abc123"
 
 
-def test_a_processor_that_crops_is_refused(order: OrderFor, source: Path) -> None:
+def test_a_processor_that_crops_is_refused(request: OrderFor, source: Path) -> None:
     file = source / "preprocessor_config.json"
     file.write_text(
         json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"do_pan_and_scan": True})
     )
     write_manifest(source)
     with pytest.raises(NotConvertible, match="pictures"):
-        convert(order(source=source))
+        convert(request(source=source))

@@ -8,7 +8,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from healer.conversion.positions import attention_mask, blocks
+from healer.conversion.language import attention_mask, image_blocks
 from healer.engines.openvino.graphs import squared
 from tests.conversion.graphs import Graphs, Torch, kinds
 from tests.gemma import IMAGE_SIZE, PINK
@@ -49,7 +49,7 @@ def test_logits_are_those_of_transformers(graphs: Graphs, torch_model: Torch) ->
 
 
 def test_image_tokens_see_each_other_both_ways(graphs: Graphs, torch_model: Torch) -> None:
-    """Transformers with a causal mask alone is told apart from what we compute."""
+    """Transformers with a causal mask alone is raised apart from what we compute."""
     one_way = torch_model.logits([], both_ways=False)[-1]
     found = graphs.text().logits(torch_model.ids, torch_model.features())
     assert np.abs(found - one_way).max() > 20 * ROUNDING
@@ -90,7 +90,7 @@ def test_four_bits_are_near(checkpoint: Path) -> None:
 def test_two_images_do_not_see_each_other() -> None:
     seen = ops.parameter([-1], np.int32)
     past = ops.parameter([1], np.int64)
-    mask = attention_mask(past, ops.shape_of(seen), blocks(seen))
+    mask = attention_mask(past, ops.shape_of(seen), image_blocks(seen))
     compiled = ov.Core().compile_model(ov.Model([ops.result(mask)], [past, seen], "m"), "CPU")
     image = np.array([0, 1, 1, 0, 1, 1, 1], np.int32)
     found = compiled([np.array([2]), image])[0][0, 0] == 0

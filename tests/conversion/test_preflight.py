@@ -11,14 +11,14 @@ from healer.errors import ConversionDiskFull, MemoryTooSmall
 TOO_MUCH = 10**18
 
 
-def test_a_disk_too_small_is_told_with_both_sizes(tmp_path: Path) -> None:
-    with pytest.raises(ConversionDiskFull, match="1,000,000,000,000,000,000 bytes") as told:
+def test_a_disk_too_small_is_reported_with_both_sizes(tmp_path: Path) -> None:
+    with pytest.raises(ConversionDiskFull, match="1,000,000,000,000,000,000 bytes") as raised:
         check_disk(tmp_path, TOO_MUCH)
-    assert 0 < told.value.free_bytes < TOO_MUCH
+    assert 0 < raised.value.free_bytes < TOO_MUCH
     check_disk(tmp_path, 1)
 
 
-def test_memory_too_small_is_told() -> None:
+def test_memory_too_small_is_reported() -> None:
     with pytest.raises(MemoryTooSmall, match="1,000,000,000,000,000,000 bytes"):
         check_memory("m", TOO_MUCH)
     check_memory("m", 1)

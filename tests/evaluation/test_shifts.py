@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from healer.evaluation.shifts import NONE, SHIFTS, TITLES, name_of
+from healer.evaluation.shifts import NONE, SHIFTS, TITLES, shift_named
 from healer.screening.screener import known_tile
 
 
@@ -44,7 +44,7 @@ def test_blur_takes_detail_away() -> None:
 
 
 def test_shifts_go_by_name_or_title() -> None:
-    assert {name_of(title) for title in TITLES.values()} == set(SHIFTS)
-    assert name_of("") == NONE
+    assert {shift_named(title) for title in TITLES.values()} == set(SHIFTS)
+    assert shift_named("") == NONE
     with pytest.raises(KeyError):
-        name_of("rain")
+        shift_named("rain")

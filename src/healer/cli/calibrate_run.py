@@ -24,8 +24,8 @@ from healer.engines.base import EngineInfo
 from healer.engines.registry import ENGINES
 from healer.errors import NotCalibratable
 from healer.evaluation import calibrate as fitting
-from healer.evaluation.answers import Row
 from healer.evaluation.datasets import Dataset, Limits
+from healer.evaluation.predictions import Row
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE, TITLES
 from healer.notice import NOTICE

@@ -19,11 +19,19 @@ from healer.engines.base import EngineInfo
 from healer.engines.registry import choose_engine
 from healer.errors import ResultsMismatch
 from healer.evaluation import plots, report
-from healer.evaluation.answers import BINDING, Journal, Row, ask, binding_of, read_csv, write_csv
 from healer.evaluation.assess import Baseline, assess, colour_baseline
 from healer.evaluation.compare import ANSWERS, compare
 from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.fetch import FOLDER, locate
+from healer.evaluation.predictions import (
+    BINDING,
+    Journal,
+    Row,
+    binding_of,
+    predict,
+    read_predictions,
+    write_predictions,
+)
 from healer.evaluation.published import LabelMapping
 from healer.evaluation.results import NAME as RESULTS
 from healer.evaluation.results import curves, shifts_in
@@ -97,7 +105,7 @@ def evaluate(
         )
     results.notes += answered.notes
     folder = answered.folder
-    write_csv(answered.rows, folder / ANSWERS, answered.calibration)
+    write_predictions(answered.rows, folder / ANSWERS, answered.calibration)
     colour = baseline.scored.get(NONE)
     drawn = plots.draw(results, curves(colour, 0.5).get("roc") if colour else None, folder)
     page = report.write(results, drawn, folder)
@@ -158,7 +166,7 @@ def answer_dataset(
         total = len(dataset.items) * len(shifts)
         task = progress.add_task(f"Asking {screener.info.engine}", total=total)
         limits = Limits(settings.max_bytes, settings.max_pixels)
-        rows = ask(
+        rows = predict(
             screener, dataset, shifts, journal, limits, lambda count: progress.advance(task, count)
         )
     finally:
@@ -173,7 +181,7 @@ def _answers_from_file(
     dataset: Dataset,
     screener: Screener | None,
 ) -> AnsweredDataset:
-    given = read_csv(file, dataset)
+    given = read_predictions(file, dataset)
     rows = [row for row in given.rows if request.shifts or row.shift == NONE]
     info = _engine_info(settings, request, screener)
     calibration = find_calibration(settings, info)[0] if info else None

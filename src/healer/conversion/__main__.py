@@ -1,6 +1,6 @@
 """Convert without the command line: `python -m healer.conversion DOWNLOAD FOLDER int8|int4`.
 
-For the image, whose model layer is made anew whenever a module that makes it changes: this imports
+For the image, whose model layer is rebuilt whenever a module that makes it changes: this imports
 few of them.
 """
 
@@ -23,11 +23,11 @@ def main(source: str, out: str, weights: str) -> int:
         sys.stderr.write(f"The weights are {' or '.join(get_args(Weights))}, not {weights}.\n")
         return 2
     kind = cast(Weights, weights)
-    order = ConversionRequest(
-        Path(source), Path(out), COLORECTAL_CANCER, known_samples(), kind, told
+    request = ConversionRequest(
+        Path(source), Path(out), COLORECTAL_CANCER, known_samples(), kind, print_progress
     )
     try:
-        made = convert(order)
+        made = convert(request)
     except HealerError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -39,7 +39,7 @@ def main(source: str, out: str, weights: str) -> int:
     return 0
 
 
-def told(stage: str, done: int, total: int) -> None:
+def print_progress(stage: str, done: int, total: int) -> None:
     if done == total:
         sys.stdout.write(f"{stage}: {done} of {total}\n")
 

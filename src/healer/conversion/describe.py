@@ -1,4 +1,4 @@
-"""Tiles that a conversion is verified on where none are given."""
+"""What a conversion records of its source, and the tiles it is verified on by default."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from healer.weights.manifest import Manifest
 
 
 def known_samples() -> tuple[Sample, ...]:
-    """Drawn ones, the same everywhere."""
+    """Two drawn tiles, the same everywhere."""
     return (
         Sample("drawn nuclei", known_tile()),
         Sample("eosin alone", soundness_tile()),
@@ -60,21 +60,21 @@ def describe(
 
 
 def image_of(processor: Any, config: Any, model_id: str) -> Image:  # noqa: ANN401
-    """Raises NotConvertible where pictures are prepared in another way than Gemma 3's."""
-    asked = processor.image_processor.to_dict()
+    """Raises NotConvertible where images are not preprocessed as Gemma 3's."""
+    settings = processor.image_processor.to_dict()
     side = config.vision_config.image_size
-    if dict(asked["size"]) != {"height": side, "width": side} or asked.get("do_pan_and_scan"):
+    if dict(settings["size"]) != {"height": side, "width": side} or settings.get("do_pan_and_scan"):
         raise NotConvertible(model_id, f"its pictures are not made {side} pixels square")
     for step in ("do_resize", "do_rescale", "do_normalize"):
-        if not asked[step]:
+        if not settings[step]:
             raise NotConvertible(model_id, f"its pictures are prepared without {step}")
     return Image(
         size=side,
         tokens=config.mm_tokens_per_image,
-        mean=tuple(asked["image_mean"]),
-        std=tuple(asked["image_std"]),
-        rescale=asked["rescale_factor"],
-        resample=asked["resample"],
+        mean=tuple(settings["image_mean"]),
+        std=tuple(settings["image_std"]),
+        rescale=settings["rescale_factor"],
+        resample=settings["resample"],
     )
 
 
@@ -104,7 +104,7 @@ def check_prompt(
     question: Question,
     model_id: str,
 ) -> None:
-    """Raises NotConvertible where serving would ask in other tokens than the download's own."""
+    """Raises NotConvertible where serving would send other tokens than its own template does."""
     text = processor.apply_chat_template(
         messages(question), tokenize=False, add_generation_prompt=True
     )

@@ -20,17 +20,17 @@ import numpy as np
 import openvino as ov
 from openvino import opset13 as ops
 
-from healer.conversion.checkpoint import Checkpoint
-from healer.conversion.nodes import Nodes, heads_first, heads_joined
-from healer.conversion.positions import attention_mask, blocks, last, rotated, rotations, tables
-from healer.conversion.vision import Embedding, named, placed
-from healer.conversion.weights import Node
+from healer.conversion.checkpoint import Checkpoint, Floats
+from healer.conversion.vision import name_tensors
+from healer.conversion.weights import Embedding, Node, Nodes, heads_first, heads_joined
 from healer.engines.openvino.conversion_record import Weights
 
 if TYPE_CHECKING:
     from transformers import Gemma3Config
 
 MODEL = "language_model"
+MASKED = np.float32(-1e9)  # added to a score, leaves nothing of its weight
+END = np.iinfo(np.int64).max
 Step = Callable[[], None]
 
 
@@ -70,9 +70,9 @@ class Builder:
         beam = ops.parameter([1], np.int32, name="beam_idx")
         embedding = Embedding(self._nodes.checkpoint)
         step()
-        seen = ops.convert(ops.equal(tokens, ops.constant(np.int64(self._image_token))), "i32")
-        x = placed(embedding.of(tokens), features, seen)
-        context = self._context(beam, ops.squeeze(seen, np.array([0])))
+        is_image = ops.convert(ops.equal(tokens, ops.constant(np.int64(self._image_token))), "i32")
+        x = place_features(embedding.of(tokens), features, is_image)
+        context = self._context(beam, ops.squeeze(is_image, np.array([0])))
         for layer in range(text.num_hidden_layers):
             x = self._layer(x, layer, context)
             step()
@@ -80,18 +80,18 @@ class Builder:
         logits = ops.squeeze(logits, np.array([1]))
         inputs = [tokens, features, beam]
         model = ov.Model([logits.output(0)], self._assigned, inputs, "language")
-        return named(model, ["logits"])
+        return name_tensors(model, ["logits"])
 
-    def _context(self, beam: Node, seen: Node) -> Context:
-        """`seen` (L,) is 1 at image tokens."""
+    def _context(self, beam: Node, is_image: Node) -> Context:
+        """`is_image` (L,) is 1 at image tokens."""
         text = self._text
-        # One cache tells how many positions went before; all are of one length.
+        # All caches hold the same number of positions.
         past = ops.gather(ops.shape_of(self._caches[0]), np.array([2]), np.int64(0))
-        new = ops.shape_of(seen)
+        new = ops.shape_of(is_image)
         start, stop = (ops.squeeze(each, np.array([0])) for each in (past, ops.add(past, new)))
         positions = ops.range(start, stop, np.int64(1), "i64")
         rotary = {kind: rotations(positions, *tables(text, kind)) for kind in set(text.layer_types)}
-        return Context(beam, attention_mask(past, new, blocks(seen)), rotary)
+        return Context(beam, attention_mask(past, new, image_blocks(is_image)), rotary)
 
     def _layer(self, x: Node, layer: int, context: Context) -> Node:
         """In the last layer only the last position goes on: no other's output is used."""
@@ -108,7 +108,7 @@ class Builder:
         return ops.add(x, self._norm(narrow, f"{name}.post_feedforward_layernorm"))
 
     def _attention(self, x: Node, layer: int, context: Context) -> Node:
-        """What the positions `x` see, the heads joined."""
+        """Attention output of the positions `x`, the heads joined."""
         text, name = self._text, f"{MODEL}.layers.{layer}.self_attn"
         kind = text.layer_types[layer]
         queries = self._heads(x, f"{name}.q_proj", text.num_attention_heads)
@@ -118,8 +118,8 @@ class Builder:
         keys = rotated(self._norm(keys, f"{name}.k_norm"), *context.rotary[kind])
         attended = ops.scaled_dot_product_attention(
             queries,
-            self._remembered(keys, 2 * layer, context.beam),
-            self._remembered(values, 2 * layer + 1, context.beam),
+            self._cached(keys, 2 * layer, context.beam),
+            self._cached(values, 2 * layer + 1, context.beam),
             context.mask,
             np.float32(text.query_pre_attn_scalar**-0.5),
         )
@@ -128,7 +128,7 @@ class Builder:
     def _heads(self, x: Node, name: str, heads: int) -> Node:
         return heads_first(self._nodes.linear(x, name), heads, self._text.head_dim)
 
-    def _remembered(self, new: Node, index: int, beam: Node) -> Node:
+    def _cached(self, new: Node, index: int, beam: Node) -> Node:
         """All keys (or values) so far, repeated for the query heads that share one."""
         text, state = self._text, self._caches[index]
         whole = ops.concat([ops.gather(state, beam, np.int64(0)), new], 2)
@@ -159,3 +159,78 @@ def cache(name: str, heads: int, width: int) -> Node:
     """A state of f32 (1, heads, positions, width), empty at first."""
     empty = ops.constant(np.zeros((1, heads, 0, width), np.float32))
     return ops.read_value(empty, name, ov.Type.f32, ov.PartialShape([1, heads, -1, width]))
+
+
+def place_features(embedded: Node, features: Node, is_image: Node) -> Node:
+    """`embedded` (1, L, width), with the rows of `features` where `is_image` (1, L) is 1."""
+    width = features.get_output_partial_shape(0)[1].get_length()
+    nothing = ops.constant(np.zeros((1, width), np.float32))  # so that there may be no features
+    rows = ops.multiply(ops.cum_sum(is_image, np.int64(1)), is_image)
+    chosen = ops.gather(ops.concat([nothing, features], 0), rows, np.int64(0))
+    mask = ops.unsqueeze(ops.convert(is_image, "boolean"), np.array([2]))
+    return ops.select(mask, chosen, embedded)
+
+
+def last(x: Node) -> Node:
+    """(1, 1, width) of `x` (1, L, width)."""
+    return slice_axis(x, -1, END, 1)
+
+
+def slice_axis(x: Node, start: int, stop: int, axis: int) -> Node:
+    return ops.slice(x, np.array([start]), np.array([stop]), np.array([1]), np.array([axis]))
+
+
+def tables(text: Any, kind: str) -> tuple[Floats, Floats]:  # noqa: ANN401
+    """Cosine and sine (window, head width) of a layer type's angles.
+
+    Tables rather than arithmetic in the graph, which a runtime would do in bfloat16.
+    """
+    parameters = text.rope_parameters[kind]
+    exponents = np.arange(0, text.head_dim, 2, dtype=np.float32) / np.float32(text.head_dim)
+    frequencies = 1 / np.float32(parameters["rope_theta"]) ** exponents
+    frequencies /= np.float32(parameters.get("factor", 1))
+    positions = np.arange(text.sliding_window, dtype=np.float32)
+    angles = np.tile(positions[:, None] * frequencies, 2)
+    return np.cos(angles), np.sin(angles)
+
+
+def rotations(positions: Node, cosine: Floats, sine: Floats) -> tuple[Node, Node]:
+    """Rows of the tables, (1, 1, L, head width)."""
+    cosines, sines = (
+        ops.unsqueeze(ops.gather(ops.constant(table), positions, np.int64(0)), np.array([0, 1]))
+        for table in (cosine, sine)
+    )
+    return cosines, sines
+
+
+def rotated(x: Node, cosine: Node, sine: Node) -> Node:
+    """`x` (1, heads, L, head width) turned by its position."""
+    half = x.get_output_partial_shape(0)[3].get_length() // 2
+    upper = ops.multiply(slice_axis(x, half, END, 3), np.float32(-1))
+    turned = ops.concat([upper, slice_axis(x, 0, half, 3)], -1)
+    return ops.add(ops.multiply(x, cosine), ops.multiply(turned, sine))
+
+
+def image_blocks(is_image: Node) -> Node:
+    """The number of its image (L,), from 1, at each image token, where `is_image` is 1; else 0."""
+    before = ops.concat([np.zeros(1, np.int32), slice_axis(is_image, 0, -1, 0)], 0)
+    begun = ops.multiply(is_image, ops.subtract(ops.constant(np.int32(1)), before))
+    return ops.multiply(ops.cum_sum(begun, np.int64(0)), is_image)
+
+
+def attention_mask(past: Node, new: Node, block: Node) -> Node:
+    """(1, 1, L, past + L): every token sees those before it, and those of its own image.
+
+    `past` and `new` (1,) are counts; an image's tokens are all among the new ones.
+    """
+    total = ops.squeeze(ops.add(past, new), np.array([0]))
+    columns = ops.range(np.int64(0), total, np.int64(1), "i64")
+    rows = ops.add(
+        ops.range(np.int64(0), ops.squeeze(new, np.array([0])), np.int64(1), "i64"), past
+    )
+    row, column = ops.unsqueeze(rows, np.array([1])), ops.unsqueeze(columns, np.array([0]))
+    theirs = ops.concat([ops.broadcast(np.int32(0), past), block], 0)
+    own, theirs = ops.unsqueeze(block, np.array([1])), ops.unsqueeze(theirs, np.array([0]))
+    together = ops.logical_and(ops.equal(own, theirs), ops.greater(own, np.int32(0)))
+    seen = ops.logical_or(ops.less_equal(column, row), together)
+    return ops.unsqueeze(ops.select(seen, np.float32(0), MASKED), np.array([0, 1]))

@@ -1,4 +1,4 @@
-"""What is asked of a conversion, whether there is room for it, and the parts it has finished."""
+"""A request to convert, whether there is room for it, and the parts finished so far."""
 
 from __future__ import annotations
 
@@ -22,17 +22,22 @@ from healer.images.tile import Tile
 from healer.weights.manifest import OURS, ManifestFile, save_record, sha256_of
 
 # Plain bfloat16 moves logits near 20 by up to 0.06, and a margin by twice that. Eight bits may
-# cost as much again; four are known to cost more and are asked for.
+# cost as much again; four are known to cost more, and are the user's choice.
 TOLERANCES = {
     "int8": Tolerance(shift=0.25, divergence=0.02, regret=0.25),
     "int4": Tolerance(shift=1.0, divergence=0.25, regret=1.0),
 }
+# Bytes a weight takes with its scales; int4 leaves embedding and vision in eight bits.
+STORED = {"int8": 1.02, "int4": 0.57}
+TEXT_LAYER = re.compile(r"language_model\.layers\.")
+SMALL = 4_000_000  # the graphs themselves, the float32 logits of the tiles and the record
 # The stage, steps done, steps in all.
+Files = tuple[ManifestFile, ...]
 OnConversionProgress = Callable[[str, int, int], None]
 
 
-def silent(_stage: str, _done: int, _total: int) -> None:
-    """Watches nothing."""
+def no_progress(_stage: str, _done: int, _total: int) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class ConversionRequest:
     question: Question
     samples: tuple[Sample, ...]
     weights: Weights = "int8"
-    watch: OnConversionProgress = silent
+    on_progress: OnConversionProgress = no_progress
     tolerance: Tolerance | None = None  # that of `weights` where None
 
     @property
@@ -69,12 +74,9 @@ class ConversionRequest:
         def step() -> None:
             nonlocal done
             done += 1
-            self.watch(stage, done, total)
+            self.on_progress(stage, done, total)
 
         return step
-
-
-Files = tuple[ManifestFile, ...]
 
 
 class Part(BaseModel):
@@ -100,16 +102,16 @@ class Parts:
         depends on besides."""
         binding = hashlib.sha256(repr((self._common, more)).encode()).hexdigest()
         record = self._folder / f"{OURS}part-{name}.json"
-        if (kept := self._kept(record)) is not None and kept.binding == binding:
-            return kept.files
+        if (part := self._whole_part(record)) is not None and part.binding == binding:
+            return part.files
         record.unlink(missing_ok=True)
         write()
-        made = Part(binding=binding, files=tuple(listed(self._folder / file) for file in files))
+        made = Part(binding=binding, files=tuple(file_record(self._folder / file) for file in files))
         save_record(record, made)
         return made.files
 
-    def _kept(self, record: Path) -> Part | None:
-        """A part whose files are still what they were."""
+    def _whole_part(self, record: Path) -> Part | None:
+        """The recorded part, where its files are unchanged."""
         try:
             part = Part.model_validate_json(record.read_bytes())
         except (FileNotFoundError, ValidationError):
@@ -118,21 +120,15 @@ class Parts:
 
     def _is_whole(self, file: ManifestFile) -> bool:
         path = self._folder / file.name
-        return path.is_file() and listed(path) == file
+        return path.is_file() and file_record(path) == file
 
 
-def listed(path: Path) -> ManifestFile:
-    """Flushed to the disk first: a record must not outlive what it vouches for."""
+def file_record(path: Path) -> ManifestFile:
+    """Flushed to the disk first: a record must not outlive its file."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
     size, sha256 = path.stat().st_size, sha256_of(path)
     return ManifestFile(name=path.name, size=size, sha256=sha256)
-
-
-# Bytes a weight takes with its scales; int4 leaves embedding and vision in eight bits.
-STORED = {"int8": 1.02, "int4": 0.57}
-TEXT_LAYER = re.compile(r"language_model\.layers\.")
-SMALL = 4_000_000  # the graphs themselves, the float32 logits of the tiles and the record
 
 
 def check_disk(folder: Path, needed: int) -> None:

@@ -1,4 +1,7 @@
-"""What torch says in float32: the model as published, its weights mapped and never all upcast."""
+"""A conversion against its source: logits of both, the source in float32 with torch.
+
+The source's weights are mapped from disk, and never all upcast at once.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,8 @@ from healer.engines.vlm.prompt import encode, messages, opening
 from healer.errors import ConversionInaccurate
 from healer.images.tile import Tile
 from healer.weights.manifest import weights_in
+
+FORCED = 8  # tokens of an explanation's opening, after the answer's own position
 
 
 class ReferenceModel:
@@ -118,9 +123,6 @@ def compute_in_float32(block: nn.Module) -> None:
     block.register_forward_hook(restore)
 
 
-FORCED = 8  # tokens of an explanation's opening, after the answer's own position
-
-
 class Verification:
     """Logits of the answer's position, and of each after FORCED tokens that both are made to say.
 
@@ -129,49 +131,51 @@ class Verification:
 
     def __init__(
         self,
-        order: ConversionRequest,
+        request: ConversionRequest,
         about: Described,
         config: Any,  # noqa: ANN401 - transformers' own, of any model
         parts: Parts,
     ) -> None:
-        self._order, self._about, self._config, self._parts = order, about, config, parts
-        tokenizer = Tokenizer.from_file(str(order.source / TOKENIZER))
-        self.prompt = encode(tokenizer, order.question.text, about.image.tokens)
-        start = opening(order.question, Answer.YES)
+        self._request, self._about, self._config, self._parts = request, about, config, parts
+        tokenizer = Tokenizer.from_file(str(request.source / TOKENIZER))
+        self.prompt = encode(tokenizer, request.question.text, about.image.tokens)
+        start = opening(request.question, Answer.YES)
         self._forced = list(tokenizer.encode(start, add_special_tokens=False).ids[:FORCED])
         self._answers = find_answer_tokens(tokenizer)
 
     def run(self) -> Parity:
-        """Float32 is let go of before the conversion is loaded: never both in memory."""
+        """The float32 model is unloaded before the conversion is loaded: never both in memory."""
         expected = self._expected()
-        return Parity(tiles=tuple(self._measured(expected)), tolerance=self._order.allowed)
+        return Parity(tiles=tuple(self._measured(expected)), tolerance=self._request.allowed)
 
     def _expected(self) -> list[Floats]:
         """Float32 (positions, vocabulary) of each sample."""
-        order, reference = self._order, self._reference()
-        step = order.steps("float32", len(order.samples))
+        request, reference = self._request, self._reference()
+        step = request.steps("float32", len(request.samples))
         found = []
-        for index, sample in enumerate(order.samples):
-            found.append(self._kept(index, sample, reference))
+        for index, sample in enumerate(request.samples):
+            found.append(self._reference_logits(index, sample, reference))
             step()
         return found
 
-    def _kept(self, index: int, sample: Sample, logits: Callable[[Sample], Floats]) -> Floats:
-        file = self._order.work / f"float32-{index}.npy"
-        seen = hashlib.sha256(sample.tile.pixels.tobytes()).hexdigest()
-        told = (seen, sample.tile.pixels.shape, self.prompt.ids, self._forced)
-        self._parts.make(file.stem, (file.name,), lambda: np.save(file, logits(sample)), *told)
+    def _reference_logits(
+        self, index: int, sample: Sample, logits: Callable[[Sample], Floats]
+    ) -> Floats:
+        file = self._request.work / f"float32-{index}.npy"
+        digest = hashlib.sha256(sample.tile.pixels.tobytes()).hexdigest()
+        binding = (digest, sample.tile.pixels.shape, self.prompt.ids, self._forced)
+        self._parts.make(file.stem, (file.name,), lambda: np.save(file, logits(sample)), *binding)
         found: Floats = np.load(file)
         return found
 
     def _reference(self) -> Callable[[Sample], Floats]:
-        """Float32 by torch, opened when first asked."""
+        """Float32 logits by torch; the model is loaded on the first call."""
         opened: list[Any] = []
 
         def logits(sample: Sample) -> Floats:
             if not opened:
                 opened.append(
-                    ReferenceModel(self._order.source, self._config, self._order.question)
+                    ReferenceModel(self._request.source, self._config, self._request.question)
                 )
             found: Floats = opened[0].logits(sample.tile, self._forced)
             return found
@@ -179,34 +183,34 @@ class Verification:
         return logits
 
     def _measured(self, expected: list[Floats]) -> list[TileParity]:
-        order = self._order
+        request = self._request
         gemma = loading.load(
-            order.work, self._about, threads=0, dtype="bfloat16", cache_mb=0, keep_compiled=False
+            request.work, self._about, threads=0, dtype="bfloat16", cache_mb=0, keep_compiled=False
         )
-        step = order.steps("converted", len(order.samples))
+        step = request.steps("converted", len(request.samples))
         measured = []
-        for sample, sure in zip(order.samples, expected, strict=True):
+        for sample, logits in zip(request.samples, expected, strict=True):
             first, prompted = gemma.prefill(sample.tile, self.prompt)
             run = gemma.language.run(prompted)
             found = np.stack([first, *(run.step([token]) for token in self._forced)])
-            measured.append(compare(sample.name, sure, found, self._answers))
+            measured.append(compare(sample.name, logits, found, self._answers))
             step()
         return measured
 
 
 def compare(name: str, expected: Floats, found: Floats, tokens: AnswerTokens) -> TileParity:
     """Both (positions, vocabulary), the first position the answer's."""
-    sure, tried = log_softmax(expected), log_softmax(found)
-    best, chosen = sure.argmax(axis=-1), tried.argmax(axis=-1)
-    rows = np.arange(len(sure))
+    reference, converted = log_softmax(expected), log_softmax(found)
+    best, chosen = reference.argmax(axis=-1), converted.argmax(axis=-1)
+    rows = np.arange(len(reference))
     return TileParity(
         tile=name,
         reference_margin=margin(expected[0], tokens),
         margin=margin(found[0], tokens),
-        divergence=float((np.exp(sure) * (sure - tried)).sum(axis=-1).mean()),
-        regret=float((sure[rows, best] - sure[rows, chosen]).max()),
+        divergence=float((np.exp(reference) * (reference - converted)).sum(axis=-1).mean()),
+        regret=float((reference[rows, best] - reference[rows, chosen]).max()),
         agreed=int((best == chosen).sum()),
-        positions=len(sure),
+        positions=len(reference),
     )
 
 
@@ -217,7 +221,7 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
 
 
 def check_tolerance(parity: Parity, model_id: str) -> None:
-    """Raises ConversionInaccurate; what is no number is past every tolerance."""
+    """Raises ConversionInaccurate; NaN exceeds every tolerance."""
     for what in ("shift", "divergence", "regret"):
         found, allowed = getattr(parity, what), getattr(parity.tolerance, what)
         if not found <= allowed:

@@ -1,7 +1,7 @@
-"""Float weights as small integers, in the shapes that OpenVINO's CPU plugin computes on directly.
+"""Weights as nodes of a graph: small integers, in patterns that OpenVINO's CPU plugin fuses.
 
 A row is one output channel. Int8 has one scale and zero point a row; int4 one of each for every
-128 weights of a row.
+128 weights of a row. Shapes are (batch, positions, width) unless said otherwise.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import openvino as ov
 from numpy.typing import NDArray
 from openvino import opset13 as ops
 
-from healer.conversion.checkpoint import Floats
+from healer.conversion.checkpoint import EMBEDDING, HEAD, Checkpoint, Floats
 from healer.engines.openvino.conversion_record import Weights
 
 Node = Any
@@ -24,6 +24,7 @@ Read = Callable[[slice], Floats]
 GROUP = 128
 LEVELS = {"int8": 255, "int4": 15}
 TYPES = {"int8": ov.Type.u8, "int4": ov.Type.u4}
+SPLIT, JOIN = (0, 2, 1, 3), (0, 2, 1, 3)  # (batch, positions, heads, width) to heads first
 ROWS_AT_ONCE = 16384  # of the embedding: a float32 copy of all of it would be 2.7 GB
 
 
@@ -101,3 +102,84 @@ def _constant(values: Bytes, shape: list[int], kind: Weights, name: str) -> Node
         packed = even[::2] | (even[1::2] << np.uint8(4))
     tensor = ov.Tensor(packed, ov.Shape(shape), TYPES[kind])  # borrows; the constant must copy
     return ops.constant(tensor, name=name, shared_memory=False)
+
+
+class Nodes:
+    """Nodes from the weights of `checkpoint`, its matrices stored as `kind`."""
+
+    def __init__(self, checkpoint: Checkpoint, kind: Weights) -> None:
+        self.checkpoint, self.kind = checkpoint, kind
+
+    def matrix(self, name: str, kind: Weights | None = None) -> Node:
+        """The weight (out, in), quantised."""
+        checkpoint = self.checkpoint
+        weight = quantize(
+            lambda rows: checkpoint.read(name, rows), checkpoint.shape(name), kind or self.kind
+        )
+        return Stored(weight, name).matrix()
+
+    def vector(self, name: str) -> Node:
+        return ops.constant(self.checkpoint.read(name), name=name)
+
+    def linear(self, x: Node, name: str) -> Node:
+        """With the bias where the checkpoint has one."""
+        product = ops.matmul(x, self.matrix(f"{name}.weight"), False, True)
+        if f"{name}.bias" not in self.checkpoint:
+            return product
+        return ops.add(product, self.vector(f"{name}.bias"))
+
+    def rms_norm(self, x: Node, name: str, epsilon: float) -> Node:
+        """Gemma's: scaled by 1 + weight."""
+        gain = ops.constant(1 + self.checkpoint.read(f"{name}.weight"), name=f"{name}.weight")
+        mean = ops.reduce_mean(ops.power(x, np.float32(2)), np.array([-1]), True)
+        root = ops.sqrt(ops.add(mean, np.float32(epsilon)))
+        return ops.multiply(gain, ops.multiply(x, ops.divide(np.float32(1), root)))
+
+    def layer_norm(self, x: Node, name: str, epsilon: float) -> Node:
+        centred = ops.mvn(x, np.array([-1]), True, epsilon, "inside_sqrt")
+        scaled = ops.multiply(centred, self.vector(f"{name}.weight"))
+        return ops.add(scaled, self.vector(f"{name}.bias"))
+
+
+def heads_first(x: Node, heads: int, width: int) -> Node:
+    """(batch, positions, heads * width) to (batch, heads, positions, width)."""
+    split = ops.reshape(x, np.array([0, 0, heads, width]), special_zero=True)
+    return ops.transpose(split, np.array(SPLIT))
+
+
+def heads_joined(x: Node, width: int) -> Node:
+    """(batch, heads, positions, ·) to (batch, positions, width)."""
+    turned = ops.transpose(x, np.array(JOIN))
+    return ops.reshape(turned, np.array([0, 0, width]), special_zero=True)
+
+
+class Embedding:
+    """Tokens to vectors and back, one constant for both where the model ties them. Always int8:
+    four bits cost most here."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self._rows = stored_embedding(checkpoint, EMBEDDING)
+        self._head = stored_embedding(checkpoint, HEAD) if HEAD in checkpoint else self._rows
+        self._scale = embedding_scale(checkpoint)
+
+    def of(self, tokens: Node) -> Node:
+        """(1, L, width) of `tokens` (1, L)."""
+        return ops.multiply(self._rows.rows(tokens), self._scale)
+
+    def logits(self, x: Node) -> Node:
+        return ops.matmul(x, self._head.matrix(), False, True)
+
+
+def stored_embedding(checkpoint: Checkpoint, name: str) -> Stored:
+    rows = quantize(lambda part: checkpoint.read(name, part), checkpoint.shape(name), "int8")
+    return Stored(rows, name)
+
+
+def embedding_scale(checkpoint: Checkpoint) -> np.float32:
+    """The root of the width, rounded to the weights' own format as in transformers."""
+    root = np.float32(checkpoint.shape(EMBEDDING)[1] ** 0.5)
+    if checkpoint.dtype != "BF16":
+        return np.float32(root.astype(np.float16)) if checkpoint.dtype == "F16" else root
+    bits = int(root.view(np.uint32))
+    bits += 0x7FFF + (bits >> 16 & 1)  # to the nearest, ties to even
+    return np.uint32(bits & 0xFFFF0000).view(np.float32)

@@ -1,7 +1,7 @@
-"""What colour alone can do: a hue-saturation-value histogram and logistic regression.
+"""Figures of one evaluation, and of a baseline that sees colour alone.
 
-Every tile is scored by a model fitted on other cases; under a shift, the model is the one fitted
-on tiles as they are.
+The baseline is logistic regression on a hue-saturation-value histogram. Every tile is scored by a
+model fitted on other cases; under a shift, by the one fitted on unshifted tiles.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from PIL import Image
 
 from healer.errors import HealerError
 from healer.evaluation import metrics
-from healer.evaluation.answers import Row
 from healer.evaluation.bootstrap import FOLDS, by_case
 from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.metrics import Scored
+from healer.evaluation.predictions import Row
 from healer.evaluation.results import (
     Results,
     confusion_of,
@@ -37,6 +37,7 @@ from healer.screening.calibration import Calibration
 BINS = (12, 6, 6)
 
 Colours = NDArray[np.float32]
+Advance = Callable[[int], None]
 
 
 def colour_histogram(tile: NDArray[np.uint8]) -> Colours:
@@ -73,12 +74,9 @@ def _fitted(colours: Colours, truth: NDArray[np.bool_]) -> Any:  # noqa: ANN401 
     return model.fit(colours, truth)
 
 
-Advance = Callable[[int], None]
-
-
 @dataclass(frozen=True)
 class Baseline:
-    """By shift, what the colour model makes of the tiles; `missing` says why there is none."""
+    """The colour model's scores by shift; `missing` says why there is none."""
 
     scored: dict[str, Scored]
     missing: str | None = None
@@ -94,7 +92,7 @@ def assess(
     advance: Advance,
 ) -> Results:
     """`advance` gets 1 for every set of figures, two a shift."""
-    home = scored_of(under(rows, NONE), calibration)
+    unshifted = scored_of(under(rows, NONE), calibration)
     figures, colour = {}, {}
     for shift in shifts_in(rows):
         figures[shift] = metrics.measure(scored_of(under(rows, shift), calibration), resamples)
@@ -106,20 +104,20 @@ def assess(
     return Results(
         dataset=described(dataset, rows),
         engine=engine,
-        calibration=_held(calibration),
+        calibration=_calibration_json(calibration),
         figures=figures,
         baseline=colour,
-        against_each_class=metrics.against_each_class(home, resamples),
+        against_each_class=metrics.against_each_class(unshifted, resamples),
         confusion=confusion_of(under(rows, NONE), calibration),
         refusals=dict(Counter(row.refusal for row in under(rows, NONE) if row.refusal)),
         seconds_per_tile=seconds_of(rows),
         resamples=resamples,
         notes=[*notes, *([f"No colour baseline: {baseline.missing}."] if baseline.missing else [])],
-        scored=home,
+        scored=unshifted,
     )
 
 
-def _held(calibration: Calibration | None) -> dict[str, Any] | None:
+def _calibration_json(calibration: Calibration | None) -> dict[str, Any] | None:
     if calibration is None:
         return None
     return {"id": calibration.id, **calibration.model_dump(exclude={"format", "figures"})}
@@ -129,14 +127,16 @@ def colour_baseline(
     dataset: Dataset, rows: Sequence[Row], limits: Limits, advance: Advance
 ) -> Baseline:
     """Out-of-fold colour margins of every answered tile; `advance` gets 1 a tile and shift."""
-    home = [row for row in under(rows, NONE) if row.margin is not None]
+    unshifted = [row for row in under(rows, NONE) if row.margin is not None]
     try:
-        colours = _colours(dataset, home, NONE, limits, advance)
-        model = ColourModel(colours, _truth(home), np.array([row.case_id for row in home], np.str_))
-        scored = {NONE: scored_of(home, None, model.margins(colours))}
+        colours = _colours(dataset, unshifted, NONE, limits, advance)
+        model = ColourModel(
+            colours, _truth(unshifted), np.array([row.case_id for row in unshifted], np.str_)
+        )
+        scored = {NONE: scored_of(unshifted, None, model.margins(colours))}
         for shift in shifts_in(rows)[1:]:
-            margins = model.margins(_colours(dataset, home, shift, limits, advance))
-            by_path = dict(zip((row.path for row in home), margins, strict=True))
+            margins = model.margins(_colours(dataset, unshifted, shift, limits, advance))
+            by_path = dict(zip((row.path for row in unshifted), margins, strict=True))
             seen = [row for row in under(rows, shift) if row.path in by_path]
             scored[shift] = scored_of(seen, None, np.array([by_path[row.path] for row in seen]))
     except ValueError as why:

@@ -1,4 +1,4 @@
-"""Two evaluations of the same tiles: do they agree, and has anything been lost?"""
+"""Two evaluations of the same tiles: agreement, and loss of AUROC."""
 
 from __future__ import annotations
 

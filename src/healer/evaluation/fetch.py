@@ -1,4 +1,4 @@
-"""From a published set's name, or an archive, to a folder of tiles on this disk."""
+"""Download and unpack published datasets and archives into a local folder."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ SUFFIXES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 MOST_BYTES = 64 * 1024**3
 MOST_FILES = 1_000_000
 BLOCK = 1024 * 1024
+TIMEOUT = httpx.Timeout(30.0)
+NO_RANGE = 416
+FOLDER = Path("runs/datasets")
+
+Advance = Callable[[int, int | None], None]
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +143,6 @@ def _write(archive: Path, member: Member, target: Path, left: int) -> int:
     return written
 
 
-TIMEOUT = httpx.Timeout(30.0)
-NO_RANGE = 416
-
-Advance = Callable[[int, int | None], None]
-Say = Callable[[str], None]
-
-
 def fetch(known: PublishedDataset, folder: Path, say: Say, advance: Advance) -> Path:
     """The dataset below `folder`, downloaded and unpacked where it is not there yet.
 
@@ -231,9 +230,6 @@ def _check(archive: PublishedArchive, file: Path, say: Say) -> None:
     elif found != expected:
         file.unlink()
         raise DatasetDamaged(file.name, f"{kind} {found}, not {expected}")
-
-
-FOLDER = Path("runs/datasets")
 
 
 def locate(

@@ -1,4 +1,4 @@
-"""What is measured. scikit-learn's wherever it has the figure; ours for ECE and risk-coverage."""
+"""Metrics with intervals: scikit-learn's; ECE and risk-coverage, which it lacks, are our own."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Figure:
 class Scored:
     """Tiles that were answered, all arrays of one length.
 
-    `margins` rank them, `probabilities` and `answers` are what a user is told.
+    `margins` rank them, `probabilities` and `answers` are what a user sees.
     """
 
     truth: Truth
@@ -108,10 +108,10 @@ def _best(wanted: Reals, kept: Reals) -> float:
 def balanced_accuracy(scored: Scored) -> float:
     """At the verdict, among answers given; NaN where they hold only one class."""
     given = scored.answers != Answer.INDETERMINATE
-    truth, said = scored.truth[given], scored.answers[given] == Answer.YES
+    truth, predicted = scored.truth[given], scored.answers[given] == Answer.YES
     if not truth.any() or truth.all():
         return math.nan
-    return float(metrics.balanced_accuracy_score(truth, said))
+    return float(metrics.balanced_accuracy_score(truth, predicted))
 
 
 def bins_of(probabilities: Reals, bins: int = BINS) -> NDArray[np.int64]:
@@ -134,16 +134,16 @@ def reliability(truth: Truth, probabilities: Reals, bins: int = BINS) -> list[tu
 def calibration_error(truth: Truth, probabilities: Reals, bins: int = BINS) -> float:
     """Expected calibration error (Naeini et al. 2015) over bins of equal mass."""
     parts = reliability(truth, probabilities, bins)
-    return sum(count * abs(said - seen) for said, seen, count in parts) / len(truth)
+    return sum(count * abs(predicted - seen) for predicted, seen, count in parts) / len(truth)
 
 
 def risk_coverage(truth: Truth, probabilities: Reals, cut: float) -> tuple[Reals, Reals]:
     """(coverage, share of errors) as the least sure answers are withheld, surest first."""
-    said = probabilities >= cut
-    room = np.where(said, 1 - cut, cut)
+    predicted = probabilities >= cut
+    room = np.where(predicted, 1 - cut, cut)
     sureness = np.abs(probabilities - cut) / np.maximum(room, 1e-12)
     order = np.argsort(-sureness, kind="stable")
-    errors = np.cumsum((said != truth)[order])
+    errors = np.cumsum((predicted != truth)[order])
     answered = np.arange(1, len(truth) + 1)
     last = np.append(np.diff(sureness[order]) != 0, True)  # the equally sure go together
     return answered[last] / len(truth), errors[last] / answered[last]

@@ -1,4 +1,4 @@
-"""One HTML file that holds everything and asks the network for nothing."""
+"""The report: one HTML file that loads nothing from the network."""
 
 from __future__ import annotations
 

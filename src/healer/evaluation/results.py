@@ -17,10 +17,10 @@ from healer import __version__
 from healer.display import examples
 from healer.engines.registry import ENGINES
 from healer.evaluation import metrics
-from healer.evaluation.answers import Row
 from healer.evaluation.bootstrap import SEED
 from healer.evaluation.datasets import Dataset
 from healer.evaluation.metrics import Figure, Scored
+from healer.evaluation.predictions import Row
 from healer.evaluation.shifts import NONE
 from healer.notice import NOTICE
 from healer.screening.calibration import Calibration

@@ -1,4 +1,4 @@
-"""Other laboratories, imitated: fixed changes to a tile, the same every time.
+"""Domain shifts: fixed changes to a tile that imitate other laboratories and scanners.
 
 Each takes and gives RGB bytes of shape (height, width, 3).
 """
@@ -21,7 +21,7 @@ PALER_AMOUNTS = np.array([0.65, 1.35, 1.0])
 WARM_WHITE = np.array([1.0, 0.95, 0.86])
 
 
-def as_it_is(tile: Pixels) -> Pixels:
+def unchanged(tile: Pixels) -> Pixels:
     return tile
 
 
@@ -58,7 +58,7 @@ def twice(tile: Pixels) -> Pixels:
 
 NONE = "none"
 SHIFTS: dict[str, Callable[[Pixels], Pixels]] = {
-    NONE: as_it_is,
+    NONE: unchanged,
     "jpeg-30": jpeg_30,
     "stain": stain,
     "blur": blur,
@@ -77,6 +77,6 @@ RESCALED = frozenset({"scale-0.5", "scale-2"})
 _NAMES = {title: name for name, title in TITLES.items()} | {"": NONE}
 
 
-def name_of(text: str) -> str:
+def shift_named(text: str) -> str:
     """A shift's name from its name or its title; raises KeyError where it is neither."""
     return text if text in SHIFTS else _NAMES[text]

@@ -1,7 +1,7 @@
-"""An engine's answers to a dataset, kept as they come so that a killed run goes on.
+"""An engine's predictions on a dataset, journalled so that a killed run can be resumed.
 
 `answers.jsonl` takes one line a batch, forced to disk before the next begins; a line cut short is
-asked again. Batches are always the same tiles in the same order, so a run that was resumed and a
+scored again. Batches are always the same tiles in the same order, so a run that was resumed and a
 run that was not give the same numbers.
 """
 
@@ -19,7 +19,7 @@ from typing import Any
 from healer.engines.base import EngineInfo, Evidence
 from healer.errors import HealerError, ResultsMismatch
 from healer.evaluation.datasets import Dataset, Item, Limits
-from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, name_of
+from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, shift_named
 from healer.files.spelling import Spellings, escaped, json_safe, spellings_of
 from healer.files.table import read_heading, read_rows
 from healer.images.tile import Tile
@@ -73,12 +73,12 @@ class Journal:
     def __init__(self, folder: Path, binding: dict[str, Any]) -> None:
         self._file = folder / JOURNAL
         folder.mkdir(parents=True, exist_ok=True)
-        held = folder / BINDING
-        if held.exists():
-            _same(folder, json.loads(held.read_text(encoding="utf-8")), binding)
+        binding_file = folder / BINDING
+        if binding_file.exists():
+            _check_binding(folder, json.loads(binding_file.read_text(encoding="utf-8")), binding)
         else:
             text = json_safe(json.dumps(binding, indent=1, ensure_ascii=False))
-            held.write_text(text, encoding="utf-8")
+            binding_file.write_text(text, encoding="utf-8")
         self.done = dict(_whole_lines(self._file))
 
     def add(self, key: str, rows: Sequence[Row]) -> None:
@@ -90,7 +90,7 @@ class Journal:
         self.done[key] = list(rows)
 
 
-def _same(folder: Path, held: dict[str, Any], binding: dict[str, Any]) -> None:
+def _check_binding(folder: Path, held: dict[str, Any], binding: dict[str, Any]) -> None:
     other = [name for name in binding if held.get(name) != binding[name]]
     if other:
         reason = f"it holds a run of another {' and '.join(other)}"
@@ -98,7 +98,7 @@ def _same(folder: Path, held: dict[str, Any], binding: dict[str, Any]) -> None:
 
 
 def _whole_lines(file: Path) -> Iterator[tuple[str, list[Row]]]:
-    """Batches that reached the disk; a line cut short is taken off, so that none is appended to."""
+    """Batches that reached the disk; a line cut short is truncated, so that none is appended to."""
     if not file.exists():
         return
     data = file.read_bytes()
@@ -110,7 +110,7 @@ def _whole_lines(file: Path) -> Iterator[tuple[str, list[Row]]]:
         yield held["key"], [Row(**row) for row in held["rows"]]
 
 
-def ask(
+def predict(
     screener: Screener,
     dataset: Dataset,
     shifts: Sequence[str],
@@ -118,7 +118,7 @@ def ask(
     limits: Limits,
     advance: Callable[[int], None],
 ) -> list[Row]:
-    """Every tile under every shift, in order; only what the journal lacks is asked."""
+    """Every tile under every shift, in order; only what the journal lacks is scored."""
     out: list[Row] = []
     for shift in shifts:
         for start in range(0, len(dataset.items), BATCH):
@@ -134,16 +134,16 @@ def ask(
 def _batch(
     screener: Screener, dataset: Dataset, items: Sequence[Item], shift: str, limits: Limits
 ) -> list[Row]:
-    read = [_read(dataset, item, shift, limits) for item in items]
-    scores = iter(screener.score([tile for tile in read if isinstance(tile, Tile)]))
+    tiles = [_shifted_tile(dataset, item, shift, limits) for item in items]
+    scores = iter(screener.score([tile for tile in tiles if isinstance(tile, Tile)]))
     return [
         _row(item, shift, tile if isinstance(tile, str) else next(scores))
-        for item, tile in zip(items, read, strict=True)
+        for item, tile in zip(items, tiles, strict=True)
     ]
 
 
-def _read(dataset: Dataset, item: Item, shift: str, limits: Limits) -> Tile | str:
-    """The tile as that laboratory would have sent it, or the code of why it cannot be read."""
+def _shifted_tile(dataset: Dataset, item: Item, shift: str, limits: Limits) -> Tile | str:
+    """The tile under the shift, or the error code where it cannot be read."""
     try:
         tile = dataset.source.tile(item.path, limits)
     except HealerError as error:
@@ -151,40 +151,30 @@ def _read(dataset: Dataset, item: Item, shift: str, limits: Limits) -> Tile | st
     return Tile(pixels=SHIFTS[shift](tile.pixels), mpp=None if shift in RESCALED else tile.mpp)
 
 
-def _row(item: Item, shift: str, found: Score | str) -> Row:
+def _row(item: Item, shift: str, score: Score | str) -> Row:
     about = (item.path, item.label, item.case_id, item.positive, shift)
-    if isinstance(found, str):
-        return Row(*about, margin=None, refusal=found)
-    seen = found.evidence
-    second = found.second
+    if isinstance(score, str):
+        return Row(*about, margin=None, refusal=score)
+    evidence, second = score.evidence, score.second
     return Row(
         *about,
-        margin=seen.margin,
-        mass=seen.mass,
-        seconds=found.seconds,
+        margin=evidence.margin,
+        mass=evidence.mass,
+        seconds=score.seconds,
         second_verdict=second.verdict.value if second else None,
         mark=second.mark.value if second and second.mark else None,
-        warnings=" ".join(warning.code for warning in found.warnings),
-        windows=None if found.windows is None else len(found.windows),
+        warnings=" ".join(warning.code for warning in score.warnings),
+        windows=None if score.windows is None else len(score.windows),
     )
 
 
 COLUMNS = (
-    *("path", "label", "case_id", "truth", "shift", "margin", "mass"),
-    *(
-        "probability",
-        "verdict",
-        "seconds",
-        "refusal",
-        "second_verdict",
-        "mark",
-        "warnings",
-        "windows",
-    ),
+    *("path", "label", "case_id", "truth", "shift", "margin", "mass", "probability", "verdict"),
+    *("seconds", "refusal", "second_verdict", "mark", "warnings", "windows"),
 )
 
 
-def write_csv(rows: Sequence[Row], file: Path, calibration: Calibration | None) -> None:
+def write_predictions(rows: Sequence[Row], file: Path, calibration: Calibration | None) -> None:
     with file.open("w", newline="", encoding="utf-8") as out:
         table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
         table.writeheader()
@@ -203,18 +193,18 @@ def write_csv(rows: Sequence[Row], file: Path, calibration: Calibration | None) 
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """Answers made elsewhere, in the dataset's order; `unmatched` are paths of no tile in it."""
+class ExternalPredictions:
+    """Predictions of another program, in the dataset's order; `unmatched` are paths of no tile."""
 
     rows: list[Row]
     unmatched: tuple[str, ...]
 
 
-def read_csv(file: Path, dataset: Dataset) -> Given:
-    """Answers made elsewhere (path, label, case_id, shift, margin, mass) for tiles of `dataset`."""
+def read_predictions(file: Path, dataset: Dataset) -> ExternalPredictions:
+    """Another program's CSV (path, label, case_id, shift, margin, mass) for tiles of `dataset`."""
     items = {item.path: item for item in dataset.items}
     spellings = Spellings(items)
-    found, unmatched = [], []
+    rows, unmatched = [], []
     try:
         if not {"path", "margin"} <= set(read_heading(file)):
             raise ValueError("it lacks the columns path and margin")
@@ -223,17 +213,17 @@ def read_csv(file: Path, dataset: Dataset) -> Given:
             if item is None:
                 unmatched.append(line["path"])
             else:
-                found.append(_given(line, item))
+                rows.append(_external_row(line, item))
     except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
         raise ResultsMismatch(file.name, str(error)) from None
-    if len({(row.path, row.shift) for row in found}) != len(found):
+    if len({(row.path, row.shift) for row in rows}) != len(rows):
         raise ResultsMismatch(file.name, "a tile is answered twice under one shift")
-    if not any(row.shift == NONE for row in found):
+    if not any(row.shift == NONE for row in rows):
         raise ResultsMismatch(file.name, "it answers none of the dataset's tiles as they are")
     order = {path: at for at, path in enumerate(items)}
     ranks = {shift: at for at, shift in enumerate(SHIFTS)}
-    found.sort(key=lambda row: (ranks[row.shift], order[row.path]))
-    return Given(found, tuple(dict.fromkeys(unmatched)))
+    rows.sort(key=lambda row: (ranks[row.shift], order[row.path]))
+    return ExternalPredictions(rows, tuple(dict.fromkeys(unmatched)))
 
 
 def _path_of(written: str, spellings: Spellings) -> str | None:
@@ -241,11 +231,11 @@ def _path_of(written: str, spellings: Spellings) -> str | None:
     return next((path for each in tries if (path := spellings.find(each))), None)
 
 
-def _given(line: Mapping[str, str], item: Item) -> Row:
+def _external_row(line: Mapping[str, str], item: Item) -> Row:
     if (line.get("label", "").strip() or item.label) != item.label:
         raise ValueError(f"{item.path} is {line['label']} there and {item.label} in the dataset")
     try:
-        shift = name_of(line.get("shift") or "")
+        shift = shift_named(line.get("shift") or "")
     except KeyError:
         raise ValueError(f"no shift is called {line['shift']}") from None
     margin = float(line["margin"]) if line["margin"].strip() else None

@@ -13,17 +13,17 @@ from PIL import Image
 
 from healer.engines.builtin.engine import BuiltinEngine
 from healer.errors import ResultsMismatch
-from healer.evaluation.answers import (
+from healer.evaluation.datasets import Dataset, Limits, read_dataset
+from healer.evaluation.predictions import (
     BATCH,
     JOURNAL,
     Journal,
     Row,
-    ask,
     binding_of,
-    read_csv,
-    write_csv,
+    predict,
+    read_predictions,
+    write_predictions,
 )
-from healer.evaluation.datasets import Dataset, Limits, read_dataset
 from healer.evaluation.published import LabelMapping
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE
@@ -60,7 +60,7 @@ def dataset(tmp_path: Path) -> Dataset:
 def asked(dataset: Dataset, folder: Path) -> list[Row]:
     engine = FakeEngine()
     journal = Journal(folder, binding_of(dataset, engine.info, SHIFTS))
-    return ask(Screener(engine), dataset, SHIFTS, journal, LIMITS, lambda _: None)
+    return predict(Screener(engine), dataset, SHIFTS, journal, LIMITS, lambda _: None)
 
 
 def told(rows: list[Row]) -> list[tuple[object, ...]]:
@@ -82,13 +82,13 @@ def test_rows_hold_the_second_answer_and_what_was_warned_of(
     wide.save(tmp_path / "tiles" / dataset.items[0].path, "JPEG")  # within LIMITS
     engine = BuiltinEngine(threads=1)
     journal = Journal(tmp_path / "run", binding_of(dataset, engine.info, (NONE,)))
-    rows = ask(Screener(engine), dataset, (NONE,), journal, LIMITS, lambda _: None)
+    rows = predict(Screener(engine), dataset, (NONE,), journal, LIMITS, lambda _: None)
     engine.close()
     assert (rows[0].warnings, rows[1].warnings) == ("wide_field", "")
     assert (rows[0].windows or 0) > 1
     assert rows[1].windows is None
     assert all(row.second_verdict in ("yes", "no", "indeterminate") for row in rows)
-    write_csv(rows, tmp_path / "answers.csv", None)
+    write_predictions(rows, tmp_path / "answers.csv", None)
     head, first = (tmp_path / "answers.csv").read_text(encoding="utf-8").splitlines()[:2]
     assert head.endswith("refusal,second_verdict,mark,warnings,windows")
     assert first.endswith(f",wide_field,{rows[0].windows}")
@@ -170,9 +170,9 @@ def test_a_name_that_is_no_utf_8_is_kept_and_written_so_that_it_is_found(tmp_pat
     assert "normal/M\udcfcller.png" in {row.path for row in rows}
     assert all(row.margin is not None for row in rows)
     assert asked(dataset, tmp_path / "run") == rows
-    write_csv(rows, tmp_path / "answers.csv", None)
+    write_predictions(rows, tmp_path / "answers.csv", None)
     assert r"normal/M\xfcller.png" in (tmp_path / "answers.csv").read_text(encoding="utf-8")
-    again = read_csv(tmp_path / "answers.csv", dataset)
+    again = read_predictions(tmp_path / "answers.csv", dataset)
     assert told(again.rows) == told(rows)
     assert not again.unmatched
 
@@ -184,7 +184,7 @@ def test_answers_find_their_tile_in_any_spelling(
     dataset: Dataset, tmp_path: Path, written: str
 ) -> None:
     (tmp_path / "given.csv").write_text(f"Path, Margin\n{written}, 1.5\n{written}x, 2\n")
-    given = read_csv(tmp_path / "given.csv", dataset)
+    given = read_predictions(tmp_path / "given.csv", dataset)
     assert [(row.path, row.margin) for row in given.rows] == [("normal/000.png", 1.5)]
     assert [path.strip() for path in given.unmatched] == [f"{written}x".strip()]
 
@@ -204,7 +204,7 @@ def test_given_answers_take_the_datasets_order_and_words(dataset: Dataset, tmp_p
         "elsewhere/001.png,normal,x,none,2.5,",
         "adenocarcinoma/000.png,adenocarcinoma,x,,,",
     )
-    given = read_csv(file, dataset)
+    given = read_predictions(file, dataset)
     rows = given.rows
     assert given.unmatched == ("elsewhere/001.png",)
     assert [(row.path, row.shift, row.margin) for row in rows] == [
@@ -233,4 +233,4 @@ def test_bad_answers_are_said(
     dataset: Dataset, tmp_path: Path, lines: list[str], reason: str
 ) -> None:
     with pytest.raises(ResultsMismatch, match=reason):
-        read_csv(csv_of(tmp_path, *lines), dataset)
+        read_predictions(csv_of(tmp_path, *lines), dataset)
