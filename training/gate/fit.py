@@ -7,7 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.quality.histology import HistologyHead
+from healer.quality.gate import HistologyHead
 from training.gate import head
 from training.gate.table import Table
 

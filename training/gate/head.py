@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import GradientBoostingClassifier
 
-from healer.quality.histology import HistologyHead
+from healer.quality.gate import HistologyHead
 
 Matrix = NDArray[np.float32]
 # Few figures a split and half of the examples a tree, so that no figure decides alone.
