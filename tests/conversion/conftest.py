@@ -15,7 +15,7 @@ from tests.conversion.exact import made_exact
 from tests.gemma import PINK, WHITE, make_checkpoint
 
 SAMPLES = (Sample("pink", PINK), Sample("white", WHITE))
-OrderFor = Callable[..., ConversionRequest]
+MakeRequest = Callable[..., ConversionRequest]
 
 
 @pytest.fixture(autouse=True)
@@ -42,11 +42,11 @@ def exact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def request(checkpoint: Path, tmp_path: Path) -> OrderFor:
-    """An request of a conversion of `checkpoint` into a folder of this test's own."""
+def make_request(checkpoint: Path, tmp_path: Path) -> MakeRequest:
+    """Makes a request for a conversion of `checkpoint` into a folder of this test's own."""
 
-    def ordered(**changed: Any) -> ConversionRequest:  # noqa: ANN401
+    def request(**changed: Any) -> ConversionRequest:  # noqa: ANN401
         plain = {"source": checkpoint, "out": tmp_path / "converted", "samples": SAMPLES}
         return ConversionRequest(**{"question": COLORECTAL_CANCER, **plain, **changed})
 
-    return ordered
+    return request

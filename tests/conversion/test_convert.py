@@ -28,7 +28,7 @@ from healer.errors import (
     NotConvertible,
 )
 from healer.weights.manifest import read_manifest, save_manifest
-from tests.conversion.conftest import SAMPLES, OrderFor
+from tests.conversion.conftest import SAMPLES, MakeRequest
 from tests.gemma import IDS, IMAGE_SIZE, IMAGE_TOKENS, MODEL_ID, REVISION, write_manifest
 
 REPO = Path(__file__).parents[2]
@@ -71,7 +71,7 @@ def source(checkpoint: Path, tmp_path: Path) -> Path:
 
 
 def seen_by(request: ConversionRequest) -> tuple[Converted, list[str]]:
-    """The conversion, and its stages' names in the request of their steps."""
+    """The conversion, and the names of its stages in the order of their steps."""
     stages: list[str] = []
     made = convert(replace(request, on_progress=lambda stage, _done, _total: stages.append(stage)))
     return made, stages
@@ -102,64 +102,64 @@ def test_parity_was_measured_on_every_tile(converted: Path) -> None:
     assert parity.regret < 0.05
 
 
-def test_a_finished_conversion_is_left_as_it_is(request: OrderFor, copied: Path) -> None:
-    made, stages = seen_by(request(out=copied))
+def test_a_finished_conversion_is_left_as_it_is(make_request: MakeRequest, copied: Path) -> None:
+    made, stages = seen_by(make_request(out=copied))
     assert stages == []
     assert made == read_conversion(copied)
 
 
-def test_other_weights_replace_it(request: OrderFor, copied: Path) -> None:
+def test_other_weights_replace_it(make_request: MakeRequest, copied: Path) -> None:
     before = (copied / "language.bin").stat().st_size
-    made = convert(request(out=copied, weights="int4"))
+    made = convert(make_request(out=copied, weights="int4"))
     assert (made.precision.vision, made.precision.language) == ("int8", "int4")
     assert (copied / "language.bin").stat().st_size < before
     assert [path.name for path in copied.parent.iterdir()] == [copied.name]
 
 
-def test_a_killed_run_goes_on(request: OrderFor, checkpoint: Path) -> None:
-    asked = request()
-    command = [sys.executable, "-c", KILLED, str(checkpoint), str(asked.out)]
+def test_a_killed_run_goes_on(make_request: MakeRequest, checkpoint: Path) -> None:
+    request = make_request()
+    command = [sys.executable, "-c", KILLED, str(checkpoint), str(request.out)]
     assert subprocess.run(command, cwd=REPO, check=False).returncode == 9
-    assert not asked.out.exists()
-    _, stages = seen_by(asked)
+    assert not request.out.exists()
+    _, stages = seen_by(request)
     assert "vision" not in stages
     assert stages.count("language") == 7
-    assert check_conversion(asked.out, deep=True)
+    assert check_conversion(request.out, deep=True)
 
 
-def test_a_damaged_part_is_made_anew(request: OrderFor) -> None:
-    asked = request(tolerance=Tolerance(shift=0, divergence=0, regret=0))
+def test_a_damaged_part_is_made_again(make_request: MakeRequest) -> None:
+    request = make_request(tolerance=Tolerance(shift=0, divergence=0, regret=0))
     with pytest.raises(ConversionInaccurate):
-        convert(asked)
-    weights = asked.work / "vision.bin"
+        convert(request)
+    weights = request.work / "vision.bin"
     weights.write_bytes(b"\0" * weights.stat().st_size)
-    _, stages = seen_by(replace(asked, tolerance=None))
+    _, stages = seen_by(replace(request, tolerance=None))
     assert stages.count("vision") == 2
     assert "language" not in stages
 
 
-def test_past_the_tolerance_nothing_is_installed(request: OrderFor) -> None:
-    asked = request(weights="int4", tolerance=Tolerance(shift=1, divergence=1e-6, regret=1))
+def test_past_the_tolerance_nothing_is_installed(make_request: MakeRequest) -> None:
+    request = make_request(weights="int4", tolerance=Tolerance(shift=1, divergence=1e-6, regret=1))
     with pytest.raises(ConversionInaccurate, match=r"divergence .* where 1e-06 is allowed"):
-        convert(asked)
-    assert not asked.out.exists()
-    assert not (asked.work / CONVERSION_FILE).exists()
+        convert(request)
+    assert not request.out.exists()
+    assert not (request.work / CONVERSION_FILE).exists()
 
 
-def test_an_altered_download_is_refused(request: OrderFor, source: Path) -> None:
+def test_an_altered_download_is_refused(make_request: MakeRequest, source: Path) -> None:
     (source / "tokenizer.json").write_bytes(b"{}" * 40)
     with pytest.raises(ModelAltered, match=r"tokenizer\.json"):
-        convert(request(source=source))
+        convert(make_request(source=source))
 
 
-def test_an_altered_conversion_is_refused(request: OrderFor, copied: Path) -> None:
+def test_an_altered_conversion_is_refused(make_request: MakeRequest, copied: Path) -> None:
     weights = bytearray((copied / "language.bin").read_bytes())
     weights[-1] ^= 1
     (copied / "language.bin").write_bytes(weights)
     with pytest.raises(ConversionAltered, match=r"language\.bin"):
         check_conversion(copied)
     with pytest.raises(ConversionAltered):
-        convert(request(out=copied))
+        convert(make_request(out=copied))
 
 
 def test_a_conversion_without_its_record_is_unfinished(copied: Path) -> None:
@@ -169,35 +169,37 @@ def test_a_conversion_without_its_record_is_unfinished(copied: Path) -> None:
         check_conversion(copied)
 
 
-def test_a_folder_of_something_else_is_left_alone(request: OrderFor, tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_left_alone(
+    make_request: MakeRequest, tmp_path: Path
+) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(ConversionTaken):
-        convert(request(out=tmp_path / "mine"))
+        convert(make_request(out=tmp_path / "mine"))
     assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
 
 
-def test_another_chat_template_is_refused(request: OrderFor, source: Path) -> None:
+def test_another_chat_template_is_refused(make_request: MakeRequest, source: Path) -> None:
     template = source / "chat_template.jinja"
     template.write_text(
         template.read_text(encoding="utf-8").replace("'user", "'human").replace("model", "robot")
     )
     write_manifest(source)
     with pytest.raises(NotConvertible, match="chat template"):
-        convert(request(source=source))
+        convert(make_request(source=source))
 
 
-def test_the_adapter_that_was_merged_is_named(request: OrderFor, source: Path) -> None:
+def test_the_adapter_that_was_merged_is_named(make_request: MakeRequest, source: Path) -> None:
     found = read_manifest(source)
     save_manifest(source, found.model_copy(update={"adapter": "abc123"}))
-    assert convert(request(source=source)).source.adapter == "abc123"
+    assert convert(make_request(source=source)).source.adapter == "abc123"
 
 
-def test_a_processor_that_crops_is_refused(request: OrderFor, source: Path) -> None:
+def test_a_processor_that_crops_is_refused(make_request: MakeRequest, source: Path) -> None:
     file = source / "preprocessor_config.json"
     file.write_text(
         json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"do_pan_and_scan": True})
     )
     write_manifest(source)
     with pytest.raises(NotConvertible, match="pictures"):
-        convert(request(source=source))
+        convert(make_request(source=source))
