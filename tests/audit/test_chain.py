@@ -65,7 +65,8 @@ def altered(links: list[Link], at: int, how: str) -> list[Link]:
     elif how == "renumbered":
         links[at] = resealed(link, sequence=9)
     elif how == "column":
-        links[at] = dataclasses.replace(link, found_by={**link.found_by, "request_id": "x"})
+        columns = {**link.search_columns, "request_id": "x"}
+        links[at] = dataclasses.replace(link, search_columns=columns)
     elif how == "no record":
         links[at] = dataclasses.replace(link, body="x", hash=seal(link.previous, "x"))
     elif how == "removed":

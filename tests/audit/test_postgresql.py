@@ -119,7 +119,7 @@ def test_a_commit_is_durable_whatever_the_role_was_told(cluster: Cluster, postgr
     with closing(Store(postgresql)) as fresh, fresh.engine.begin() as connection:
         show = text("SHOW synchronous_commit")
         assert connection.execute(show).scalar() == "off"
-        fresh.database.take_turn(connection)
+        fresh.database.lock_for_append(connection)
         assert connection.execute(show).scalar() == "on"
 
 
@@ -129,7 +129,7 @@ def test_a_writer_that_hangs_does_not_hold_up_the_others_for_ever(
     with store.engine.begin() as hanging:
         hanging.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
         with (
-            closing(Store(postgresql, patience=0.2)) as other,
+            closing(Store(postgresql, timeout=0.2)) as other,
             pytest.raises(AuditUnavailable, match="took too long"),
         ):
             other.append(answer())

@@ -216,7 +216,7 @@ def test_whatever_a_driver_raises_is_a_log_that_is_not_available(
         def failing(*_: object) -> None:
             raise raised
 
-        monkeypatch.setattr(store.database, "take_turn", failing)
+        monkeypatch.setattr(store.database, "lock_for_append", failing)
         with pytest.raises(AuditUnavailable, match=type(raised).__name__):
             store.append(answer("b"))
         monkeypatch.undo()

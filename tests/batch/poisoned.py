@@ -27,7 +27,7 @@ class Mortal(BlockWorker):
         return super().__call__(block)
 
     def _is_new(self, name: str) -> bool:
-        (tile,) = self._order.source.tiles(0, [name])
+        (tile,) = self._setup.source.tiles(0, [name])
         assert isinstance(tile, Path)
         try:
             tile.with_suffix(".met").touch(exist_ok=False)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from healer.batch.cluster import Pool, connected, hushed, pool_for
+from healer.batch.cluster import Pool, connected, pool_for, silenced
 from healer.errors import RayUnavailable
 from healer.settings.loading import Settings
 
@@ -37,7 +37,7 @@ def test_workers_fit_the_engine_and_the_nodes(
     assert pool_for(engine, settings, nodes) == expected
 
 
-def test_where_no_cluster_listens_is_said_at_once() -> None:
+def test_no_cluster_at_an_address_is_reported_at_once() -> None:
     pytest.importorskip("ray.data", reason="archives need healer[ray]")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and never listens
@@ -48,9 +48,9 @@ def test_where_no_cluster_listens_is_said_at_once() -> None:
 
 SPEAKING = """
 import os, sys, warnings
-from healer.batch.cluster import hushed
+from healer.batch.cluster import silenced
 print("before")
-with hushed():
+with silenced():
     print("ray on stdout")
     os.write(2, b"ray on descriptor 2")
     print("ours on stderr", file=sys.stderr)
@@ -59,16 +59,16 @@ os.write(2, b"after on descriptor 2")
 """
 
 
-def test_ray_is_not_heard_and_we_are() -> None:
-    told = subprocess.run(
+def test_ray_prints_nothing_and_we_do() -> None:
+    done = subprocess.run(
         [sys.executable, "-c", SPEAKING], capture_output=True, text=True, check=True
     )
-    assert told.stdout == "before\nafter\n"
-    assert told.stderr == "ours on stderr\nafter on descriptor 2"
+    assert done.stdout == "before\nafter\n"
+    assert done.stderr == "ours on stderr\nafter on descriptor 2"
 
 
 def test_silence_ends_with_its_block() -> None:
     before = os.fstat(2)
-    with hushed():
+    with silenced():
         assert not os.path.samestat(os.fstat(2), before)
     assert os.path.samestat(os.fstat(2), before)

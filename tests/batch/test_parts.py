@@ -30,9 +30,9 @@ def test_blocks_in_any_order_become_one_file_and_leave_nothing(tmp_path: Path) -
         for rows in (range(8, 10), range(4), range(4, 8)):
             save(parts, rows)
         assert parts.gaps(4) == []
-        tally = parts.merge()
+        counts = parts.merge()
     assert rows_of(output) == list(range(10))
-    assert tally.verdicts == {"no": 10}
+    assert counts.verdicts == {"no": 10}
     assert list(tmp_path.iterdir()) == [output]
     notes = pq.read_schema(output).metadata
     assert notes[b"healer.notice"].decode() == NOTICE

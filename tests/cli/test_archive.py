@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 pytest.importorskip("pyarrow", reason="archives need healer[ray]")
 
-from healer.batch.parts import Tally
+from healer.batch.parts import AnswerCounts
 from healer.batch.run import BatchRun, Report
 from healer.cli import app
 from healer.cli.predict_archive import ProgressLines, progress, summary
@@ -49,8 +49,8 @@ def test_what_cannot_begin_is_said_before_ray_is_started(tmp_path: Path) -> None
 
 
 def test_the_summary_counts_everything() -> None:
-    tally = Tally(Counter(no=900, yes=95), Counter(not_an_image=5))
-    report = Report(1000, 400, workers=2, seconds=10, replaced={"a:1"}, tally=tally)
+    counts = AnswerCounts(Counter(no=900, yes=95), Counter(not_an_image=5))
+    report = Report(1000, 400, workers=2, seconds=10, replaced={"a:1"}, counts=counts)
     report.notes = ["Left out: 2 hidden files (.git)."]
     told = list(summary(BatchRun(Settings(), Path("tiles"), Path("a.parquet")), report))
     assert told[:5] == [

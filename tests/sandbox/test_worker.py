@@ -169,7 +169,7 @@ def test_nor_is_it_where_the_system_fails_its_reader(monkeypatch: pytest.MonkeyP
     def refuse(*_: object) -> None:
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr(child, "read", refuse)
+    monkeypatch.setattr(child, "load_image", refuse)
     reply = reply_to(LoadRequest(1, "off"), SharedBuffer(-1), LIMITS)
     assert isinstance(reply, LoaderFailed)
     assert reply.errno == errno.EMFILE

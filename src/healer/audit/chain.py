@@ -20,18 +20,18 @@ from healer.errors import AuditBroken
 
 GENESIS = "0" * 64
 # Columns that repeat a part of the body, to search by.
-REPEATED = ("sequence", "kind", "request_id", "file_sha256", "pixels_sha256")
+SEARCH_COLUMNS = ("sequence", "kind", "request_id", "file_sha256", "pixels_sha256")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One record as it is stored; `found_by` are the columns that repeat parts of its body."""
+    """One record as stored; `search_columns` are the columns that repeat parts of its body."""
 
     sequence: int
     previous: str
     hash: str
     body: str
-    found_by: Mapping[str, Any]
+    search_columns: Mapping[str, Any]
 
     @property
     def content(self) -> dict[str, Any]:
@@ -60,8 +60,8 @@ def linked(record: Record, head: Head) -> Link:
     sequence = head.sequence + 1
     content = {"sequence": sequence, **record.model_dump(mode="json")}
     body = canonical(content)
-    found_by = {name: content.get(name) for name in REPEATED}
-    return Link(sequence, head.hash, seal(head.hash, body), body, found_by)
+    search_columns = {name: content.get(name) for name in SEARCH_COLUMNS}
+    return Link(sequence, head.hash, seal(head.hash, body), body, search_columns)
 
 
 def checked(links: Iterable[Link]) -> Iterator[Link]:
@@ -96,6 +96,6 @@ def _own_fault(link: Link) -> str | None:
         content = link.content
     except ValueError:
         return "its content is no record"
-    if any(link.found_by[name] != content.get(name) for name in REPEATED):
+    if any(link.search_columns[name] != content.get(name) for name in SEARCH_COLUMNS):
         return "its columns differ from its content"
     return None

@@ -53,41 +53,41 @@ READS: Mapping[str, Any] = {"healer_reads": True, "postgresql_readonly": True}
 
 class Database(Protocol):
     engine: Engine
-    upgrades_itself: bool
+    auto_upgrade: bool
 
     def exists(self) -> bool:
         """Whether there is anything to read; asks no server."""
         ...
 
-    def make_ready(self) -> None:
+    def prepare_to_write(self) -> None:
         """Before every write. Raises OSError where what is written would be lost."""
         ...
 
-    def take_turn(self, connection: Connection) -> None:
+    def lock_for_append(self, connection: Connection) -> None:
         """Until this transaction ends nobody else appends, and its commit will be durable."""
         ...
 
 
-def open_database(url: URL, patience: float, *, read_only: bool = False) -> Database:
-    """`patience` in seconds; what takes longer fails. `read_only` alters nothing, so that copies
+def open_database(url: URL, timeout: float, *, read_only: bool = False) -> Database:
+    """`timeout` in seconds; what takes longer fails. `read_only` alters nothing, so that copies
     can be read which cannot be written."""
     if url.get_backend_name() != "sqlite":
-        return PostgreSQL(url, patience)
-    return SQLiteForReading(url, patience) if read_only else SQLite(url, patience)
+        return PostgreSQL(url, timeout)
+    return SQLiteForReading(url, timeout) if read_only else SQLite(url, timeout)
 
 
 class SQLite:
     """A file in WAL mode with synchronous=FULL: a commit is on the disk before it returns."""
 
-    upgrades_itself = True
+    auto_upgrade = True
 
-    def __init__(self, url: URL, patience: float) -> None:
+    def __init__(self, url: URL, timeout: float) -> None:
         self._file = Path(str(url.database)).absolute()
         self._seen: os.stat_result | None = None
         self.engine = create_engine(
             url.set(database=str(self._file)),
             hide_parameters=True,
-            connect_args={"timeout": patience},
+            connect_args={"timeout": timeout},
         )
         event.listen(self.engine, "connect", _prepare)
         event.listen(self.engine, "begin", _begin)
@@ -95,7 +95,7 @@ class SQLite:
     def exists(self) -> bool:
         return self._file.is_file()
 
-    def make_ready(self) -> None:
+    def prepare_to_write(self) -> None:
         """A file that was deleted under SQLite takes writes all the same, and keeps none."""
         if self._seen is None:
             os.close(os.open(self._file, os.O_RDWR | os.O_CREAT, 0o600))
@@ -103,32 +103,30 @@ class SQLite:
         if not self.exists() or not os.path.samestat(self._seen, self._file.stat()):
             raise FileNotFoundError(0, "its file was taken away; put it back and restart Healer")
 
-    def take_turn(self, connection: Connection) -> None:
+    def lock_for_append(self, connection: Connection) -> None:
         """`_begin` has done it."""
 
 
 class SQLiteForReading(SQLite):
     """The same file, or a copy of it, as it lies there: also on a medium that takes no writes."""
 
-    def __init__(self, url: URL, patience: float) -> None:
-        super().__init__(url, patience)
+    def __init__(self, url: URL, timeout: float) -> None:
+        super().__init__(url, timeout)
         self._file = self._file.resolve()  # SQLite's other files lie beside it, not beside a link
-        self._patience = patience
+        self._timeout = timeout
         self.engine = create_engine(
             "sqlite+pysqlite://", creator=self._connected, poolclass=NullPool, hide_parameters=True
         )
         event.listen(self.engine, "begin", _begin)
 
-    def make_ready(self) -> None:
+    def prepare_to_write(self) -> None:
         raise PermissionError(errno.EROFS, "it was opened to be read")
 
     def _connected(self) -> sqlite3.Connection:
         """Raises AuditUnreadable where SQLite could not take in the newest records."""
         way = self._way()
         address = f"{self._file.as_uri()}?{way}"
-        connection = sqlite3.connect(
-            address, timeout=self._patience, uri=True, isolation_level=None
-        )
+        connection = sqlite3.connect(address, timeout=self._timeout, uri=True, isolation_level=None)
         connection.execute("PRAGMA query_only = ON")
         try:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -179,19 +177,19 @@ def _begin(connection: Connection) -> None:
 
 
 class PostgreSQL:
-    upgrades_itself = False  # so that the role that serves need not own the table
+    auto_upgrade = False  # so that the role that serves need not own the table
 
-    def __init__(self, url: URL, patience: float) -> None:
-        self._patience_ms = int(patience * 1000)
+    def __init__(self, url: URL, timeout: float) -> None:
+        self._timeout_ms = int(timeout * 1000)
         self.engine = create_engine(
             url,
             hide_parameters=True,
             pool_pre_ping=True,
-            pool_timeout=patience,
+            pool_timeout=timeout,
             connect_args={
                 "application_name": "healer",
                 "connect_timeout": CONNECT_SECONDS,
-                "tcp_user_timeout": self._patience_ms,
+                "tcp_user_timeout": self._timeout_ms,
                 **url.query,
                 # A database in SQL_ASCII, which the C locale brings, would give bytes for text.
                 "client_encoding": "utf8",
@@ -201,17 +199,17 @@ class PostgreSQL:
     def exists(self) -> bool:
         return True
 
-    def make_ready(self) -> None:
+    def prepare_to_write(self) -> None:
         """A server that lost its disk says so."""
 
-    def take_turn(self, connection: Connection) -> None:
-        connection.execute(_LIMITS, {"patience": f"{self._patience_ms}ms"})
+    def lock_for_append(self, connection: Connection) -> None:
+        connection.execute(_LIMITS, {"timeout": f"{self._timeout_ms}ms"})
         connection.execute(_TURN, {"lock": LOCK})
 
 
 # An operator may have turned synchronous_commit off for the role; stricter than on is left.
 _LIMITS = text("""
-    SELECT set_config('statement_timeout', :patience, true),
+    SELECT set_config('statement_timeout', :timeout, true),
            set_config('synchronous_commit', CASE current_setting('synchronous_commit')
                       WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)
 """)

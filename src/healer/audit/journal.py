@@ -87,7 +87,7 @@ class StoreJournal:
         self._store = store
         self._degrades = failure == "degrade"
         self._lock = threading.Lock()
-        self._trouble: AuditError | None = None
+        self._error: AuditError | None = None
         self._missed = 0  # answers that no record in the log accounts for yet
         self._since: datetime | None = None
 
@@ -95,20 +95,20 @@ class StoreJournal:
         try:
             self._store.make_current()
         except AuditError as error:
-            self._trouble = error
+            self._error = error
             log.error("audit log", code=error.code, detail=str(error))
 
     def record(self, answer: AnswerRecord, /) -> bool:
-        gap = self._taken_gap()
+        gap = self._take_missed()
         try:
             self._store.append(*gap, answer)
         except AuditError as error:
-            self._trouble = error
+            self._error = error
             if not self._degrades:
                 raise
             self._miss(gap, answer, error)
             return False
-        self._trouble = None
+        self._error = None
         return True
 
     def review(self, opinion: Opinion, caller: str | None, /) -> str:
@@ -121,22 +121,22 @@ class StoreJournal:
 
     def warnings(self) -> list[str]:
         told = []
-        if self._trouble:
-            told.append(f"the audit log cannot be written ({self._trouble.code})")
+        if self._error:
+            told.append(f"the audit log cannot be written ({self._error.code})")
         if self._missed:
             told.append(f"{self._missed} answers since {self._since} are not in the audit log")
         return told
 
     def close(self) -> None:
         try:
-            if gap := self._taken_gap():
+            if gap := self._take_missed():
                 self._store.append(*gap)
         except AuditError as error:
             log.error("answers not recorded", answers=gap[0].answers, code=error.code)
         finally:
             self._store.close()
 
-    def _taken_gap(self) -> list[MissedRecord]:
+    def _take_missed(self) -> list[MissedRecord]:
         """What the next record must follow: how many answers are missing, if any."""
         with self._lock:
             if not self._missed or self._since is None:

@@ -36,10 +36,10 @@ def replay(
 
     Raises AuditBroken for a record that was altered, NotReplayable where none can be compared.
     """
-    recorded = [_answered(link) for link in answers]
-    comparable = [each for each in recorded if not _strangeness(each, screener)]
+    recorded = [_checked_answer(link) for link in answers]
+    comparable = [each for each in recorded if not _mismatches(each, screener)]
     if not comparable:
-        raise NotReplayable("; ".join(_strangeness(recorded[-1], screener)))
+        raise NotReplayable("; ".join(_mismatches(recorded[-1], screener)))
     score = screener.score([tile])[0]
     return [
         Replayed(each, score.evidence.margin, score.verdict, reason)
@@ -48,13 +48,13 @@ def replay(
     ]
 
 
-def _answered(link: Link) -> AnswerRecord:
+def _checked_answer(link: Link) -> AnswerRecord:
     content = intact(link).content
     del content["sequence"]
     return AnswerRecord.model_validate(content)
 
 
-def _strangeness(recorded: AnswerRecord, screener: Screener) -> list[str]:
+def _mismatches(recorded: AnswerRecord, screener: Screener) -> list[str]:
     """What a margin depends on and is not as it was."""
     then = Binding(**{name: getattr(recorded, name) for name in Binding.model_fields}).model_dump()
     return [

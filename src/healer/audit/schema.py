@@ -19,28 +19,28 @@ log = structlog.get_logger(__name__)
 
 def upgrade_schema(connection: Connection) -> None:
     """Bring the tables to the newest version; raises AuditOutdated where they are newer still."""
-    before = schema_found(connection)
+    before = current_schema(connection)
     _known(before)
-    if before == schema_needed():
+    if before == latest_schema():
         return
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
-    log.info("audit log upgraded", found=before or "none", version=schema_needed())
+    log.info("audit log upgraded", found=before or "none", version=latest_schema())
 
 
 def require_current(connection: Connection) -> None:
     """Raises AuditOutdated."""
-    if (version := schema_found(connection)) != schema_needed():
-        raise AuditOutdated(version or "none", schema_needed())
+    if (version := current_schema(connection)) != latest_schema():
+        raise AuditOutdated(version or "none", latest_schema())
 
 
-def schema_found(connection: Connection) -> str | None:
+def current_schema(connection: Connection) -> str | None:
     options = {"version_table": VERSION_TABLE}
     return MigrationContext.configure(connection, opts=options).get_current_revision()
 
 
-def schema_needed() -> str:
+def latest_schema() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
@@ -49,7 +49,7 @@ def _known(version: str | None) -> None:
         script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()
     }
     if version is not None and version not in versions:
-        raise AuditOutdated(version, schema_needed())
+        raise AuditOutdated(version, latest_schema())
 
 
 def _config() -> Config:

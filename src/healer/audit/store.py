@@ -23,10 +23,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from healer.audit.chain import REPEATED, Head, Link, linked
+from healer.audit.chain import SEARCH_COLUMNS, Head, Link, linked
 from healer.audit.database import LOCK_TIMEOUT_SECONDS, READS, database_url, open_database
 from healer.audit.records import Record
-from healer.audit.schema import require_current, schema_needed, upgrade_schema
+from healer.audit.schema import latest_schema, require_current, upgrade_schema
 from healer.errors import AuditUnavailable, HealerError
 
 log = structlog.get_logger(__name__)
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 # A store that has just failed is not asked again for this long: others would queue up behind it.
 PAUSE_SECONDS = 1.0
 CHUNK = 1000
-SILENCES = {
+DRIVER_ERRORS = {
     "OperationalError": "the database does not answer",
     "ConnectionTimeout": "the database does not answer",
     "QueryCanceled": "the database took too long",
@@ -58,10 +58,10 @@ class Store:
     """Every method blocks, and raises AuditUnavailable or AuditOutdated."""
 
     def __init__(
-        self, audit: str, patience: float = LOCK_TIMEOUT_SECONDS, *, read_only: bool = False
+        self, audit: str, timeout: float = LOCK_TIMEOUT_SECONDS, *, read_only: bool = False
     ) -> None:
-        self.database = open_database(database_url(audit), patience, read_only=read_only)
-        self._patience = patience
+        self.database = open_database(database_url(audit), timeout, read_only=read_only)
+        self._timeout = timeout
         self.engine = self.database.engine
         self._turn = threading.Lock()
         self._current = False
@@ -69,37 +69,37 @@ class Store:
 
     def append(self, *records: Record) -> list[Link]:
         """All of them or none; committed, and safe from a crash, when this returns."""
-        with self._one_at_a_time(), self._watched(), _spoken():
+        with self._one_at_a_time(), self._fail_fast(), _store_errors():
             self.make_current()
             with self.engine.begin() as connection:
-                self.database.take_turn(connection)
+                self.database.lock_for_append(connection)
                 links = _linked(records, _head(connection))
                 connection.execute(TABLE.insert(), [_row(link) for link in links])
             return links
 
     def make_current(self) -> None:
         """Upgrade the tables where the database is ours alone, or see that they are current."""
-        with _spoken():
-            self.database.make_ready()
+        with _store_errors():
+            self.database.prepare_to_write()
             if not self._current:
                 self._bring_up()
             self._current = True
 
     def _bring_up(self) -> None:
         with self.engine.begin() as connection:
-            if self.database.upgrades_itself:
+            if self.database.auto_upgrade:
                 upgrade_schema(connection)
             else:
                 require_current(connection)
 
     def upgrade(self) -> str:
         """Bring the tables to the newest version, and return it."""
-        with _spoken():
-            self.database.make_ready()
+        with _store_errors():
+            self.database.prepare_to_write()
             with self.engine.begin() as connection:
-                self.database.take_turn(connection)
+                self.database.lock_for_append(connection)
                 upgrade_schema(connection)
-            return schema_needed()
+            return latest_schema()
 
     def links(self) -> Generator[Link, None, None]:
         """Every record, oldest first, as it was when the reading began."""
@@ -132,13 +132,13 @@ class Store:
         if not self.database.exists():
             raise AuditUnavailable("there is no such file")
         reading = self.engine.execution_options(**READS)
-        with _spoken(), reading.connect() as connection:
+        with _store_errors(), reading.connect() as connection:
             require_current(connection)
             yield connection
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=self._patience):
+        if not self._turn.acquire(timeout=self._timeout):
             raise AuditUnavailable("too many answers wait to be recorded")
         try:
             yield
@@ -146,7 +146,7 @@ class Store:
             self._turn.release()
 
     @contextmanager
-    def _watched(self) -> Iterator[None]:
+    def _fail_fast(self) -> Iterator[None]:
         if self._failed and time.monotonic() < self._failed[0]:
             raise self._failed[1]
         try:
@@ -159,7 +159,7 @@ class Store:
 
 
 @contextmanager
-def _spoken() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     """What a database says goes to the log; a client is told what kind of failure it was."""
     try:
         yield
@@ -190,7 +190,7 @@ def _kind(error: DBAPIError) -> str:
     if type(error.orig).__module__.startswith("sqlite3"):
         return str(error.orig)
     name = type(error.orig).__name__
-    return SILENCES.get(name, f"PostgreSQL says {name}")
+    return DRIVER_ERRORS.get(name, f"PostgreSQL says {name}")
 
 
 def _head(connection: Connection) -> Head:
@@ -208,9 +208,9 @@ def _linked(records: Sequence[Record], head: Head) -> list[Link]:
 
 
 def _row(link: Link) -> dict[str, object]:
-    return {**link.found_by, "previous": link.previous, "hash": link.hash, "body": link.body}
+    return {**link.search_columns, "previous": link.previous, "hash": link.hash, "body": link.body}
 
 
 def _link(row: RowMapping) -> Link:
-    found_by = {name: row[name] for name in REPEATED}
-    return Link(row["sequence"], row["previous"], row["hash"], row["body"], found_by)
+    search_columns = {name: row[name] for name in SEARCH_COLUMNS}
+    return Link(row["sequence"], row["previous"], row["hash"], row["body"], search_columns)

@@ -1,0 +1,1 @@
+"""Authentication by API key or identity token, and rate limits."""

@@ -1,4 +1,4 @@
-"""Who asks: the name of a caller's key, or the subject of their identity token."""
+"""Who the caller is: the name of their API key, or the subject of their identity token."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Authenticator:
         self._unauthenticated = settings.unauthenticated
 
     async def caller(self, headers: Mapping[str, str], local_address: str) -> str | None:
-        """Their name; None where nobody is asked for it. `headers` have lower-case names, and
-        `local_address` is the address of ours that they came to.
+        """The caller's name; None where none is required. `headers` have lower-case names, and
+        `local_address` is the address of ours that the request reached.
 
         Raises AccessError, or IdentityUnavailable.
         """
@@ -88,7 +88,7 @@ def open_authenticator(settings: Settings) -> Authenticator:
 
 
 def check_reach(settings: Settings) -> None:
-    """Raises InvalidSettings where others could reach a service that asks nobody who they are."""
+    """Raises InvalidSettings where others could reach a service without authentication."""
     known = settings.api_keys_file or settings.oidc_issuer or settings.unauthenticated
     if known or settings.host == "localhost" or not is_remote(settings.host, name=True):
         return
@@ -101,8 +101,8 @@ def check_reach(settings: Settings) -> None:
 
 
 def is_remote(address: str, *, name: bool = False) -> bool:
-    """Whether others than this machine come to an address; `name` is the answer for what is none:
-    a socket's path, or a host's name."""
+    """Whether other machines can reach an address; `name` is the answer for what is no address: a
+    socket's path, or a host's name."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

@@ -25,6 +25,11 @@ from healer.errors import (
 )
 from healer.files.atomic import atomic_write
 
+log = structlog.get_logger(__name__)
+
+# A file changed less than this before it was read may change again without its stamp showing it:
+# clocks of file systems are coarse, some tick only every two seconds.
+SETTLED_NS = 3_000_000_000
 KEY_PREFIX = "hk_"  # so that a leaked one can be searched for, and is not taken for a token
 KEY_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 
@@ -115,16 +120,9 @@ def write_keys(file: Path, keys: Iterable[ApiKey]) -> None:
         raise KeysNotWritable(str(file), error.strerror or type(error).__name__) from None
 
 
-log = structlog.get_logger(__name__)
-
-# A file that was changed less than this before it was read may be changed again without its stamp
-# telling: clocks of file systems tick coarsely, some only every two seconds.
-SETTLED_NS = 3_000_000_000
-
-
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a file's change shows in. Of the file behind a link: Kubernetes changes a mounted secret
+    """Detects a change of a file. Of the file behind a link: Kubernetes changes a mounted secret
     by moving a link. `changed_ns` is set by the system alone, so that no copy can keep it."""
 
     modified_ns: int
@@ -143,25 +141,25 @@ class Stamp:
 
     @property
     def settled(self) -> bool:
-        """Whether a further change is sure to show; a time ahead of our clock tells nothing."""
+        """Whether a further change is sure to show; a time ahead of our clock settles nothing."""
         return time.time_ns() - self.changed_ns > SETTLED_NS
 
 
 class Keyring:
-    """Reads the file again whenever it was changed, or may have been; while it cannot be read, what
-    it last held counts, so that a slip of the pen locks nobody out and lets nobody in."""
+    """Reloads the file whenever it changed, or may have; while it cannot be read, the keys it last
+    held count, so that a typing error locks nobody out and lets nobody in."""
 
     def __init__(self, file: Path) -> None:
         """Raises KeysUnreadable."""
         self._file = file
         self._stamp: Stamp | None = None  # of what was read; None where it must be read again
-        self._trouble: str | None = None
+        self._error: str | None = None
         self._keys = self._read()
         log.info("api keys", names=[key.name for key in self._keys])
 
     def holder(self, offered: str) -> str:
         """The key's name; raises KeyRejected or KeyExpired."""
-        self._look_again()
+        self._reload_if_changed()
         offered_digest = key_digest(offered)
         # Every key is compared, in constant time: how long it takes says nothing.
         found = [key for key in self._keys if hmac.compare_digest(key.sha256, offered_digest)]
@@ -172,13 +170,13 @@ class Keyring:
         return found[0].name
 
     def warnings(self) -> list[str]:
-        self._look_again()
-        told = [self._trouble] if self._trouble else []
+        self._reload_if_changed()
+        warnings = [self._error] if self._error else []
         if not any(not key.expired for key in self._keys):
-            told.append("no API key is good now, so nobody can ask: `healer keys add NAME`")
-        return told
+            warnings.append("no API key is good now, so nobody can ask: `healer keys add NAME`")
+        return warnings
 
-    def _look_again(self) -> None:
+    def _reload_if_changed(self) -> None:
         if self._stamp is not None and self._stamp == Stamp.of(self._file):
             return
         try:
@@ -186,9 +184,9 @@ class Keyring:
         except KeysUnreadable as error:
             self._fail(error)
             return
-        if self._trouble or self._keys != found:
+        if self._error or self._keys != found:
             log.info("api keys", names=[key.name for key in found])
-        self._keys, self._trouble = found, None
+        self._keys, self._error = found, None
 
     def _read(self) -> tuple[ApiKey, ...]:
         """Raises KeysUnreadable, and then the file will be read again whatever its stamp."""
@@ -201,7 +199,7 @@ class Keyring:
         return found
 
     def _fail(self, error: KeysUnreadable) -> None:
-        trouble = f"the file of API keys cannot be read ({error.reason}); those it held count"
-        if trouble != self._trouble:  # once, not with every request
+        message = f"the file of API keys cannot be read ({error.reason}); those it held count"
+        if message != self._error:  # once, not with every request
             log.error("api keys", code=error.code, reason=error.reason)
-        self._trouble = trouble
+        self._error = message

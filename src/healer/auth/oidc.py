@@ -1,4 +1,4 @@
-"""The public keys of an issuer of identity tokens (JWKS, RFC 7517), fetched and kept."""
+"""Identity tokens (OpenID Connect), checked by their issuer's public keys (JWKS, RFC 7517)."""
 
 from __future__ import annotations
 
@@ -25,6 +25,22 @@ PAUSE_SECONDS = 30.0  # between fetches, whatever callers send
 TIMEOUT_SECONDS = 5.0  # for one answer of the issuer
 DISCOVERY = "/.well-known/openid-configuration"
 
+# Signatures by public keys only: with HS256 the issuer's public key would be the secret.
+ALGORITHMS = (
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
+)  # fmt: skip
+LONGEST_SUBJECT = 255  # OpenID Connect's own limit
+LEEWAY_SECONDS = 30  # by which the issuer's clock may differ from ours
+REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
+    (jwt.ExpiredSignatureError, "it has expired"),
+    (jwt.ImmatureSignatureError, "it is not valid yet"),
+    (jwt.InvalidAudienceError, "it is meant for another service"),
+    (jwt.InvalidIssuerError, "another issuer made it"),
+    (jwt.MissingRequiredClaimError, "it lacks one of exp, iat, iss, aud and sub"),
+    (jwt.InvalidAlgorithmError, "its algorithm is not accepted"),
+    (jwt.InvalidSignatureError, "its signature is wrong"),
+)
+
 Clock = Callable[[], float]
 
 
@@ -36,34 +52,34 @@ class IssuerKeys:
         self._lock = threading.Lock()
         self._keys: dict[str, PyJWK] = {}
         self._fetched: float | None = None  # when they were last fetched
-        self._tried: float | None = None  # when that was last tried
-        self._trouble: str | None = None
+        self._last_attempt: float | None = None  # when that was last tried
+        self._error: str | None = None
 
     def key(self, kid: str) -> PyJWK:
         """Raises IdentityRejected where the issuer has no such key, IdentityUnavailable where that
         cannot be known."""
         if not self._within(self._fetched, FRESH_SECONDS) or kid not in self._keys:
-            self._renew(kid)
+            self._refresh(kid)
         if not self._within(self._fetched, STALE_SECONDS):
             raise IdentityUnavailable("the issuer's keys cannot be fetched")
-        if found := self._keys.get(kid):
-            return found
-        if self._trouble:  # it may be a new one
+        if key := self._keys.get(kid):
+            return key
+        if self._error:  # it may be a new one
             raise IdentityUnavailable("the issuer's keys cannot be fetched")
         raise IdentityRejected("the issuer has no key of its name")
 
     def warnings(self) -> list[str]:
-        return [f"the keys of {self._issuer} cannot be fetched"] if self._trouble else []
+        return [f"the keys of {self._issuer} cannot be fetched"] if self._error else []
 
     def _within(self, moment: float | None, seconds: float) -> bool:
         return moment is not None and self._clock() - moment < seconds
 
-    def _renew(self, kid: str) -> None:
-        # Whoever can go on with what is there does not wait for it.
+    def _refresh(self, kid: str) -> None:
+        # A caller whose key is there does not wait for the refresh.
         if not self._lock.acquire(blocking=kid not in self._keys):
             return
         try:
-            if not self._within(self._tried, PAUSE_SECONDS):
+            if not self._within(self._last_attempt, PAUSE_SECONDS):
                 self._fetch()
         finally:
             self._lock.release()
@@ -72,11 +88,11 @@ class IssuerKeys:
         try:
             self._keys = _signing_keys(_json_at(self._jwks_url or self._discovered()))
         except (PyJWTError, HTTPException, OSError, ValueError) as error:
-            self._trouble = type(error).__name__
+            self._error = type(error).__name__
             log.error("issuer's keys", issuer=self._issuer, reason=str(error))
         else:
-            self._trouble, self._fetched = None, self._clock()
-        self._tried = self._clock()
+            self._error, self._fetched = None, self._clock()
+        self._last_attempt = self._clock()
 
     def _discovered(self) -> str:
         found = _json_at(self._issuer.rstrip("/") + DISCOVERY)
@@ -103,23 +119,6 @@ def _signing_keys(found: dict[str, Any]) -> dict[str, PyJWK]:
         # A symmetric key is no public key, whatever a key set says.
         if key.key_id and key.public_key_use in ("sig", None) and key.key_type != "oct"
     }
-
-
-# Signatures by public keys only: with HS256 the issuer's public key would be the secret.
-ALGORITHMS = (
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
-)  # fmt: skip
-LONGEST_SUBJECT = 255  # OpenID Connect's own limit
-LEEWAY_SECONDS = 30  # by which the issuer's clock may differ from ours
-REASONS: tuple[tuple[type[jwt.PyJWTError], str], ...] = (
-    (jwt.ExpiredSignatureError, "it has expired"),
-    (jwt.ImmatureSignatureError, "it is not valid yet"),
-    (jwt.InvalidAudienceError, "it is meant for another service"),
-    (jwt.InvalidIssuerError, "another issuer made it"),
-    (jwt.MissingRequiredClaimError, "it lacks one of exp, iat, iss, aud and sub"),
-    (jwt.InvalidAlgorithmError, "its algorithm is not accepted"),
-    (jwt.InvalidSignatureError, "its signature is wrong"),
-)
 
 
 class TokenVerifier:

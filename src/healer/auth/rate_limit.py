@@ -1,4 +1,4 @@
-"""How often one caller may ask."""
+"""Rate limits, one quota per caller."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class RateLimiter:
 
     async def count(self, caller: str) -> RateLimitStatus:
         """Raises RateLimited."""
-        let_in = await self._limiter.hit(self._item, caller)
+        allowed = await self._limiter.hit(self._item, caller)
         stats = await self._limiter.get_window_stats(self._item, caller)
         reset = max(1, math.ceil(stats.reset_time - time.time()))
-        if not let_in:
+        if not allowed:
             raise RateLimited(reset, self._limit.replace("/", " times a "))
         return RateLimitStatus(self._item.amount, self._item.get_expiry(), stats.remaining, reset)
 
 
 def rate_limit_key(address: str) -> str:
-    """What an address counts as: one customer has 2^64 addresses of IPv6."""
+    """The key to count an address under: one customer has 2^64 addresses of IPv6."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:

@@ -1,10 +1,11 @@
-"""Answers for whole archives: hundreds of thousands of tiles, one machine or a Ray cluster.
+"""Predictions for whole archives: hundreds of thousands of tiles, one machine or a Ray cluster.
 
     listing   which tiles, and how a worker reads them
-    looker    the worker: a block of tiles in, a block of answers out
-    cluster   Ray, started here or found elsewhere, and how many workers it bears
-    parts     answers on their way to one file: kept by block, merged at the end
-    run       the way from one to the other
+    parquet   Parquet files of names or pictures
+    worker    a block of tiles in, a block of answers out
+    cluster   Ray, started here or reached at an address, and its workers
+    parts     answers by block, merged into one file at the end
+    run       all of it, from a listing to the merged file
 
 Ray and Arrow (`healer[ray]`) are imported nowhere else.
 """

@@ -1,4 +1,4 @@
-"""Ray: started on this machine and shut up in it, or found where a cluster runs."""
+"""Ray: started on this machine, reachable from devnull else, or an address of a cluster."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from healer.batch.worker import Block, BlockResult, BlockWorker, WorkerOrder, binding_of, opened
+from healer.batch.worker import (
+    Block,
+    BlockResult,
+    BlockWorker,
+    WorkerSetup,
+    binding_of,
+    open_or_error,
+)
 from healer.engines.registry import ENGINES
 from healer.errors import ArchivesNotInstalled, HealerError, RayUnavailable, WorkersFailed
 from healer.hardware import cores
@@ -26,7 +33,7 @@ ATTEMPTS = 3
 STARTS = 3
 STDERR = 2
 LOCALHOST = "127.0.0.1"
-SECONDS_TO_ANSWER = 10
+CONNECT_SECONDS = 10
 # Blocks are names and answers, a few kilobytes each; Ray's default is a third of the memory.
 STORE_BYTES = 256 * 2**20
 QUIET = {
@@ -35,7 +42,7 @@ QUIET = {
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 LOOPBACK = {
-    # Whoever reaches Ray's ports may run code. On Linux they listen on every interface unless
+    # Anyone who reaches Ray's ports may run code. On Linux they listen on every interface unless
     # this says that Ray is to be no cluster, as it is by default on macOS.
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_AUTH_MODE": "token",
@@ -79,7 +86,7 @@ def connected(address: str | None) -> Iterator[list[Mapping[str, float]]]:
     Raises RayUnavailable.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(hushed())
+        stack.enter_context(silenced())
         os.environ.update(QUIET)
         if address is None:
             options = stack.enter_context(on_this_machine())
@@ -94,20 +101,20 @@ def connected(address: str | None) -> Iterator[list[Mapping[str, float]]]:
         warnings.simplefilter("ignore")  # Ray's, of its own deprecations; its import undoes others
         stack.callback(ray.shutdown)
         try:
-            answering(address)
-            begin(options, STARTS if address is None else 1)
+            check_reachable(address)
+            start_ray(options, STARTS if address is None else 1)
             nodes = ray.nodes()  # type: ignore[no-untyped-call]
         except Exception as error:  # Ray raises whatever its parts raise
             raise unavailable(address, type(error).__name__) from None
-        found = [node["Resources"] for node in nodes if node["Alive"]]
-        if not any(node.get("CPU", 0) >= 1 for node in found):
+        resources = [node["Resources"] for node in nodes if node["Alive"]]
+        if not any(node.get("CPU", 0) >= 1 for node in resources):
             raise unavailable(address, "it has no CPU to give")
-        yield found
+        yield resources
 
 
-def begin(options: Mapping[str, Any], attempts: int) -> None:
-    """Ray gives its helpers 15 seconds, which is too few for a cold start on a busy machine; the
-    next is a warm one."""
+def start_ray(options: Mapping[str, Any], attempts: int) -> None:
+    """Ray gives its helpers 15 seconds, too few for a cold start on a busy machine: retried, the
+    next start is a warm one."""
     import ray
 
     for left in reversed(range(attempts)):
@@ -121,11 +128,11 @@ def begin(options: Mapping[str, Any], attempts: int) -> None:
             return
 
 
-def answering(address: str | None) -> None:
-    """Raises OSError where nobody listens: Ray would wait for minutes."""
+def check_reachable(address: str | None) -> None:
+    """Raises OSError where nothing listens there: Ray would wait for minutes."""
     host, _, port = (address or "").rpartition(":")
     if host and port.isdecimal():
-        socket.create_connection((host.strip("[]"), int(port)), timeout=SECONDS_TO_ANSWER).close()
+        socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
 @contextlib.contextmanager
@@ -150,19 +157,19 @@ def on_this_machine() -> Iterator[dict[str, Any]]:
 
 
 @contextlib.contextmanager
-def hushed() -> Iterator[None]:
-    """Ray says what became of its workers on stdout and on descriptor 2, whatever its options.
+def silenced() -> Iterator[None]:
+    """Drops what Ray prints of its workers on stdout and descriptor 2, whatever its options.
 
-    `sys.stderr` goes on to where it went.
+    `sys.stderr` still goes to where it went.
     """
     with contextlib.ExitStack() as stack:
-        nowhere = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-        kept = stack.enter_context(os.fdopen(os.dup(STDERR), "w", buffering=1))
+        devnull = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
+        original = stack.enter_context(os.fdopen(os.dup(STDERR), "w", buffering=1))
         if _is_stderr(sys.stderr):
-            stack.enter_context(contextlib.redirect_stderr(kept))
-        os.dup2(nowhere.fileno(), STDERR)
-        stack.callback(os.dup2, kept.fileno(), STDERR)
-        stack.enter_context(contextlib.redirect_stdout(nowhere))
+            stack.enter_context(contextlib.redirect_stderr(original))
+        os.dup2(devnull.fileno(), STDERR)
+        stack.callback(os.dup2, original.fileno(), STDERR)
+        stack.enter_context(contextlib.redirect_stdout(devnull))
         stack.enter_context(warnings.catch_warnings())
         yield
 
@@ -181,38 +188,38 @@ def unavailable(address: str | None, reason: str) -> RayUnavailable:
     return RayUnavailable(f"at {address}", reason, advice)
 
 
-def probe(order: WorkerOrder, nodes: Sequence[Mapping[str, float]]) -> dict[str, str]:
-    """What the answers will depend on, asked of a worker; raises what opening there raised."""
+def probe(setup: WorkerSetup, nodes: Sequence[Mapping[str, float]]) -> dict[str, str]:
+    """Everything the answers depend on, from a worker; raises what opening the engine raised."""
     import ray
 
-    gpus = pool_for(order.settings.engine, order.settings, nodes).gpus
+    gpus = pool_for(setup.settings.engine, setup.settings, nodes).gpus
     # max_calls: the process ends, and with it whatever memory a model leaves behind.
-    asked = ray.remote(max_calls=1, max_retries=ATTEMPTS - 1)(described)
+    task = ray.remote(max_calls=1, max_retries=ATTEMPTS - 1)(describe_worker)
     try:
-        sent = ray.get(asked.options(num_cpus=1, num_gpus=gpus).remote(order))
+        sent = ray.get(task.options(num_cpus=1, num_gpus=gpus).remote(setup))
     except ray.exceptions.RayError as error:
         raise WorkersFailed(f"one could not be opened ({type(error).__name__})") from None
-    found: dict[str, str] = received(sent)
-    return found
+    binding: dict[str, str] = unpickled(sent)
+    return binding
 
 
-def described(order: WorkerOrder) -> bytes:
+def describe_worker(setup: WorkerSetup) -> bytes:
     """Runs in a worker."""
-    screener = opened(order.settings)
+    screener = open_or_error(setup.settings)
     if isinstance(screener, HealerError):
         return pickle.dumps(screener)
     try:
-        return pickle.dumps(binding_of(screener, order.settings))
+        return pickle.dumps(binding_of(screener, setup.settings))
     finally:
         screener.engine.close()
 
 
-def look(
-    blocks: Sequence[Block], order: WorkerOrder, pool: Pool, *, alone: bool
+def answer_blocks(
+    blocks: Sequence[Block], setup: WorkerSetup, pool: Pool, *, alone: bool
 ) -> Iterator[BlockResult]:
-    """Blocks as they are done, in any order; one that no worker survived is left out.
+    """Results in any order; a block that crashed its worker each time is left out.
 
-    `alone` gives a worker one block at a time, so that none is blamed for another's death.
+    `alone` gives a worker one block at a time, so that a crash is its own block's.
     """
     import ray
     from ray.data import ActorPoolStrategy, DataContext
@@ -224,32 +231,32 @@ def look(
     in_flight = 1 if alone else None
     # Arrow, in which rows travel, would not take a name that is no UTF-8.
     packed = [{"block": pickle.dumps(block)} for block in blocks]
-    answered = ray.data.from_items(packed, override_num_blocks=len(blocks)).map(
-        Unpacking,  # type: ignore[arg-type]
-        fn_constructor_args=(BlockWorker, order),
+    results = ray.data.from_items(packed, override_num_blocks=len(blocks)).map(
+        UnpickledBlocks,  # type: ignore[arg-type]
+        fn_constructor_args=(BlockWorker, setup),
         compute=ActorPoolStrategy(size=workers, max_tasks_in_flight_per_actor=in_flight),
         num_cpus=pool.cpus,
         num_gpus=pool.gpus,
         max_task_retries=ATTEMPTS - 1,
     )
     try:
-        for row in answered.iter_rows():
-            yield received(row["sent"])
+        for row in results.iter_rows():
+            yield unpickled(row["sent"])
     except ray.exceptions.RayError as error:
         raise WorkersFailed(f"Ray gave up ({type(error).__name__})") from None
 
 
-class Unpacking:
-    """In the worker: what a looker makes of a block that travelled as bytes."""
+class UnpickledBlocks:
+    """In the worker: unpickles a block and answers it."""
 
-    def __init__(self, looker: type[BlockWorker], order: WorkerOrder) -> None:
-        self._looker = looker(order)
+    def __init__(self, worker: type[BlockWorker], setup: WorkerSetup) -> None:
+        self._worker = worker(setup)
 
     def __call__(self, row: dict[str, bytes]) -> dict[str, Any]:
-        return self._looker(pickle.loads(row["block"]))  # noqa: S301 - from our own command
+        return self._worker(pickle.loads(row["block"]))  # noqa: S301 - from our own command
 
 
-def received(sent: bytes) -> Any:  # noqa: ANN401 - whatever the worker sent
+def unpickled(sent: bytes) -> Any:  # noqa: ANN401 - whatever the worker sent
     value = pickle.loads(sent)  # noqa: S301 - from our own worker
     if isinstance(value, HealerError):
         raise value

@@ -25,7 +25,7 @@ IMAGE = "image"
 
 class Source(Protocol):
     def tiles(self, start: int, names: Sequence[str]) -> Iterable[Path | Embedded]:
-        """The tiles of rows `start` and on, in order; read where they are asked for."""
+        """The tiles of rows `start` and on, in order; read lazily."""
         ...
 
 
@@ -42,7 +42,7 @@ class Files:
 @dataclass(frozen=True)
 class Listing:
     """Tiles by name, in the order of their answers. `size` is that of the file of pictures;
-    `missing` are listed names of no file, `left_out` what a walk passed by."""
+    `missing` are listed names of no file, `left_out` files that a walk skipped."""
 
     names: Sequence[str] = field(repr=False)
     source: Source
@@ -59,7 +59,7 @@ class Listing:
         return digest.hexdigest()[:16]
 
     def notes(self) -> Iterator[str]:
-        """What whoever reads the answers must know of the list."""
+        """Remarks that belong with the answers."""
         if self.left_out:
             yield str(self.left_out)
         if self.missing:
@@ -98,10 +98,10 @@ def _named(path: Path, written: Iterable[str]) -> Listing:
     resolver = Resolver(path.parent)
     names, missing = [], []
     for name in written:
-        found = resolver.find(name)
-        if found is None:
+        spelt = resolver.find(name)
+        if spelt is None:
             missing.append(name)
-        names.append(found or name)
+        names.append(spelt or name)
     return Listing(names, Files(path.parent), missing=missing)
 
 

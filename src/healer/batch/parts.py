@@ -1,4 +1,4 @@
-"""Answers as rows of a Parquet file."""
+"""Answers as rows of Parquet files: one part a block, merged into one output at the end."""
 
 from __future__ import annotations
 
@@ -60,26 +60,31 @@ SCHEMA = pa.schema(
         ("windows", pa.list_(WINDOW)),
     ]
 )
+BINDING = "run.json"
+LOCK = "lock"
+DRAFT = "draft"
+GROUP_ROWS = 16_384
 Row = dict[str, Any]
+Binding = Mapping[str, str]
 
 
 def row_of(row: int, path: str, answer: Prediction | Problem) -> Row:
     """A tile without an answer has an error code and message, and nothing else."""
-    told = _refused(answer) if isinstance(answer, Problem) else _answered(answer)
+    columns = _error_columns(answer) if isinstance(answer, Problem) else _columns(answer)
     shown = escaped(path)
     return {
         "row": row,
         "path": shown,
         "path_bytes": to_bytes(path) if shown != path else None,
-        **told,
+        **columns,
     }
 
 
-def _refused(problem: Problem) -> Row:
+def _error_columns(problem: Problem) -> Row:
     return {"error_code": problem.code, "error_message": problem.detail}
 
 
-def _answered(answer: Prediction) -> Row:
+def _columns(answer: Prediction) -> Row:
     warnings = answer.gate.warnings if answer.gate else []
     return {
         "verdict": str(answer.verdict),
@@ -87,7 +92,7 @@ def _answered(answer: Prediction) -> Row:
         "calibrated": answer.calibrated,
         "reason": answer.reason,
         "explanation": answer.explanation,
-        "findings": [seen.model_dump() for seen in answer.findings],
+        "findings": [finding.model_dump() for finding in answer.findings],
         "gate_warnings": [warning.code for warning in warnings],
         "engine": answer.model.engine,
         "model_id": answer.model.id,
@@ -101,8 +106,8 @@ def _answered(answer: Prediction) -> Row:
 
 def _second(second: SecondAnswerOut | None) -> Row:
     """Nothing where there is none."""
-    told = second.model_dump(mode="json") if second else {}
-    return {f"second_{name}": value for name, value in told.items()}
+    fields = second.model_dump(mode="json") if second else {}
+    return {f"second_{name}": value for name, value in fields.items()}
 
 
 def encoded(rows: Iterable[Row]) -> bytes:
@@ -114,20 +119,13 @@ def encoded(rows: Iterable[Row]) -> bytes:
 
 
 def with_notes(notes: Mapping[str, str]) -> pa.Schema:
-    """What stands in the file beside its rows."""
+    """The schema with notes in the file's metadata."""
     return SCHEMA.with_metadata({f"healer.{name}": text for name, text in notes.items()})
 
 
-Binding = Mapping[str, str]
-BINDING = "run.json"
-LOCK = "lock"
-DRAFT = "draft"
-GROUP_ROWS = 16_384
-
-
 @dataclass(slots=True)
-class Tally:
-    """What the output holds."""
+class AnswerCounts:
+    """Answers in the output, by verdict and by error code."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
@@ -150,7 +148,7 @@ class Parts:
     def __enter__(self) -> Self:
         if self.output.exists():
             raise OutputTaken(self.output.name, "is there already")
-        with self._writing():
+        with self._write_errors():
             self.folder.mkdir(exist_ok=True)
             try:
                 self._lock.acquire(blocking=False)
@@ -170,12 +168,12 @@ class Parts:
 
     def bind(self, binding: Binding) -> int:
         """The rows that are answered already; raises RunMismatch where another run answered."""
-        held = self.folder / BINDING
-        if held.exists():
-            self._compare(json.loads(held.read_text(encoding="utf-8")), binding)
+        file = self.folder / BINDING
+        if file.exists():
+            self._compare(json.loads(file.read_text(encoding="utf-8")), binding)
         else:
-            self._put(BINDING, json.dumps(binding, indent=1, ensure_ascii=False).encode())
-        self._done = dict(self._whole())
+            self._write(BINDING, json.dumps(binding, indent=1, ensure_ascii=False).encode())
+        self._done = dict(self._whole_parts())
         return sum(stop - start for start, stop in self._done.items())
 
     def _compare(self, held: Binding, binding: Binding) -> None:
@@ -183,8 +181,8 @@ class Parts:
         if other := [name for name in names if held.get(name) != binding.get(name)]:
             raise RunMismatch(self.folder.name, " and ".join(other))
 
-    def _whole(self) -> Iterator[tuple[int, int]]:
-        """Rows from and to of each part; a damaged one is asked again."""
+    def _whole_parts(self) -> Iterator[tuple[int, int]]:
+        """Rows from and to of each part; a damaged one is deleted and redone."""
         for part in sorted(self.folder.glob("*.parquet")):
             start, stop = map(int, part.stem.split("-"))
             try:
@@ -197,7 +195,7 @@ class Parts:
                 part.unlink()
 
     def gaps(self, most: int) -> list[range]:
-        """Rows without an answer, in blocks of at most so many."""
+        """Rows without an answer, in blocks of at most `most`."""
         ends = [0, *(stop for _, stop in sorted(self._done.items()))]
         starts = [*sorted(self._done), self.rows]
         return [
@@ -207,7 +205,7 @@ class Parts:
         ]
 
     def save(self, start: int, rows: int, part: bytes) -> None:
-        self._put(f"{start:09}-{start + rows:09}.parquet", part)
+        self._write(f"{start:09}-{start + rows:09}.parquet", part)
         self._done[start] = start + rows
 
     def _put(self, name: str, data: bytes) -> None:
@@ -215,14 +213,14 @@ class Parts:
         with self._writing(), atomic_write(self.folder / name, draft=draft) as stream:
             stream.write(data)
 
-    def merge(self, notes: Mapping[str, str] | None = None) -> Tally:
+    def merge(self, notes: Mapping[str, str] | None = None) -> AnswerCounts:
         """Every row once and in order, or no output at all; the parts are then deleted. `notes`
         go into the output's metadata."""
-        tally = Tally()
+        counts = AnswerCounts()
         binding = (self.folder / BINDING).read_text(encoding="utf-8")
         schema = with_notes({"notice": NOTICE, "run": binding, **(notes or {})})
         draft = self.folder / DRAFT
-        with self._writing():
+        with self._write_errors():
             # Files that are open: Arrow itself opens no path that is no UTF-8.
             with (
                 atomic_write(self.output, draft=draft) as stream,
@@ -233,33 +231,33 @@ class Parts:
                     tally.add(table)
             _flush_folder(self.output.parent)
         (self.folder / BINDING).unlink()
-        return tally
+        return counts
 
     def _tables(self) -> Iterator[pa.Table]:
         """The parts in order, joined to groups of a size that reads well."""
-        waiting: list[pa.Table] = []
+        group: list[pa.Table] = []
         next_row = 0
         for start, stop in sorted(self._done.items()):
             with (self.folder / f"{start:09}-{stop:09}.parquet").open("rb") as stream:
                 table = pq.read_table(stream)
             if table["row"].to_pylist() != list(range(next_row, stop)):
-                raise self._unfit()
+                raise self._incomplete()
             next_row = stop
-            waiting.append(table)
-            if sum(map(len, waiting)) >= GROUP_ROWS:
-                yield pa.concat_tables(waiting)
-                waiting = []
+            group.append(table)
+            if sum(map(len, group)) >= GROUP_ROWS:
+                yield pa.concat_tables(group)
+                group = []
         if next_row != self.rows:
-            raise self._unfit()
-        if waiting:
-            yield pa.concat_tables(waiting)
+            raise self._incomplete()
+        if group:
+            yield pa.concat_tables(group)
 
-    def _unfit(self) -> AnswersNotWritable:
-        reason = f"{self.folder.name} does not hold every row once; delete it to begin anew"
+    def _incomplete(self) -> AnswersNotWritable:
+        reason = f"{self.folder.name} does not hold every row once; delete it to start again"
         return AnswersNotWritable(self.output.name, reason)
 
     @contextmanager
-    def _writing(self) -> Iterator[None]:
+    def _write_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:

@@ -1,7 +1,7 @@
-"""From a listing to one file of answers, through workers that may die and runs that may be killed.
+"""From a listing to one file of answers; workers may crash, and a killed run is resumed.
 
-Blocks are asked in any order and kept as they come. What a block's worker does not survive is
-asked again, tile by tile, and what even then has no answer gets a row that says so.
+Blocks are answered in any order and saved as they come. A block that crashes its worker is retried
+tile by tile, and a tile that still has no answer gets a row with that error.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from healer.batch.cluster import ATTEMPTS, Pool, connected, look, pool_for, probe
+from healer.batch.cluster import ATTEMPTS, Pool, answer_blocks, connected, pool_for, probe
 from healer.batch.listing import Listing, read_listing
-from healer.batch.parts import Parts, Tally, encoded, row_of
-from healer.batch.worker import Block, BlockResult, WorkerOrder, problem_of
+from healer.batch.parts import AnswerCounts, Parts, encoded, row_of
+from healer.batch.worker import Block, BlockResult, WorkerSetup, problem_of
 from healer.errors import TileNotAnswered, WorkersFailed
 from healer.settings.loading import Settings
 
@@ -33,7 +33,7 @@ class BatchRun:
 
 @dataclass(slots=True)
 class Report:
-    """`kept` tiles were answered before this run; `seconds` are those of looking at the others."""
+    """`kept` tiles were answered by an earlier run; `seconds` went into the others."""
 
     tiles: int
     kept: int
@@ -41,45 +41,49 @@ class Report:
     seconds: float = 0.0
     replaced: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    counts: AnswerCounts = field(default_factory=AnswerCounts)
 
     @property
-    def looked(self) -> int:
+    def scored(self) -> int:
         return self.tiles - self.kept
 
     @property
     def rate(self) -> float:
         """Tiles a second."""
-        return self.looked / self.seconds if self.seconds else 0.0
+        return self.scored / self.seconds if self.seconds else 0.0
 
 
 OnProgress = Callable[[int, int], None]
-Say = Callable[[str], None]
+OnNote = Callable[[str], None]
 
 
-def run(job: BatchRun, tell: OnProgress, say: Say = lambda _: None) -> Report:
-    """`tell` hears how many tiles are answered, of how many, `say` what there is to know of the
-    list. Raises `healer.errors.HealerError`."""
-    found = read_listing(job.input)
-    notes = list(found.notes())
+def run(job: BatchRun, on_progress: OnProgress, on_note: OnNote = lambda _: None) -> Report:
+    """`on_progress` gets the tiles answered and in all, `on_note` remarks on the listing.
+
+    Raises `healer.errors.HealerError`.
+    """
+    listing = read_listing(job.input)
+    notes = list(listing.notes())
     for note in notes:
-        say(note)
-    with Parts(job.output, len(found.names)) as parts, connected(job.ray_address) as nodes:
-        order = WorkerOrder(portable(job.settings), found.source)
-        binding = probe(order, nodes)
-        kept = parts.bind({**binding, "tiles": found.fingerprint})
+        on_note(note)
+    with Parts(job.output, len(listing.names)) as parts, connected(job.ray_address) as nodes:
+        setup = WorkerSetup(portable(job.settings), listing.source)
+        binding = probe(setup, nodes)
+        kept = parts.bind({**binding, "tiles": listing.fingerprint})
         pool = pool_for(binding["engine"], job.settings, nodes)
-        report = Report(len(found.names), kept, pool.workers, notes=notes)
-        asking = BlockSource(parts, found, order.on(binding["engine"], pool.threads), pool, binding)
+        report = Report(len(listing.names), kept, pool.workers, notes=notes)
+        dispatcher = Dispatcher(
+            parts, listing, setup.on(binding["engine"], pool.threads), pool, binding
+        )
         started = time.perf_counter()
-        asking.ask(report, tell)
+        dispatcher.run(report, on_progress)
         report.seconds = time.perf_counter() - started
-        report.tally = parts.merge({"left_out": json.dumps(found.left_out.as_json())})
+        report.counts = parts.merge({"left_out": json.dumps(listing.left_out.as_json())})
     return report
 
 
 def portable(settings: Settings) -> Settings:
-    """As workers need them: no secret they have no use for, and paths that hold in any folder."""
+    """As workers need them: without secrets they do not need, and paths that hold in any folder."""
     calibration, adapter = settings.calibration, settings.model_adapter
     named = calibration not in ("auto", "off")
     return settings.model_copy(
@@ -94,42 +98,44 @@ def portable(settings: Settings) -> Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class BlockSource:
+class Dispatcher:
+    """Sends blocks to the workers and saves their answers."""
+
     parts: Parts
     listing: Listing
-    order: WorkerOrder
+    setup: WorkerSetup
     pool: Pool
     binding: dict[str, str]
 
-    def ask(self, report: Report, tell: OnProgress) -> None:
+    def run(self, report: Report, on_progress: OnProgress) -> None:
         done = report.kept
-        tell(done, report.tiles)
+        on_progress(done, report.tiles)
         for most in (BLOCK, 1):
             gaps = self.parts.gaps(most)
             if not gaps:
                 return
-            for looked in self._look(gaps, alone=most == 1):
-                self._keep(looked, report)
-                done += looked.rows
-                tell(done, report.tiles)
+            for result in self._answers(gaps, alone=most == 1):
+                self._save(result, report)
+                done += result.rows
+                on_progress(done, report.tiles)
             if done == report.kept and len(gaps) > 1:
                 raise WorkersFailed("its workers died or failed at whatever they were shown")
-        self._give_up(self.parts.gaps(1))
-        tell(report.tiles, report.tiles)
+        self._save_unanswered(self.parts.gaps(1))
+        on_progress(report.tiles, report.tiles)
 
-    def _look(self, gaps: Sequence[range], *, alone: bool) -> Iterator[BlockResult]:
+    def _answers(self, gaps: Sequence[range], *, alone: bool) -> Iterator[BlockResult]:
         names = self.listing.names
         blocks = [Block(start=gap.start, names=list(names[gap.start : gap.stop])) for gap in gaps]
-        return look(blocks, self.order, self.pool, alone=alone)
+        return answer_blocks(blocks, self.setup, self.pool, alone=alone)
 
-    def _keep(self, looked: BlockResult, report: Report) -> None:
-        if looked.binding != self.binding:
+    def _save(self, result: BlockResult, report: Report) -> None:
+        if result.binding != self.binding:
             raise WorkersFailed("a worker's model, settings or Healer are not the others'")
-        self.parts.save(looked.start, looked.rows, looked.part)
-        if looked.replacement:
-            report.replaced.add(looked.worker)
+        self.parts.save(result.start, result.rows, result.part)
+        if result.replacement:
+            report.replaced.add(result.worker)
 
-    def _give_up(self, gaps: Sequence[range]) -> None:
+    def _save_unanswered(self, gaps: Sequence[range]) -> None:
         problem = problem_of(TileNotAnswered(DIED))
         for gap in gaps:
             row = row_of(gap.start, self.listing.names[gap.start], problem)

@@ -1,4 +1,4 @@
-"""The worker: one screener, opened once, that is shown a block of tiles at a time."""
+"""The worker: one screener, opened once, that answers a block of tiles at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from healer.settings.loading import Settings
 
 
 def _not_answered(error: Exception) -> HealerError:
-    """Ray keeps what a worker logs, and that must name no tile: the failure's kind has to do."""
+    """Ray keeps what a worker logs, and that must name no tile: only the error's type is given."""
     return TileNotAnswered(type(error).__name__)
 
 
@@ -31,27 +31,27 @@ UNLOGGED = Naming(_not_answered, _not_answered)
 
 
 class Block(TypedDict):
-    """Tiles to look at: those of row `start` and on."""
+    """Tiles to answer: those of row `start` and on."""
 
     start: int
     names: list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class WorkerOrder:
-    """What every worker is told, and no secret that it has no use for."""
+class WorkerSetup:
+    """What every worker gets, without secrets that it does not need."""
 
     settings: Settings
     source: Source
 
-    def on(self, engine: str, threads: int) -> WorkerOrder:
+    def on(self, engine: str, threads: int) -> WorkerSetup:
         update = {"engine": engine, "threads": threads}
         return replace(self, settings=self.settings.model_copy(update=update))
 
 
 @dataclass(frozen=True, slots=True)
 class BlockResult:
-    """What became of a block. `part` is a Parquet file of its answers."""
+    """The answers to a block. `part` is a Parquet file of them."""
 
     start: int
     rows: int
@@ -62,50 +62,50 @@ class BlockResult:
 
 
 class BlockWorker:
-    """Made in the process it works in; what it raises there would come back as Ray's own error,
-    so a HealerError is sent as a value."""
+    """Created in the worker's process. What it raises would come back as Ray's own error, so a
+    HealerError is sent as a value."""
 
-    def __init__(self, order: WorkerOrder) -> None:
-        self._order = order
-        self._opened = opened(order.settings)
+    def __init__(self, setup: WorkerSetup) -> None:
+        self._setup = setup
+        self._screener = open_or_error(setup.settings)
 
     def __call__(self, block: Block) -> dict[str, Any]:
         try:
-            return {"sent": pickle.dumps(self._looked(block))}
+            return {"sent": pickle.dumps(self._answered(block))}
         except HealerError as error:
             return {"sent": pickle.dumps(error)}
 
-    def _looked(self, block: Block) -> BlockResult:
-        screener = self._opened
+    def _answered(self, block: Block) -> BlockResult:
+        screener = self._screener
         if isinstance(screener, HealerError):
             raise screener
         start, names = block["start"], list(block["names"])
-        found = zip(names, self._answers(screener, block), strict=True)
-        rows = [row_of(start + at, *each) for at, each in enumerate(found)]
+        answers = zip(names, self._answers(screener, block), strict=True)
+        rows = [row_of(start + at, *each) for at, each in enumerate(answers)]
         return BlockResult(
             start=start,
             rows=len(rows),
             part=encoded(rows),
-            binding=binding_of(screener, self._order.settings),
+            binding=binding_of(screener, self._setup.settings),
             worker=f"{socket.gethostname()}:{os.getpid()}",
             replacement=is_replacement(),
         )
 
     def _answers(self, screener: Screener, block: Block) -> list[Prediction | Problem]:
         try:
-            tiles = self._order.source.tiles(block["start"], block["names"])
-            told = outcomes(screener, tiles, self._order.settings, UNLOGGED)
-            found = [each.answer for each in told]
+            tiles = self._setup.source.tiles(block["start"], block["names"])
+            results = outcomes(screener, tiles, self._setup.settings, UNLOGGED)
+            answers = [each.answer for each in results]
         except Exception as unforeseen:
             name = type(unforeseen).__name__
             if len(block["names"]) > 1:
-                # Its tiles are then shown one by one. Ray logs this, so it must not name them.
+                # Its tiles are then retried one by one. Ray logs this, so it must not name them.
                 raise RuntimeError(name) from None
             return [problem_of(TileNotAnswered(name))]
-        for answer in found:
+        for answer in answers:
             if is_upstream(answer):
                 raise WorkersFailed(f"the model's server failed ({answer.code})")
-        return found
+        return answers
 
 
 def is_upstream(answer: Prediction | Problem) -> TypeGuard[Problem]:
@@ -114,7 +114,7 @@ def is_upstream(answer: Prediction | Problem) -> TypeGuard[Problem]:
     return isinstance(answer, Problem) and answer.code in codes
 
 
-def opened(settings: Settings) -> Screener | HealerError:
+def open_or_error(settings: Settings) -> Screener | HealerError:
     try:
         return open_screener(choose_engine(settings), settings)
     except HealerError as error:

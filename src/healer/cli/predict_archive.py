@@ -46,7 +46,7 @@ def predict_archive(job: BatchRun, *, quiet: bool = False) -> bool:
         raise
     for line in () if quiet else summary(job, report):
         out.print(printable(line), markup=False, highlight=False, soft_wrap=True)
-    return not report.tally.errors
+    return not report.counts.errors
 
 
 @contextmanager
@@ -97,16 +97,16 @@ class ProgressLines:
 
 
 def summary(job: BatchRun, report: Report) -> Iterator[str]:
-    yield f"{report.tiles:,} tiles in {job.output}: {_counted(report.tally.verdicts)}."
-    if report.tally.errors:
-        refused = report.tally.errors.total()
-        yield f"{refused:,} without an answer: {_counted(report.tally.errors)}."
+    yield f"{report.tiles:,} tiles in {job.output}: {_counted(report.counts.verdicts)}."
+    if report.counts.errors:
+        refused = report.counts.errors.total()
+        yield f"{refused:,} without an answer: {_counted(report.counts.errors)}."
     yield from report.notes
     if report.kept:
         yield f"{report.kept:,} were answered before and kept."
-    if report.looked:
+    if report.scored:
         yield (
-            f"{report.looked:,} looked at in {report.seconds:,.1f} s by {_workers(report)}: "
+            f"{report.scored:,} looked at in {report.seconds:,.1f} s by {_workers(report)}: "
             f"{report.rate:.1f} tiles/s."
         )
     yield NOTICE

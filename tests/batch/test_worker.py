@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from healer import outcomes
-from healer.batch.cluster import received
+from healer.batch.cluster import unpickled
 from healer.batch.listing import read_listing
 from healer.batch.parts import SCHEMA, Row
 from healer.batch.run import portable
@@ -18,7 +18,7 @@ from healer.batch.worker import (
     Block,
     BlockResult,
     BlockWorker,
-    WorkerOrder,
+    WorkerSetup,
     is_upstream,
     problem_of,
 )
@@ -38,8 +38,8 @@ class Broken:
         raise KeyError(names[start])
 
 
-def rows_of(looked: BlockResult) -> list[Row]:
-    table = pq.read_table(io.BytesIO(looked.part))
+def rows_of(result: BlockResult) -> list[Row]:
+    table = pq.read_table(io.BytesIO(result.part))
     assert table.schema == SCHEMA
     rows: list[Row] = table.to_pylist()
     return rows
@@ -49,11 +49,11 @@ def test_a_block_becomes_rows_and_a_bad_tile_its_error(tmp_path: Path) -> None:
     folder_of(tmp_path / "tiles", 2)
     names = ["tiles/0000.png", "tiles/absent.png", "tiles/0001.png"]
     source = read_listing(index_of(tmp_path / "a.csv", names)).source
-    looked = received(
-        BlockWorker(WorkerOrder(UNGATED, source))(Block(start=40, names=names))["sent"]
+    result = unpickled(
+        BlockWorker(WorkerSetup(UNGATED, source))(Block(start=40, names=names))["sent"]
     )
-    assert isinstance(looked, BlockResult)
-    first, absent, last = rows_of(looked)
+    assert isinstance(result, BlockResult)
+    first, absent, last = rows_of(result)
     assert [first["row"], absent["row"], last["row"]] == [40, 41, 42]
     assert [first["path"], absent["path"], last["path"]] == names
     assert absent["error_code"] == "file_not_readable"
@@ -61,11 +61,11 @@ def test_a_block_becomes_rows_and_a_bad_tile_its_error(tmp_path: Path) -> None:
     for row in (first, last):
         assert row["verdict"] in ("yes", "no", "indeterminate")
         assert row["error_code"] is None
-        assert row["model_revision"] == looked.binding["revision"]
-        assert row["calibration"] == looked.binding["calibration"]
+        assert row["model_revision"] == result.binding["revision"]
+        assert row["calibration"] == result.binding["calibration"]
         assert row["path_bytes"] is None
-    assert looked.binding["gate"] == "off"
-    assert not looked.replacement
+    assert result.binding["gate"] == "off"
+    assert not result.replacement
 
 
 def test_rows_hold_the_second_answer_and_the_windows_of_wide_fields(tmp_path: Path) -> None:
@@ -73,12 +73,12 @@ def test_rows_hold_the_second_answer_and_the_windows_of_wide_fields(tmp_path: Pa
     wide = Image.fromarray(known_tile(1400).pixels[:500])
     wide.save(tmp_path / "tiles" / "wide.png")
     found = read_listing(tmp_path / "tiles")
-    looked = received(
-        BlockWorker(WorkerOrder(UNGATED, found.source))(Block(start=0, names=[*found.names]))[
+    result = unpickled(
+        BlockWorker(WorkerSetup(UNGATED, found.source))(Block(start=0, names=[*found.names]))[
             "sent"
         ]
     )
-    narrow, row = rows_of(looked)
+    narrow, row = rows_of(result)
     for each in (narrow, row):
         assert each["second_question"] == "dysplasia-or-cancer-1"
         assert each["second_verdict"] in ("yes", "no", "indeterminate")
@@ -95,33 +95,33 @@ def test_a_name_that_is_no_utf_8_is_answered_and_comes_back_as_it_was(tmp_path: 
     folder = folder_of(tmp_path / "tiles", 1)
     (folder / "0000.png").rename(folder / "M\udcfcller.png")
     found = read_listing(folder)
-    looked = received(
-        BlockWorker(WorkerOrder(UNGATED, found.source))(Block(start=0, names=[*found.names]))[
+    result = unpickled(
+        BlockWorker(WorkerSetup(UNGATED, found.source))(Block(start=0, names=[*found.names]))[
             "sent"
         ]
     )
-    (row,) = rows_of(looked)
+    (row,) = rows_of(result)
     assert row["path"] == r"M\xfcller.png"
     assert row["path_bytes"] == b"M\xfcller.png"
     assert row["verdict"] in ("yes", "no", "indeterminate")
 
 
 def test_an_unforeseen_failure_names_no_tile_and_costs_one_tile_only() -> None:
-    looker = BlockWorker(WorkerOrder(UNGATED, Broken()))
+    looker = BlockWorker(WorkerSetup(UNGATED, Broken()))
     with pytest.raises(RuntimeError) as caught:
         looker(Block(start=0, names=["mrs-smith.png", "b.png"]))
     assert caught.value.args == ("KeyError",)
     assert caught.value.__suppress_context__
-    (row,) = rows_of(received(looker(Block(start=0, names=["mrs-smith.png"]))["sent"]))
+    (row,) = rows_of(unpickled(looker(Block(start=0, names=["mrs-smith.png"]))["sent"]))
     assert row["error_code"] == "tile_not_answered"
     assert "KeyError" in row["error_message"]
 
 
 def test_a_worker_that_cannot_open_says_why_in_our_own_words(tmp_path: Path) -> None:
     settings = Settings(engine="builtin", calibration=str(tmp_path / "absent.json"))
-    looker = BlockWorker(WorkerOrder(settings, Broken()))
+    looker = BlockWorker(WorkerSetup(settings, Broken()))
     with pytest.raises(CalibrationUnreadable):
-        received(looker(Block(start=0, names=["a.png"]))["sent"])
+        unpickled(looker(Block(start=0, names=["a.png"]))["sent"])
 
 
 def test_a_server_that_fails_is_no_fault_of_the_tile() -> None:
@@ -159,10 +159,10 @@ def test_a_library_that_fails_on_a_tile_costs_that_tile_only_and_logs_no_name(
 
     monkeypatch.setattr(outcomes, "admit", failing)
     source = read_listing(index_of(tmp_path / "a.csv", names)).source
-    looked = received(
-        BlockWorker(WorkerOrder(UNGATED, source))(Block(start=0, names=names))["sent"]
+    result = unpickled(
+        BlockWorker(WorkerSetup(UNGATED, source))(Block(start=0, names=names))["sent"]
     )
-    assert isinstance(looked, BlockResult)
-    codes = [row["error_code"] for row in rows_of(looked)]
+    assert isinstance(result, BlockResult)
+    codes = [row["error_code"] for row in rows_of(result)]
     assert codes == [None, "tile_not_answered", None]
     assert "mrs-smith" not in "".join(capfd.readouterr())
