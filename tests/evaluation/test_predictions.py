@@ -28,6 +28,7 @@ from healer.evaluation.published import LabelMapping
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE
 from healer.screening.screener import Screener, known_tile
+from tests.conftest import REPO
 from tests.evaluation.tiles import foldered
 from tests.fake_engine import FakeEngine
 
@@ -135,7 +136,8 @@ def test_a_tile_that_cannot_be_read_is_refused_by_its_code(
 
 def start(tiles: Path, out: Path, seconds: float) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-c", SLOW_RUN, str(tiles), str(out), str(seconds)]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ})
+    environment = {**os.environ, "PYTHONPATH": str(REPO)}
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
 
 
 def test_a_killed_run_goes_on_and_comes_to_the_same(dataset: Dataset, tmp_path: Path) -> None:
