@@ -232,7 +232,7 @@ def test_serving_starts_where_the_driver_fails_in_its_own_way(
         raise TypeError("cannot use a string pattern on a bytes-like object")
 
     with closing(StoreJournal(Store(sqlite), "refuse")) as journal:
-        monkeypatch.setattr(schema, "found", failing)
+        monkeypatch.setattr(schema, "current_schema", failing)
         journal.check()
         assert journal.warnings() == ["the audit log cannot be written (audit_unavailable)"]
 

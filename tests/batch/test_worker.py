@@ -148,16 +148,16 @@ def test_a_library_that_fails_on_a_tile_costs_that_tile_only_and_logs_no_name(
     folder_of(tmp_path / "tiles", 3)
     names = ["tiles/0000.png", "tiles/0001.png", "tiles/0002.png"]
     bad = (tmp_path / names[1]).read_bytes()
-    admit = load_tile
+    load = load_tile
 
     def failing(
         data: bytes, mode: GateMode, max_pixels: int, page: int | None = None
     ) -> LoadedTile:
         if data == bad:
             raise KeyError("mrs-smith.png")
-        return admit(data, mode, max_pixels, page)
+        return load(data, mode, max_pixels, page)
 
-    monkeypatch.setattr(outcomes, "admit", failing)
+    monkeypatch.setattr(outcomes, "load_tile", failing)
     source = read_listing(index_of(tmp_path / "a.csv", names)).source
     result = unpickled(
         BlockWorker(WorkerSetup(UNGATED, source))(Block(start=0, names=names))["sent"]
