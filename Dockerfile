@@ -78,6 +78,7 @@ COPY src/healer/errors healer/errors
 COPY src/healer/files healer/files
 COPY src/healer/images healer/images
 COPY src/healer/quality healer/quality
+COPY src/healer/questions healer/questions
 COPY src/healer/settings healer/settings
 COPY src/healer/weights healer/weights
 COPY src/healer/engines/__init__.py src/healer/engines/base.py healer/engines/
@@ -86,8 +87,7 @@ COPY src/healer/engines/transformers healer/engines/transformers
 COPY src/healer/engines/openvino healer/engines/openvino
 COPY --from=compiler /build/src/healer/engines/openvino healer/engines/openvino
 COPY src/healer/screening/__init__.py src/healer/screening/calibration.py \
-     src/healer/screening/question.py src/healer/screening/screener.py \
-     src/healer/screening/second_answer.py src/healer/screening/verdict.py \
+     src/healer/screening/screener.py src/healer/screening/second_answer.py src/healer/screening/verdict.py \
      src/healer/screening/wide_field.py healer/screening/
 COPY src/healer/conversion healer/conversion
 COPY scripts/image/acquire ./
