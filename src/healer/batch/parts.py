@@ -208,9 +208,9 @@ class Parts:
         self._write(f"{start:09}-{start + rows:09}.parquet", part)
         self._done[start] = start + rows
 
-    def _put(self, name: str, data: bytes) -> None:
+    def _write(self, name: str, data: bytes) -> None:
         draft = self.folder / DRAFT
-        with self._writing(), atomic_write(self.folder / name, draft=draft) as stream:
+        with self._write_errors(), atomic_write(self.folder / name, draft=draft) as stream:
             stream.write(data)
 
     def merge(self, notes: Mapping[str, str] | None = None) -> AnswerCounts:
@@ -228,7 +228,7 @@ class Parts:
             ):
                 for table in self._tables():
                     out.write_table(table.cast(schema))
-                    tally.add(table)
+                    counts.add(table)
             _flush_folder(self.output.parent)
         (self.folder / BINDING).unlink()
         return counts

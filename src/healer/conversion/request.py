@@ -106,7 +106,9 @@ class Parts:
             return part.files
         record.unlink(missing_ok=True)
         write()
-        made = Part(binding=binding, files=tuple(file_record(self._folder / file) for file in files))
+        made = Part(
+            binding=binding, files=tuple(file_record(self._folder / file) for file in files)
+        )
         save_record(record, made)
         return made.files
 
