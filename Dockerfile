@@ -81,7 +81,8 @@ COPY src/healer/quality healer/quality
 COPY src/healer/questions healer/questions
 COPY src/healer/settings healer/settings
 COPY src/healer/weights healer/weights
-COPY src/healer/engines/__init__.py src/healer/engines/base.py healer/engines/
+COPY src/healer/engines/__init__.py src/healer/engines/base.py src/healer/engines/spec.py \
+     healer/engines/
 COPY src/healer/engines/vlm healer/engines/vlm
 COPY src/healer/engines/transformers healer/engines/transformers
 COPY src/healer/engines/openvino healer/engines/openvino
