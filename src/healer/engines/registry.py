@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from healer.engines import builtin, openai, openvino, transformers
 from healer.engines.base import Engine, Question
@@ -18,8 +19,10 @@ from healer.engines.openvino.conversion_record import (
 )
 from healer.engines.spec import EngineSpec
 from healer.errors import ModelIncomplete
-from healer.settings.loading import Settings
 from healer.weights.manifest import Manifest, read_manifest
+
+if TYPE_CHECKING:
+    from healer.settings.loading import Settings
 
 SPECS = (
     builtin.SPEC,
