@@ -109,6 +109,15 @@ def test_bare_glass_alone_is_looked_at_whole() -> None:
     assert not look.verdict.calibrated
 
 
+@pytest.mark.parametrize(("width", "height"), [(100_000, 1), (1, 100_000), (3000, 63)])
+def test_a_strip_too_narrow_for_a_window_is_scored_whole(width: int, height: int) -> None:
+    score, engine = look_at(np.full((height, width, 3), (180, 90, 160), np.uint8))
+    assert score.windows is None
+    assert score.warnings[0].code == "wide_field"
+    assert not score.verdict.calibrated
+    assert engine.asked == [1]
+
+
 def test_an_engine_that_reads_no_windows_only_warns() -> None:
     look = Screener(FakeEngine()).score([Tile(tissue(), 1.0)])[0]
     assert look.windows is None

@@ -18,6 +18,7 @@ from healer.screening.calibration import Calibration
 from healer.screening.second_answer import SecondAnswer, second_answer
 from healer.screening.verdict import Verdict, decide
 from healer.screening.wide_field import (
+    LEAST_SIDE,
     Box,
     FieldWarning,
     WideReading,
@@ -105,8 +106,12 @@ class Screener:
         ]
 
     def scored_in_steps(self, tile: Tile) -> bool:
-        """Whether the tile is a wide field that the engine scores window by window."""
-        return scale_of(self.engine) is not None and is_wide(tile, self.engine)
+        """Whether the tile is a wide field that the engine scores window by window.
+
+        A strip too narrow for a window of tissue is scored whole.
+        """
+        narrow = min(tile.width, tile.height) < LEAST_SIDE
+        return scale_of(self.engine) is not None and is_wide(tile, self.engine) and not narrow
 
     def score_in_steps(self, tile: Tile) -> Generator[None, None, Score]:
         """The score of a wide field, a few windows a step. Blocking between steps."""
