@@ -19,7 +19,7 @@ from healer.engines.openvino.conversion_record import Tolerance, Weights
 from healer.errors import ConversionDiskFull, MemoryTooSmall
 from healer.hardware import memory_limit_bytes
 from healer.images.tile import Tile
-from healer.weights.manifest import OURS, ManifestFile, save_record, sha256_of
+from healer.weights.manifest import OURS, ManifestFile, record_of, save_record
 
 # Plain bfloat16 moves logits near 20 by up to 0.06, and a margin by twice that. Eight bits may
 # cost as much again; four are known to cost more, and are the user's choice.
@@ -129,8 +129,7 @@ def file_record(path: Path) -> ManifestFile:
     """Flushed to the disk first: a record must not outlive its file."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
-    size, sha256 = path.stat().st_size, sha256_of(path)
-    return ManifestFile(name=path.name, size=size, sha256=sha256)
+    return record_of(path)
 
 
 def check_disk(folder: Path, needed: int) -> None:

@@ -233,7 +233,6 @@ CLAIMS: Mapping[int, Callable[[bytes], Size | None]] = {
 }
 
 
-_BITS = {1, 4, 8, 16, 24, 32}
 _RARE_BITS = {2, 64}
 _BIT_FIELDS = 3
 _COMPRESSIONS = {

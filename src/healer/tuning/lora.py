@@ -29,12 +29,11 @@ from healer.engines.vlm.adapter import (
 from healer.errors import FolderTaken, ModelUnsound, TuningDiskFull
 from healer.weights.manifest import (
     Manifest,
-    ManifestFile,
     check_folder,
     is_empty,
     is_litter,
+    record_of,
     save_manifest,
-    sha256_of,
     weights_in,
 )
 
@@ -145,15 +144,10 @@ def save_adapter(
     config.inference_mode = True
     config.save_pretrained(str(folder))
     made = AdapterManifest(
-        files=tuple(listed(folder / name) for name in (CONFIG, WEIGHTS)), **about
+        files=tuple(record_of(folder / name) for name in (CONFIG, WEIGHTS)), **about
     )
     write_adapter(folder, made)
     return made
-
-
-def listed(file: Path) -> ManifestFile:
-    size, sha256 = file.stat().st_size, sha256_of(file)
-    return ManifestFile(name=file.name, size=size, sha256=sha256)
 
 
 SHARD = "4GB"
@@ -180,7 +174,7 @@ def merge_adapter(base: Path, tuned: Path, out: Path, question: Question) -> Man
         if not file.name.endswith(REPLACED):  # the base's own configuration stays as it was
             shutil.copyfile(base / file.name, out / file.name)
     made = (path for path in sorted(out.iterdir()) if path.is_file() and not is_litter(path.name))
-    files = map(listed, made)
+    files = map(record_of, made)
     merged = Manifest(
         model_id=found.model_id,
         revision=found.revision,

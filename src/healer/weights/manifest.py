@@ -186,6 +186,11 @@ def strangers(folder: Path, known: Collection[str]) -> list[str]:
     )
 
 
+def record_of(path: Path) -> ManifestFile:
+    """A file as it lies there; reads all of it."""
+    return ManifestFile(name=path.name, size=path.stat().st_size, sha256=sha256_of(path))
+
+
 def sha256_of(path: Path, advance: Advance | None = None) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as stream:
