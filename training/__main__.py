@@ -10,7 +10,7 @@ import torch
 import typer
 from rich.console import Console
 
-from healer.engines.builtin.model_files import MODEL_FOLDER
+from healer.engines.builtin.engine import MODEL_FOLDER
 from training import card as model_card
 from training import clusters, crossval, data, evaluate, export, second, shipped, speed, wide
 from training.fit import Recipe

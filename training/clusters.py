@@ -21,10 +21,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from healer.engines.builtin.classes import CANCER_INDEX
 from healer.evaluation.assess import colour_histogram
 from training import crossval, metrics
-from training.data import Tiles
+from training.data import CANCER_INDEX, Tiles
 from training.fit import Recipe, fit, predict
 from training.network import Network
 

@@ -14,7 +14,7 @@ from PIL import Image
 from rich.progress import track
 from sklearn.model_selection import StratifiedGroupKFold
 
-# Folder name in EBHI-Seg, and the name a person reads. Cancer first: the margin relies on it.
+# Folder name in EBHI-Seg, and the name a person reads. In the order of the network's outputs.
 CLASSES = {
     "adenocarcinoma": "adenocarcinoma",
     "high-grade-in": "high-grade intraepithelial neoplasia",
@@ -24,9 +24,13 @@ CLASSES = {
     "normal": "normal mucosa",
 }
 LABELS = tuple(CLASSES)
+CANCER_INDEX = LABELS.index("adenocarcinoma")
 # What the masks leave out: stroma, muscle, lymphocytes, blood, lumen. Not a class of EBHI-Seg.
 OTHER = len(LABELS)
-OUTPUTS = len(LABELS) + 1
+OTHER_NAME = "other tissue"
+# In the order of the network's outputs.
+OUTPUT_NAMES = (*CLASSES.values(), OTHER_NAME)
+OUTPUTS = len(OUTPUT_NAMES)
 TILE = 224
 
 

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
-from healer.engines.builtin.classes import CANCER_INDEX
 from healer.evaluation import shifts
 from training import baseline, crossval, metrics
-from training.data import LABELS, Tiles
+from training.data import CANCER_INDEX, LABELS, Tiles
 from training.fit import Recipe
 
 HERE = Path(__file__).parent

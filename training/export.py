@@ -15,15 +15,14 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from healer.engines.builtin.preprocess import PREPROCESSING, SIDE
-from training.data import CLASSES
+from healer.engines.builtin.engine import PREPROCESSING, SIDE
+from training.data import OUTPUT_NAMES
 from training.network import Ensemble, Network, laid_out
 
 LICENCE = (
     "Trained on EBHI-Seg (Shi L, Li X, Hu W, et al., Frontiers in Medicine 2023, "
     "figshare 21540159), CC BY 4.0."
 )
-OTHER_NAME = "other tissue"
 # Smaller tensors stay as they are: halving them saves nothing.
 WORTH_HALVING = 1024
 
@@ -72,7 +71,7 @@ def write(members: Sequence[Network], config: Mapping[str, Any], folder: Path) -
     (folder / "model.onnx").write_bytes(network)
     card = {
         "sha256": hashlib.sha256(network).hexdigest(),
-        "classes": [*CLASSES.values(), OTHER_NAME],
+        "classes": list(OUTPUT_NAMES),
         "preprocessing": PREPROCESSING,
         "training": dict(config),
         "data": LICENCE,

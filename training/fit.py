@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from healer.engines.builtin.preprocess import squared
+from healer.engines.builtin.engine import network_input
 from training import augment, tissue, views
 from training.data import OTHER, OUTPUTS, Tiles, sampling_weights
 from training.network import NECK, STRIDE, Network, laid_out, pretrained
@@ -131,7 +131,7 @@ def predict(model: nn.Module, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Tile log-probabilities (n, 7) of tiles (n, h, w, 3), prepared as they are when served."""
     out = []
     for start in range(0, len(pixels), 64):
-        batch = np.stack([squared(tile) for tile in pixels[start : start + 64]])
+        batch = np.stack([network_input(tile) for tile in pixels[start : start + 64]])
         with torch.inference_mode():
             logits = model(torch.from_numpy(batch).contiguous(memory_format=torch.channels_last))[0]
         out.append(torch.log_softmax(logits, 1).numpy())

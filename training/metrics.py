@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
 
-from healer.engines.builtin.classes import CANCER_INDEX, cancer_margin
-from training.data import CLASSES, LABELS
+from healer.engines.builtin.engine import class_margin
+from healer.questions.colorectal import COLORECTAL_CANCER
+from training.data import CANCER_INDEX, CLASSES, LABELS, OUTPUT_NAMES
 
 RESAMPLES = 1000
 BENIGN = ("normal", "polyp")
@@ -24,8 +25,10 @@ def margin(scores: Scores, column: int) -> Scores:
 
     For cancer it is the margin that is served.
     """
-    if column == CANCER_INDEX:
-        return np.asarray(cancer_margin(scores), np.float32)
+    head = COLORECTAL_CANCER.head
+    if column == CANCER_INDEX and head is not None:
+        shares = head.shares_of(OUTPUT_NAMES[: scores.shape[-1]])
+        return np.asarray(class_margin(scores, shares), np.float32)
     rest = np.logaddexp.reduce(np.delete(scores, column, axis=1), axis=1)
     return np.asarray(scores[:, column] - rest, np.float32)
 

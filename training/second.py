@@ -14,14 +14,12 @@ from healer.screening.calibration import Calibration
 from healer.screening.opening import SHIPPED
 from healer.screening.second_answer import Mark, SecondAnswer, second_answer
 from healer.screening.verdict import Verdict, decide
-from training.data import CLASSES, LABELS
+from training.data import CLASSES, LABELS, OUTPUT_NAMES
 from training.evaluate import ANSWERS
-from training.export import OTHER_NAME
 from training.shipped import CLASS_ANSWERS, COLUMNS
 
 BEGIN = "<!-- second answer: python -m training card -->"
 END = "<!-- end of second answer -->"
-NAMES = (*CLASSES.values(), OTHER_NAME)
 NEOPLASIA = LABELS[:4]  # the classes that are dysplasia or cancer
 HIGH_GRADE = "high-grade-in"
 
@@ -53,7 +51,7 @@ def told(
 
 
 def findings_of(row: Mapping[str, str]) -> list[Finding]:
-    return [Finding(name, float(row[at])) for name, at in zip(NAMES, COLUMNS, strict=True)]
+    return [Finding(name, float(row[at])) for name, at in zip(OUTPUT_NAMES, COLUMNS, strict=True)]
 
 
 def tables() -> str:

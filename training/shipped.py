@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from onnx import helper
 from rich.progress import track
 
-from healer.engines.builtin.model_files import MODEL_FOLDER, NETWORK
-from healer.engines.builtin.preprocess import squared
+from healer.engines.builtin.engine import MODEL_FOLDER, NETWORK, network_input
 from healer.evaluation.shifts import SHIFTS
 from training import crossval
 from training.data import LABELS, OUTPUTS, Tiles
@@ -52,7 +51,7 @@ def unseen_by(tiles: Tiles) -> NDArray[np.int64]:
 def one(
     members: onnxruntime.InferenceSession, inputs: NDArray[np.uint8], member: int
 ) -> NDArray[np.float32]:
-    """A member's log-probabilities (1, 7) of what `squared` gave; the others are not run."""
+    """A member's log-probabilities (1, 7) of what `network_input` gave; the others are not run."""
     only = onnxruntime.RunOptions()
     only.only_execute_path_to_fetches = True
     name = members.get_outputs()[member].name
@@ -62,7 +61,7 @@ def one(
 
 def scores(members: onnxruntime.InferenceSession, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Every member's log-probabilities of one tile: (members, 7)."""
-    return np.concatenate(members.run(None, {"pixels": squared(pixels)[None]}))
+    return np.concatenate(members.run(None, {"pixels": network_input(pixels)[None]}))
 
 
 def out_of_fold(tiles: Tiles, shift: str) -> NDArray[np.float32]:

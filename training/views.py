@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from healer.engines.builtin.preprocess import SIDE
+from healer.engines.builtin.engine import SIDE
 from training import tissue
 from training.data import TILE, Tiles
 from training.tissue import NOTHING, Drawn

@@ -13,8 +13,7 @@ from typer.testing import CliRunner
 
 from healer.cli import app
 from healer.cli.evaluate_run import RUNS, EvaluationRequest, evaluate, unfinished
-from healer.engines.builtin.engine import BuiltinEngine
-from healer.engines.builtin.model_files import MODEL_FOLDER, NETWORK
+from healer.engines.builtin.engine import MODEL_FOLDER, NETWORK, BuiltinEngine
 from healer.evaluation.compare import compare
 from healer.evaluation.datasets import Files, Limits, read_dataset
 from healer.evaluation.predictions import Journal, binding_of

@@ -13,10 +13,17 @@ import pytest
 from PIL import Image
 
 from healer.engines.base import Answer, Engine, Finding
-from healer.engines.builtin import preprocess
-from healer.engines.builtin.classes import compose_sentence, short
-from healer.engines.builtin.engine import BuiltinEngine
-from healer.engines.builtin.model_files import CARD, MODEL_FOLDER, NETWORK, read_model_files
+from healer.engines.builtin.engine import (
+    CARD,
+    MODEL_FOLDER,
+    MOST_WINDOWS,
+    NETWORK,
+    BuiltinEngine,
+    compose_sentence,
+    read_model_files,
+    short_name,
+    square_windows,
+)
 from healer.errors import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.images.tile import Tile
 from healer.questions.colorectal import ADENOCARCINOMA, COLORECTAL_CANCER, HIGH_GRADE_SHARE
@@ -148,15 +155,15 @@ def test_a_missing_file_is_named(copied: Path, name: str) -> None:
 
 def test_windows_cover_a_long_tile() -> None:
     pixels = noise(100, 250).pixels
-    found = preprocess.windows(pixels)
+    found = square_windows(pixels)
     assert [window.shape for window in found] == [(100, 100, 3)] * 3
     assert (found[0] == pixels[:, :100]).all()
     assert (found[-1] == pixels[:, -100:]).all()
 
 
 def test_an_absurdly_long_tile_is_sampled() -> None:
-    found = preprocess.windows(np.zeros((2, 5000, 3), np.uint8))
-    assert len(found) == preprocess.MOST_WINDOWS
+    found = square_windows(np.zeros((2, 5000, 3), np.uint8))
+    assert len(found) == MOST_WINDOWS
 
 
 def shares(cancer: float, leading: str) -> list[Finding]:
@@ -193,7 +200,7 @@ def test_the_engine_explains_its_own_evidence(engine: BuiltinEngine) -> None:
     (evidence,) = engine.score([noise(224, 224)])
     pieces = list(engine.explain(evidence, Answer.NO))
     assert len(pieces) > 1
-    assert short(evidence.findings[0]) in "".join(pieces)
+    assert short_name(evidence.findings[0]) in "".join(pieces)
 
 
 def test_a_network_that_gives_no_numbers_is_unsound() -> None:

@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 
-from healer.engines.builtin.model_files import CARD, MODEL_FOLDER
+from healer.engines.builtin.engine import CARD, MODEL_FOLDER
 from healer.evaluation.shifts import NONE, SHIFTS
 from training import card, evaluate, second, wide
 

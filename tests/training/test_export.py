@@ -9,8 +9,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto
 
-from healer.engines.builtin.model_files import CARD, NETWORK, read_model_files
-from healer.engines.builtin.preprocess import SIDE
+from healer.engines.builtin.engine import CARD, NETWORK, SIDE, read_model_files
 from training import export
 from training.network import Ensemble, Network
 

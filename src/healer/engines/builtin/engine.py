@@ -1,16 +1,25 @@
-"""Scores tiles with the shipped network through ONNX Runtime, on the CPU."""
+"""Scores tiles with the shipped network through ONNX Runtime, on the CPU.
+
+Its weights are `model.onnx`, and `model.json` vouches for them. Training takes its preprocessing
+from here, so that it sees what serving does.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from PIL import Image
 
+from healer.display import rough_percent
 from healer.engines.base import (
     Answer,
     EngineInfo,
@@ -20,24 +29,33 @@ from healer.engines.base import (
     Question,
     StageTimer,
 )
-from healer.engines.builtin import preprocess
-from healer.engines.builtin.classes import class_margin, compose_sentence
-from healer.engines.builtin.model_files import MODEL_FOLDER, read_model_files
-from healer.errors import ModelUnsound
+from healer.errors import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.hardware import cores, give_way
 from healer.images.tile import Tile
 from healer.questions.base import ClassHead
 from healer.questions.colorectal import COLORECTAL_CANCER
 
 MODEL_ID = "healer/builtin-crc"
+MODEL_FOLDER = Path(__file__).parent
+NETWORK = "model.onnx"
+CARD = "model.json"
 # It learnt from tiles of 180 to 270 µm, enlarged to a field of up to 2.4 times as much.
 SCALE = FieldScale(widest=650, window=224)
+NAMED_CLASSES = 2  # in a sentence
+
+SIDE = 160
+# Bounds the work that one absurdly long picture can ask for.
+MOST_WINDOWS = 16
+# Names every step outside the network's own graph; change it whenever one of them changes.
+PREPROCESSING = (
+    f"up to {MOST_WINDOWS} square windows, bilinear antialiased resize to {SIDE} px, RGB uint8; v2"
+)
 
 
 class BuiltinEngine:
     """`threads` = 0 takes all cores. Raises `healer.errors.ModelError` where the files are off.
 
-    Tiles are looked at side by side, each by one thread: for a network this small, a batch or a
+    Tiles are scored side by side, each by one thread: for a network this small, a batch or a
     tile shared between threads takes longer, and several times the memory.
     """
 
@@ -81,8 +99,8 @@ class BuiltinEngine:
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         """Raises ModelUnsound where a score is not a finite number."""
         stages = StageTimer(tiles)
-        squares = [preprocess.windows(tile.pixels) for tile in tiles]
-        inputs = [preprocess.squared(square) for each in squares for square in each]
+        squares = [square_windows(tile.pixels) for tile in tiles]
+        inputs = [network_input(square) for each in squares for square in each]
         stages.end_stage("preprocess")
         scores = self._run(inputs)
         stages.end_stage("infer")
@@ -124,9 +142,33 @@ class BuiltinEngine:
         self._pool.shutdown()
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """`names` are the classes in the order of the network's outputs."""
+
+    network: bytes
+    sha256: str
+    names: tuple[str, ...]
+
+
+def read_model_files(folder: Path = MODEL_FOLDER) -> ModelFiles:
+    """Raises ModelIncomplete where a file is missing, ModelAltered where they do not agree."""
+    try:
+        network = (folder / NETWORK).read_bytes()
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except FileNotFoundError as missing:
+        raise ModelIncomplete(str(folder), f"{missing.filename} is missing") from None
+    sha256 = hashlib.sha256(network).hexdigest()
+    if sha256 != card["sha256"]:
+        raise ModelAltered(str(folder), NETWORK, f"sha256 {sha256[:12]}, not the one in {CARD}")
+    if card["preprocessing"] != PREPROCESSING:
+        raise ModelAltered(str(folder), CARD, "it was trained with another preprocessing")
+    return ModelFiles(network, sha256, tuple(card["classes"]))
+
+
 def preprocessing_id(head: ClassHead) -> str:
     """Of whatever lies between a tile and its margin besides the network itself."""
-    return hashlib.sha256(f"{preprocess.PREPROCESSING}; {head.key}".encode()).hexdigest()[:12]
+    return hashlib.sha256(f"{PREPROCESSING}; {head.key}".encode()).hexdigest()[:12]
 
 
 def open_session(network: bytes) -> onnxruntime.InferenceSession:
@@ -134,3 +176,49 @@ def open_session(network: bytes) -> onnxruntime.InferenceSession:
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
+
+
+def square_windows(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """Evenly spaced squares, as few as cover a tile of shape (height, width, 3).
+
+    Never more than MOST_WINDOWS: a tile longer than that is sampled, not covered.
+    """
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    count = min(MOST_WINDOWS, math.ceil(max(height, width) / side))
+    starts = np.linspace(0, max(height, width) - side, count).round().astype(int)
+    if height >= width:
+        return [pixels[start : start + side] for start in starts]
+    return [pixels[:, start : start + side] for start in starts]
+
+
+def network_input(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A square window of any size as (3, SIDE, SIDE), averaged where it shrinks."""
+    image = Image.fromarray(np.ascontiguousarray(window))
+    resized = image.resize((SIDE, SIDE), Image.Resampling.BILINEAR)
+    return np.ascontiguousarray(np.asarray(resized).transpose(2, 0, 1))
+
+
+def class_margin(scores: NDArray[np.floating], shares: Sequence[float]) -> NDArray[np.float64]:
+    """Natural log-odds of yes, shape (...), from log-probabilities of shape (..., classes) and how
+    much of each class, in [0, 1], speaks for yes."""
+    share = np.asarray(shares, np.float64)
+    for_yes, for_no = share > 0, share < 1
+    yes = np.logaddexp.reduce(scores[..., for_yes] + np.log(share[for_yes]), axis=-1)
+    no = np.logaddexp.reduce(scores[..., for_no] + np.log1p(-share[for_no]), axis=-1)
+    return np.asarray(yes - no, np.float64)
+
+
+def compose_sentence(
+    findings: Sequence[Finding], answer: Answer, question: Question
+) -> Iterator[str]:
+    """Pieces of it, for findings sorted by probability."""
+    yield question.sentences[answer]
+    yield " Most likely classes: "
+    likeliest = findings[:NAMED_CLASSES]
+    yield ", ".join(f"{short_name(each)} {rough_percent(each.probability)}" for each in likeliest)
+    yield "."
+
+
+def short_name(finding: Finding) -> str:
+    return finding.name.replace("intraepithelial ", "")
