@@ -19,16 +19,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from healer.errors import (
-    DiskFull,
-    FileDamaged,
-    FolderNotWritable,
-    HealerError,
-    ModelAltered,
-    ModelError,
-    ModelIncomplete,
-    RevisionNotPinned,
-)
+from healer.errors.base import HealerError
+from healer.errors.engine import ModelAltered, ModelError, ModelIncomplete
+from healer.errors.weights import DiskFull, FileDamaged, FolderNotWritable, RevisionNotPinned
 from healer.settings.loading import Settings, load_settings
 from healer.weights.hub import Hub, RemoteFile, Snapshot
 from healer.weights.manifest import (

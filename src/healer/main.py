@@ -17,7 +17,7 @@ from healer.auth.authenticator import open_authenticator
 from healer.auth.rate_limit import RateLimiter
 from healer.engines.base import Engine
 from healer.engines.registry import EngineChoice, choose_engine
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.notice import NOTICE
 from healer.sandbox.loader import InProcess, open_image_loader
 from healer.scheduling.batching import threads_of

@@ -17,11 +17,8 @@ from typing import BinaryIO, TypeVar
 from structlog.contextvars import bound_contextvars
 
 from healer.answer import Prediction
-from healer.errors import (
-    FileNotReadable,
-    HealerError,
-    TooManyBytes,
-)
+from healer.errors.base import HealerError
+from healer.errors.request import FileNotReadable, TooManyBytes
 from healer.files.walk import walk_all
 from healer.problem import Problem, new_request_id
 from healer.quality.gate import LoadedTile, load_tile

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from healer.audit.records import Record
-from healer.errors import AuditBroken
+from healer.errors.audit import AuditBroken
 
 GENESIS = "0" * 64
 # Columns that repeat a part of the body, to search by.

@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from healer.errors import AuditUnreadable, InvalidSettings
+from healer.errors.audit import AuditUnreadable
+from healer.errors.base import InvalidSettings
 from healer.settings.names import expanded
 
 AUDIT_ON = "sqlite:///healer-audit.db"

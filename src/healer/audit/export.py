@@ -11,7 +11,7 @@ from typing import Any, Literal, TextIO
 
 from healer.audit.chain import Head, Link, checked
 from healer.audit.records import AnswerRecord, MissedRecord, ReviewRecord
-from healer.errors import AnchorMissing
+from healer.errors.audit import AnchorMissing
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import structlog
 
 from healer.audit.records import AnswerRecord, MissedRecord, Opinion, ReviewRecord
-from healer.errors import AnswerUnknown, AuditError, AuditLibrariesMissing, AuditOff
+from healer.errors.audit import AnswerUnknown, AuditError, AuditLibrariesMissing, AuditOff
 from healer.settings.loading import Settings
 
 if TYPE_CHECKING:  # its libraries are an extra

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from healer.audit.chain import Link, intact
 from healer.audit.records import AnswerRecord
 from healer.engines.base import Evidence
-from healer.errors import NotReplayable
+from healer.errors.audit import NotReplayable
 from healer.images.tile import Tile
 from healer.screening.calibration import Binding
 from healer.screening.screener import Screener

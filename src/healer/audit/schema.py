@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from healer.errors import AuditOutdated
+from healer.errors.audit import AuditOutdated
 
 VERSION_TABLE = "healer_audit_version"
 log = structlog.get_logger(__name__)

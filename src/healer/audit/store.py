@@ -27,7 +27,8 @@ from healer.audit.chain import SEARCH_COLUMNS, Head, Link, linked
 from healer.audit.database import LOCK_TIMEOUT_SECONDS, READS, database_url, open_database
 from healer.audit.records import Record
 from healer.audit.schema import latest_schema, require_current, upgrade_schema
-from healer.errors import AuditUnavailable, HealerError
+from healer.errors.audit import AuditUnavailable
+from healer.errors.base import HealerError
 
 log = structlog.get_logger(__name__)
 

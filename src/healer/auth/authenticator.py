@@ -8,13 +8,13 @@ from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
 from healer.auth.keys import KEY_PREFIX, Keyring
-from healer.errors import (
+from healer.errors.access import (
     CredentialsMissing,
-    InvalidSettings,
     KeyRejected,
     OidcLibrariesMissing,
     RemoteAccessDenied,
 )
+from healer.errors.base import InvalidSettings
 from healer.settings.loading import Settings
 
 if TYPE_CHECKING:  # its libraries are an extra

@@ -15,7 +15,7 @@ from typing import Annotated
 import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from healer.errors import (
+from healer.errors.access import (
     KeyExpired,
     KeyNameTaken,
     KeyRejected,

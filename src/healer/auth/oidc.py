@@ -14,7 +14,7 @@ import structlog
 from jwt import PyJWK, PyJWKClient, PyJWKSet
 from jwt.exceptions import PyJWTError
 
-from healer.errors import IdentityRejected, IdentityUnavailable
+from healer.errors.access import IdentityRejected, IdentityUnavailable
 from healer.settings.server import ADDRESS
 
 log = structlog.get_logger(__name__)

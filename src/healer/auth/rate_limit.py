@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from healer.errors import RateLimited
+from healer.errors.scheduling import RateLimited
 
 
 @dataclass(frozen=True, slots=True)

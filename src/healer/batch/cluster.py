@@ -25,7 +25,8 @@ from healer.batch.worker import (
     open_or_error,
 )
 from healer.engines.registry import ENGINES
-from healer.errors import ArchivesNotInstalled, HealerError, RayUnavailable, WorkersFailed
+from healer.errors.base import HealerError
+from healer.errors.batch import ArchivesNotInstalled, RayUnavailable, WorkersFailed
 from healer.hardware import cores
 from healer.settings.loading import Settings
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from healer.batch.parquet import PATH, Pictures, holds_bytes, opened, own_paths, texts
 from healer.display import examples
-from healer.errors import ListingUnreadable
+from healer.errors.batch import ListingUnreadable
 from healer.files.spelling import Resolver, to_bytes
 from healer.files.table import column_of, read_heading, read_rows
 from healer.files.walk import LeftOut, walk

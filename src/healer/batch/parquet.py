@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from healer.errors import ListingUnreadable
+from healer.errors.batch import ListingUnreadable
 from healer.files.spelling import Resolver, from_bytes
 from healer.outcomes import Embedded
 

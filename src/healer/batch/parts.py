@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from healer.answer import Prediction, SecondAnswerOut
-from healer.errors import AnswersNotWritable, OutputTaken, RunMismatch
+from healer.errors.batch import AnswersNotWritable, OutputTaken, RunMismatch
 from healer.files.atomic import atomic_write
 from healer.files.spelling import escaped, to_bytes
 from healer.notice import NOTICE

@@ -16,7 +16,7 @@ from healer.batch.cluster import ATTEMPTS, Pool, answer_blocks, connected, pool_
 from healer.batch.listing import Listing, read_listing
 from healer.batch.parts import AnswerCounts, Parts, encoded, row_of
 from healer.batch.worker import Block, BlockResult, WorkerSetup, problem_of
-from healer.errors import TileNotAnswered, WorkersFailed
+from healer.errors.batch import TileNotAnswered, WorkersFailed
 from healer.settings.loading import Settings
 
 BLOCK = 64

@@ -13,7 +13,9 @@ from healer.answer import Prediction
 from healer.batch.listing import Source
 from healer.batch.parts import encoded, row_of
 from healer.engines.registry import choose_engine
-from healer.errors import HealerError, TileNotAnswered, UpstreamError, WorkersFailed
+from healer.errors.base import HealerError
+from healer.errors.batch import TileNotAnswered, WorkersFailed
+from healer.errors.engine import UpstreamError
 from healer.outcomes import Naming, outcomes
 from healer.problem import Problem, new_request_id
 from healer.screening.calibration import Binding

@@ -14,7 +14,9 @@ from rich.table import Table
 
 from healer.cli.errors import exit_on_error, settings_with, stderr
 from healer.cli.options import EngineOption, expand_paths
-from healer.errors import FileNotReadable, ImageNotRecorded, InvalidSettings, TooManyBytes
+from healer.errors.audit import ImageNotRecorded
+from healer.errors.base import InvalidSettings
+from healer.errors.request import FileNotReadable, TooManyBytes
 from healer.settings.loading import Settings
 
 if TYPE_CHECKING:  # the store's libraries are an extra

@@ -22,7 +22,7 @@ from healer.cli.evaluate_run import (
 )
 from healer.engines.base import EngineInfo
 from healer.engines.registry import ENGINES
-from healer.errors import NotCalibratable
+from healer.errors.evaluation import NotCalibratable
 from healer.evaluation import calibrate as fitting
 from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.predictions import Row

@@ -20,7 +20,8 @@ from healer.cli.speed import Speed, measure_speed
 from healer.engines.openvino.conversion_record import check_conversion, converted_folder
 from healer.engines.registry import ENGINES, EngineChoice, choose_engine
 from healer.engines.spec import GIB, ModelSource
-from healer.errors import HealerError, ModelIncomplete
+from healer.errors.base import HealerError
+from healer.errors.engine import ModelIncomplete
 from healer.hardware import memory_limit_bytes, torch_devices
 from healer.screening.opening import open_screener
 from healer.screening.screener import self_test

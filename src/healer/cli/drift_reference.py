@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from healer.engines.base import EngineInfo
-from healer.errors import FolderNotWritable, RequestError
+from healer.errors.base import RequestError
+from healer.errors.weights import FolderNotWritable
 from healer.evaluation.datasets import Dataset, Limits
 from healer.files.atomic import atomic_write
 from healer.quality.gate import Gate

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from healer.display import printable
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.settings.loading import Settings, load_settings
 
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)

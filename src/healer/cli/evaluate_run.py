@@ -17,7 +17,7 @@ from healer.cli.evaluate_output import show, show_comparison
 from healer.display import examples
 from healer.engines.base import EngineInfo
 from healer.engines.registry import choose_engine
-from healer.errors import ResultsMismatch
+from healer.errors.evaluation import ResultsMismatch
 from healer.evaluation import plots, report
 from healer.evaluation.assess import Baseline, assess, colour_baseline
 from healer.evaluation.compare import ANSWERS, compare

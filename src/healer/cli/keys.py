@@ -14,7 +14,7 @@ from rich.table import Table
 
 from healer.cli.errors import exit_on_error, settings_with, stderr
 from healer.cli.options import expand_paths
-from healer.errors import InvalidSettings
+from healer.errors.base import InvalidSettings
 
 app = typer.Typer(
     help="API keys, in the file that HEALER_API_KEYS_FILE names.", no_args_is_help=True

@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from healer.cli.errors import exit_on_error, settings_with
-from healer.errors import ExtraNotInstalled, FileNotReadable
+from healer.errors.engine import ExtraNotInstalled
+from healer.errors.request import FileNotReadable
 from healer.settings.loading import Settings
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from healer.cli.options import (
     JsonOption,
     QuietOption,
 )
-from healer.errors import ArchivesNotInstalled
+from healer.errors.batch import ArchivesNotInstalled
 from healer.settings.loading import Settings
 
 

@@ -24,7 +24,12 @@ from rich.text import Text
 from healer.answer import Prediction
 from healer.display import printable, shortened
 from healer.engines.base import Answer
-from healer.errors import AddressNotFile, FileNotReadable, FolderWithoutImages, OutputNotWritable
+from healer.errors.request import (
+    AddressNotFile,
+    FileNotReadable,
+    FolderWithoutImages,
+    OutputNotWritable,
+)
 from healer.notice import NOTICE
 from healer.outcomes import Outcome
 from healer.problem import Problem

@@ -9,7 +9,7 @@ import typer
 
 from healer.cli.errors import exit_on_error, settings_with
 from healer.cli.options import EngineOption
-from healer.errors import InvalidSettings
+from healer.errors.base import InvalidSettings
 from healer.settings.loading import Settings
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from healer.cli.options import (
     LimitOption,
     YesOption,
 )
-from healer.errors import ExtraNotInstalled
+from healer.errors.engine import ExtraNotInstalled
 
 NUMBER = re.compile(r"[+-]?\d+")
 DRY_RUN = "--dry-run"

@@ -26,7 +26,7 @@ from healer.cli.evaluate_output import cell
 from healer.cli.evaluate_run import EvaluationRequest, answer_dataset, find_dataset, progress_bars
 from healer.engines.registry import EngineChoice, open_engine
 from healer.engines.transformers.loading import Plan, pick_device
-from healer.errors import NotCalibratable
+from healer.errors.evaluation import NotCalibratable
 from healer.evaluation.datasets import Limits
 from healer.evaluation.metrics import TITLES, Figure, as_json, measure
 from healer.evaluation.results import scored_of

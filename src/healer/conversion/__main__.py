@@ -14,7 +14,7 @@ from healer.conversion.convert import convert
 from healer.conversion.describe import known_samples
 from healer.conversion.request import ConversionRequest
 from healer.engines.openvino.conversion_record import Weights
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.questions.colorectal import COLORECTAL_CANCER
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.errors import NotConvertible
+from healer.errors.engine import NotConvertible
 from healer.weights.manifest import weights_in
 
 if TYPE_CHECKING:

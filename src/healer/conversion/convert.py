@@ -34,7 +34,7 @@ from healer.engines.openvino.conversion_record import (
     check_conversion,
     write_conversion,
 )
-from healer.errors import ConversionIncomplete, ConversionTaken
+from healer.errors.engine import ConversionIncomplete, ConversionTaken
 from healer.weights.manifest import Manifest, check_folder, is_empty
 
 GRAPHS = 1  # counts up when the graphs change, so that older parts are not reused

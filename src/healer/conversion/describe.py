@@ -20,7 +20,7 @@ from healer.engines.openvino.conversion_record import (
 from healer.engines.transformers.loading import offline, quiet
 from healer.engines.transformers.soundness import soundness_tile
 from healer.engines.vlm.prompt import Prompt, chat_text, messages
-from healer.errors import NotConvertible
+from healer.errors.engine import NotConvertible
 from healer.screening.screener import known_tile
 from healer.weights.manifest import Manifest
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from healer.conversion.checkpoint import EMBEDDING, Checkpoint
 from healer.engines.base import Question
 from healer.engines.openvino.conversion_record import Tolerance, Weights
-from healer.errors import ConversionDiskFull, MemoryTooSmall
+from healer.errors.engine import ConversionDiskFull, MemoryTooSmall
 from healer.hardware import memory_limit_bytes
 from healer.images.tile import Tile
 from healer.weights.manifest import OURS, ManifestFile, record_of, save_record

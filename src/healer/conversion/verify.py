@@ -29,7 +29,7 @@ from healer.engines.openvino.conversion_record import TOKENIZER, Described, Pari
 from healer.engines.transformers.loading import offline, quiet
 from healer.engines.vlm.answer_tokens import AnswerTokens, find_answer_tokens, margin
 from healer.engines.vlm.prompt import encode, messages, opening
-from healer.errors import ConversionInaccurate
+from healer.errors.engine import ConversionInaccurate
 from healer.images.tile import Tile
 from healer.weights.manifest import weights_in
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.images.tile import Tile
 from healer.questions.base import Answer as Answer
 from healer.questions.base import Question as Question

@@ -18,7 +18,7 @@ from healer.engines.openvino.conversion_record import (
     read_conversion,
 )
 from healer.engines.spec import EngineSpec
-from healer.errors import ModelIncomplete
+from healer.errors.engine import ModelIncomplete
 from healer.weights.manifest import Manifest, read_manifest
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from healer.errors import EvalNotInstalled
+from healer.errors.evaluation import EvalNotInstalled
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.evaluation import metrics
 from healer.evaluation.bootstrap import FOLDS, by_case
 from healer.evaluation.datasets import Dataset, Limits

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
-from healer.errors import NotCalibratable
+from healer.errors.evaluation import NotCalibratable
 from healer.evaluation.bootstrap import by_case
 from healer.evaluation.metrics import calibration_error
 

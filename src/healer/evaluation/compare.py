@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from healer.errors import ResultsMismatch
+from healer.errors.evaluation import ResultsMismatch
 from healer.evaluation.bootstrap import RESAMPLES, SEED, intervals
 from healer.evaluation.metrics import Figure
 from healer.evaluation.results import NAME

@@ -19,13 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healer.display import examples, printable
-from healer.errors import (
-    DatasetNotFound,
-    DatasetUnreadable,
-    FileNotReadable,
-    TilesMissing,
-    TooManyBytes,
-)
+from healer.errors.evaluation import DatasetNotFound, DatasetUnreadable, TilesMissing
+from healer.errors.request import FileNotReadable, TooManyBytes
 from healer.evaluation.published import (
     PATHMNIST_CLASSES,
     PUBLISHED,

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from healer.display import printable
-from healer.errors import (
+from healer.errors.evaluation import (
     ArchiveUnsafe,
     DatasetDamaged,
     DatasetNotFound,

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from healer.engines.base import EngineInfo, Evidence
-from healer.errors import HealerError, ResultsMismatch
+from healer.errors.base import HealerError
+from healer.errors.evaluation import ResultsMismatch
 from healer.evaluation.datasets import Dataset, Item, Limits
 from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, shift_named
 from healer.files.spelling import Spellings, escaped, json_safe, spellings_of

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from healer.errors import LabelUnknown
+from healer.errors.evaluation import LabelUnknown
 from healer.files.spelling import escaped
 
 CC_BY = "CC BY 4.0"

@@ -28,9 +28,9 @@ from PIL import (  # noqa: F401
     WebPImagePlugin,
 )
 
-from healer.errors import (
+from healer.errors.base import HealerError
+from healer.errors.request import (
     EmptyFile,
-    HealerError,
     NotAnImage,
     PageNotFound,
     TooManyPixels,

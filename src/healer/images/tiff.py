@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.errors import PageNotFound, TooManyPixels, TruncatedImage, UnsupportedFormat
+from healer.errors.request import PageNotFound, TooManyPixels, TruncatedImage, UnsupportedFormat
 from healer.images.tiff_coding import ADVICE, BLACK_IS_ZERO, check_coding, rgb_of, upright
 from healer.images.tiff_segments import samples_of
 from healer.images.tiff_structure import (

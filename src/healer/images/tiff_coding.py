@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from healer.errors import UnsupportedFormat
+from healer.errors.request import UnsupportedFormat
 
 if TYPE_CHECKING:
     from tifffile import TiffPage

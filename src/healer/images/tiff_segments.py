@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.errors import TruncatedImage
+from healer.errors.request import TruncatedImage
 from healer.images.headers import CLAIMS, jpeg2000_header, jpeg_frame
 from healer.images.tiff_coding import (
     APERIO_YCBCR,

@@ -15,7 +15,7 @@ from math import prod
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from healer.errors import TruncatedImage, UnsupportedFormat
+from healer.errors.request import TruncatedImage, UnsupportedFormat
 
 if TYPE_CHECKING:
     from tifffile import TiffPage

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from healer.errors import UnsupportedFormat
+from healer.errors.request import UnsupportedFormat
 
 SEVERAL_PAGES_ADVICE = (
     "Choose one with the form field page (on the command line: --page N), or send each as a file "

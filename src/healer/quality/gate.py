@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.errors import ImageNotAssessable
+from healer.errors.request import ImageNotAssessable
 from healer.images.decode import decode
 from healer.images.tile import Tile
 from healer.quality.colour import Figures

@@ -10,7 +10,10 @@ from typing import Protocol
 
 import structlog
 
-from healer.errors import ImageReaderLost, ImageTooCostly, ModelNotReady, ShuttingDown
+from healer.errors.base import ShuttingDown
+from healer.errors.engine import ModelNotReady
+from healer.errors.request import ImageTooCostly
+from healer.errors.scheduling import ImageReaderLost
 from healer.hardware import memory_limit_bytes
 from healer.quality.gate import LoadedTile, load_tile
 from healer.sandbox.limits import Limits

@@ -15,7 +15,9 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from healer.errors import ImageReaderLost, ImageTooCostly, ModelNotReady
+from healer.errors.engine import ModelNotReady
+from healer.errors.request import ImageTooCostly
+from healer.errors.scheduling import ImageReaderLost
 from healer.images.tile import Tile
 from healer.quality.gate import LoadedTile
 from healer.sandbox.limits import Limits

@@ -17,7 +17,8 @@ from enum import IntEnum
 from threading import Lock
 from typing import Protocol
 
-from healer.errors import DeadlineExceeded, HealerError
+from healer.errors.base import HealerError
+from healer.errors.scheduling import DeadlineExceeded
 from healer.images.tile import Tile
 from healer.screening.screener import Score
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Coroutine, Sequence
 import structlog
 
 from healer.engines.spec import Batching
-from healer.errors import EngineHung, HealerError, ModelNotReady, UpstreamChanged, not_ready
+from healer.errors.base import HealerError
+from healer.errors.engine import EngineHung, ModelNotReady, UpstreamChanged, not_ready
 from healer.scheduling.batching import ThroughputEstimator
 from healer.scheduling.queue import RequestQueue
 from healer.scheduling.worker import Worker

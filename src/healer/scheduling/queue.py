@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from operator import attrgetter
 
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.images.tile import Tile
 from healer.scheduling.job import Deadline, Job, Reducer
 

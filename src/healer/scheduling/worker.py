@@ -15,14 +15,9 @@ from typing import Any, TypeVar
 import structlog
 
 from healer.engines.spec import Batching
-from healer.errors import (
-    EngineFailed,
-    EngineOutOfMemory,
-    HealerError,
-    InternalError,
-    OutOfMemory,
-    UpstreamChanged,
-)
+from healer.errors.base import HealerError, InternalError
+from healer.errors.engine import EngineFailed, EngineOutOfMemory, UpstreamChanged
+from healer.errors.scheduling import OutOfMemory
 from healer.images.tile import Tile
 from healer.scheduling.batching import ThroughputEstimator
 from healer.scheduling.job import Job, JobFinished, TileTask

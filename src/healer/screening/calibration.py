@@ -14,7 +14,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from healer.engines.base import EngineInfo
-from healer.errors import CalibrationMismatch, CalibrationUnreadable
+from healer.errors.engine import CalibrationMismatch, CalibrationUnreadable
 from healer.questions.colorectal import COLORECTAL_CANCER
 
 CALIBRATION_FILE = "healer-calibration.json"

@@ -8,7 +8,7 @@ from healer.engines import builtin
 from healer.engines.base import EngineInfo
 from healer.engines.registry import ENGINES, EngineChoice, open_engine
 from healer.engines.spec import beside_the_model
-from healer.errors import CalibrationMismatch, UpstreamUncalibrated
+from healer.errors.engine import CalibrationMismatch, UpstreamUncalibrated
 from healer.questions.base import Question
 from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening import calibration, reference

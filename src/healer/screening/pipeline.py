@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from healer.errors import ModelUnsound
+from healer.errors.engine import ModelUnsound
 from healer.images.tile import Tile
 from healer.screening.screener import Score, Screener
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from healer.engines.base import Engine, EngineInfo, Evidence, Finding, FromClasses
-from healer.errors import ModelUnsound
+from healer.errors.engine import ModelUnsound
 from healer.images.tile import Tile
 from healer.questions.base import Question
 from healer.questions.colorectal import COLORECTAL_CANCER

@@ -16,13 +16,9 @@ import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from healer.errors import (
-    ClientTooSlow,
-    ConnectionsFull,
-    HeadTooLarge,
-    HealerError,
-    HttpUnreadable,
-)
+from healer.errors.access import ClientTooSlow, HeadTooLarge, HttpUnreadable
+from healer.errors.base import HealerError
+from healer.errors.scheduling import ConnectionsFull
 from healer.problem import RETRY_AFTER_SECONDS, Problem, new_request_id, status_of
 from healer.server.middleware.request_head import LIMIT_BYTES, LIMIT_FIELDS
 from healer.server.middleware.security_headers import SECURITY_HEADERS

@@ -19,7 +19,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
 from healer.answer import Prediction, VerdictOut
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.problem import Problem, status_of
 from healer.scheduling.job import JobFinished, QueuePosition
 from healer.screening.screener import Score, finish_screening

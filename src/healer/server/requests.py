@@ -18,9 +18,9 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
 from healer.audit.records import answer_record, file_digest
-from healer.errors import (
+from healer.errors.base import HealerError
+from healer.errors.request import (
     BodyEncoded,
-    HealerError,
     InvalidField,
     InvalidTimeout,
     MalformedForm,
@@ -30,8 +30,8 @@ from healer.errors import (
     UnknownField,
     UnknownParameter,
     UploadNotMultipart,
-    UploadsFull,
 )
+from healer.errors.scheduling import UploadsFull
 from healer.quality.gate import LoadedTile
 from healer.scheduling.job import Deadline, Job
 from healer.scheduling.queue import BudgetExceeded

@@ -13,16 +13,9 @@ import structlog
 
 from healer.engines.base import RemoteEngine
 from healer.engines.registry import EngineChoice
-from healer.errors import (
-    DeadlineExceeded,
-    HealerError,
-    ModelNotReady,
-    QueueFull,
-    ShuttingDown,
-    UpstreamChanged,
-    UpstreamError,
-    not_ready,
-)
+from healer.errors.base import HealerError, ShuttingDown
+from healer.errors.engine import ModelNotReady, UpstreamChanged, UpstreamError, not_ready
+from healer.errors.scheduling import DeadlineExceeded, QueueFull
 from healer.images.tile import Tile
 from healer.scheduling.batching import ThroughputEstimator, batching_for
 from healer.scheduling.job import Deadline, Job, JobEvent, JobFinished

@@ -7,7 +7,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from healer.engines.base import RemoteEngine
-from healer.errors import HealerError, ModelNotReady
+from healer.errors.base import HealerError
+from healer.errors.engine import ModelNotReady
 
 FRESH_SECONDS = 2.0  # how long a probe's result is reused
 TIMEOUT_SECONDS = 3.5  # of a probe: less than the four of a container's health check

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
-from healer.errors import InvalidSettings
+from healer.errors.base import InvalidSettings
 from healer.settings.model import ModelSettings
 from healer.settings.names import PREFIX, variable_names_of
 from healer.settings.server import AccessSettings, RecordSettings, ServingSettings

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, BaseModel, Field, HttpUrl, SecretStr, field_validator
 
-from healer.errors import InvalidSettings
+from healer.errors.base import InvalidSettings
 from healer.settings.names import LocalPath, expanded, plain_name
 
 GateMode = Literal["refuse", "warn", "off"]

@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 from healer import __version__
 from healer.engines.base import Answer, EngineInfo
 from healer.engines.registry import ENGINES
-from healer.errors import EngineFailed, EngineHung, EngineOutOfMemory
+from healer.errors.engine import EngineFailed, EngineHung, EngineOutOfMemory
 from healer.hardware import memory_limit_bytes
 from healer.quality.gate import DETAIL, FRAME, HISTOLOGY, STAIN, TISSUE
 from healer.screening.calibration import Binding

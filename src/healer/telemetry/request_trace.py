@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 
 CLIENT_GONE = "client_gone"
 

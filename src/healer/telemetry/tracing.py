@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from healer import __version__
-from healer.errors import InvalidSettings, TracingLibrariesMissing
+from healer.errors.base import InvalidSettings, TracingLibrariesMissing
 
 if TYPE_CHECKING:  # an extra, and not imported unless it is used
     from opentelemetry.sdk.trace import TracerProvider

@@ -12,13 +12,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from healer.errors import (
-    DatasetUnreadable,
-    HealerError,
-    ModelUnsound,
-    TileUnusable,
-    TooFewCases,
-)
+from healer.errors.base import HealerError
+from healer.errors.engine import ModelUnsound
+from healer.errors.evaluation import DatasetUnreadable, TileUnusable, TooFewCases
 from healer.evaluation.bootstrap import Rows, by_case
 from healer.evaluation.datasets import Dataset, Files, Item, Limits
 

@@ -26,7 +26,8 @@ from healer.engines.vlm.adapter import (
     known_warnings,
     write_adapter,
 )
-from healer.errors import FolderTaken, ModelUnsound, TuningDiskFull
+from healer.errors.engine import ModelUnsound
+from healer.errors.evaluation import FolderTaken, TuningDiskFull
 from healer.weights.manifest import (
     Manifest,
     check_folder,

@@ -15,7 +15,7 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
 from healer.engines.transformers.loading import Plan
 from healer.engines.vlm.adapter import AdapterManifest
-from healer.errors import CheckpointUnusable, FolderTaken
+from healer.errors.evaluation import CheckpointUnusable, FolderTaken
 from healer.evaluation.datasets import Dataset, Limits
 from healer.files.atomic import atomic_write
 from healer.tuning import lora, plot

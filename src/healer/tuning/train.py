@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch.nn import functional
 from transformers import get_linear_schedule_with_warmup
 
-from healer.errors import TuningDiverged
+from healer.errors.evaluation import TuningDiverged
 from healer.tuning.data import order
 from healer.tuning.lora import trainable
 

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from healer import __version__
-from healer.errors import (
+from healer.errors.base import InvalidSettings
+from healer.errors.weights import (
     DownloadError,
     HubUnreachable,
-    InvalidSettings,
     LicenceNotAccepted,
     ModelNotFound,
     RevisionNotFound,

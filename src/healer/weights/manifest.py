@@ -16,7 +16,8 @@ from typing import Generic, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from healer import __version__
-from healer.errors import HealerError, ModelAltered, ModelIncomplete
+from healer.errors.base import HealerError
+from healer.errors.engine import ModelAltered, ModelIncomplete
 from healer.files.atomic import atomic_write
 
 OURS = "healer-"  # the manifest and a calibration: no model library picks these up

@@ -29,7 +29,7 @@ from healer.engines.base import (
     Question,
     StageTimer,
 )
-from healer.errors import ModelAltered, ModelIncomplete, ModelUnsound
+from healer.errors.engine import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.hardware import cores, give_way
 from healer.images.tile import Tile
 from healer.questions.base import ClassHead

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from healer.engines.base import Engine, Question
 from healer.engines.spec import GIB, Batching, EngineSpec, ModelSource
-from healer.errors import ExtraNotInstalled
+from healer.errors.engine import ExtraNotInstalled
 
 if TYPE_CHECKING:
     from healer.settings.loading import Settings

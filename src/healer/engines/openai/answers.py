@@ -18,7 +18,7 @@ from healer.engines.base import Answer
 from healer.engines.openai.prompt import STATED, AnswerForcing
 from healer.engines.openai.replies import Likely, Reply
 from healer.engines.vlm.answer_tokens import spellings
-from healer.errors import UpstreamUnsuited
+from healer.errors.engine import UpstreamUnsuited
 
 FORMS = {word: set(spellings(word)) for word in ("yes", "no")}
 SPACES = str.maketrans("▁Ġ", "  ")  # as vocabularies spell them

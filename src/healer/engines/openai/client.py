@@ -26,11 +26,7 @@ from healer.engines.openai.errors import (
 )
 from healer.engines.openai.prompt import Body
 from healer.engines.openai.replies import Card, Cards, Reply
-from healer.errors import (
-    UpstreamModelUnknown,
-    UpstreamUnreachable,
-    UpstreamUnsuited,
-)
+from healer.errors.engine import UpstreamModelUnknown, UpstreamUnreachable, UpstreamUnsuited
 
 
 @dataclass(frozen=True, slots=True)

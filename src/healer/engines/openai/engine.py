@@ -31,14 +31,8 @@ from healer.engines.openai.prompt import (
 from healer.engines.vlm.prompt import opening
 from healer.engines.vlm.sentence import one_sentence
 from healer.engines.vlm.thinking import without_thoughts
-from healer.errors import (
-    ExtraNotInstalled,
-    HealerError,
-    InvalidSettings,
-    ModelNotReady,
-    UpstreamChanged,
-    UpstreamError,
-)
+from healer.errors.base import HealerError, InvalidSettings
+from healer.errors.engine import ExtraNotInstalled, ModelNotReady, UpstreamChanged, UpstreamError
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import httpx
 
-from healer.errors import (
+from healer.errors.engine import (
     UpstreamBusy,
     UpstreamError,
     UpstreamKeyRejected,

@@ -23,7 +23,7 @@ from healer.engines.openai.prompt import (
 )
 from healer.engines.openai.replies import Card, Identity, Reply, identity, revision, same
 from healer.engines.vlm.thinking import ENDS, UNMARKED, mark_of
-from healer.errors import UpstreamModelUnknown, UpstreamUnsuited
+from healer.errors.engine import UpstreamModelUnknown, UpstreamUnsuited
 from healer.images.tile import Tile
 
 LIKELIEST_COUNTS = (20, 10, 5)  # likeliest tokens: what OpenAI allows, and what stricter servers do

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from healer.errors import ConversionAltered, ConversionIncomplete
+from healer.errors.engine import ConversionAltered, ConversionIncomplete
 from healer.weights.manifest import Advance, FolderKind, Listing, Record, save_record
 
 CONVERSION_FOLDER = "openvino"

@@ -15,7 +15,7 @@ from healer.engines.vlm.adapter import read_adapter
 from healer.engines.vlm.answer_tokens import find_answer_tokens, margin, mass
 from healer.engines.vlm.prompt import chat_text, opening, short_hash
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, one_sentence
-from healer.errors import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound
+from healer.errors.engine import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from healer.engines.vlm.adapter import adapter_name
 from healer.engines.vlm.answer_tokens import margin, mass
 from healer.engines.vlm.prompt import opening, short_hash
 from healer.engines.vlm.sentence import one_sentence
-from healer.errors import ExtraNotInstalled, ModelNotReady, ModelUnsound
+from healer.errors.engine import ExtraNotInstalled, ModelNotReady, ModelUnsound
 from healer.images.tile import Tile
 from healer.weights.manifest import check_folder
 

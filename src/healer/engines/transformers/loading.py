@@ -23,7 +23,7 @@ from healer.engines.transformers.soundness import (
     check_report,
 )
 from healer.engines.vlm.adapter import attach_adapter
-from healer.errors import DeviceUnavailable, ModelUnsound
+from healer.errors.engine import DeviceUnavailable, ModelUnsound
 
 # Whole paths: transformers matches a name from its start, so a bare "vision_tower" matches nothing.
 UNQUANTIZED = ["model.vision_tower", "model.multi_modal_projector", "lm_head"]

@@ -12,7 +12,7 @@ import numpy as np
 from torch import nn
 
 from healer.engines.vlm.answer_tokens import mass
-from healer.errors import ModelUnsound
+from healer.errors.engine import ModelUnsound
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:

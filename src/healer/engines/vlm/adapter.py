@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import Field
 
 from healer.engines.vlm.prompt import short_hash
-from healer.errors import AdapterIncomplete, AdapterMismatch
+from healer.errors.engine import AdapterIncomplete, AdapterMismatch
 from healer.weights.manifest import (
     OURS,
     FolderKind,

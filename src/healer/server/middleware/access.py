@@ -9,11 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healer.auth.authenticator import Authenticator
 from healer.auth.rate_limit import RateLimiter, RateLimitStatus, rate_limit_key
-from healer.errors import (
+from healer.errors.access import (
     ClientTooSlow,
     CredentialsMissing,
     HeadTooLarge,
-    HealerError,
     HostUnknown,
     IdentityRejected,
     IdentityUnavailable,
@@ -21,6 +20,7 @@ from healer.errors import (
     KeyRejected,
     RemoteAccessDenied,
 )
+from healer.errors.base import HealerError
 from healer.problem import status_of
 from healer.server.problems import refusal
 from healer.server.scope import CALLER

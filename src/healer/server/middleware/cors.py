@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from healer.errors import PreflightRefused
+from healer.errors.request import PreflightRefused
 from healer.server.problems import refusal
 from healer.server.scope import REQUEST_ID_HEADER, TIMEOUT_HEADER
 from healer.settings.loading import Settings

@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from healer.errors import ShuttingDown
+from healer.errors.base import ShuttingDown
 from healer.server.problems import refusal
 from healer.server.scope import PROBES, discard
 

@@ -9,7 +9,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from healer.errors import AccessError, HeadTooLarge, HostUnknown
+from healer.errors.access import AccessError, HeadTooLarge, HostUnknown
 from healer.server.problems import refusal
 from healer.server.scope import PROBES
 

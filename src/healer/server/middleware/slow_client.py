@@ -9,7 +9,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from healer.errors import ClientTooSlow
+from healer.errors.access import ClientTooSlow
 from healer.server.problems import refusal
 
 # That a client must send, or read, on average: less than the slowest lines carry.
