@@ -82,8 +82,8 @@ def plain(bench: Bench, count: int) -> dict[str, Answer]:
 
 
 def finish(run: subprocess.Popen[str], started: float) -> None:
-    told, _ = run.communicate()
-    for line in told.splitlines()[:-1]:
+    output, _ = run.communicate()
+    for line in output.splitlines()[:-1]:
         say(f"  {line}", markup=False)
     seconds = time.perf_counter() - started
     say(f"  exit code {run.returncode}; {seconds:.1f} s, start and merging included")

@@ -28,8 +28,8 @@ def main(audit: str, records: int) -> None:
     with closing(Store(audit)) as store:
         store.upgrade()
         taken = [seconds(lambda: store.append(answer())) * 1000 for _ in range(records)]
-        told = f"median {median(taken):.2f} ms, p95 {quantiles(taken, n=20)[-1]:.2f} ms"
-        sys.stdout.write(f"one thread: {told}\n")
+        percentiles = f"median {median(taken):.2f} ms, p95 {quantiles(taken, n=20)[-1]:.2f} ms"
+        sys.stdout.write(f"one thread: {percentiles}\n")
         with ThreadPoolExecutor(8) as pool:
             whole = seconds(lambda: list(pool.map(lambda _: store.append(answer()), taken)))
         sys.stdout.write(f"eight threads: {records / whole:.0f} records/s\n")

@@ -28,7 +28,7 @@ from benchmarks.costs import PRICES, Rates
 from healer.screening.screener import known_tile
 
 STEPS = ("import", "load", "first")
-PATIENCE = 1800.0
+TIMEOUT = 1800.0
 SERVE = (sys.executable, "-m", "healer", "serve")
 
 
@@ -40,7 +40,7 @@ def measure(command: Sequence[str], port: int) -> dict[str, float]:
     started = time.perf_counter()
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)  # noqa: S603
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=TIMEOUT) as client:
             alive = wait_for(client, "/health", process)
             ready = wait_for(client, "/ready", process)
             upload = {"image_file": ("tile.png", tile.getvalue())}
@@ -86,8 +86,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("command", nargs="*", default=SERVE)
-    asked = parser.parse_args(arguments)
-    runs = [measure(asked.command or SERVE, asked.port or free_port()) for _ in range(asked.rounds)]
+    options = parser.parse_args(arguments)
+    runs = [
+        measure(options.command or SERVE, options.port or free_port())
+        for _ in range(options.rounds)
+    ]
     rates = Rates.of(tomllib.loads(PRICES.read_text(encoding="utf-8")))
     sys.stdout.write("\n".join(report(runs, rates)) + "\n")
 

@@ -55,13 +55,13 @@ class Rates:
             read=prices["read"],
         )
 
-    def cpu_month(self, tiles: float, seconds: float, kept: int = 1) -> float:
+    def cpu_month(self, tiles: float, seconds: float, warm: int = 1) -> float:
         busy = tiles * seconds
-        idle = max(0.0, kept * MONTH - busy)
+        idle = max(0.0, warm * MONTH - busy)
         return busy * self.cpu_busy + idle * self.cpu_idle + tiles * self.request
 
-    def l4_month(self, tiles: float, seconds: float, kept: int = 1) -> float:
-        return max(kept * MONTH, tiles * seconds) * self.l4
+    def l4_month(self, tiles: float, seconds: float, warm: int = 1) -> float:
+        return max(warm * MONTH, tiles * seconds) * self.l4
 
     def cpu_thousand(self, seconds: float) -> float:
         """A thousand tiles on instances that never wait."""
@@ -146,14 +146,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--cpu-seconds", type=float, nargs="+", default=CPU_SECONDS)
     parser.add_argument("--l4-seconds", type=float, nargs="+", default=L4_SECONDS)
     parser.add_argument("--write", type=Path, help="a document with <!-- costs --> in it")
-    asked = parser.parse_args(arguments)
-    rates = Rates.of(tomllib.loads(asked.prices.read_text(encoding="utf-8")))
-    said = "\n".join(report(rates, asked.cpu_seconds, asked.l4_seconds)) + "\n"
-    if asked.write is None:
+    options = parser.parse_args(arguments)
+    rates = Rates.of(tomllib.loads(options.prices.read_text(encoding="utf-8")))
+    said = "\n".join(report(rates, options.cpu_seconds, options.l4_seconds)) + "\n"
+    if options.write is None:
         sys.stdout.write(said)
     else:
-        before, rest = asked.write.read_text(encoding="utf-8").split(START)
-        asked.write.write_text(f"{before}{START}{said}{END}{rest.split(END)[1]}")
+        before, rest = options.write.read_text(encoding="utf-8").split(START)
+        options.write.write_text(f"{before}{START}{said}{END}{rest.split(END)[1]}")
 
 
 if __name__ == "__main__":

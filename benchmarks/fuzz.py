@@ -115,7 +115,7 @@ Target = Callable[[Random], tuple[bytes, str]]
 
 
 def run(targets: dict[str, Target], tally: Tally, seconds: float, seed: int) -> None:
-    started = told = time.perf_counter()
+    started = reported = time.perf_counter()
     number = 0
     while (now := time.perf_counter()) < started + seconds:
         chance = Random(f"{seed}/{number}")  # noqa: S311
@@ -123,8 +123,8 @@ def run(targets: dict[str, Target], tally: Tally, seconds: float, seed: int) -> 
         data, outcome = targets[target](chance)
         tally.note(target, outcome, data, time.perf_counter() - now)
         number += 1
-        if now > told + PROGRESS_SECONDS:
-            told = now
+        if now > reported + PROGRESS_SECONDS:
+            reported = now
             sys.stderr.write(f"{now - started:.0f} s, {number} inputs, {tally.findings} findings\n")
 
 
@@ -145,7 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=7)
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     settings = Settings(_env_file=None, gate="off", max_bytes=4096, log_level="error")
     tally = Tally()
     with ExitStack() as held:
@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wait_until_ready(client)
         pictures = held.enter_context(closing(Pictures(tally)))
         targets: dict[str, Target] = {"pictures": pictures, "forms": Forms(client)}
-        run(targets, tally, asked.minutes * 60, asked.seed)
+        run(targets, tally, options.minutes * 60, options.seed)
     sys.stdout.write("\n".join(report(tally)) + "\n")
     sys.exit(1 if tally.findings else 0)
 

@@ -28,11 +28,11 @@ from tests.images.hostile import corpus
 from tests.images.hostile.parts import Hostile, good
 
 SAMPLE_SECONDS = 0.1
-PATIENCE = 300.0
+TIMEOUT = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Outcome:
     """What the service said of one picture; `code` is "answered" for a 200."""
 
     hostile: Hostile
@@ -77,14 +77,14 @@ class Service:
     process: subprocess.Popen[str]
     memory: Memory
 
-    def ask(self, hostile: Hostile) -> Told:
+    def post(self, hostile: Hostile) -> Outcome:
         upload = {"image_file": (hostile.filename, hostile.make())}
         started = time.perf_counter()
         response = self.client.post("/predict", files=upload, data={"gate": "off"})
         seconds = time.perf_counter() - started
         said = response.json()
         code, detail = said.get("code", "answered"), said.get("detail", "")
-        return Told(hostile, response.status_code, code, detail, seconds, said)
+        return Outcome(hostile, response.status_code, code, detail, seconds, said)
 
     def answers(self) -> bool:
         """Whether a good tile is answered now."""
@@ -96,7 +96,7 @@ class Service:
 @contextmanager
 def serving(**variables: str) -> Iterator[Service]:
     """`healer serve` with the built-in model; ended, and its output searched, afterwards."""
-    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    inherited = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "healer", "serve", "--port", str(port), "--engine", "builtin"]
@@ -104,12 +104,12 @@ def serving(**variables: str) -> Iterator[Service]:
         tempfile.TemporaryDirectory() as folder,
         (Path(folder) / "log").open("w") as log,
         subprocess.Popen(  # noqa: S603
-            command, cwd=folder, env=kept | variables, stderr=log, text=True
+            command, cwd=folder, env=inherited | variables, stderr=log, text=True
         ) as process,
     ):
         try:
             wait_until_ready(f"{url}/ready", process, Path(log.name))
-            with httpx.Client(base_url=url, timeout=PATIENCE) as client:
+            with httpx.Client(base_url=url, timeout=TIMEOUT) as client:
                 memory = Memory(process.pid)
                 memory.start()
                 yield Service(client, process, memory)
@@ -123,17 +123,18 @@ def serving(**variables: str) -> Iterator[Service]:
             raise AssertionError(said)
 
 
-def report(told: Sequence[Told], memory: Memory) -> Iterable[str]:
-    yield "| pictures | sent | said | slowest, s |"
+def report(outcomes: Sequence[Outcome], memory: Memory) -> Iterable[str]:
+    yield "| pictures | sent | answers | slowest, s |"
     yield "|---|---|---|---|"
-    for group in dict.fromkeys(each.hostile.group for each in told):
-        of_group = [each for each in told if each.hostile.group == group]
+    for group in dict.fromkeys(each.hostile.group for each in outcomes):
+        of_group = [each for each in outcomes if each.hostile.group == group]
         counts = Counter(f"{each.status} `{each.code}`" for each in of_group)
         said = ", ".join(f"{count} × {code}" for code, count in counts.most_common())
         yield f"| {group} | {len(of_group)} | {said} | {max(e.seconds for e in of_group):.1f} |"
     megabytes = [each // 1024**2 for each in (memory.first, memory.most_alone, memory.most)]
     yield ""
-    yield f"{len(told)} pictures; {sum(each.status >= 500 for each in told)} answers in the 500s."
+    server_errors = sum(each.status >= 500 for each in outcomes)
+    yield f"{len(outcomes)} pictures; {server_errors} answers in the 500s."
     yield "Memory of the service: {} MB before, {} MB at most, {} MB with its decoders.".format(
         *megabytes
     )
@@ -143,12 +144,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hostile", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--seconds", default="20", help="HEALER_DECODE_SECONDS")
-    asked = parser.parse_args(arguments)
-    with serving(HEALER_DECODE_SECONDS=asked.seconds) as service:
-        told = [service.ask(each) for each in corpus()]
+    options = parser.parse_args(arguments)
+    with serving(HEALER_DECODE_SECONDS=options.seconds) as service:
+        outcomes = [service.post(each) for each in corpus()]
         if not service.answers():
             raise SystemExit("A good tile is not answered any more.")
-    sys.stdout.write("\n".join(report(told, service.memory)) + "\n")
+    sys.stdout.write("\n".join(report(outcomes, service.memory)) + "\n")
 
 
 if __name__ == "__main__":

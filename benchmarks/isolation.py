@@ -119,21 +119,25 @@ async def together(admitting: ImageLoader, data: bytes, count: int) -> float:
 async def times() -> None:
     thread, process = InProcess(LIMITS.max_pixels), Sandboxed(LIMITS, SETTINGS.decoders)
     await process.start()
-    told("| picture | thread, ms | process, ms | ratio | thread, ms of CPU | process | ratio |")
-    told("|---|---|---|---|---|---|---|")
+    print_line(
+        "| picture | thread, ms | process, ms | ratio | thread, ms of CPU | process | ratio |"
+    )
+    print_line("|---|---|---|---|---|---|---|")
     for name, (data, count) in pictures().items():
         here: list[tuple[float, float]] = []
         there: list[tuple[float, float]] = []
         for _ in range(ROUNDS):
             here += [await alone(thread, data) for _ in range(count)]
             there += [await alone(process, data) for _ in range(count)]
-        told(f"| {name} | {compared(here, there, 0, median)} | {compared(here, there, 1, mean)} |")
+        print_line(
+            f"| {name} | {compared(here, there, 0, median)} | {compared(here, there, 1, mean)} |"
+        )
     data, count = pictures()["224 × 224, PNG"]
     rates = [
         [await together(each, data, ROUNDS * count) for each in (thread, process)] for _ in range(3)
     ]
     threads, processes = (median(column) for column in zip(*rates, strict=True))
-    told(
+    print_line(
         f"\n{AT_ONCE} at a time: {threads:.0f} tiles a second in threads, {processes:.0f} in "
         f"{SETTINGS.decoders} processes: {processes / threads:.2f} times as many."
     )
@@ -141,8 +145,10 @@ async def times() -> None:
 
 
 def memory() -> None:
-    told("| 40 megapixels | resident at most, MB | address space at most, MB | bytes a pixel |")
-    told("|---|---|---|---|")
+    print_line(
+        "| 40 megapixels | resident at most, MB | address space at most, MB | bytes a pixel |"
+    )
+    print_line("|---|---|---|---|")
     for name, make in largest():
         data = make()
         with closing(Worker(LIMITS)) as worker:
@@ -151,12 +157,12 @@ def memory() -> None:
             worker.load(data, "warn")
             most, space = held(worker, "VmHWM"), held(worker, "VmPeak")
         per_pixel = (space - base) * 1024**2 / (WIDE * HIGH)
-        told(f"| {name} | {most} | {space} | {per_pixel:.1f} |")
+        print_line(f"| {name} | {most} | {space} | {per_pixel:.1f} |")
     with closing(Worker(LIMITS)) as worker:
         worker.load(encode(tissue(), "PNG"), "warn")
         resident, space = held(worker, "VmRSS"), held(worker, "VmSize")
-    told(f"\nIdle: {resident} MB resident, {space} MB of address space.")
-    told(f"Bound: {LIMITS.memory_bytes // 1024**2} MB of address space.")
+    print_line(f"\nIdle: {resident} MB resident, {space} MB of address space.")
+    print_line(f"Bound: {LIMITS.memory_bytes // 1024**2} MB of address space.")
 
 
 def held(worker: Worker, what: str) -> int:
@@ -165,7 +171,7 @@ def held(worker: Worker, what: str) -> int:
     return next(int(line.split()[1]) // 1024 for line in lines if line.startswith(what))
 
 
-def told(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
@@ -174,8 +180,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.isolation", description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("what", nargs="?", choices=("time", "memory"), default="time")
-    asked = parser.parse_args(arguments)
-    if asked.what == "memory":
+    options = parser.parse_args(arguments)
+    if options.what == "memory":
         memory()
     else:
         asyncio.run(times())

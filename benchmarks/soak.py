@@ -153,9 +153,11 @@ def show(done: Soak) -> None:
     for head in ("Client", "Requests", "Answered", "Left", "Refused with"):
         table.add_column(head, justify="left" if head in ("Client", "Refused with") else "right")
     for kind, codes in sorted(done.outcomes.items()):
-        told = [f"{n:,} × {code}" for code, n in codes.most_common() if code not in (ANSWER, LEFT)]
+        other_codes = [
+            f"{n:,} × {code}" for code, n in codes.most_common() if code not in (ANSWER, LEFT)
+        ]
         cells = (codes.total(), codes[ANSWER], codes[LEFT])
-        table.add_row(kind, *(f"{each:,}" for each in cells), ", ".join(told))
+        table.add_row(kind, *(f"{each:,}" for each in cells), ", ".join(other_codes))
     console.print(table)
     use = Table("", "Start", "End")
     for name in ("rss", "files", "threads", "processes"):

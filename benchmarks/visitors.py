@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from PIL import Image
 
-from benchmarks.load.client import PATIENCE
+from benchmarks.load.client import TIMEOUT
 from benchmarks.load.tiles import Form
 
 ANSWER, LEFT = "answer", "left"
@@ -40,19 +40,19 @@ class Visitors:
             "no tissue": (5, lambda: self.plain(blank)),
             "damaged": (5, lambda: self.plain(next(cut))),
             "slow upload": (5, lambda: self.slow(next(forms))),
-            "gone in mid-upload": (5, lambda: self.gone_in_upload(next(forms))),
-            "gone in line": (5, lambda: self.gone_in_line(next(forms))),
-            "gone in mid-stream": (5, lambda: self.gone_in_stream(next(forms))),
+            "gone in mid-upload": (5, lambda: self.left_in_upload(next(forms))),
+            "gone in line": (5, lambda: self.left_in_queue(next(forms))),
+            "gone in mid-stream": (5, lambda: self.left_in_stream(next(forms))),
         }
 
     async def plain(self, form: Form) -> str:
         async with self._post(form) as response:
-            return told(response.status, await response.text())
+            return outcome(response.status, await response.text())
 
     async def events(self, form: Form) -> str:
         async with self._post(form, **EVENTS) as response:
             said = await response.text()
-        return last_event(said) if response.status == 200 else told(response.status, said)
+        return last_event(said) if response.status == 200 else outcome(response.status, said)
 
     async def slow(self, form: Form) -> str:
         """A piece at a time, over two seconds."""
@@ -65,22 +65,22 @@ class Visitors:
 
         headers = {"Content-Type": form.content_type}
         async with self.session.post(self.url, data=pieces(), headers=headers) as response:
-            return told(response.status, await response.text())
+            return outcome(response.status, await response.text())
 
-    async def gone_in_upload(self, form: Form) -> str:
+    async def left_in_upload(self, form: Form) -> str:
         async with self._sent(form.body[: len(form.body) // 2], form):
             await asyncio.sleep(PAUSE)
         return LEFT
 
-    async def gone_in_line(self, form: Form) -> str:
+    async def left_in_queue(self, form: Form) -> str:
         async with self._sent(form.body, form):
             await asyncio.sleep(PAUSE / 10)
         return LEFT
 
-    async def gone_in_stream(self, form: Form) -> str:
+    async def left_in_stream(self, form: Form) -> str:
         async with self._post(form, **EVENTS) as response:
             if response.status != 200:
-                return told(response.status, await response.text())
+                return outcome(response.status, await response.text())
             await response.content.readany()
             response.close()
         return LEFT
@@ -110,7 +110,7 @@ class Visitors:
 @asynccontextmanager
 async def visiting(url: str, tiles: list[bytes]) -> AsyncIterator[Visitors]:
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as session:
         yield Visitors(session, f"{url}/predict", tiles)
 
 
@@ -120,7 +120,7 @@ def white() -> bytes:
     return file.getvalue()
 
 
-def told(status: int, body: str) -> str:
+def outcome(status: int, body: str) -> str:
     """ANSWER, or the status and code of a problem document."""
     if status == 200:
         return ANSWER if json.loads(body)["verdict"] else "no verdict"
@@ -131,7 +131,7 @@ def last_event(stream: str) -> str:
     """What a stream of events came to; a problem is worth its status."""
     event, _, data = stream.strip().replace("\r\n", "\n").split("\n\n")[-1].partition("\ndata: ")
     if event == "event: answer":
-        return told(200, data)
+        return outcome(200, data)
     if event == "event: problem":
-        return told(json.loads(data)["status"], data)
+        return outcome(json.loads(data)["status"], data)
     return f"a stream that ends with {event!r}"

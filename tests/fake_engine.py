@@ -21,9 +21,9 @@ class FakeEngine:
     )
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
-        return [self._look(tile) for tile in tiles]
+        return [self._score_tile(tile) for tile in tiles]
 
-    def _look(self, tile: Tile) -> Evidence:
+    def _score_tile(self, tile: Tile) -> Evidence:
         red, green, _ = tile.pixels.reshape(-1, 3).mean(axis=0)
         share = float((red - green + 255) / 510)
         return Evidence(margin=float(red - green) / 16, findings=(Finding("pinkness", share),))

@@ -83,7 +83,7 @@ class Machine:
         return done.stderr
 
     @property
-    def asked(self) -> list[str]:
+    def requested(self) -> list[str]:
         path = self.root / "asked"
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
@@ -96,14 +96,14 @@ def machine(tmp_path: Path) -> Machine:
 def test_where_all_is_there_it_does_and_says_nothing(machine: Machine) -> None:
     machine.have(*BRINGS)
     assert machine.install() == ""
-    assert machine.asked == []
+    assert machine.requested == []
 
 
 def test_what_is_missing_is_installed_at_once_and_no_daemon_started(machine: Machine) -> None:
     machine.have(*(BRINGS.keys() - {"postgresql", "nginx-light", "libc6-dev"}))
     said = machine.install()
     assert said == "Installing what tests need: postgresql nginx-light libc6-dev\n"
-    assert machine.asked == [
+    assert machine.requested == [
         "-qq update",
         "-qq -y install --no-install-recommends postgresql nginx-light libc6-dev",
     ]
@@ -121,7 +121,7 @@ def test_a_package_that_cannot_be_had_keeps_no_other_away(machine: Machine) -> N
 def test_without_a_network_it_says_what_is_missing_and_goes_on(machine: Machine) -> None:
     machine.have(*(BRINGS.keys() - {"prometheus"}))
     assert machine.install(UPDATE="100").splitlines()[-1].endswith("apt-get install prometheus")
-    assert machine.asked == ["-qq update"]
+    assert machine.requested == ["-qq update"]
 
 
 @pytest.mark.parametrize("elsewhere", ["not root", "not Debian"])
@@ -135,7 +135,7 @@ def test_elsewhere_it_says_what_is_missing_and_goes_on(machine: Machine, elsewhe
         "Tests that need what is missing here will be skipped. "
         "On Debian: apt-get install util-linux gcc\n"
     )
-    assert machine.asked == []
+    assert machine.requested == []
 
 
 def test_ci_runs_it_first() -> None:

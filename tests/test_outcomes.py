@@ -63,8 +63,8 @@ def test_every_path_gets_its_own_answer_in_order(tmp_path: Path) -> None:
     engine = Picky()
     greys = list(range(1, 41))
     found = answers(engine, tiles(tmp_path, greys))
-    told = [each.explanation for each in found if isinstance(each, Prediction)]
-    assert [text.split()[0] for text in told] == [f"{grey / 255:.2f}" for grey in greys]
+    texts = [each.explanation for each in found if isinstance(each, Prediction)]
+    assert [text.split()[0] for text in texts] == [f"{grey / 255:.2f}" for grey in greys]
     assert sum(engine.shown) == 40
     assert max(engine.shown) <= 16
 
@@ -118,11 +118,11 @@ def test_a_failure_of_the_models_library_is_the_tiles_own(
     tmp_path: Path, engine: Picky, code: str
 ) -> None:
     found = answers(engine, tiles(tmp_path, [10, 20, BLACK, 30]))
-    told = [each.code if isinstance(each, Problem) else each.explanation for each in found]
-    assert told[:2] == ["0.04 is yes.", "0.08 is yes."]
-    assert told[3] == "0.12 is yes."
+    texts = [each.code if isinstance(each, Problem) else each.explanation for each in found]
+    assert texts[:2] == ["0.04 is yes.", "0.08 is yes."]
+    assert texts[3] == "0.12 is yes."
     if code:
-        assert told[2] == code
+        assert texts[2] == code
 
 
 @pytest.mark.parametrize(

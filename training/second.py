@@ -25,7 +25,7 @@ HIGH_GRADE = "high-grade-in"
 
 
 @dataclass(frozen=True)
-class Told:
+class BothAnswers:
     """A tile under one shift: its class, and both answers."""
 
     label: str
@@ -34,9 +34,9 @@ class Told:
     second: SecondAnswer
 
 
-def told(
+def both_answers(
     answers: Path = ANSWERS, classes: Path = CLASS_ANSWERS, calibration: Path = SHIPPED
-) -> Iterator[Told]:
+) -> Iterator[BothAnswers]:
     """Both answers to every tile, from margins and class probabilities out of fold."""
     fitted = Calibration.model_validate_json(calibration.read_bytes())
     with answers.open(newline="", encoding="utf-8") as file:
@@ -47,7 +47,7 @@ def told(
             headline = decide(Evidence(float(answer["margin"])), fitted)
             second = second_answer(headline, findings_of(row))
             if second is not None:
-                yield Told(answer["label"], row["shift"], headline, second)
+                yield BothAnswers(answer["label"], row["shift"], headline, second)
 
 
 def findings_of(row: Mapping[str, str]) -> list[Finding]:
@@ -56,13 +56,13 @@ def findings_of(row: Mapping[str, str]) -> list[Finding]:
 
 def tables() -> str:
     """The text between the markers."""
-    found: dict[str, list[Told]] = defaultdict(list)
-    for each in told():
+    found: dict[str, list[BothAnswers]] = defaultdict(list)
+    for each in both_answers():
         found[each.shift].append(each)
     return f"{by_class(found[NONE])}\n\n{by_shift(found)}"
 
 
-def by_class(rows: Sequence[Told]) -> str:
+def by_class(rows: Sequence[BothAnswers]) -> str:
     head = (
         "| class | tiles | first answer: no / indeterminate / yes | second answer: no / "
         "indeterminate / yes | not called cancer | of these marked high-grade | low-grade "
@@ -71,17 +71,17 @@ def by_class(rows: Sequence[Told]) -> str:
     lines = [head, "|---|---|---|---|---|---|---|---|"]
     for label in LABELS:
         mine = [row for row in rows if row.label == label]
-        kept = uncalled(mine)
-        marks = Counter(row.second.mark for row in kept)
-        counts = (f"{share(marks[mark], len(kept))}" for mark in Mark)
+        remaining = uncalled(mine)
+        marks = Counter(row.second.mark for row in remaining)
+        counts = (f"{share(marks[mark], len(remaining))}" for mark in Mark)
         first = answers([row.headline.answer for row in mine])
         second = answers([row.second.verdict for row in mine])
-        line = (CLASSES[label], len(mine), first, second, len(kept), *counts)
+        line = (CLASSES[label], len(mine), first, second, len(remaining), *counts)
         lines.append(f"| {' | '.join(map(str, line))} |")
     return "\n".join(lines)
 
 
-def by_shift(found: Mapping[str, Sequence[Told]]) -> str:
+def by_shift(found: Mapping[str, Sequence[BothAnswers]]) -> str:
     head = (
         "| tile, changed | dysplasia or cancer not called no | called yes | normal and polyp not "
         "called yes | called no | high-grade not called cancer, marked high-grade "
@@ -105,12 +105,12 @@ def by_shift(found: Mapping[str, Sequence[Told]]) -> str:
     return "\n".join(lines)
 
 
-def uncalled(rows: Sequence[Told]) -> list[Told]:
+def uncalled(rows: Sequence[BothAnswers]) -> list[BothAnswers]:
     """Those that the first answer does not call cancer: only they can have a mark."""
     return [row for row in rows if row.headline.answer is not Answer.YES]
 
 
-def marked_high(row: Told) -> bool:
+def marked_high(row: BothAnswers) -> bool:
     return row.second.mark is Mark.HIGH_GRADE
 
 
@@ -119,7 +119,7 @@ def answers(found: Sequence[Answer]) -> str:
     return " / ".join(str(found.count(each)) for each in order)
 
 
-def rate(rows: Sequence[Told], holds: Callable[[Told], bool]) -> str:
+def rate(rows: Sequence[BothAnswers], holds: Callable[[BothAnswers], bool]) -> str:
     return share(sum(map(holds, rows)), len(rows))
 
 

@@ -97,8 +97,8 @@ def patch(
     tiles: Tiles, labels: Sequence[str], scale: float, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Tiles of one case of these classes, turned at random, side by side."""
-    wanted = np.isin(tiles.labels, [LABELS.index(label) for label in labels])
-    mine = np.flatnonzero(wanted & (tiles.cases == rng.choice(np.unique(tiles.cases[wanted]))))
+    expected = np.isin(tiles.labels, [LABELS.index(label) for label in labels])
+    mine = np.flatnonzero(expected & (tiles.cases == rng.choice(np.unique(tiles.cases[expected]))))
     side = round(TILE * scale)
     pixels = np.empty((DOWN, ACROSS, 3), np.uint8)
     for y in range(0, DOWN, side):
@@ -113,19 +113,19 @@ def patch(
 def read(
     screener: Screener, kind: str, pixels: NDArray[np.uint8], corner: tuple[int, int] | None
 ) -> Read:
-    (look,) = screener.score([Tile(pixels)])
-    second = look.second
+    (scored,) = screener.score([Tile(pixels)])
+    second = scored.second
     return Read(
         kind,
-        look.verdict.answer.value,
+        scored.verdict.answer.value,
         second.verdict.value if second else "",
         second.mark.value if second and second.mark else None,
-        None if corner is None else touches(look, *corner),
+        None if corner is None else touches(scored, *corner),
     )
 
 
-def touches(look: Score, x: int, y: int) -> bool:
-    window = max(look.windows or (), key=lambda window: window.probability)
+def touches(scored: Score, x: int, y: int) -> bool:
+    window = max(scored.windows or (), key=lambda window: window.probability)
     return x - window.width < window.x < x + ACROSS and y - window.height < window.y < y + DOWN
 
 

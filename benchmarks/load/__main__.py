@@ -35,8 +35,8 @@ console = Console(soft_wrap=True, highlight=False, width=160)
 def direct(tiles: int, seconds: float, engine: str) -> dict[str, float]:
     command = [sys.executable, "-m", "benchmarks.load.direct", str(tiles), str(seconds), engine]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=True)  # noqa: S603
-    told: dict[str, float] = json.loads(done.stdout)
-    return told
+    answer: dict[str, float] = json.loads(done.stdout)
+    return answer
 
 
 def litserve(python: Path, engine: str) -> AbstractContextManager[Server]:

@@ -20,7 +20,7 @@ from benchmarks.load.process import Server, healer
 from benchmarks.load.tiles import DATA, Form, paths
 
 
-async def asked(server: Server, forms: list[Form], clients: int, seconds: float) -> Row:
+async def drive(server: Server, forms: list[Form], clients: int, seconds: float) -> Row:
     async with connected(server.url, forms) as client:
         return await capacity("healer", server, client, clients, seconds)
 
@@ -38,12 +38,12 @@ def main(
     for number in range(1, rounds + 1):
         plain = direct(tiles, seconds, engine)
         with healer(engine) as server:
-            row = asyncio.run(asked(server, forms, clients, seconds))
+            row = asyncio.run(drive(server, forms, clients, seconds))
         rate, cost = plain["answered_per_second"], plain["cpu_seconds_each"]
         rates.append(row.answered / rate)
         costs.append(cost / row.cpu_each)
-        told = (rate, row.answered, rates[-1], cost * 1000, row.cpu_each * 1000, costs[-1])
-        table.add_row(str(number), *(f"{each:.3g}" for each in told))
+        figures = (rate, row.answered, rates[-1], cost * 1000, row.cpu_each * 1000, costs[-1])
+        table.add_row(str(number), *(f"{each:.3g}" for each in figures))
     table.add_row("median", "", "", f"{median(rates):.2f}", "", "", f"{median(costs):.2f}")
     Console().print(table, "Answers a second, and processor time an answer.")
 

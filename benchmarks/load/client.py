@@ -17,7 +17,7 @@ import aiohttp
 
 from benchmarks.load.tiles import Form
 
-PATIENCE = aiohttp.ClientTimeout(total=120)
+TIMEOUT = aiohttp.ClientTimeout(total=120)
 NOTHING = 0  # the status where there was no answer at all
 
 
@@ -36,7 +36,7 @@ class Client:
         self._session, self._url = session, url
         self._forms: Iterator[Form] = cycle(forms)
 
-    async def ask(self, due: float | None = None) -> Reply:
+    async def predict(self, due: float | None = None) -> Reply:
         """Of the next tile. `due` is of the event loop's clock; now by default."""
         now = asyncio.get_running_loop().time
         began = now() if due is None else due
@@ -55,5 +55,5 @@ class Client:
 async def connected(url: str, forms: list[Form]) -> AsyncIterator[Client]:
     """As many connections as there are questions at once."""
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=PATIENCE) as session:
+    async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as session:
         yield Client(session, f"{url}/predict", forms)

@@ -39,12 +39,12 @@ def main(tiles: int, seconds: float, engine: str) -> None:
         next(found).answer.model_dump_json()
         count += 1
     took = time.perf_counter() - began
-    told = {
+    fields = {
         "answered_per_second": count / took,
         "cpu_seconds_each": (sum(process.cpu_times()[:2]) - used) / count,
         "rss": process.memory_info().rss,
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(fields) + "\n")
     found.close()
     screener.engine.close()
 

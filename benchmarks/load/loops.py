@@ -19,7 +19,7 @@ async def closed(client: Client, clients: int, seconds: float) -> list[Reply]:
     async def one() -> None:
         now = asyncio.get_running_loop().time
         while now() < end:
-            reply = await client.ask()
+            reply = await client.predict()
             replies.append(reply)
             if reply.status in (429, 503):
                 await asyncio.sleep(max(0.0, min(reply.retry_after, end - now())))
@@ -36,7 +36,7 @@ async def open_(client: Client, rate: float, seconds: float) -> list[Reply]:
     now = asyncio.get_running_loop().time
 
     async def one(due: float) -> None:
-        replies.append(await client.ask(due))
+        replies.append(await client.predict(due))
 
     async with asyncio.TaskGroup() as group:
         for due in arrivals(now(), rate, seconds):

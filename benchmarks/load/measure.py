@@ -82,9 +82,9 @@ def percentiles(seconds: list[float]) -> dict[str, float]:
 async def warm(client: Client, count: int, seconds: float) -> None:
     """At most so many questions, or so long. Raises SystemExit where there is no answer at all."""
     until = time.perf_counter() + seconds
-    replies = [await client.ask()]
+    replies = [await client.predict()]
     while len(replies) < count and time.perf_counter() < until:
-        replies.append(await client.ask())
+        replies.append(await client.predict())
     if not any(reply.status == 200 for reply in replies):
         last = replies[-1]
         raise SystemExit(f"The server answers nothing: {last.status or last.why}")
@@ -93,8 +93,8 @@ async def warm(client: Client, count: int, seconds: float) -> None:
 async def capacity(name: str, server: Server, client: Client, clients: int, seconds: float) -> Row:
     """What a closed loop of few clients gets."""
     await warm(client, 8, seconds)
-    told = f"capacity, {clients} clients"
-    return await measure(name, server, told, seconds, lambda: closed(client, clients, seconds))
+    label = f"capacity, {clients} clients"
+    return await measure(name, server, label, seconds, lambda: closed(client, clients, seconds))
 
 
 async def loads(
@@ -111,9 +111,9 @@ async def loads(
     rows = []
     for factor in times:
         many = max(1, round(clients * factor))
-        told = f"closed {factor:g}×, {many} clients"
+        label = f"closed {factor:g}×, {many} clients"
         work = partial(closed, client, many, seconds)
-        rows.append(await measure(name, server, told, seconds, work))
+        rows.append(await measure(name, server, label, seconds, work))
     for factor in times:
         work = partial(open_, client, rate * factor, seconds)
         rows.append(await measure(name, server, f"open {factor:g}×", seconds, work))

@@ -47,8 +47,8 @@ class Result:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        told: dict[str, Any] = {**asdict(self), "ratios": self.ratios()}
-        text = json.dumps(told, indent=2, ensure_ascii=False)
+        fields: dict[str, Any] = {**asdict(self), "ratios": self.ratios()}
+        text = json.dumps(fields, indent=2, ensure_ascii=False)
         (folder / "load.json").write_text(text + "\n", encoding="utf-8")
         draw(self.rows, folder / "load.png")
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.load.beside import asked
+from benchmarks.load.beside import drive
 from benchmarks.load.process import free_port, started
 from benchmarks.load.tiles import DATA, Form, paths
 
@@ -37,20 +37,20 @@ def main(
         for choice in CHOICES if number % 2 == 0 else reversed(CHOICES):
             found[choice].append(measured(*choice, forms, clients, seconds))
     table = Table("tiles at once × lanes", "replicas", "answers/s and p99, each round")
-    for (tiles, lanes, replicas), told in found.items():
-        table.add_row(f"{tiles} × {lanes}", str(replicas), "; ".join(told))
+    for (tiles, workers, replicas), cells in found.items():
+        table.add_row(f"{tiles} × {workers}", str(replicas), "; ".join(cells))
     Console().print(table)
 
 
 def measured(
-    tiles: int, lanes: int, replicas: int, forms: list[Form], clients: int, seconds: float
+    tiles: int, workers: int, replicas: int, forms: list[Form], clients: int, seconds: float
 ) -> str:
     port = free_port()
     serve = ["serve", "--port", str(port), "--engine", "builtin"]
-    command = [sys.executable, "-c", START.format(lanes=lanes), *serve]
+    command = [sys.executable, "-c", START.format(workers=workers), *serve]
     variables = {"HEALER_BATCH": str(tiles), "HEALER_REPLICAS": str(replicas)}
     with started(command, port, "/ready", variables) as server:
-        row = asyncio.run(asked(server, forms, clients, seconds))
+        row = asyncio.run(drive(server, forms, clients, seconds))
     return f"{row.answered:.1f}, {row.p99:.2f} s"
 
 

@@ -41,5 +41,5 @@ class Form:
     @classmethod
     def in_json(cls, data: bytes) -> Form:
         """As LitServe takes it."""
-        told = json.dumps({"image": base64.b64encode(data).decode()})
-        return cls(told.encode(), "application/json")
+        fields = json.dumps({"image": base64.b64encode(data).decode()})
+        return cls(fields.encode(), "application/json")

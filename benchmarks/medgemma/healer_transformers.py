@@ -36,9 +36,9 @@ class HealerMedGemma:
 
     def answer(self, tile: Tile, question: str, tokens: int, tick: Tick) -> None:
         gemma = self._gemma
-        asked = Question("benchmark", question, COLORECTAL_CANCER.subject)
+        benchmark_question = Question("benchmark", question, COLORECTAL_CANCER.subject)
         gemma.prompt = gemma.processor.apply_chat_template(
-            messages(asked), tokenize=False, add_generation_prompt=True
+            messages(benchmark_question), tokenize=False, add_generation_prompt=True
         )
         _, caches = gemma.prefill([tile])
         tick()

@@ -52,8 +52,8 @@ def machine_lines(result: Result) -> str:
             if each["at"] == at:
                 rate = (float(each["rate"]), str(each["through"]))
                 best[each["type"]] = max(best.get(each["type"], (0.0, "")), rate)
-        told = (f"{kind} {rate / GIGA:.0f} ({by})" for kind, (rate, by) in best.items())
-        lines.append(f"Matrices, {at}, GFLOP/s: {', '.join(told)}")
+        best_rates = (f"{kind} {rate / GIGA:.0f} ({by})" for kind, (rate, by) in best.items())
+        lines.append(f"Matrices, {at}, GFLOP/s: {', '.join(best_rates)}")
     others = max([result.others, *(run.others for run in (*result.runs, *result.limited))])
     if others > ALLOWED:
         lines.append(f"NOT QUIET: others used up to {others:.2f} cores; times are too long")

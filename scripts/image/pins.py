@@ -26,12 +26,12 @@ def main(with_model: str, extras: str) -> None:
         sys.exit(f"WITH_MODEL is medgemma or none, not {with_model}.")
     described = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))
     more = filter(None, extras.split(","))
-    write("runtime.txt", wanted(described, (*RUNTIME[with_model], *more)))
-    write("tools.txt", wanted(described, TOOLS) if with_model == "medgemma" else [])
+    write("runtime.txt", expected(described, (*RUNTIME[with_model], *more)))
+    write("tools.txt", expected(described, TOOLS) if with_model == "medgemma" else [])
     write("build.txt", described["build-system"]["requires"])
 
 
-def wanted(described: dict[str, Any], extras: tuple[str, ...]) -> list[str]:
+def expected(described: dict[str, Any], extras: tuple[str, ...]) -> list[str]:
     project = described["project"]
     optional = (project["optional-dependencies"][extra] for extra in extras)
     return [*project["dependencies"], *(each for extra in optional for each in extra)]
@@ -47,8 +47,8 @@ def resolved(requirements: list[str]) -> list[str]:
         return []
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
     command += ["--break-system-packages", "--report", "-", "-c", "constraints.txt", *requirements]
-    asked = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603
-    report = json.loads(asked.stdout)
+    completed = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603
+    report = json.loads(completed.stdout)
     found = (each["metadata"] for each in report["install"])
     return sorted(f"{each['name']}=={each['version']}" for each in found)
 

@@ -45,8 +45,8 @@ def components_of(path: Path) -> Iterator[Component]:
 
 
 def debian() -> Iterator[Component]:
-    wanted = "${Package} ${Version} ${Architecture}\n"
-    command = ["dpkg-query", "--show", "--showformat", wanted]
+    expected = "${Package} ${Version} ${Architecture}\n"
+    command = ["dpkg-query", "--show", "--showformat", expected]
     listed = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
     for line in listed.splitlines():
         name, version, architecture = line.split(" ")

@@ -38,8 +38,8 @@ class Cluster:
         if self._user:
             who = pwd.getpwnam(self._user)
             os.chown(self.folder, who.pw_uid, who.pw_gid)
-        wanted = ("-A", "trust", "-U", SUPERUSER, "--no-sync", "--no-instructions", *options)
-        self._run("initdb", *wanted)
+        expected = ("-A", "trust", "-U", SUPERUSER, "--no-sync", "--no-instructions", *options)
+        self._run("initdb", *expected)
         self.start()
 
     def start(self) -> None:

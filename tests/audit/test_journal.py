@@ -101,9 +101,9 @@ def test_degrading_answers_says_so_and_the_log_tells_of_its_gap(tmp_path: Path) 
     assert journal.record(answer("r3")) is True
     assert journal.warnings() == []
     journal.close()
-    gap, kept = contents(folder)
+    gap, stored = contents(folder)
     assert (gap["kind"], gap["answers"]) == ("gap", 2)
-    assert kept["request_id"] == "r3"
+    assert stored["request_id"] == "r3"
 
 
 def test_a_gap_is_written_when_closing_too(tmp_path: Path) -> None:

@@ -28,12 +28,12 @@ def killed_writer(audit: str, name: str, chance: random.Random) -> list[str]:
     command = [sys.executable, "-m", "tests.audit.writer", audit, name, "0", "2"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=REPO) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline() for _ in range(chance.randint(1, 30))]
+        output = [process.stdout.readline() for _ in range(chance.randint(1, 30))]
         time.sleep(chance.uniform(0, 0.02))  # anywhere in a commit
         process.send_signal(signal.SIGKILL)
-        told += process.stdout.readlines()
+        output += process.stdout.readlines()
     assert process.returncode == -signal.SIGKILL
-    return [line.decode().strip() for line in told if line.endswith(b"\n")]
+    return [line.decode().strip() for line in output if line.endswith(b"\n")]
 
 
 def recorded(audit: str) -> set[str]:
@@ -59,7 +59,7 @@ def test_every_acknowledged_answer_survives_the_servers_death(
     with closing(Store(postgresql)) as store:
         store.upgrade()
         store.append(answer("before"))
-        acknowledged = told_until_the_server_died(cluster, postgresql)
+        acknowledged = acknowledged_until_the_server_died(cluster, postgresql)
         with capture_logs() as logged, pytest.raises(AuditUnavailable) as caught:
             store.append(answer("meanwhile"))
         assert "healer-pg" not in str(caught.value), "where it is, is for the log"
@@ -73,15 +73,15 @@ def test_every_acknowledged_answer_survives_the_servers_death(
     assert "meanwhile" not in found
 
 
-def told_until_the_server_died(cluster: Cluster, postgresql: str) -> set[str]:
+def acknowledged_until_the_server_died(cluster: Cluster, postgresql: str) -> set[str]:
     command = [sys.executable, "-m", "tests.audit.writer", postgresql, "w", "0", "2"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPO, text=True
     ) as process:
         assert process.stdout is not None
-        told = [process.stdout.readline() for _ in range(20)]
-        assert all(told)
+        output = [process.stdout.readline() for _ in range(20)]
+        assert all(output)
         cluster.kill()
         rest, complaints = process.communicate()
     assert "AuditUnavailable" in complaints
-    return {line.strip() for line in told + rest.splitlines()}
+    return {line.strip() for line in output + rest.splitlines()}

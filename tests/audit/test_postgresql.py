@@ -97,9 +97,9 @@ def test_an_answer_is_recorded_and_read_where_the_server_knows_of_no_encoding(
     settings = Settings(audit=SecretStr(sql_ascii), gate="off")
     with TestClient(create_app(settings, engine=FakeEngine())) as client:
         wait_until_ready(client)
-        told = client.post("/predict", files={"image_file": png()}).json()
+        body = client.post("/predict", files={"image_file": png()}).json()
         note = "Drüsen, keine Muskularis: “β” 🔬"
-        review = {"request_id": told["request_id"], "agrees": False, "note": note}
+        review = {"request_id": body["request_id"], "agrees": False, "note": note}
         assert client.post("/reviews", json=review).status_code == 201
     with closing(Store(sql_ascii, read_only=True)) as store:
         links = list(store.links())

@@ -34,11 +34,11 @@ class MovedEngine(FakeEngine):
 
 def recorded(**changes: object) -> Link:
     screener = Screener(FakeEngine())
-    (look,) = screener.score([TILE])
+    (scored,) = screener.score([TILE])
     record = answer_record(
         screener,
         LoadedTile(TILE, None, {}),
-        look,
+        scored,
         file_sha256="a" * 64,
         request_id="r1",
         caller=None,

@@ -62,11 +62,11 @@ def test_records_follow_one_another(store: Store) -> None:
 
 
 def test_what_was_recorded_is_read_back_to_the_last_bit(store: Store) -> None:
-    told = answer("a", margin=0.1 + 0.2, caller='Ärztin \\ "7"')
-    (link,) = store.append(told)
+    record = answer("a", margin=0.1 + 0.2, caller='Ärztin \\ "7"')
+    (link,) = store.append(record)
     content = next(store.links()).content
     assert content.pop("sequence") == 1
-    assert type(told).model_validate(content) == told
+    assert type(record).model_validate(content) == record
     assert link.content["margin"] == 0.1 + 0.2
 
 
@@ -99,10 +99,10 @@ def test_threads_and_processes_make_one_chain(store: Store, audit: str) -> None:
         ThreadPoolExecutor(4) as pool,
     ):
         assert process.stdout is not None
-        told = process.stdout.readline()  # it has begun
+        output = process.stdout.readline()  # it has begun
         list(pool.map(lambda n: store.append(answer(f"t{n}")), range(50)))
-        told += process.stdout.read()
-    assert (process.returncode, len(told.splitlines())) == (0, 50)
+        output += process.stdout.read()
+    assert (process.returncode, len(output.splitlines())) == (0, 50)
     assert verify(store.links()).head.sequence == 100
 
 

@@ -61,8 +61,8 @@ class Issuer:
         }
         key = key or self.keys[kid]
         algorithm = "RS256" if isinstance(key, rsa.RSAPrivateKey) else "ES256"
-        kept = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(kept, key, algorithm, headers={"kid": kid})
+        present = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(present, key, algorithm, headers={"kid": kid})
 
 
 def published(kid: str, key: PrivateKey) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_a_key_revoked_in_a_file_that_once_failed_to_be_read_is_refused(
 ) -> None:
     """The file is sound, and stays as it is: only one look at it failed (a network share's)."""
     revoked = add_key(file, "lis", None)
-    kept = add_key(file, "archive", None)
+    stored = add_key(file, "archive", None)
     keyring = Keyring(file)
     revoke_key(file, "lis")
     with monkeypatch.context() as share:
@@ -96,7 +96,7 @@ def test_a_key_revoked_in_a_file_that_once_failed_to_be_read_is_refused(
         assert "Stale file handle" in keyring.warnings()[0]
     with pytest.raises(KeyRejected):
         keyring.holder(revoked)
-    assert keyring.holder(kept) == "archive"
+    assert keyring.holder(stored) == "archive"
     assert keyring.warnings() == []
 
 

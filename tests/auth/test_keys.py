@@ -19,9 +19,9 @@ def test_a_key_is_random_and_only_its_digest_is_kept(tmp_path: Path) -> None:
     first, second = add_key(file, "lis", None), add_key(file, "archive", None)
     assert re.fullmatch(r"hk_[A-Za-z0-9_-]{43}", first)  # 256 bits in base64
     assert first != second
-    kept = file.read_text(encoding="utf-8")
-    assert first not in kept
-    assert first.removeprefix("hk_") not in kept
+    stored = file.read_text(encoding="utf-8")
+    assert first not in stored
+    assert first.removeprefix("hk_") not in stored
     assert [key.name for key in read_keys(file).keys] == ["lis", "archive"]
     assert read_keys(file).keys[0].sha256 == key_digest(first)
 

@@ -118,11 +118,11 @@ def test_a_killed_run_goes_on_though_its_workers_die(tmp_path: Path, cluster: Cl
     folder = archive_of(tmp_path / "tiles")
     output, parts = tmp_path / "answers.parquet", tmp_path / "answers.parquet.parts"
     kill_half_way(folder, output, parts)
-    kept = len(list(parts.glob("*.parquet")))
-    assert 0 < kept < BLOCKS
+    finished = len(list(parts.glob("*.parquet")))
+    assert 0 < finished < BLOCKS
     assert not output.exists()
 
-    told = cluster.run("tests.batch.poisoned", str(folder), str(output))
+    printed = cluster.run("tests.batch.poisoned", str(folder), str(output))
     rows = rows_of(output)
     names = [escaped(path.name) for path in sorted(folder.glob("*.png"))]
     assert [row["path"] for row in rows] == names
@@ -130,9 +130,9 @@ def test_a_killed_run_goes_on_though_its_workers_die(tmp_path: Path, cluster: Cl
     errors = {row["path"]: row["error_code"] for row in rows if row["error_code"]}
     assert errors == {"bad.png": "not_an_image", "poison.png": "tile_not_answered"}
     assert all(row["verdict"] for row in rows if row["path"] not in errors)
-    assert f"{kept * BLOCK:,} were answered before and kept." in told
-    assert f"{len(rows) - kept * BLOCK:,} looked at" in told
-    assert "replaced" in told
+    assert f"{finished * BLOCK:,} were answered before and kept." in printed
+    assert f"{len(rows) - finished * BLOCK:,} looked at" in printed
+    assert "replaced" in printed
     assert set(tmp_path.iterdir()) == {folder, output}
 
 

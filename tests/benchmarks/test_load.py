@@ -51,7 +51,7 @@ def test_percentiles_are_of_the_answers() -> None:
 @pytest.mark.anyio
 async def test_a_server_that_is_not_there_is_no_refusal() -> None:
     async with connected(f"http://127.0.0.1:{free_port()}", [Form.of(b"x")]) as client:
-        reply = await client.ask()
+        reply = await client.predict()
     assert reply.status == NOTHING
     assert "Connect" in reply.why
 

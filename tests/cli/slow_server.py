@@ -14,7 +14,7 @@ from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 
 
-class PatientEngine(FakeEngine):
+class WaitingEngine(FakeEngine):
     tested = False
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
@@ -31,4 +31,4 @@ class PatientEngine(FakeEngine):
 
 if __name__ == "__main__":
     settings = Settings(port=0, gate="off")
-    serve.run(create_app(settings, engine=PatientEngine()), settings)
+    serve.run(create_app(settings, engine=WaitingEngine()), settings)

@@ -52,8 +52,8 @@ def test_the_summary_counts_everything() -> None:
     counts = AnswerCounts(Counter(no=900, yes=95), Counter(not_an_image=5))
     report = Report(1000, 400, workers=2, seconds=10, replaced={"a:1"}, counts=counts)
     report.notes = ["Left out: 2 hidden files (.git)."]
-    told = list(summary(BatchRun(Settings(), Path("tiles"), Path("a.parquet")), report))
-    assert told[:5] == [
+    report_lines = list(summary(BatchRun(Settings(), Path("tiles"), Path("a.parquet")), report))
+    assert report_lines[:5] == [
         "1,000 tiles in a.parquet: 900 no, 95 yes.",
         "5 without an answer: 5 not_an_image.",
         "Left out: 2 hidden files (.git).",
@@ -64,12 +64,12 @@ def test_the_summary_counts_everything() -> None:
 
 def test_on_a_terminal_what_was_kept_is_not_taken_for_speed() -> None:
     text = io.StringIO()
-    with progress(Console(file=text, width=100, force_terminal=True)) as tell:
-        tell(900, 1000)
-        tell(900, 1000)
-    told = text.getvalue()
-    assert "900/1000" in told
-    assert " 0.0 tiles/s" in Text.from_ansi(told).plain
+    with progress(Console(file=text, width=100, force_terminal=True)) as print_progress:
+        print_progress(900, 1000)
+        print_progress(900, 1000)
+    output = text.getvalue()
+    assert "900/1000" in output
+    assert " 0.0 tiles/s" in Text.from_ansi(output).plain
 
 
 def test_without_a_terminal_progress_is_a_line_now_and_then() -> None:
@@ -77,13 +77,13 @@ def test_without_a_terminal_progress_is_a_line_now_and_then() -> None:
     lines = ProgressLines(Console(file=text, width=80))
     for done in range(0, 1001, 10):
         lines.update(done, 1000)
-    told = text.getvalue().splitlines()
-    assert told[0] == "0 of 1,000 tiles"
-    assert told[-1] == "1,000 of 1,000 tiles"
-    assert 15 < len(told) <= 22
+    output = text.getvalue().splitlines()
+    assert output[0] == "0 of 1,000 tiles"
+    assert output[-1] == "1,000 of 1,000 tiles"
+    assert 15 < len(output) <= 22
 
 
 def test_quiet_is_quiet(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress(Console(force_terminal=True), quiet=True) as tell:
-        tell(900, 1000)
+    with progress(Console(force_terminal=True), quiet=True) as print_progress:
+        print_progress(900, 1000)
     assert capsys.readouterr().out == ""

@@ -121,17 +121,17 @@ def record(log: str, image: Path, margin: float) -> None:
     settings = Settings()
     screener = open_screener(choose_engine(settings), settings)
     tile = decode(image.read_bytes(), max_pixels=10**6)
-    (look,) = screener.score([tile])
-    told = answer_record(
+    (scored,) = screener.score([tile])
+    record = answer_record(
         screener,
         LoadedTile(tile, None, {}),
-        replace(look, evidence=replace(look.evidence, margin=look.margin + margin)),
+        replace(scored, evidence=replace(scored.evidence, margin=scored.margin + margin)),
         file_sha256=file_digest(image.read_bytes()),
         request_id="r9",
         caller=None,
     )
     with closing(Store(log)) as store:
-        store.append(told)
+        store.append(record)
 
 
 def test_upgrade_makes_the_tables_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -46,12 +46,12 @@ def given(folder: Path, slope: float, intercept: float, count: int = 3000) -> tu
     truth = rng.random(count) < 1 / (1 + np.exp(-(slope * margins + intercept)))
     index, answers = folder / "index.csv", folder / "given.csv"
     with index.open("w", newline="") as tiles, answers.open("w", newline="") as out:
-        told, known = csv.writer(out), csv.writer(tiles)
+        predictions, known = csv.writer(out), csv.writer(tiles)
         known.writerow(["path", "label", "case_id"])
-        told.writerow(["path", "shift", "margin", "mass"])
+        predictions.writerow(["path", "shift", "margin", "mass"])
         for at, (margin, yes) in enumerate(zip(margins, truth, strict=True)):
             known.writerow([f"{at}.png", "TUM" if yes else "NORM", f"case {at // 10}"])
-            told.writerow([f"{at}.png", "none", margin, 1.0])
+            predictions.writerow([f"{at}.png", "none", margin, 1.0])
     return index, answers
 
 

@@ -68,9 +68,9 @@ def test_json_holds_what_the_table_shows(
     shown = [line.split(maxsplit=1)[0] for line in table.splitlines()]
     assert [check["name"].split()[0] for check in report["checks"]] == shown
     for check, line in zip(report["checks"], table.splitlines(), strict=True):
-        told = line[len(check["name"]) :].split()
-        assert told[0].lower() == check["outcome"]
-        said, detail = " ".join(told[1:]), check["detail"]
+        columns = line[len(check["name"]) :].split()
+        assert columns[0].lower() == check["outcome"]
+        said, detail = " ".join(columns[1:]), check["detail"]
         assert SECONDS.sub("", said) == SECONDS.sub("", " ".join(detail.split()))
     outcomes = {check["name"]: check["outcome"] for check in report["checks"]}
     assert outcomes["settings"] == "note"

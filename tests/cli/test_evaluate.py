@@ -43,7 +43,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fake(indexed(folder / "tiles", cases=12), folder / "run")
 
 
-class Asked(HTMLParser):
+class ExternalReferences(HTMLParser):
     """Everything a page would fetch, and where its links lead."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ def test_every_answer_is_in_the_csv(done: Path) -> None:
 
 def test_the_report_asks_the_network_for_nothing(done: Path) -> None:
     page = (done / "report.html").read_text(encoding="utf-8")
-    found = Asked()
+    found = ExternalReferences()
     found.feed(page)
     assert len(found.fetched) == 5
     assert all(source.startswith("data:image/png;base64,") for source in found.fetched)
@@ -99,7 +99,7 @@ def test_the_report_asks_the_network_for_nothing(done: Path) -> None:
 
 def test_a_known_datasets_licence_and_page_are_in_the_report(tmp_path: Path) -> None:
     tiles = foldered(tmp_path / "ebhi-seg", each=4)
-    found = Asked()
+    found = ExternalReferences()
     found.feed((fake(tiles, tmp_path / "run") / "report.html").read_text(encoding="utf-8"))
     assert found.links == ["https://figshare.com/articles/dataset/EBHI-SEG/21540159"]
 
@@ -111,7 +111,7 @@ def test_names_from_a_dataset_cannot_become_markup(tmp_path: Path) -> None:
         str(tiles), yes=("adenocarcinoma",), out=tmp_path / "run", resamples=5
     )
     page = evaluate(load_settings(), request, Screener(FakeEngine())) / "report.html"
-    found = Asked()
+    found = ExternalReferences()
     found.feed(page.read_text(encoding="utf-8"))
     assert all(source.startswith("data:") for source in found.fetched)
 

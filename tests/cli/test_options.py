@@ -20,7 +20,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_kind_of_path_that_a_command_takes_may_begin_at_home(home: Path) -> None:
-    heard: dict[str, object] = {}
+    received: dict[str, object] = {}
     small = typer.Typer()
 
     @small.command()
@@ -32,11 +32,11 @@ def test_every_kind_of_path_that_a_command_takes_may_begin_at_home(home: Path) -
         out: Annotated[Path | None, typer.Option()] = None,
         data: Annotated[Path, typer.Option()] = Path("runs"),
     ) -> None:
-        heard.update(paths=paths, dataset=dataset, compare=compare, out=out, data=data)
+        received.update(paths=paths, dataset=dataset, compare=compare, out=out, data=data)
 
     words = ["~/a.png", "~$b.png", "c.png", "--dataset=~/d", "--compare", "~/e", "f", "--out=~/g"]
     assert CliRunner().invoke(small, words).exit_code == 0
-    assert heard == {
+    assert received == {
         "paths": [home / "a.png", Path("~$b.png"), Path("c.png")],
         "dataset": str(home / "d"),
         "compare": (home / "e", Path("f")),

@@ -106,13 +106,13 @@ def test_names_that_are_no_utf_8_cost_no_answer(folder: Path) -> None:
             [*command, *options, str(folder)], capture_output=True, check=False, env=environment
         )
         assert done.returncode == 0, done.stderr
-        told = done.stdout.decode("utf-8")
+        output = done.stdout.decode("utf-8")
         if options:
-            paths = {str(line["path"]) for line in lines(told)}
+            paths = {str(line["path"]) for line in lines(output)}
             assert paths == {str(path) for path in find_images([folder])}
         else:
-            assert r"M\xfcller\x1b[2J.png" in told
-            assert "a.JPG" in told
+            assert r"M\xfcller\x1b[2J.png" in output
+            assert "a.JPG" in output
 
 
 def test_a_row_a_tile_otherwise_and_a_count_of_them(folder: Path) -> None:
@@ -146,10 +146,10 @@ def test_the_samples_fit_eighty_columns_and_are_counted(samples: list[Path]) -> 
 
 def test_explain_adds_the_sentences(samples: list[Path]) -> None:
     (polyp,) = (path for path in samples if path.name == "kather2016-tumor-1AB.png")
-    row, *told = run(app, ["predict", "--explain", str(polyp)]).stdout.splitlines()
+    row, *output = run(app, ["predict", "--explain", str(polyp)]).stdout.splitlines()
     assert row.endswith(str(polyp))
-    assert told[0].startswith("    Read as no cancer. Most likely classes: high-grade neoplasia ")
-    assert told[1] == "    No invasive cancer read; high-grade neoplasia likely."
+    assert output[0].startswith("    Read as no cancer. Most likely classes: high-grade neoplasia ")
+    assert output[1] == "    No invasive cancer read; high-grade neoplasia likely."
 
 
 def test_a_folder_without_images_is_said(tmp_path: Path) -> None:
@@ -178,18 +178,18 @@ def test_an_address_is_said_and_how_to_have_it_answered() -> None:
     ids=lambda value: value[:20],
 )
 def test_a_path_that_none_can_be_is_said(folder: Path, path: str, code: str) -> None:
-    told = lines(run(app, ["predict", "--json", path, str(folder / "b.png")]).stdout)
-    assert [line.get("code") for line in told] == [code, None]
+    output = lines(run(app, ["predict", "--json", path, str(folder / "b.png")]).stdout)
+    assert [line.get("code") for line in output] == [code, None]
 
 
 def test_they_cost_the_others_nothing(folder: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     paths = ["https://example.org/a.png", str(empty), str(folder / "b.png")]
-    told = run(app, ["predict", "--json", *paths])
-    assert told.exit_code == 1
-    assert [line["path"] for line in lines(told.stdout)] == paths
-    assert [line.get("code") for line in lines(told.stdout)] == [
+    result = run(app, ["predict", "--json", *paths])
+    assert result.exit_code == 1
+    assert [line["path"] for line in lines(result.stdout)] == paths
+    assert [line.get("code") for line in lines(result.stdout)] == [
         "address_not_file",
         "folder_without_images",
         None,
@@ -201,9 +201,9 @@ def test_they_cost_the_others_nothing(folder: Path, tmp_path: Path) -> None:
 
 def test_standard_input_is_one_picture(folder: Path) -> None:
     data = (folder / "b.png").read_bytes()
-    told = run(app, ["predict", "--json", "-"], input=data)
-    assert told.exit_code == 0
-    (answer,) = lines(told.stdout)
+    result = run(app, ["predict", "--json", "-"], input=data)
+    assert result.exit_code == 0
+    (answer,) = lines(result.stdout)
     assert answer.pop("path") == "-"
     assert Prediction.model_validate(answer).tile.width == 80
     shown = run(app, ["predict", "-", str(folder / "b.png")], input=data)
@@ -214,9 +214,9 @@ def test_standard_input_is_one_picture(folder: Path) -> None:
 @pytest.mark.parametrize(("data", "code"), [(b"", "empty_file"), (b"x" * 2000, "too_many_bytes")])
 def test_standard_input_is_bounded(monkeypatch: pytest.MonkeyPatch, data: bytes, code: str) -> None:
     monkeypatch.setenv("HEALER_MAX_BYTES", "1024")
-    told = run(app, ["predict", "--json", "-"], input=data)
-    assert told.exit_code == 1
-    assert lines(told.stdout)[0]["code"] == code
+    result = run(app, ["predict", "--json", "-"], input=data)
+    assert result.exit_code == 1
+    assert lines(result.stdout)[0]["code"] == code
 
 
 def table(text: str) -> list[dict[str, str]]:
@@ -302,9 +302,9 @@ def test_a_name_of_any_bytes_is_printed_escaped_and_comes_back_in_json(
     assert shown.exit_code == 0
     assert shown.stdout.splitlines()[0].endswith(printable(path))
     assert table((tmp_path / "a.csv").read_text(encoding="utf-8"))[0]["path"] == printable(path)
-    told = run(app, ["predict", "--json", str(place)])
-    assert len(told.stdout.splitlines()) == 1
-    assert os.fsencode(str(lines(told.stdout)[0]["path"])) == os.fsencode(path)
+    result = run(app, ["predict", "--json", str(place)])
+    assert len(result.stdout.splitlines()) == 1
+    assert os.fsencode(str(lines(result.stdout)[0]["path"])) == os.fsencode(path)
 
 
 def test_a_bad_setting_stops_with_its_sentence(

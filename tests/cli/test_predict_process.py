@@ -24,8 +24,10 @@ COMMAND = [sys.executable, "-m", "healer", "predict", "--engine", "builtin", "--
 
 
 def environment(**more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    return {**kept, "PYTHONUTF8": "1", **more}
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")
+    }
+    return {**inherited, "PYTHONUTF8": "1", **more}
 
 
 @contextmanager

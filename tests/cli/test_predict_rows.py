@@ -34,8 +34,8 @@ def plain(tmp_path: Path) -> Prediction:
     tiles = [folder_of(tmp_path / "tiles", 1) / "0000.png"]
     (found,) = outcomes(Screener(FakeEngine()), tiles, Settings(gate="off"))
     assert isinstance(found.answer, Prediction)
-    told = {"verdict": Answer.NO, "probability": 0.156, "calibrated": True, "reason": None}
-    return found.answer.model_copy(update=told)
+    fields = {"verdict": Answer.NO, "probability": 0.156, "calibrated": True, "reason": None}
+    return found.answer.model_copy(update=fields)
 
 
 def problem(error: HealerError) -> Problem:
@@ -45,13 +45,13 @@ def problem(error: HealerError) -> Problem:
 
 
 def marked(answer: Prediction) -> Prediction:
-    told = {
+    fields = {
         "calibrated": False,
         "second_answer": HIGH_GRADE,
         "gate": GateOut(passed=False, warnings=[BLURRED]),
         "warnings": [WIDE],
     }
-    return answer.model_copy(update=told)
+    return answer.model_copy(update=fields)
 
 
 def test_a_calm_answer_has_no_mark(plain: Prediction) -> None:

@@ -84,9 +84,9 @@ def test_an_explanation_that_was_being_streamed_is_told_to_its_end(tmp_path: Pat
     go_on = tmp_path / "go-on"
     arguments = [sys.executable, "-m", "tests.cli.slow_server", str(go_on)]
     with serving(tmp_path, arguments) as (server, url):
-        wanted = {"Accept": "text/event-stream"}
+        expected = {"Accept": "text/event-stream"}
         files = {"image_file": png()}
-        with httpx.stream("POST", f"{url}/predict", files=files, headers=wanted) as streamed:
+        with httpx.stream("POST", f"{url}/predict", files=files, headers=expected) as streamed:
             lines = streamed.iter_lines()
             assert any(line == "event: explanation" for line in lines)
             server.send_signal(signal.SIGTERM)

@@ -26,5 +26,5 @@ def on_levels(weights: Weights) -> None:
         highest = rows.abs().amax(dim=1, keepdim=True).clamp_min(STEP)  # padding's row is zeros
         levels = (rows / highest * 127).round()
         levels[:, 0], levels[:, 1] = -128, 127
-        kept = levels * STEP
-        weights[name] = (kept.T if turned else kept).to(torch.bfloat16).contiguous()
+        exact = levels * STEP
+        weights[name] = (exact.T if turned else exact).to(torch.bfloat16).contiguous()

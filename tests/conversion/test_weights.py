@@ -65,14 +65,14 @@ def test_rows_of_one_sign_and_of_zeros_are_held() -> None:
 
 def test_a_long_weight_is_read_piece_by_piece() -> None:
     floats = weight(40_000, 2)
-    asked: list[int] = []
+    requested: list[int] = []
 
     def read(rows: slice) -> NDArray[np.float32]:
-        asked.append(len(floats[rows]))
+        requested.append(len(floats[rows]))
         return floats[rows]
 
     found = quantize(read, floats.shape, "int8")
-    assert max(asked) < 20_000
+    assert max(requested) < 20_000
     np.testing.assert_allclose(restored(found), floats, atol=float(found.scale.max()))
 
 

@@ -7,19 +7,19 @@ import subprocess
 
 import pytest
 
-from tests.deploy.world import QUESTIONS, TOKEN, Told, World
+from tests.deploy.world import QUESTIONS, TOKEN, Completed, World
 
 IMAGE = "europe-west1-docker.pkg.dev/my-project/healer-medgemma/healer"
 ACCOUNT = "healer-build@my-project.iam.gserviceaccount.com"
 
 
-def build(world: World, *arguments: str, **settings: str) -> Told:
+def build(world: World, *arguments: str, **settings: str) -> Completed:
     return world.run("build.sh", *arguments, **settings)
 
 
 def test_it_makes_what_is_missing_and_then_builds(world: World) -> None:
-    told = build(world)
-    assert told.code == 0, told.err
+    completed = build(world)
+    assert completed.code == 0, completed.err
     assert world.changes == [
         "services enable artifactregistry.googleapis.com cloudbuild.googleapis.com "
         "iam.googleapis.com secretmanager.googleapis.com storage.googleapis.com",
@@ -34,7 +34,7 @@ def test_it_makes_what_is_missing_and_then_builds(world: World) -> None:
         "projects add-iam-policy-binding my-project",
         "builds submit .",
     ]
-    assert told.last == f"Built {IMAGE}:0123abc. Deploy it: ./deploy.sh"
+    assert completed.last == f"Built {IMAGE}:0123abc. Deploy it: ./deploy.sh"
 
 
 def test_the_build_is_told_what_was_asked_for(world: World) -> None:
@@ -74,26 +74,26 @@ def test_a_second_run_makes_nothing_again(world: World) -> None:
 
 
 def test_the_token_travels_by_standard_input_alone(world: World) -> None:
-    told = build(world, MY_HF_TOKEN=f"{TOKEN}\n")
+    completed = build(world, MY_HF_TOKEN=f"{TOKEN}\n")
     assert world.what("stdin") == TOKEN
-    assert TOKEN not in told.out + told.err + world.what("calls")
+    assert TOKEN not in completed.out + completed.err + world.what("calls")
 
 
 @pytest.mark.parametrize("arguments", [[], ["--dry-run"]])
 def test_not_even_a_trace_shows_the_token(world: World, arguments: list[str]) -> None:
     world.traced = True
-    told = build(world, *arguments)
-    assert told.code == 0
-    assert "+ main" in told.err
-    assert TOKEN not in told.out + told.err + world.what("calls")
+    completed = build(world, *arguments)
+    assert completed.code == 0
+    assert "+ main" in completed.err
+    assert TOKEN not in completed.out + completed.err + world.what("calls")
 
 
 def test_a_failing_step_does_not_show_the_token_in_a_trace(world: World) -> None:
     world.fails("versions add")
     world.traced = True
-    told = build(world)
-    assert told.code == 1
-    assert TOKEN not in told.out + told.err
+    completed = build(world)
+    assert completed.code == 1
+    assert TOKEN not in completed.out + completed.err
 
 
 def test_a_secret_that_is_there_is_enough(world: World) -> None:
@@ -114,8 +114,11 @@ def test_a_new_token_becomes_a_new_version(world: World) -> None:
 def test_a_secret_that_was_left_empty_is_filled(world: World) -> None:
     world.fails("versions add", times=1)
     assert build(world).code == 1
-    told = build(world, MY_HF_TOKEN="")
-    assert (told.code, "the secret healer-hf-token holds no token" in told.last) == (1, True)
+    completed = build(world, MY_HF_TOKEN="")
+    assert (completed.code, "the secret healer-hf-token holds no token" in completed.last) == (
+        1,
+        True,
+    )
     assert build(world).code == 0
     assert world.what("token") == TOKEN
 
@@ -145,17 +148,17 @@ def test_an_account_just_made_is_waited_for(world: World) -> None:
 def test_what_is_missing_or_wrong_is_said_in_one_sentence(
     world: World, settings: dict[str, str], sentence: str
 ) -> None:
-    told = build(world, **settings)
-    assert told.code == 1
-    assert told.err.startswith(sentence)
-    assert len(told.err.strip().splitlines()) == 1
+    completed = build(world, **settings)
+    assert completed.code == 1
+    assert completed.err.startswith(sentence)
+    assert len(completed.err.strip().splitlines()) == 1
     assert not any("create" in change or "submit" in change for change in world.changes)
 
 
 def test_a_region_outside_europe_is_remarked(world: World) -> None:
-    told = build(world, REGION="us-central1")
-    assert told.code == 0
-    assert "us-central1 is outside the European regions" in told.err
+    completed = build(world, REGION="us-central1")
+    assert completed.code == 0
+    assert "us-central1 is outside the European regions" in completed.err
 
 
 def test_gcloud_is_missing(world: World) -> None:
@@ -165,15 +168,18 @@ def test_gcloud_is_missing(world: World) -> None:
 
 def test_not_logged_in(world: World) -> None:
     world.has(account="")
-    told = build(world)
-    assert (told.code, told.err) == (1, "gcloud is not logged in: run 'gcloud auth login'.\n")
+    completed = build(world)
+    assert (completed.code, completed.err) == (
+        1,
+        "gcloud is not logged in: run 'gcloud auth login'.\n",
+    )
 
 
 def test_a_project_that_cannot_be_seen(world: World) -> None:
     world.fails("projects describe")
-    told = build(world)
-    assert told.code == 1
-    assert told.err.startswith("someone@example.org cannot see the project my-project")
+    completed = build(world)
+    assert completed.code == 1
+    assert completed.err.startswith("someone@example.org cannot see the project my-project")
 
 
 @pytest.mark.parametrize(
@@ -193,10 +199,10 @@ def test_a_step_that_fails_ends_it_and_says_what_to_do(
     world: World, step: str, sentence: str
 ) -> None:
     world.fails(step)
-    told = build(world)
-    assert told.code == 1
-    assert told.last.startswith(sentence)
-    assert "the cloud says no" in told.err  # gcloud's own words are there too
+    completed = build(world)
+    assert completed.code == 1
+    assert completed.last.startswith(sentence)
+    assert "the cloud says no" in completed.err  # gcloud's own words are there too
     assert step in world.last_call
 
 
@@ -210,9 +216,9 @@ def test_after_a_build_that_failed_half_way_it_goes_on(world: World) -> None:
 
 def test_a_dry_run_calls_nobody(world: World) -> None:
     (world.bin / "gcloud").unlink()
-    told = build(world, "--dry-run")
-    assert told.code == 0
-    lines = told.err.splitlines()
+    completed = build(world, "--dry-run")
+    assert completed.code == 0
+    lines = completed.err.splitlines()
     assert len(lines) == 11
     assert all(line.startswith("would run: gcloud ") for line in lines)
 
@@ -225,9 +231,9 @@ def test_a_dry_run_does_what_it_says(world: World) -> None:
 
 
 def test_a_dry_run_without_a_token_says_that_one_may_be_needed(world: World) -> None:
-    told = build(world, "--dry-run", MY_HF_TOKEN="")
-    assert told.code == 0
-    assert "unless the secret healer-hf-token holds a token" in told.err
+    completed = build(world, "--dry-run", MY_HF_TOKEN="")
+    assert completed.code == 0
+    assert "unless the secret healer-hf-token holds a token" in completed.err
 
 
 def test_the_tag_is_the_commit_and_owns_up_to_changes(world: World) -> None:
@@ -248,8 +254,8 @@ def test_the_tag_is_the_commit_and_owns_up_to_changes(world: World) -> None:
 
 def test_help_and_unknown_arguments(world: World) -> None:
     assert "MY_HF_TOKEN      Hugging Face read token" in build(world, "--help").out
-    told = build(world, "--dry-rum")
-    assert (told.code, told.last) == (
+    completed = build(world, "--dry-rum")
+    assert (completed.code, completed.last) == (
         1,
         "build.sh knows no argument --dry-rum: see ./build.sh --help.",
     )

@@ -35,7 +35,7 @@ def test_rates_are_what_the_instance_holds() -> None:
 
 def test_an_instance_that_waits_costs_its_idle_rate(rates: Rates) -> None:
     assert rates.cpu_month(0, 7.0) == MONTH
-    assert rates.cpu_month(0, 7.0, kept=0) == 0
+    assert rates.cpu_month(0, 7.0, warm=0) == 0
     assert rates.l4_month(0, 1.0) == 10 * MONTH
 
 
@@ -73,6 +73,6 @@ def test_other_seconds_and_prices(tmp_path: Path) -> None:
     prices.write_text(
         PRICES.read_text(encoding="utf-8").replace("gpu_second = 0.0001867", "gpu_second = 0")
     )
-    told = said("--prices", str(prices), "--cpu-seconds", "12.5", "--l4-seconds", "0.7")
-    assert "| CPU | 12.5 | 1.450 |" in told
-    assert "| L4, kept or answering | 0.374 |" in told
+    completed = said("--prices", str(prices), "--cpu-seconds", "12.5", "--l4-seconds", "0.7")
+    assert "| CPU | 12.5 | 1.450 |" in completed
+    assert "| L4, kept or answering | 0.374 |" in completed

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.deploy.world import DIGEST, QUESTIONS, Told, World
+from tests.deploy.world import DIGEST, QUESTIONS, Completed, World
 
 IMAGE = "europe-west1-docker.pkg.dev/my-project/healer-medgemma/healer"
 OPENLY = "--allow-unauthenticated-i-understand"
 SERVICE = "healer-medgemma-service"
 
 
-def deploy(world: World, *arguments: str, **settings: str) -> Told:
+def deploy(world: World, *arguments: str, **settings: str) -> Completed:
     return world.run("deploy.sh", *arguments, **{"MY_HF_TOKEN": "", **settings})
 
 
@@ -28,8 +28,8 @@ def environment(world: World) -> dict[str, str]:
 
 
 def test_it_serves_the_newest_image_by_its_digest(world: World) -> None:
-    told = deploy(world)
-    assert told.code == 0, told.err
+    completed = deploy(world)
+    assert completed.code == 0, completed.err
     assert world.changes == [
         "services enable iam.googleapis.com run.googleapis.com",
         "iam service-accounts create healer-run",
@@ -39,9 +39,9 @@ def test_it_serves_the_newest_image_by_its_digest(world: World) -> None:
 
 
 def test_it_says_how_to_ask_with_who_is_asking(world: World) -> None:
-    told = deploy(world)
-    assert told.out == "https://healer-abc.a.run.app\n"
-    assert told.last.strip() == (
+    completed = deploy(world)
+    assert completed.out == "https://healer-abc.a.run.app\n"
+    assert completed.last.strip() == (
         'curl -H "Authorization: Bearer $(gcloud auth print-identity-token)" '
         "-F image_file=@tile.png https://healer-abc.a.run.app/predict"
     )
@@ -55,11 +55,11 @@ def test_nobody_is_let_in_who_was_not_asked_for_in_words(world: World) -> None:
 
 
 def test_asked_for_in_words_anyone_is_let_in(world: World) -> None:
-    told = deploy(world, OPENLY)
+    completed = deploy(world, OPENLY)
     assert world.what("callers") == '"allUsers"\n'
-    assert "Anyone on the internet can now send images" in told.err
+    assert "Anyone on the internet can now send images" in completed.err
     assert environment(world)["HEALER_UNAUTHENTICATED"] == "anyone-may-ask"
-    assert "Authorization" not in told.err
+    assert "Authorization" not in completed.err
 
 
 @pytest.mark.parametrize("everyone", ["allUsers", "allAuthenticatedUsers"])
@@ -67,9 +67,9 @@ def test_without_the_words_it_is_closed_again_before_anything_new_serves(
     world: World, everyone: str
 ) -> None:
     world.has(callers=f'"user:a@example.org"\n"{everyone}"\n')
-    told = deploy(world)
+    completed = deploy(world)
     assert world.what("callers") == '"user:a@example.org"\n'
-    assert f"Taking away the access of {everyone}" in told.err
+    assert f"Taking away the access of {everyone}" in completed.err
     assert world.changes[-2] == f"run services remove-iam-policy-binding {SERVICE}"
 
 
@@ -123,10 +123,10 @@ def test_another_image_is_served_as_it_is_named(world: World) -> None:
 def test_what_is_missing_or_wrong_is_said_in_one_sentence(
     world: World, settings: dict[str, str], sentence: str
 ) -> None:
-    told = deploy(world, **settings)
-    assert told.code == 1
-    assert told.err.startswith(sentence)
-    assert len(told.err.strip().splitlines()) == 1
+    completed = deploy(world, **settings)
+    assert completed.code == 1
+    assert completed.err.startswith(sentence)
+    assert len(completed.err.strip().splitlines()) == 1
     assert not any("replace" in change for change in world.changes)
 
 
@@ -149,11 +149,11 @@ def test_a_step_that_fails_ends_it_and_says_what_to_do(
     world: World, step: str, sentence: str
 ) -> None:
     world.fails(step)
-    told = deploy(world, OPENLY)
-    assert told.code == 1
-    assert told.last.startswith(sentence)
+    completed = deploy(world, OPENLY)
+    assert completed.code == 1
+    assert completed.last.startswith(sentence)
     assert step in world.last_call
-    assert told.out == ""
+    assert completed.out == ""
 
 
 def test_a_service_that_cannot_be_closed_is_not_replaced(world: World) -> None:
@@ -165,10 +165,10 @@ def test_a_service_that_cannot_be_closed_is_not_replaced(world: World) -> None:
 
 def test_a_dry_run_calls_nobody_and_prints_the_manifest(world: World) -> None:
     (world.bin / "gcloud").unlink()
-    told = deploy(world, "--dry-run", OPENLY)
-    assert told.code == 0
-    assert container(told.out)["image"] == f"{IMAGE}:latest"
-    said = [line for line in told.err.splitlines() if line.startswith("would run: gcloud ")]
+    completed = deploy(world, "--dry-run", OPENLY)
+    assert completed.code == 0
+    assert container(completed.out)["image"] == f"{IMAGE}:latest"
+    said = [line for line in completed.err.splitlines() if line.startswith("would run: gcloud ")]
     assert len(said) == 4
     assert f"run services add-iam-policy-binding {SERVICE}" in said[-1]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.deploy.world import Told, World
+from tests.deploy.world import Completed, World
 
 
 @pytest.fixture
@@ -16,13 +16,13 @@ def deployed(world: World) -> World:
     return world
 
 
-def destroy(world: World, *arguments: str, **settings: str) -> Told:
+def destroy(world: World, *arguments: str, **settings: str) -> Completed:
     return world.run("destroy.sh", *arguments, **settings)
 
 
 def test_it_removes_all_that_was_made(deployed: World) -> None:
-    told = destroy(deployed, "--yes")
-    assert told.code == 0, told.err
+    completed = destroy(deployed, "--yes")
+    assert completed.code == 0, completed.err
     assert deployed.things == set()
     assert "projects remove-iam-policy-binding my-project" in deployed.changes
 
@@ -34,39 +34,39 @@ def test_it_goes_on_when_the_project_is_typed(deployed: World) -> None:
 
 @pytest.mark.parametrize("answer", ["", "\n", "y\n", "my-projec\n"])
 def test_any_other_answer_removes_nothing(deployed: World, answer: str) -> None:
-    told = destroy(deployed, answer=answer)
-    assert told.code == 1
-    assert told.last.endswith("Nothing was removed, because the answer was not my-project.")
+    completed = destroy(deployed, answer=answer)
+    assert completed.code == 1
+    assert completed.last.endswith("Nothing was removed, because the answer was not my-project.")
     assert deployed.changes == []
 
 
 def test_what_others_made_is_kept(deployed: World) -> None:
     deployed.has_thing("secrets healer-hf-token")
     deployed.has_thing("artifacts repositories healer-medgemma", "team=pathology\n")
-    told = destroy(deployed, "--yes")
+    completed = destroy(deployed, "--yes")
     assert deployed.things == {"secrets healer-hf-token", "artifacts repositories healer-medgemma"}
-    assert "Kept the secret healer-hf-token: build.sh did not make it." in told.err
+    assert "Kept the secret healer-hf-token: build.sh did not make it." in completed.err
 
 
 def test_a_second_run_finds_nothing(deployed: World) -> None:
     destroy(deployed, "--yes")
     deployed.forget()
-    told = destroy(deployed, "--yes")
-    assert (told.code, deployed.changes) == (0, [])
+    completed = destroy(deployed, "--yes")
+    assert (completed.code, deployed.changes) == (0, [])
 
 
 def test_what_cannot_be_removed_is_said(deployed: World) -> None:
     deployed.fails("run services delete")
-    told = destroy(deployed, "--yes")
-    assert told.code == 1
-    assert told.last.startswith("Could not remove the service healer-medgemma-service")
+    completed = destroy(deployed, "--yes")
+    assert completed.code == 1
+    assert completed.last.startswith("Could not remove the service healer-medgemma-service")
     assert len(deployed.things) == 6
 
 
 def test_a_dry_run_removes_nothing_and_asks_nothing(deployed: World) -> None:
-    told = destroy(deployed, "--dry-run")
-    assert (told.code, deployed.calls) == (0, [])
-    assert len(told.err.splitlines()) == 7
+    completed = destroy(deployed, "--dry-run")
+    assert (completed.code, deployed.calls) == (0, [])
+    assert len(completed.err.splitlines()) == 7
 
 
 def test_unknown_arguments(world: World) -> None:

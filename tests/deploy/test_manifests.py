@@ -28,9 +28,9 @@ FILES = sorted(KUBERNETES.glob("*.yaml"))
 
 
 def service(world: World, **settings: str) -> Any:  # noqa: ANN401 - YAML
-    told = world.run("deploy.sh", "--dry-run", **settings)
-    assert told.code == 0, told.err
-    return yaml.safe_load(told.out)
+    completed = world.run("deploy.sh", "--dry-run", **settings)
+    assert completed.code == 0, completed.err
+    return yaml.safe_load(completed.out)
 
 
 @pytest.mark.parametrize("settings", [{}, {"GPU": "l4", "IMAGE": "example.org/healer:cuda"}])
@@ -179,8 +179,8 @@ def test_only_the_job_that_never_sees_an_image_reaches_the_internet() -> None:
 
 def test_healer_and_vllm_mean_the_same_server_and_model() -> None:
     healer, vllm = (
-        next(each for each in things() if (each["kind"], each["metadata"]["name"]) == wanted)
-        for wanted in (("Deployment", "healer"), ("Service", "vllm"))
+        next(each for each in things() if (each["kind"], each["metadata"]["name"]) == expected)
+        for expected in (("Deployment", "healer"), ("Service", "vllm"))
     )
     container = healer["spec"]["template"]["spec"]["containers"][0]
     settings = {each["name"]: each["value"] for each in container["env"]}

@@ -19,7 +19,7 @@ QUESTIONS = {"describe", "list", "get-iam-policy", "access"}
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Completed:
     """How a script ended, and what it said."""
 
     code: int
@@ -80,7 +80,7 @@ class World:
     def fails(self, pattern: str, times: int = 99) -> None:
         self.has(failures=f"{times} {pattern}\n")
 
-    def run(self, script: str, *arguments: str, **more: str) -> Told:
+    def run(self, script: str, *arguments: str, **more: str) -> Completed:
         """A setting of "" is one that is not set; `answer` is what is typed."""
         answer = more.pop("answer", "")
         settings = {name: value for name, value in {**self.settings, **more}.items() if value}
@@ -94,7 +94,7 @@ class World:
             timeout=60,
             cwd=os.sep,  # from anywhere
         )
-        return Told(done.returncode, done.stdout, done.stderr)
+        return Completed(done.returncode, done.stdout, done.stderr)
 
     @property
     def calls(self) -> list[list[str]]:

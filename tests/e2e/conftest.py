@@ -14,7 +14,7 @@ from healer.server.webpage import PAGE
 from tests.conftest import REPO
 from tests.e2e.servers import Serving
 
-PATIENCE_MS = 30_000  # two busy cores; nothing waits this long where all is well
+TIMEOUT_MS = 30_000  # two busy cores; nothing waits this long where all is well
 NARROW = {"width": 360, "height": 740}
 
 OpenPage = Callable[..., Page]
@@ -32,7 +32,7 @@ def browser() -> Iterator[Browser]:
         pytest.skip("no Chromium here: apt-get install chromium, or set HEALER_TEST_CHROMIUM")
     if not (PAGE / "index.html").is_file():
         pytest.skip("the page is not built here: scripts/page builds it where Node.js is")
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         # Root, as which containers run tests, cannot make Chromium's own sandbox.
         sandbox = os.getuid() != 0
@@ -50,7 +50,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     def opened(url: str, **options: Any) -> Page:  # noqa: ANN401 - Playwright's own options
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(PATIENCE_MS)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.append(message.text))

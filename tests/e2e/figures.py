@@ -54,8 +54,8 @@ def sizes(first: set[str]) -> Iterator[str]:
 
 def visit(page: Page, url: str) -> tuple[dict[str, float], set[str]]:
     """Figures of one visit, and the files it fetched before any tile was given."""
-    asked: set[str] = set()
-    page.on("request", lambda request: asked.add(request.url.removeprefix(url)))
+    urls: set[str] = set()
+    page.on("request", lambda request: urls.add(request.url.removeprefix(url)))
     session = page.context.new_cdp_session(page)
     session.send("Network.enable")
     session.send("Network.emulateNetworkConditions", SLOW_NETWORK)
@@ -65,7 +65,7 @@ def visit(page: Page, url: str) -> tuple[dict[str, float], set[str]]:
     desk.ready(page)
     page.wait_for_timeout(2000)
     figures: dict[str, float] = page.evaluate(READ)
-    page_files = {name.removeprefix("/page/") for name in asked if name.startswith("/page/")}
+    page_files = {name.removeprefix("/page/") for name in urls if name.startswith("/page/")}
     return figures, page_files | {"index.html"}
 
 

@@ -23,7 +23,7 @@ from healer.settings.loading import Settings
 from tests.conftest import REPO
 from tests.e2e import desk
 from tests.e2e.answers import HIGH_GRADE, WIDE
-from tests.e2e.conftest import NARROW, PATIENCE_MS, find_chromium
+from tests.e2e.conftest import NARROW, TIMEOUT_MS, find_chromium
 from tests.e2e.drawings import epithelium, other_tissue
 from tests.e2e.servers import ANSWER, Serving, SlowEngine, StandIn, live
 
@@ -31,7 +31,7 @@ DESK = {"width": 1440, "height": 900}
 LONG = "S-2024-0012345_block-B2_level-3_region-of-interest-17_40x_normalised_(copy of copy).png"
 
 
-LOOKS: dict[str, dict[str, Any]] = {
+APPEARANCES: dict[str, dict[str, Any]] = {
     "light": {},
     "dark": {"color_scheme": "dark"},
     "phone": {"viewport": NARROW, "has_touch": True, "is_mobile": True},
@@ -42,7 +42,7 @@ LOOKS: dict[str, dict[str, Any]] = {
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MS)
+    expect.set_options(timeout=TIMEOUT_MS)
     with sync_playwright() as playwright:
         sandbox = os.getuid() != 0
         yield playwright.chromium.launch(executable_path=find_chromium(), chromium_sandbox=sandbox)
@@ -92,25 +92,25 @@ def states(camera: Camera, serving: Serving, samples: Path, scratch: Path) -> No
     names = ("nct-TUM-AACHEHDV", "nct-NORM-AAAWMSFI", "kather2016-complex-1A13")
     tiles = [samples / f"{name}.png" for name in names]
     odd = odd_pictures(scratch, tiles[0])
-    for look, options in LOOKS.items():
+    for appearance, options in APPEARANCES.items():
         page = camera.open(serving.url, **options)
-        camera.take(page, f"{look}-1-empty")
+        camera.take(page, f"{appearance}-1-empty")
         desk.choose(page, *tiles, photograph, *odd)
         desk.finished(page, 8, 8)
-        camera.take(page, f"{look}-2-worklist")
+        camera.take(page, f"{appearance}-2-worklist")
         for number, path in enumerate((tiles[0], tiles[1], tiles[2], photograph, *odd), start=3):
             desk.read(page, path.name)
-            camera.take(page, f"{look}-{number}-{path.stem[:12]}")
+            camera.take(page, f"{appearance}-{number}-{path.stem[:12]}")
             page.keyboard.press("Escape")
-            if look not in ("light", "phone") and number > 3:
+            if appearance not in ("light", "phone") and number > 3:
                 break
         desk.read(page, tiles[0].name)
         page.keyboard.press("c")
         page.keyboard.press("j")
-        camera.take(page, f"{look}-11-compare")
+        camera.take(page, f"{appearance}-11-compare")
         page.keyboard.press("c")
         page.keyboard.press("?")
-        camera.take(page, f"{look}-12-help")
+        camera.take(page, f"{appearance}-12-help")
         page.close()
 
 
@@ -121,26 +121,26 @@ def warned(camera: Camera, serving: Serving, scratch: Path, samples: Path) -> No
     wide = scratch / "wide.png"
     picture = Image.open(tile).convert("RGB")
     picture.resize((WIDE["tile"]["width"], WIDE["tile"]["height"])).save(wide)
-    for look in ("light", "dark", "phone"):
+    for appearance in ("light", "dark", "phone"):
         for name, path, answer in (("high-grade", tile, HIGH_GRADE), ("wide", wide, WIDE)):
             stand_in = StandIn([[("verdict", answer), ("answer", answer)]] * 2)
             with live(stand_in.app()) as url:
-                page = camera.open(url, **LOOKS[look])
+                page = camera.open(url, **APPEARANCES[appearance])
                 desk.choose(page, path, path)
                 desk.finished(page, 2, 2)
-                camera.take(page, f"{look}-{name}-worklist")
+                camera.take(page, f"{appearance}-{name}-worklist")
                 page.locator("[data-row]").get_by_role("button").last.click()
-                camera.take(page, f"{look}-{name}")
+                camera.take(page, f"{appearance}-{name}")
                 page.evaluate("scrollBy(0, 500)")
-                camera.take(page, f"{look}-{name}-below")
+                camera.take(page, f"{appearance}-{name}-below")
                 page.keyboard.press("Delete")
-                camera.take(page, f"{look}-{name}-removed")
+                camera.take(page, f"{appearance}-{name}-removed")
                 page.close()
-        page = camera.open(serving.url, **LOOKS[look])
+        page = camera.open(serving.url, **APPEARANCES[appearance])
         desk.choose(page, photograph)
         page.get_by_role("button", name="Answer anyway").click()
         expect(desk.result(page)).to_contain_text("What the input gate found")
-        camera.take(page, f"{look}-against-advice")
+        camera.take(page, f"{appearance}-against-advice")
         page.close()
 
 
@@ -152,7 +152,7 @@ def troubles(camera: Camera, scratch: Path, samples: Path) -> None:
         desk.choose(page, *tiles)
         page.wait_for_timeout(3000)
         camera.take(page, "slow-1-looking")
-        engine.may_look.set()
+        engine.may_score.set()
         expect(desk.result(page)).to_contain_text("The fake engine says")
         camera.take(page, "slow-2-explaining")
         engine.may_speak.set()

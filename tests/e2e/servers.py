@@ -76,20 +76,20 @@ class SlowEngine(FakeEngine):
     """Looks, and puts in words, only when allowed to. The first look is the self-test."""
 
     def __init__(self) -> None:
-        self.looks = 0
-        self.may_look = threading.Event()
+        self.scored = 0
+        self.may_score = threading.Event()
         self.may_speak = threading.Event()
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
-        self.looks += 1
-        if self.looks > 1:
-            assert self.may_look.wait(60)
+        self.scored += 1
+        if self.scored > 1:
+            assert self.may_score.wait(60)
         return super().score(tiles)
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
         first, *others = super().explain(evidence, answer)
         yield first
-        if self.looks > 1:
+        if self.scored > 1:
             assert self.may_speak.wait(60)
         yield from others
 
@@ -103,11 +103,11 @@ class StandIn:
 
     replies: list[Refusal | Events] = field(default_factory=list)
     go_on: threading.Event = field(default_factory=threading.Event)
-    asked: int = 0
+    request_count: int = 0
 
     async def predict(self, request: Request) -> Response:
         await request.body()
-        self.asked += 1
+        self.request_count += 1
         reply = self.replies.pop(0) if self.replies else list(WHOLE)
         if isinstance(reply, tuple):
             status, headers, body = reply

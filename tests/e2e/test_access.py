@@ -12,15 +12,15 @@ from tests.e2e import desk
 from tests.e2e.conftest import NARROW, OpenPage
 from tests.e2e.servers import Serving
 
-LOOKS: dict[str, dict[str, Any]] = {
+APPEARANCES: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark, phone": {"color_scheme": "dark", "viewport": NARROW},
 }
 
 
-@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("appearance", APPEARANCES)
 def test_axe_finds_nothing(
-    look: str,
+    appearance: str,
     open_page: OpenPage,
     serving: Serving,
     axe: str,
@@ -28,7 +28,7 @@ def test_axe_finds_nothing(
     normal: Path,
     photograph: Path,
 ) -> None:
-    page = open_page(serving.url, reduced_motion="reduce", **LOOKS[look])
+    page = open_page(serving.url, reduced_motion="reduce", **APPEARANCES[appearance])
     desk.ready(page)
     assert desk.faults(page, axe) == []
     desk.choose(page, tumour, normal, photograph)

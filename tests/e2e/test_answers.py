@@ -18,8 +18,8 @@ def test_three_tiles_get_three_right_outcomes(
     open_page: OpenPage, serving: Serving, tumour: Path, normal: Path, photograph: Path
 ) -> None:
     page = open_page(serving.url)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
     expect(page.get_by_text(NOTICE)).to_be_visible()
     desk.drop(page, tumour, normal, photograph)
     desk.finished(page, 3, 3)
@@ -34,7 +34,7 @@ def test_three_tiles_get_three_right_outcomes(
     expect(desk.result(page)).to_contain_text("haematoxylin and eosin")
     page.get_by_role("button", name="Answer anyway").click()
     expect(desk.result(page)).to_contain_text("What the input gate found")
-    assert all(url.startswith((serving.url, "blob:")) for url in asked)
+    assert all(url.startswith((serving.url, "blob:")) for url in urls)
     log = serving.log.read_text(encoding="utf-8")
     assert not any(path.stem in log for path in (tumour, normal, photograph))
 
@@ -48,8 +48,8 @@ def test_what_the_service_would_refuse_is_said_before_it_is_sent(
     Image.new("1", (8000, 5001)).save(tmp_path / "vast.png")
     page = open_page(serving.url)
     desk.ready(page)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    urls: list[str] = []
+    page.on("request", lambda request: urls.append(request.url))
     desk.choose(page, *(tmp_path / f"{n}.png" for n in ("letter", "empty", "heavy", "vast")))
     desk.finished(page, 4, 4)
     for name, sentence in (
@@ -60,7 +60,7 @@ def test_what_the_service_would_refuse_is_said_before_it_is_sent(
     ):
         desk.read(page, name)
         expect(desk.result(page)).to_contain_text(sentence)
-    assert not any("predict" in url for url in asked)
+    assert not any("predict" in url for url in urls)
 
 
 def test_fifty_at_once_then_sorted_and_filtered(

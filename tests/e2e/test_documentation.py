@@ -14,8 +14,8 @@ from tests.server.conftest import live
 def test_the_contract_is_drawn_under_its_own_policy(open_page: OpenPage) -> None:
     with live(create_app(Settings(_env_file=None), engine=FakeEngine())) as url:
         page = open_page(f"{url}/")
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        urls: list[str] = []
+        page.on("request", lambda request: urls.append(request.url))
         page.goto(f"{url}/docs")
         predict = page.locator("#operations-default-predict_predict_post")
         expect(predict).to_contain_text("/predict")
@@ -23,5 +23,5 @@ def test_the_contract_is_drawn_under_its_own_policy(open_page: OpenPage) -> None
         expect(predict).to_contain_text("image_file")
         page.get_by_role("button", name="Try it out").click()
         expect(page.get_by_role("button", name="Execute")).to_be_visible()
-    assert asked
-    assert all(each.startswith((f"{url}/", "data:")) for each in asked)
+    assert urls
+    assert all(each.startswith((f"{url}/", "data:")) for each in urls)

@@ -79,8 +79,8 @@ def test_a_mark_that_the_log_cannot_take_is_said_and_tried_again(
 def test_where_no_log_is_kept_nothing_is_sent(open_page: OpenPage, tumour: Path) -> None:
     with live(create_app(Settings(_env_file=None, gate="off"), engine=FakeEngine())) as url:
         page = open_page(url)
-        asked: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
+        urls: list[str] = []
+        page.on("request", lambda request: urls.append(request.url))
         desk.drop(page, tumour)
         desk.finished(page, 1, 1)
         page.get_by_role("button", name="Agree", exact=True).click()
@@ -88,4 +88,4 @@ def test_where_no_log_is_kept_nothing_is_sent(open_page: OpenPage, tumour: Path)
             "aria-pressed", "true"
         )
         expect(desk.result(page)).not_to_contain_text("log")
-        assert not any("reviews" in url for url in asked)
+        assert not any("reviews" in url for url in urls)

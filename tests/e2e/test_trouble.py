@@ -66,7 +66,7 @@ def test_a_slow_server(open_page: OpenPage, tmp_path: Path) -> None:
         page.get_by_role("button", name="Cancel: tile-3.png").click()
         expect(desk.row(page, "tile-3")).to_contain_text("Cancelled")
         expect(desk.row(page, "tile-4")).to_contain_text("Next in line")
-        engine.may_look.set()
+        engine.may_score.set()
         desk.verdict(page, "Yes")
         expect(desk.result(page)).to_contain_text("The fake engine says yes")
         expect(desk.result(page)).not_to_contain_text("at a margin of")
@@ -100,7 +100,7 @@ def test_it_comes_back_when_it_was_told_to(open_page: OpenPage, tmp_path: Path) 
         expect(page.get_by_role("alert")).to_contain_text("It is loading.")
         page.get_by_role("button", name="Try now").click()
         desk.verdict(page, "Yes")
-        assert stand_in.asked == 3
+        assert stand_in.request_count == 3
 
 
 def test_a_verdict_outlives_a_lost_explanation(open_page: OpenPage, tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_a_failure_that_stays_is_not_sent_again_and_the_others_go_on(
         desk.finished(page, 3, 3)
         expect(page.get_by_role("alert")).to_have_text("")
         expect(page.get_by_role("button", name="Not answered 1")).to_be_visible()
-        assert stand_in.asked == 3
+        assert stand_in.request_count == 3
         page.get_by_role("button", name="Not answered 1").click()
         page.locator("[data-row]").get_by_role("button").first.click()
         expect(desk.result(page)).to_contain_text("The model is unsound.")
@@ -152,13 +152,13 @@ def test_a_tile_that_is_sent_back_again_and_again_is_given_up_in_the_end(
         page.clock.install()
         desk.ready(page)
         desk.choose(page, *tiles(tmp_path, 1))
-        for asked in range(1, 9):
+        for attempt in range(1, 9):
             expect(page.get_by_role("alert")).to_contain_text("It has stalled. Trying again in")
-            assert stand_in.asked == asked
+            assert stand_in.request_count == attempt
             page.get_by_role("button", name="Try now").click()
         expect(desk.result(page)).to_contain_text("Not answered after 9 tries")
         page.clock.run_for(3_600_000)
-        assert stand_in.asked == 9
+        assert stand_in.request_count == 9
 
 
 def test_what_a_picture_was_refused_for_is_not_offered_to_be_tried_again(

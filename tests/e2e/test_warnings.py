@@ -56,17 +56,17 @@ def reply(answer: dict[str, Any]) -> StandIn:
     return StandIn([[("verdict", answer), ("answer", answer)]])
 
 
-@pytest.mark.parametrize("look", [{}, {"viewport": NARROW, "color_scheme": "dark"}])
+@pytest.mark.parametrize("appearance", [{}, {"viewport": NARROW, "color_scheme": "dark"}])
 def test_answered_against_the_gates_advice(
     open_page: OpenPage,
     serving: Serving,
     photograph: Path,
     tmp_path: Path,
     axe: str,
-    look: dict[str, Any],
+    appearance: dict[str, Any],
 ) -> None:
-    page = answered(open_page, serving.url, photograph, reduced_motion="reduce", **look)
-    if look:
+    page = answered(open_page, serving.url, photograph, reduced_motion="reduce", **appearance)
+    if appearance:
         desk.read(page, photograph.name)
     again = desk.result(page).get_by_role("button", name="Try again")
     expect(page.get_by_role("button", name="Answer anyway")).to_be_visible()
@@ -92,18 +92,18 @@ def test_answered_against_the_gates_advice(
     assert (row["calibrated"], row["against_advice"]) == ("false", "true")
 
 
-@pytest.mark.parametrize("look", [{}, {"viewport": NARROW, "color_scheme": "dark"}])
+@pytest.mark.parametrize("appearance", [{}, {"viewport": NARROW, "color_scheme": "dark"}])
 def test_a_no_does_not_hide_high_grade_neoplasia(
-    open_page: OpenPage, tmp_path: Path, axe: str, look: dict[str, Any]
+    open_page: OpenPage, tmp_path: Path, axe: str, appearance: dict[str, Any]
 ) -> None:
     tile = tmp_path / "polyp.png"
     tile.write_bytes(png("red"))
     with live(reply(HIGH_GRADE).app()) as url:
-        page = answered(open_page, url, tile, reduced_motion="reduce", **look)
+        page = answered(open_page, url, tile, reduced_motion="reduce", **appearance)
         expect(desk.row(page, "polyp")).to_contain_text("High-grade likely")
         page.get_by_role("button", name="High-grade likely 1").click()
         expect(page.locator("[data-row]")).to_have_count(1)
-        if look:
+        if appearance:
             desk.read(page, tile.name)
         desk.verdict(page, "No")
         desk.verdict(page, "High-grade neoplasia likely")
@@ -114,10 +114,10 @@ def test_a_no_does_not_hide_high_grade_neoplasia(
         expect(desk.result(page)).to_contain_text("Class probabilities")
         expect(desk.result(page)).to_contain_text(RULE)
         assert desk.faults(page, axe) == []
-        told = pdf_text(page, tmp_path)
-        assert "High-grade neoplasia likely" in told
-        assert LIKELY in told
-        assert RULE in told
+        report = pdf_text(page, tmp_path)
+        assert "High-grade neoplasia likely" in report
+        assert LIKELY in report
+        assert RULE in report
         page.keyboard.press("Escape")
         row = csv_row(page, tmp_path)
         assert (row["verdict"], row["second_verdict"], row["second_mark"]) == (

@@ -75,10 +75,10 @@ def test_a_reload_asks_first_while_a_reading_would_be_lost(
 ) -> None:
     with live(StandIn().app()) as url:
         page = open_page(url)
-        asked: list[str] = []
+        urls: list[str] = []
 
         def go_on(dialog: Dialog) -> None:
-            asked.append(dialog.type)
+            urls.append(dialog.type)
             dialog.accept()
 
         page.on("dialog", go_on)
@@ -88,13 +88,13 @@ def test_a_reload_asks_first_while_a_reading_would_be_lost(
         with page.expect_download():
             page.get_by_role("button", name="CSV").click()
         page.reload()
-        assert asked == [], "what was exported is not lost"
+        assert urls == [], "what was exported is not lost"
         desk.choose(page, *tiles(tmp_path, 1))
         desk.finished(page, 1, 1)
         page.keyboard.press("d")
         page.reload()
         expect(page.get_by_text("Drop H&E tiles here")).to_be_visible()
-        assert asked == ["beforeunload"]
+        assert urls == ["beforeunload"]
 
 
 def test_the_same_file_twice_is_marked(open_page: OpenPage, tmp_path: Path) -> None:

@@ -122,11 +122,13 @@ def test_training_tiles_get_their_answer(engine: BuiltinEngine, data_dir: Path) 
     folder = data_dir / "ebhi-seg"
     with (folder / "index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))[::40]
-    wanted = [row for row in rows if row["label"] in ("adenocarcinoma", "normal", "polyp")]
-    margins = [each.margin for each in engine.score([load(folder / row["path"]) for row in wanted])]
+    expected = [row for row in rows if row["label"] in ("adenocarcinoma", "normal", "polyp")]
+    margins = [
+        each.margin for each in engine.score([load(folder / row["path"]) for row in expected])
+    ]
     right = [
         (found > 0) == (row["label"] == "adenocarcinoma")
-        for found, row in zip(margins, wanted, strict=True)
+        for found, row in zip(margins, expected, strict=True)
     ]
     assert len(right) >= 20
     assert np.mean(right) >= 0.9

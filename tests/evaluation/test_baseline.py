@@ -21,9 +21,9 @@ def test_a_histogram_sums_to_one_before_its_roots() -> None:
 
 def test_a_colour_that_tells_is_learnt_and_one_that_does_not_is_not() -> None:
     rng = np.random.default_rng(0)
-    told = rng.random((60, 8)) + 2.0 * TRUTH[:, None]
+    informative = rng.random((60, 8)) + 2.0 * TRUTH[:, None]
     noise = rng.random((60, 8))
-    for colours, low, high in ((told, 0.99, 1.0), (noise, 0.2, 0.8)):
+    for colours, low, high in ((informative, 0.99, 1.0), (noise, 0.2, 0.8)):
         found = ColourModel(colours.astype(np.float32), TRUTH, CASES)
         assert low <= roc_auc_score(TRUTH, found.margins(colours.astype(np.float32))) <= high
 

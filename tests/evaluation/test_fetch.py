@@ -40,14 +40,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         data = self.server.files.get(self.path.lstrip("/"))
-        asked = self.headers.get("Range")
-        self.server.ranges.append(asked)
+        range_header = self.headers.get("Range")
+        self.server.ranges.append(range_header)
         if data is None:
             self.send_error(404)
             return
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+        start = int(range_header.removeprefix("bytes=").rstrip("-")) if range_header else 0
         body = data[start:]
-        self.send_response(206 if asked else 200)
+        self.send_response(206 if range_header else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.server.most is not None:

@@ -58,18 +58,18 @@ def dataset(tmp_path: Path) -> Dataset:
     return read_dataset(foldered(tmp_path / "tiles", each=12), LabelMapping())
 
 
-def asked(dataset: Dataset, folder: Path) -> list[Row]:
+def predict_rows(dataset: Dataset, folder: Path) -> list[Row]:
     engine = FakeEngine()
     journal = Journal(folder, binding_of(dataset, engine.info, SHIFTS))
     return predict(Screener(engine), dataset, SHIFTS, journal, LIMITS, lambda _: None)
 
 
-def told(rows: list[Row]) -> list[tuple[object, ...]]:
+def fields_of(rows: list[Row]) -> list[tuple[object, ...]]:
     return [(row.path, row.shift, row.margin, row.mass, row.refusal) for row in rows]
 
 
 def test_every_tile_is_asked_under_every_shift_in_order(dataset: Dataset, tmp_path: Path) -> None:
-    rows = asked(dataset, tmp_path / "run")
+    rows = predict_rows(dataset, tmp_path / "run")
     assert [(row.shift, row.path) for row in rows] == [
         (shift, item.path) for shift in SHIFTS for item in dataset.items
     ]
@@ -97,38 +97,38 @@ def test_rows_hold_the_second_answer_and_what_was_warned_of(
 
 
 def test_a_second_run_asks_nothing_again(dataset: Dataset, tmp_path: Path) -> None:
-    first = asked(dataset, tmp_path / "run")
+    first = predict_rows(dataset, tmp_path / "run")
     journal = (tmp_path / "run" / JOURNAL).read_bytes()
-    assert asked(dataset, tmp_path / "run") == first
+    assert predict_rows(dataset, tmp_path / "run") == first
     assert (tmp_path / "run" / JOURNAL).read_bytes() == journal
 
 
 @pytest.mark.parametrize("cut", [1, 50, 1000])
 def test_a_line_cut_short_is_asked_again(dataset: Dataset, tmp_path: Path, cut: int) -> None:
-    whole = asked(dataset, tmp_path / "run")
+    whole = predict_rows(dataset, tmp_path / "run")
     file = tmp_path / "run" / JOURNAL
     file.write_bytes(file.read_bytes()[:-cut])
-    assert told(asked(dataset, tmp_path / "run")) == told(whole)
+    assert fields_of(predict_rows(dataset, tmp_path / "run")) == fields_of(whole)
     assert len(file.read_text(encoding="utf-8").splitlines()) == len(whole) // BATCH
 
 
 def test_another_engine_does_not_mix_in(dataset: Dataset, tmp_path: Path) -> None:
-    asked(dataset, tmp_path / "run")
+    predict_rows(dataset, tmp_path / "run")
     held = tmp_path / "run" / "run.json"
     binding = json.loads(held.read_text(encoding="utf-8"))
     binding["engine"]["revision"] = "another"
     held.write_text(json.dumps(binding))
     with pytest.raises(ResultsMismatch, match="another engine"):
-        asked(dataset, tmp_path / "run")
+        predict_rows(dataset, tmp_path / "run")
     with pytest.raises(ResultsMismatch, match="another fingerprint and tiles and engine"):
-        asked(dataset.limited(4), tmp_path / "run")
+        predict_rows(dataset.limited(4), tmp_path / "run")
 
 
 def test_a_tile_that_cannot_be_read_is_refused_by_its_code(
     dataset: Dataset, tmp_path: Path
 ) -> None:
     (tmp_path / "tiles" / dataset.items[3].path).write_bytes(b"not a picture")
-    rows = asked(dataset, tmp_path / "run")
+    rows = predict_rows(dataset, tmp_path / "run")
     assert [row.path for row in rows if row.refusal] == [dataset.items[3].path] * 2
     assert {row.refusal for row in rows if row.margin is None} == {"not_an_image"}
     assert rows[4].margin is not None
@@ -168,14 +168,14 @@ def test_a_name_that_is_no_utf_8_is_kept_and_written_so_that_it_is_found(tmp_pat
     folder = foldered(tmp_path / "tiles", each=2)
     (folder / "normal" / "000.png").rename(folder / "normal" / "M\udcfcller.png")
     dataset = read_dataset(folder, LabelMapping())
-    rows = asked(dataset, tmp_path / "run")
+    rows = predict_rows(dataset, tmp_path / "run")
     assert "normal/M\udcfcller.png" in {row.path for row in rows}
     assert all(row.margin is not None for row in rows)
-    assert asked(dataset, tmp_path / "run") == rows
+    assert predict_rows(dataset, tmp_path / "run") == rows
     write_predictions(rows, tmp_path / "answers.csv", None)
     assert r"normal/M\xfcller.png" in (tmp_path / "answers.csv").read_text(encoding="utf-8")
     again = read_predictions(tmp_path / "answers.csv", dataset)
-    assert told(again.rows) == told(rows)
+    assert fields_of(again.rows) == fields_of(rows)
     assert not again.unmatched
 
 

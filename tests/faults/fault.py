@@ -49,25 +49,25 @@ def shows(fault: Fault) -> Callable[[Test], Test]:
 @dataclass(slots=True)
 class Shown:
     fault: Fault
-    looked_at: set[str] = field(default_factory=set)
+    checked: set[str] = field(default_factory=set)
 
     def client(self, answer: httpx.Response) -> None:
         """What whoever asked meanwhile was told."""
         body = answer.json()
         assert (answer.status_code, body.get("code")) == (self.fault.status, self.fault.code), body
         self._later(answer.headers.get("retry-after"))
-        self.looked_at.add("client")
+        self.checked.add("client")
 
     def client_lost(self, error: httpx.TransportError) -> None:
         assert self.fault.status is None, error
-        self.looked_at.add("client")
+        self.checked.add("client")
 
-    def _later(self, told: str | None) -> None:
+    def _later(self, response: str | None) -> None:
         if self.fault.retry_after == "measured":
-            assert int(told or 0) >= 1
+            assert int(response or 0) >= 1
         else:
             expected = self.fault.retry_after
-            assert told == (None if expected is None else str(expected))
+            assert response == (None if expected is None else str(expected))
 
     def probes(self, get: Callable[[str], httpx.Response]) -> None:
         """What /ready and /health say meanwhile; `get` is of a path."""
@@ -78,30 +78,30 @@ class Shown:
     def nobody_answers(self, get: Callable[[str], httpx.Response]) -> None:
         """Of a process that has ended."""
         try:
-            told = get("/health")
+            response = get("/health")
         except httpx.TransportError:
             assert self.fault.gone
-            self.looked_at |= {"ready", "health"}
+            self.checked |= {"ready", "health"}
         else:
-            raise AssertionError(told.text)
+            raise AssertionError(response.text)
 
-    def _ready(self, told: httpx.Response) -> None:
+    def _ready(self, response: httpx.Response) -> None:
         words = self.fault.not_ready
-        assert told.status_code == (200 if words is None else 503), told.text
-        assert (words or "") in told.json().get("detail", ""), told.text
-        self.looked_at.add("ready")
+        assert response.status_code == (200 if words is None else 503), response.text
+        assert (words or "") in response.json().get("detail", ""), response.text
+        self.checked.add("ready")
 
-    def _health(self, told: httpx.Response) -> None:
-        assert told.status_code == (503 if self.fault.dead else 200)
-        body: dict[str, Any] = told.json()
+    def _health(self, response: httpx.Response) -> None:
+        assert response.status_code == (503 if self.fault.dead else 200)
+        body: dict[str, Any] = response.json()
         said = [body["reason"] or "", body["engine_reason"], *body["warnings"]]
         if self.fault.health is None:
             assert body["reason"] is None, body
         else:
             assert self.fault.health in " ".join(said), said
-        self.looked_at.add("health")
+        self.checked.add("health")
 
     def recovered(self, answer: httpx.Response) -> None:
         assert answer.status_code == 200, answer.text
         assert answer.json()["verdict"] in ("yes", "no", "indeterminate")
-        self.looked_at.add("recovery")
+        self.checked.add("recovery")

@@ -20,7 +20,7 @@ from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 
 
-class Ruled(FakeEngine):
+class FileControlledEngine(FakeEngine):
     def __init__(self, folder: Path) -> None:
         self._wait, self._mute = folder / "wait", folder / "mute"
         self._tested = False
@@ -42,7 +42,7 @@ class Ruled(FakeEngine):
 def main(folder: str, grace: str) -> None:
     uvicorn_server.GRACE_SECONDS = int(grace)
     settings = Settings(gate="off")
-    app = create_app(settings, engine=Ruled(Path(folder)))
+    app = create_app(settings, engine=FileControlledEngine(Path(folder)))
     app.state.image_loader = open_image_loader(settings)
     serve.run(app, settings)
 

@@ -15,7 +15,7 @@ from typing import IO
 import httpx2 as httpx
 
 from tests.conftest import REPO
-from tests.faults.asking import until
+from tests.faults.service import until
 from tests.server.conftest import png
 
 OURS = ("tests.faults.server",)
@@ -71,7 +71,7 @@ class Supervised:
     def get(self, path: str) -> httpx.Response:
         return self.http.get(path)
 
-    def ask(self, **headers: str) -> httpx.Response:
+    def predict(self, **headers: str) -> httpx.Response:
         sent = {"image_file": png()}
         return self.http.post("/predict", files=sent, headers=headers)
 

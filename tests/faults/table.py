@@ -44,10 +44,10 @@ def row(fault: Fault, test: str) -> str:
 def client(fault: Fault) -> str:
     if fault.status is None:
         return "the connection ends"
-    told = f"{fault.status} `{fault.code}`" if fault.code else f"{fault.status}, the answer"
+    cell = f"{fault.status} `{fault.code}`" if fault.code else f"{fault.status}, the answer"
     if fault.retry_after is None:
-        return told
-    return f"{told}, Retry-After {fault.retry_after}"
+        return cell
+    return f"{cell}, Retry-After {fault.retry_after}"
 
 
 def ready(fault: Fault) -> str:

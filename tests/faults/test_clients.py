@@ -18,8 +18,8 @@ from healer.cli.uvicorn_server import config_of
 from healer.engines.base import Answer, Evidence
 from healer.main import create_app
 from healer.server.service import Service
-from tests.faults.asking import STREAM, Gated, ask, service, settings, until
 from tests.faults.fault import Fault, Shown, shows
+from tests.faults.service import STREAM, Gated, predict, service, settings, until
 from tests.server.conftest import png
 
 LONG_WORD = "a" * 1024 * 1024
@@ -49,7 +49,7 @@ class Live:
     address: tuple[str, int]
     service: Service
 
-    def ask(self) -> httpx.Response:
+    def predict(self) -> httpx.Response:
         return self.http.post("/predict", files={"image_file": png()})
 
 
@@ -80,10 +80,12 @@ def request(**headers: str) -> tuple[bytes, bytes]:
     return "\r\n".join(["POST /predict HTTP/1.1", *lines, "", ""]).encode(), body
 
 
-def heard(connection: socket.socket) -> httpx.Response:
-    with http.client.HTTPResponse(connection) as told:
-        told.begin()
-        return httpx.Response(told.status, headers=told.getheaders(), content=told.read())
+def read_response(connection: socket.socket) -> httpx.Response:
+    with http.client.HTTPResponse(connection) as response:
+        response.begin()
+        return httpx.Response(
+            response.status, headers=response.getheaders(), content=response.read()
+        )
 
 
 @shows(
@@ -102,10 +104,10 @@ def test_the_queue_is_full(shown: Shown) -> None:
     engine = Wordy()
     with service(engine, queue=1) as client, ThreadPoolExecutor(2) as pool:
         engine.gate.clear()
-        waiting = [pool.submit(ask, client) for _ in range(2)]
+        waiting = [pool.submit(predict, client) for _ in range(2)]
         queue = client.app.state.service  # type: ignore[attr-defined]
         until(lambda: queue.active == 1 and queue.reserved == 1)
-        shown.client(ask(client))
+        shown.client(predict(client))
         shown.probes(client.get)
         engine.gate.set()
         for answer in waiting:
@@ -126,7 +128,7 @@ def test_the_client_goes_away(shown: Shown) -> None:
     with live(engine) as server, ThreadPoolExecutor(1) as pool:
         engine.gate.clear()
         before = engine.scored
-        first = pool.submit(server.ask)
+        first = pool.submit(server.predict)
         until(lambda: server.service.active == 1)
         with pytest.raises(httpx.ReadTimeout) as left:
             server.http.post("/predict", files={"image_file": png()}, timeout=0.2)
@@ -135,7 +137,7 @@ def test_the_client_goes_away(shown: Shown) -> None:
         until(lambda: server.service.reserved == 0)
         engine.gate.set()
         shown.recovered(first.result())
-        shown.recovered(server.ask())
+        shown.recovered(server.predict())
         assert engine.scored - before == 2, "the image of the client that went away is not scored"
 
 
@@ -153,7 +155,7 @@ def test_the_client_sends_too_much(shown: Shown) -> None:
         sent = {"image_file": b"a" * 100_000}
         shown.client(client.post("/predict", files=sent))
         shown.probes(client.get)
-        shown.recovered(ask(client))
+        shown.recovered(predict(client))
 
 
 @shows(
@@ -174,8 +176,8 @@ def test_the_client_sends_too_slowly(shown: Shown) -> None:
     ):
         connection.sendall(head + body[: len(body) // 2])
         shown.probes(server.http.get)
-        shown.client(heard(connection))
-        shown.recovered(server.ask())
+        shown.client(read_response(connection))
+        shown.recovered(server.predict())
 
 
 @shows(
@@ -196,7 +198,7 @@ def test_the_client_does_not_read(shown: Shown) -> None:
         engine.wordy = True
         connection.sendall(head + body)
         until(lambda: not engine.wordy)
-        shown.recovered(server.ask())
+        shown.recovered(server.predict())
         shown.probes(server.http.get)
         until(lambda: server.service.in_flight == 0)
         with pytest.raises(ConnectionResetError) as dropped:

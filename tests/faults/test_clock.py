@@ -16,8 +16,8 @@ import pytest
 from healer.audit.export import verify
 from healer.audit.store import Store
 from tests.conftest import REPO
-from tests.faults.asking import until
 from tests.faults.fault import Fault, Shown, shows
+from tests.faults.service import until
 from tests.faults.supervised import Supervised, supervised
 
 DAY = 24 * 60 * 60
@@ -46,7 +46,7 @@ def shim(tmp_path: Path) -> Path:
 
 
 def refused_again(server: Supervised) -> str:
-    answer = server.ask()
+    answer = server.predict()
     assert answer.status_code == 429, answer.text
     return str(answer.headers["retry-after"])
 
@@ -75,8 +75,8 @@ def test_the_clock_jumps(shown: Shown, tmp_path: Path, shim: Path) -> None:
     ):
         for seconds in (DAY, -DAY):
             server.hold()
-            waiting = [pool.submit(server.ask, **{"X-Request-Timeout": "60"}) for _ in range(2)]
-            until(lambda: server.waiting() == 1 and server.ask().status_code == 429)
+            waiting = [pool.submit(server.predict, **{"X-Request-Timeout": "60"}) for _ in range(2)]
+            until(lambda: server.waiting() == 1 and server.predict().status_code == 429)
             before = refused_again(server)
             clock.jump(seconds)
             assert refused_again(server) == before
@@ -86,14 +86,14 @@ def test_the_clock_jumps(shown: Shown, tmp_path: Path, shim: Path) -> None:
             for answer in waiting:
                 shown.client(answer.result())
                 assert all(0 <= ms < DAY for ms in answer.result().json()["timings_ms"].values())
-        shown.recovered(server.ask())
+        shown.recovered(server.predict())
     with closing(Store(audit)) as store:
         links = list(store.links())
     verify(links)
-    days = {told_at(str(link.content["time"])).days for link in links}
+    days = {offset_from_now(str(link.content["time"])).days for link in links}
     assert days == {0, -2}, "the clock did jump"
 
 
-def told_at(time: str) -> timedelta:
+def offset_from_now(time: str) -> timedelta:
     """Since now; a day ahead is 0 days and some."""
     return datetime.fromisoformat(time) - datetime.now(UTC)

@@ -12,8 +12,8 @@ import pytest
 from healer.audit.export import verify
 from healer.audit.store import PAUSE_SECONDS, Store
 from tests.engines.openvino.conftest import convert
-from tests.faults.asking import until
 from tests.faults.fault import Fault, Shown, shows
+from tests.faults.service import until
 from tests.faults.supervised import Supervised, supervised
 
 SIZE = "1m"
@@ -68,24 +68,24 @@ def disk_of(server: Supervised) -> Path:
 def test_the_audit_logs_disk_is_full(shown: Shown, tmp_path: Path, small_disk: list[str]) -> None:
     audit = f"sqlite:///{tmp_path}/disk/audit.db"
     with supervised(tmp_path, before=small_disk, HEALER_AUDIT=audit) as server:
-        told = [server.ask().json()["request_id"]]
+        answered = [server.predict().json()["request_id"]]
         disk = disk_of(server)
         filler = fill(disk)
-        refused = server.ask()
+        refused = server.predict()
         shown.client(refused)
         shown.probes(server.get)
         filler.unlink()
-        until(lambda: server.ask().status_code == 200)
-        again = server.ask()
+        until(lambda: server.predict().status_code == 200)
+        again = server.predict()
         shown.recovered(again)
-        told.append(again.json()["request_id"])
+        answered.append(again.json()["request_id"])
         copy = shutil.copytree(disk, tmp_path / "copy")  # SQLite itself would open our own /
     with closing(Store(f"sqlite:///{copy}/audit.db")) as store:
         links = list(store.links())
     verify(links)
-    kept = [link.content["request_id"] for link in links]
-    assert set(told) <= set(kept)
-    assert refused.json()["request_id"] not in kept
+    stored = [link.content["request_id"] for link in links]
+    assert set(answered) <= set(stored)
+    assert refused.json()["request_id"] not in stored
 
 
 @shows(
@@ -98,10 +98,10 @@ def test_the_audit_logs_disk_is_full(shown: Shown, tmp_path: Path, small_disk: l
     )
 )
 def test_the_logs_disk_is_full(shown: Shown, hasty: Supervised) -> None:
-    shown.client(hasty.ask())
+    shown.client(hasty.predict())
     shown.probes(hasty.get)
     assert hasty.get("/nothing").status_code == 404
-    shown.recovered(hasty.ask())
+    shown.recovered(hasty.predict())
 
 
 @shows(
@@ -127,7 +127,7 @@ def test_the_compiled_graphs_disk_is_full(
         HEALER_ENGINE="openvino",
         HEALER_GATE="off",
     ) as server:
-        shown.client(server.ask())
+        shown.client(server.predict())
         shown.probes(server.get)
         assert [file.name for file in disk_of(server).iterdir()] == ["filler"]
-        shown.recovered(server.ask())
+        shown.recovered(server.predict())

@@ -14,8 +14,8 @@ from healer.main import create_app
 from healer.scheduling import worker
 from healer.scheduling.worker import MAX_FAILURES, RETRY_SECONDS
 from tests.fake_engine import FakeEngine
-from tests.faults.asking import STREAM, Gated, ask, service, settings, until
 from tests.faults.fault import Fault, Shown, shows
+from tests.faults.service import STREAM, Gated, predict, service, settings, until
 from tests.server.conftest import wait_until_ready
 from tests.server.test_events import events_of
 
@@ -24,13 +24,13 @@ class Frail(FakeEngine):
     """Answers until it is told what to fail with."""
 
     def __init__(self) -> None:
-        self.look: BaseException | None = None
-        self.word: BaseException | None = None
+        self.score_error: BaseException | None = None
+        self.explain_error: BaseException | None = None
         self.margin: float | None = None
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
-        if self.look is not None:
-            raise self.look
+        if self.score_error is not None:
+            raise self.score_error
         seen = super().score(tiles)
         return [self._spoilt(each) for each in seen]
 
@@ -40,8 +40,8 @@ class Frail(FakeEngine):
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
         first, *rest = super().explain(evidence, answer)
         yield first
-        if self.word is not None:
-            raise self.word
+        if self.explain_error is not None:
+            raise self.explain_error
         yield from rest
 
 
@@ -58,11 +58,11 @@ class Frail(FakeEngine):
 def test_the_engine_raises(shown: Shown) -> None:
     engine = Frail()
     with service(engine) as client:
-        engine.look = RuntimeError("of its own")
-        shown.client(ask(client))
+        engine.score_error = RuntimeError("of its own")
+        shown.client(predict(client))
         shown.probes(client.get)
-        engine.look = None
-        shown.recovered(ask(client))
+        engine.score_error = None
+        shown.recovered(predict(client))
 
 
 @shows(
@@ -78,14 +78,14 @@ def test_the_engine_raises(shown: Shown) -> None:
 def test_the_engine_raises_in_mid_sentence(shown: Shown) -> None:
     engine = Frail()
     with service(engine) as client:
-        engine.word = RuntimeError("of its own")
-        shown.client(ask(client))
-        told = events_of(ask(client, **STREAM).text)
-        assert [name for name, _ in told] == ["verdict", "explanation", "problem"]
-        assert told[-1][1]["code"] == "engine_failed"
+        engine.explain_error = RuntimeError("of its own")
+        shown.client(predict(client))
+        events = events_of(predict(client, **STREAM).text)
+        assert [name for name, _ in events] == ["verdict", "explanation", "problem"]
+        assert events[-1][1]["code"] == "engine_failed"
         shown.probes(client.get)
-        engine.word = None
-        shown.recovered(ask(client))
+        engine.explain_error = None
+        shown.recovered(predict(client))
 
 
 class Panic(BaseException):
@@ -104,13 +104,13 @@ class Panic(BaseException):
 def test_the_engine_panics(shown: Shown) -> None:
     engine = Frail()
     with service(engine) as client:
-        engine.look = Panic()
-        shown.client(ask(client))
-        engine.look, engine.word = None, SystemExit(1)
-        shown.client(ask(client))
+        engine.score_error = Panic()
+        shown.client(predict(client))
+        engine.score_error, engine.explain_error = None, SystemExit(1)
+        shown.client(predict(client))
         shown.probes(client.get)
-        engine.word = None
-        shown.recovered(ask(client))
+        engine.explain_error = None
+        shown.recovered(predict(client))
 
 
 @shows(
@@ -129,15 +129,15 @@ def test_the_engine_raises_again_and_again(shown: Shown, monkeypatch: pytest.Mon
     monkeypatch.setattr(worker, "RETRY_SECONDS", 0.01)
     engine = Frail()
     with service(engine) as client:
-        engine.look = RuntimeError("of its own")
+        engine.score_error = RuntimeError("of its own")
         for _ in range(MAX_FAILURES):
-            assert ask(client).json()["code"] == "engine_failed"
+            assert predict(client).json()["code"] == "engine_failed"
         until(lambda: client.get("/ready").status_code == 503)
-        shown.client(ask(client))
+        shown.client(predict(client))
         shown.probes(client.get)
-        engine.look = None
+        engine.score_error = None
         wait_until_ready(client)
-        shown.recovered(ask(client))
+        shown.recovered(predict(client))
 
 
 @shows(
@@ -155,11 +155,11 @@ def test_the_score_is_not_a_number(shown: Shown, margin: float) -> None:
     engine = Frail()
     with service(engine) as client:
         engine.margin = margin
-        shown.client(ask(client))
-        assert [name for name, _ in events_of(ask(client, **STREAM).text)] == ["problem"]
+        shown.client(predict(client))
+        assert [name for name, _ in events_of(predict(client, **STREAM).text)] == ["problem"]
         shown.probes(client.get)
         engine.margin = None
-        shown.recovered(ask(client))
+        shown.recovered(predict(client))
 
 
 @shows(
@@ -182,11 +182,11 @@ def test_the_score_is_not_a_number(shown: Shown, margin: float) -> None:
 def test_the_engine_is_out_of_memory(shown: Shown, said: Exception) -> None:
     engine = Frail()
     with service(engine) as client:
-        engine.look = said
-        shown.client(ask(client))
+        engine.score_error = said
+        shown.client(predict(client))
         shown.probes(client.get)
-        engine.look = None
-        shown.recovered(ask(client))
+        engine.score_error = None
+        shown.recovered(predict(client))
 
 
 @shows(
@@ -206,11 +206,11 @@ def test_the_engine_hangs_at_the_start(shown: Shown) -> None:
     engine = Gated()
     with TestClient(create_app(settings(), engine=engine)) as client:
         until(engine.begun.is_set)
-        shown.client(ask(client))
+        shown.client(predict(client))
         shown.probes(client.get)
         engine.gate.set()
         wait_until_ready(client)
-        shown.recovered(ask(client))
+        shown.recovered(predict(client))
 
 
 @shows(
@@ -228,7 +228,7 @@ def test_the_engine_is_too_slow(shown: Shown) -> None:
     engine.gate.set()
     with service(engine) as client:
         engine.gate.clear()
-        shown.client(ask(client, **{"X-Request-Timeout": "0.05"}))
+        shown.client(predict(client, **{"X-Request-Timeout": "0.05"}))
         shown.probes(client.get)
         engine.gate.set()
-        shown.recovered(ask(client))
+        shown.recovered(predict(client))

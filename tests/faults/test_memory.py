@@ -18,8 +18,8 @@ from healer.main import create_app
 from healer.sandbox.limits import Limits
 from healer.sandbox.loader import Sandboxed
 from tests.fake_engine import FakeEngine
-from tests.faults.asking import ask, settings, until
 from tests.faults.fault import Fault, Shown, shows
+from tests.faults.service import predict, settings, until
 from tests.faults.supervised import supervised
 from tests.images.hostile import corpus
 from tests.server.conftest import png, wait_until_ready
@@ -41,14 +41,14 @@ SPARE = 24 * 1024 * 1024
 @pytest.mark.skipif(sys.platform != "linux", reason="sets another process's limits")
 def test_there_is_no_memory_left(shown: Shown, tmp_path: Path) -> None:
     with supervised(tmp_path, HEALER_DECODERS="1") as server:
-        assert server.ask().status_code == 200  # all that is needed is loaded now
+        assert server.predict().status_code == 200  # all that is needed is loaded now
         before = resource.prlimit(server.pid, resource.RLIMIT_AS)
         allowed = psutil.Process(server.pid).memory_info().vms + SPARE
         resource.prlimit(server.pid, resource.RLIMIT_AS, (allowed, before[1]))
         large = {"image_file": png(size=LARGE)}
         shown.client(server.http.post("/predict", files=large))
         shown.probes(server.get)
-        assert server.ask().status_code == 200
+        assert server.predict().status_code == 200
         resource.prlimit(server.pid, resource.RLIMIT_AS, before)
         shown.recovered(server.http.post("/predict", files=large))
         assert server.codes == []
@@ -72,7 +72,7 @@ def test_a_decoder_is_killed(shown: Shown) -> None:
     app.state.image_loader = decoders = Sandboxed(Limits(40_000_000, 20 * 1024 * 1024, 1000), 1)
     with TestClient(app) as client, ThreadPoolExecutor(1) as pool:
         wait_until_ready(client)
-        assert ask(client).status_code == 200
+        assert predict(client).status_code == 200
         (decoder,) = map(psutil.Process, decoders.pids)
         idle = decoder.cpu_times().user
         reading = pool.submit(client.post, "/predict", files={"image_file": endless})
@@ -84,4 +84,4 @@ def test_a_decoder_is_killed(shown: Shown) -> None:
         (another,) = map(psutil.Process, decoders.pids)
         another.kill()
         until(lambda: another.status() == psutil.STATUS_ZOMBIE)
-        shown.recovered(ask(client))
+        shown.recovered(predict(client))

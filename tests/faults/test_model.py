@@ -11,8 +11,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from healer.main import create_app
-from tests.faults.asking import ask, settings, until
 from tests.faults.fault import Fault, Shown, shows
+from tests.faults.service import predict, settings, until
 from tests.server.conftest import wait_until_ready
 
 
@@ -34,14 +34,14 @@ def serving(folder: Path, engine: str = "medgemma") -> Iterator[TestClient]:
 
 def check_refusal(shown: Shown, folder: Path) -> None:
     with serving(folder) as client:
-        shown.client(ask(client))
+        shown.client(predict(client))
         shown.probes(client.get)
 
 
 def check_recovery(shown: Shown, folder: Path) -> None:
     with serving(folder) as client:
         wait_until_ready(client)
-        shown.recovered(ask(client))
+        shown.recovered(predict(client))
 
 
 @shows(
@@ -99,7 +99,7 @@ def test_a_file_is_gone(shown: Shown, folder: Path, tmp_path: Path) -> None:
 def test_the_folder_is_gone(shown: Shown, tmp_path: Path) -> None:
     with serving(tmp_path / "none", engine="auto") as client:
         wait_until_ready(client)
-        answer = ask(client)
+        answer = predict(client)
         shown.client(answer)
         assert answer.json()["model"]["engine"] == "builtin"
         shown.probes(client.get)
@@ -118,11 +118,11 @@ def test_the_folder_is_gone(shown: Shown, tmp_path: Path) -> None:
 def test_the_folder_is_removed_while_serving(shown: Shown, folder: Path) -> None:
     with serving(folder) as client:
         wait_until_ready(client)
-        before = ask(client).json()
+        before = predict(client).json()
         shutil.rmtree(folder)
-        answer = ask(client, "white")
+        answer = predict(client, "white")
         shown.client(answer)
         shown.probes(client.get)
-        again = ask(client)
+        again = predict(client)
         shown.recovered(again)
         assert again.json()["probability"] == before["probability"]

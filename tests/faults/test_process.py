@@ -18,8 +18,8 @@ from healer.audit.export import verify
 from healer.audit.store import Store
 from healer.cli.uvicorn_server import GRACE_SECONDS, HUNG
 from tests.conftest import REPO
-from tests.faults.asking import STREAM, Gated, ask, service, until
 from tests.faults.fault import Fault, Shown, shows
+from tests.faults.service import STREAM, Gated, predict, service, until
 from tests.faults.supervised import Supervised, supervised
 from tests.server.conftest import png
 
@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervised]:
 def asked_by(server: Supervised, clients: int, pool: ThreadPoolExecutor) -> list[Any]:
     """As many questions, one of them before the model and the others in line."""
     server.hold()
-    answers = [pool.submit(server.ask) for _ in range(clients)]
+    answers = [pool.submit(server.predict) for _ in range(clients)]
     until(lambda: server.waiting() == clients - 1)
     return answers
 
@@ -61,8 +61,8 @@ def test_the_engine_hangs(shown: Shown, hasty: Supervised) -> None:
     engine.gate.set()
     with service(engine, hang_seconds=0.1) as client:
         engine.gate.clear()
-        shown.client(ask(client))
-        assert ask(client).json()["code"] == "model_not_ready"
+        shown.client(predict(client))
+        assert predict(client).json()["code"] == "model_not_ready"
         client.app.state.service.begin_shutdown()  # type: ignore[attr-defined]
         shown.probes(client.get)
         engine.gate.set()
@@ -72,7 +72,7 @@ def test_the_engine_hangs(shown: Shown, hasty: Supervised) -> None:
     assert hasty.ended() == HUNG
     hasty.go_on()
     until(hasty.is_ready)
-    shown.recovered(hasty.ask())
+    shown.recovered(hasty.predict())
 
 
 @shows(
@@ -93,13 +93,13 @@ def test_sigterm_with_requests_in_flight(shown: Shown, server: Supervised) -> No
         answers = asked_by(server, WAITING, pool)
         os.kill(server.pid, signal.SIGTERM)
         until(server.is_unready)
-        shown.client(server.ask())
+        shown.client(server.predict())
         shown.probes(server.get)
         server.go_on()
         assert [answer.result().status_code for answer in answers] == [200] * WAITING
     assert server.ended() == -signal.SIGTERM
     until(server.is_ready)
-    shown.recovered(server.ask())
+    shown.recovered(server.predict())
 
 
 @shows(
@@ -126,7 +126,7 @@ def test_sigterm_with_more_than_can_be_answered(shown: Shown, hasty: Supervised)
     assert hasty.ended() == 0
     hasty.go_on()
     until(hasty.is_ready)
-    shown.recovered(hasty.ask())
+    shown.recovered(hasty.predict())
 
 
 @shows(
@@ -140,11 +140,11 @@ def test_sigterm_with_more_than_can_be_answered(shown: Shown, hasty: Supervised)
     )
 )
 def test_sigkill_with_a_request_in_flight(shown: Shown, server: Supervised) -> None:
-    told = [server.ask().json()["request_id"]]
+    answered = [server.predict().json()["request_id"]]
     server.mute()
     server.may_restart.clear()
     answer = verdicts(server)
-    told.append(next(answer)["request_id"])
+    answered.append(next(answer)["request_id"])
     os.kill(server.pid, signal.SIGKILL)
     with pytest.raises(httpx.TransportError) as lost:
         next(answer)
@@ -154,11 +154,11 @@ def test_sigkill_with_a_request_in_flight(shown: Shown, server: Supervised) -> N
     server.unmute()
     server.may_restart.set()
     until(server.is_ready)
-    shown.recovered(server.ask())
+    shown.recovered(server.predict())
     with closing(Store(f"sqlite:///{server.folder}/audit.db")) as store:
         links = list(store.links())
     verify(links)
-    assert set(told) <= {link.content["request_id"] for link in links}
+    assert set(answered) <= {link.content["request_id"] for link in links}
 
 
 def verdicts(server: Supervised) -> Iterator[dict[str, Any]]:

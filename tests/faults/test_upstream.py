@@ -18,8 +18,8 @@ from healer.server import service as service_module
 from healer.server import upstream_probe
 from tests.engines.openai.upstream import MODEL, Upstream, answered, late, replied
 from tests.engines.openai.upstream import Fault as Failing
-from tests.faults.asking import ask, service, settings
 from tests.faults.fault import Fault, Shown, shows
+from tests.faults.service import predict, service, settings
 from tests.faults.supervised import free_port
 from tests.server.conftest import wait_until_ready
 
@@ -46,7 +46,7 @@ def check(shown: Shown, *faults: Failing) -> None:
     """Its answers meanwhile and after, `faults` being what the server does instead of answering."""
     with Upstream() as upstream, before(upstream) as client:
         upstream.faults.extend(faults)
-        shown.client(ask(client))
+        shown.client(predict(client))
         upstream.faults.clear()
         shown.probes(client.get)
         check_answers(shown, client)
@@ -55,7 +55,7 @@ def check(shown: Shown, *faults: Failing) -> None:
 def check_answers(shown: Shown, client: TestClient) -> None:
     wait_until_ready(client)
     for colour, verdict in (("pink", "yes"), ("green", "no")):
-        answer = ask(client, colour)
+        answer = predict(client, colour)
         shown.recovered(answer)
         assert answer.json()["verdict"] == verdict
 
@@ -77,7 +77,7 @@ def test_the_server_is_gone(shown: Shown) -> None:
     with Upstream(port=port) as upstream, before(upstream) as client:
         for _ in range(2):
             upstream.stop()
-            shown.client(ask(client))
+            shown.client(predict(client))
             shown.probes(client.get)
             with Upstream(port=port):
                 check_answers(shown, client)
@@ -183,13 +183,13 @@ def test_the_server_has_another_model(shown: Shown) -> None:
         chosen = settings(engine="openai", engine_url=upstream.url)
         with TestClient(create_app(chosen)) as client:
             wait_until_ready(client)
-            former = ask(client).json()["model"]["revision"]
+            former = predict(client).json()["model"]["revision"]
             upstream.cards = []
-            shown.client(ask(client))
+            shown.client(predict(client))
             shown.probes(client.get)
             upstream.cards = [{"id": MODEL, "owned_by": "us", "root": "/models/another"}]
             check_answers(shown, client)
-            assert ask(client).json()["model"]["revision"] != former
+            assert predict(client).json()["model"]["revision"] != former
 
 
 SCRIPT: Sequence[Failing | None] = [
@@ -215,7 +215,7 @@ def test_no_wrong_answer_is_given_while_it_flaps() -> None:
             if fault is not None:
                 upstream.faults.append(fault)
             colour, verdict = (("pink", "yes"), ("green", "no"))[number % 2]
-            answer = ask(client, colour)
+            answer = predict(client, colour)
             outcomes[answer.status_code] = outcomes.get(answer.status_code, 0) + 1
             if answer.status_code == 200:
                 assert answer.json()["verdict"] == verdict
@@ -227,5 +227,5 @@ def test_no_wrong_answer_is_given_while_it_flaps() -> None:
                 assert answer.headers["retry-after"] == "5"
         upstream.faults.clear()
         wait_until_ready(client)
-        assert ask(client).status_code == 200
+        assert predict(client).status_code == 200
     assert min(outcomes[200], outcomes[502]) >= 2

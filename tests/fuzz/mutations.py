@@ -27,7 +27,7 @@ def seeds() -> tuple[bytes, ...]:
     exif[0x0112], exif[0x010F] = 6, "maker"
     two = {"save_all": True, "append_images": [tissue(32, seed=8)]}
     plain = [encode(tile, each, **LOSSLESS.get(each, {})) for each in FORMATS]
-    told = [encode(tile, each, exif=exif, icc_profile=bytes(128)) for each in FORMATS[:4]]
+    described = [encode(tile, each, exif=exif, icc_profile=bytes(128)) for each in FORMATS[:4]]
     moving = [encode(tile, each, **two) for each in ("PNG", "TIFF", "WEBP")]
     packed = [
         encode(tile, "TIFF", compression=each)
@@ -41,7 +41,7 @@ def seeds() -> tuple[bytes, ...]:
         encode(tile.convert("RGBA"), "WEBP"),
         encode(tile.quantize(16), "BMP"),
     ]
-    return (*plain, *told, *moving, *packed, *modes, *tiffs())
+    return (*plain, *described, *moving, *packed, *modes, *tiffs())
 
 
 def tiffs() -> Iterator[bytes]:

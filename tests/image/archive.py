@@ -28,7 +28,7 @@ def layers(archive: Path) -> list[Layer]:
         history = json.loads(read(image, manifest["Config"]))["history"]
         sizes = [image.getmember(name).size for name in manifest["Layers"]]
     made = [each.get("created_by", "") for each in history if not each.get("empty_layer")]
-    return [Layer(size, told(by)) for size, by in zip(sizes, made, strict=True)]
+    return [Layer(size, instruction(by)) for size, by in zip(sizes, made, strict=True)]
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -43,7 +43,7 @@ def read(image: tarfile.TarFile, name: str) -> bytes:
     return member.read()
 
 
-def told(created_by: str) -> str:
+def instruction(created_by: str) -> str:
     plain = created_by.removeprefix("/bin/sh -c #(nop) ").split("|")[0].strip()
     if plain == "/bin/sh":
         return "the base"
@@ -57,8 +57,8 @@ def places(secret: str, *roots: Path) -> list[Path]:
     all looked through.
     """
     plain = secret.encode()
-    wanted = (plain, b64encode(plain).rstrip(b"="))
-    return [path for root in roots for path in files(root) if holds(path, wanted)]
+    expected = (plain, b64encode(plain).rstrip(b"="))
+    return [path for root in roots for path in files(root) if holds(path, expected)]
 
 
 def files(root: Path) -> Iterator[Path]:
@@ -71,9 +71,9 @@ def files(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def holds(path: Path, wanted: tuple[bytes, ...]) -> bool:
+def holds(path: Path, expected: tuple[bytes, ...]) -> bool:
     with path.open("rb") as stream:
         if os.fstat(stream.fileno()).st_size == 0:
             return False
         with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return any(content.find(each) >= 0 for each in wanted)
+            return any(content.find(each) >= 0 for each in expected)

@@ -85,8 +85,8 @@ def pip_settings() -> dict[str, str]:
     """What this machine's pip is told about where packages come from."""
     listed = output(sys.executable, "-m", "pip", "config", "list")
     found = dict(re.findall(r"^global\.([\w-]+)='(.*)'$", listed, re.MULTILINE))
-    wanted = {"extra-index-url", "find-links", "index-url"}
-    return {name: found[name] for name in sorted(wanted & set(found))}
+    expected = {"extra-index-url", "find-links", "index-url"}
+    return {name: found[name] for name in sorted(expected & set(found))}
 
 
 def pip_folders() -> tuple[Path, ...]:

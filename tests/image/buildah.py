@@ -63,12 +63,12 @@ class Buildah:
     def driver(self) -> str:
         """overlay where the machine can, vfs (slow, large) elsewhere."""
         for driver in ("overlay", "vfs"):
-            asked = subprocess.run(
+            completed = subprocess.run(
                 [*self._command(driver), "info"], check=False, capture_output=True
             )
-            if asked.returncode == 0:
+            if completed.returncode == 0:
                 return driver
-        raise AssertionError(asked.stderr.decode())
+        raise AssertionError(completed.stderr.decode())
 
     def _command(self, driver: str) -> list[str]:
         storage = self.folder / driver
@@ -133,7 +133,7 @@ class Buildah:
             env=environment,
         )
         seconds = time.monotonic() - started
-        reused, made = told(done.stdout)
+        reused, made = steps_of(done.stdout)
         return Built(done.stdout, seconds, done.returncode, reused, made)
 
     def configuration(self, image: str) -> dict[str, Any]:
@@ -166,7 +166,7 @@ STEP = re.compile(r"^(?:\[(\d+)/\d+\] )?STEP (\d+)/(\d+): ", re.MULTILINE)
 DONE = re.compile(r"^(--> Using cache \w+\n)?--> \w+$", re.MULTILINE)
 
 
-def told(log: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def steps_of(log: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The COPY and RUN steps of a log that were reused, and those that were made.
 
     A step that waits for another stage is told to be done after that stage's own steps, and then

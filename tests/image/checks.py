@@ -18,7 +18,7 @@ import httpx2 as httpx
 
 from tests.image.buildah import Built
 from tests.image.container import Container, Service
-from tests.image.load import PATIENCE, Upload, stop_under_load
+from tests.image.load import TIMEOUT, Upload, stop_under_load
 
 DOCUMENTS = Path("usr/share/doc/healer")
 COMPILERS = ("cc", "c99", "gcc", "g++", "clang", "tcc", "as", "ld", "make")
@@ -50,7 +50,7 @@ class Running:
         return f"http://127.0.0.1:{self.port}"
 
     def get(self, path: str) -> dict[str, Any]:
-        found: dict[str, Any] = httpx.get(f"{self.url}{path}", timeout=PATIENCE).json()
+        found: dict[str, Any] = httpx.get(f"{self.url}{path}", timeout=TIMEOUT).json()
         return found
 
 
@@ -114,8 +114,8 @@ def check_contents(container: Container, configuration: dict[str, Any]) -> dict[
     assert platform.machine() != "x86_64" or list(container.root.glob(kernel))
     found = [path.name for path in container.root.glob("opt/venv/lib/python3*/site-packages/*")]
     assert not {"torch", "transformers", "pip", "pytest"} & set(found)
-    asked = container.run(["python3", "-c", WHICH, *COMPILERS])
-    assert (asked.returncode, asked.stdout) == (0, "[]\n"), asked
+    completed = container.run(["python3", "-c", WHICH, *COMPILERS])
+    assert (completed.returncode, completed.stdout) == (0, "[]\n"), completed
     return dict(kinds)
 
 
@@ -134,11 +134,11 @@ def check_answers(started: Running, picture: bytes, gate: str) -> dict[str, Any]
     assert started.get("/health")["ready"] is True
     assert started.get("/ready") == {"ready": True}
     form = {"image_file": ("tile.png", picture)}
-    answer = httpx.post(f"{started.url}/predict", files=form, data={"gate": gate}, timeout=PATIENCE)
+    answer = httpx.post(f"{started.url}/predict", files=form, data={"gate": gate}, timeout=TIMEOUT)
     assert answer.status_code == 200, answer.text
-    page = httpx.get(started.url, headers={"Accept": "text/html"}, timeout=PATIENCE).text
+    page = httpx.get(started.url, headers={"Accept": "text/html"}, timeout=TIMEOUT).text
     assert "/page/assets/" in page, "the built page is not in the image"
-    terms = httpx.get(f"{started.url}/page/licences.txt", timeout=PATIENCE)
+    terms = httpx.get(f"{started.url}/page/licences.txt", timeout=TIMEOUT)
     assert "react-dom" in terms.text, "the licences of the page's packages are not in the image"
     assert any(probe(started) == 0 for _ in range(10)), "it has 4 seconds, and others may be busy"
     found: dict[str, Any] = answer.json()
@@ -155,7 +155,7 @@ def check_stopping(started: Running, picture: bytes, gate: str) -> Counter[str]:
     """SIGTERM under load: all are answered or told to come back, and the process ends."""
     upload = Upload(started.port, picture, gate)
     tally = stop_under_load(upload, started.service.terminate)
-    assert started.service.process.wait(PATIENCE) == 0, started.log.read_text(encoding="utf-8")
+    assert started.service.process.wait(TIMEOUT) == 0, started.log.read_text(encoding="utf-8")
     assert tally["lost"] == 0, tally
     assert tally["answered"] > 0
     assert tally["refused"] > 0
@@ -168,8 +168,8 @@ def check_reuse(built: Built) -> None:
     """A change of code alone: dependencies and model are the layers they were."""
     assert built.returncode == 0, built.log
     for stage in ("dependencies", "model", "sbom"):
-        wanted = f"COPY --from={stage} "
-        assert any(step.startswith(wanted) for step in built.reused), (wanted, built.made)
+        expected = f"COPY --from={stage} "
+        assert any(step.startswith(expected) for step in built.reused), (expected, built.made)
     costly = ("-r /pins/", "apt-get", "pins.py", "./acquire", "npm", "cyclonedx")
     again = [step for step in built.made if any(word in step for word in costly)]
     assert not again, again

@@ -16,7 +16,7 @@ import httpx2 as httpx
 CLIENTS = 6
 WARM = 12  # answers before the service is told to stop
 HOST = "127.0.0.1"
-PATIENCE = 120  # seconds for an answer: others may have the cores
+TIMEOUT = 120  # seconds for an answer: others may have the cores
 
 
 class Upload:
@@ -35,7 +35,7 @@ class Upload:
 
     def send(self) -> str:
         """answered, refused (503 while stopping), unreached (nothing listens), or lost."""
-        connection = HTTPConnection(HOST, self.port, timeout=PATIENCE)
+        connection = HTTPConnection(HOST, self.port, timeout=TIMEOUT)
         with closing(connection):
             try:
                 connection.connect()
@@ -60,7 +60,7 @@ class Upload:
     @contextmanager
     def begun(self) -> Iterator[Callable[[], bytes]]:
         """Half of it sent; call what is given to send the rest and read the whole response."""
-        with closing(create_connection((HOST, self.port), timeout=PATIENCE)) as connection:
+        with closing(create_connection((HOST, self.port), timeout=TIMEOUT)) as connection:
             half = len(self.body) // 2
             head = [f"{name}: {value}" for name, value in self.headers.items()]
             start = "\r\n".join(["POST /predict HTTP/1.1", *head, "", ""]).encode()
@@ -87,7 +87,7 @@ def stop_under_load(upload: Upload, terminate: Callable[[], None]) -> Counter[st
         while upload.tally["answered"] < WARM and not all(each.done() for each in working):
             threading.Event().wait(0.01)
         terminate()
-        while httpx.get(f"{base}/ready", timeout=PATIENCE).status_code == 200:
+        while httpx.get(f"{base}/ready", timeout=TIMEOUT).status_code == 200:
             pass
         late = upload.send()
         slow = finish()

@@ -29,8 +29,8 @@ def medgemma(at: Bench) -> None:
     caches = at.scratch / "caches"
     caches.mkdir()
     with Hub(MODEL_ID, checkpoint, token=token, gated_for=(NEWCOMER,), port=PORT) as hub:
-        told = {"MODEL_ID": MODEL_ID, "MODEL_REVISION": COMMIT, "HF_ENDPOINT": hub.url}
-        order = at.order("localhost/healer:medgemma", "medgemma", **told)
+        fields = {"MODEL_ID": MODEL_ID, "MODEL_REVISION": COMMIT, "HF_ENDPOINT": hub.url}
+        order = at.order("localhost/healer:medgemma", "medgemma", **fields)
         show_refusals(at, order, hub)
         order = replace(order, secrets=secret(at, token), caches=caches)
         change(at, "scripts/image/acquire")  # or its layer would be taken from an earlier run
@@ -71,10 +71,10 @@ def show_refusals(at: Bench, order: Order, hub: Hub) -> None:
     ):
         hub.faults.sizes = dict(sizes)
         with tempfile.TemporaryDirectory() as caches:
-            told = replace(order, secrets=secret(at, token), caches=Path(caches), target="model")
+            changed = replace(order, secrets=secret(at, token), caches=Path(caches), target="model")
             # Weights of its own, or the layer of a build that went well would be taken.
-            told = replace(told, arguments={**order.arguments, "MODEL_WEIGHTS": "int4"})
-            built = at.buildah.build(at.context, told)
+            changed = replace(changed, arguments={**order.arguments, "MODEL_WEIGHTS": "int4"})
+            built = at.buildah.build(at.context, changed)
         assert built.returncode != 0, name
         assert token is None or token not in built.log
         said, ended = built.log.split("./acquire")[1].splitlines()[1:3]

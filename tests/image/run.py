@@ -56,12 +56,12 @@ class Bench:
     scratch: Path
 
     def order(self, tag: str, with_model: str, **more: str) -> Order:
-        told = {
+        fields = {
             "WITH_MODEL": with_model,
             "PYTHON_VERSION": bases.PYTHON_VERSION,
             "NODE_VERSION": bases.node_version(),
         }
-        return Order(tag, told | more, mounts=bases.pip_folders())
+        return Order(tag, fields | more, mounts=bases.pip_folders())
 
     def build(self, order: Order) -> Built:
         built = self.buildah.build(self.context, order)
@@ -115,8 +115,8 @@ def show_rebuild(at: Bench, order: Order) -> None:
     checks.check_reuse(built)
     say(f"rebuild after a change of {CHANGED}: {built.seconds:.0f} s")
     steps = len(built.reused) + len(built.made)
-    kept = "packages, page, model, bill of materials"  # as check_reuse found
-    say(f"  reused  {len(built.reused)} of {steps} steps: {kept}")
+    reused = "packages, page, model, bill of materials"  # as check_reuse found
+    say(f"  reused  {len(built.reused)} of {steps} steps: {reused}")
     say(*(f"  made    {step[:88]}" for step in built.made))
 
 
@@ -143,8 +143,8 @@ def show_run(at: Bench, tag: str, picture: bytes, gate: str) -> None:
             model = answer["model"]
             say(f"POST /predict: {answer['verdict']} by {model['engine']} ({model['id']})")
             tally = checks.check_stopping(started, picture, gate)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.items()))
-    say(f"SIGTERM under load: {told}, 0 lost; the process ended with 0")
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in sorted(tally.items()))
+    say(f"SIGTERM under load: {outcomes}, 0 lost; the process ended with 0")
 
 
 def real_tile() -> bytes:

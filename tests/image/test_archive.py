@@ -6,7 +6,7 @@ from base64 import b64encode
 from pathlib import Path
 
 from tests.image.archive import places
-from tests.image.buildah import told
+from tests.image.buildah import steps_of
 
 SECRET = "hf_thisIsNobodysToken0000000000"  # noqa: S105
 LOG = """[1/4] STEP 1/1: FROM python AS base
@@ -51,6 +51,6 @@ def test_a_secret_is_found_in_a_layer_and_in_base64(tmp_path: Path) -> None:
 
 
 def test_a_log_tells_what_was_reused_though_stages_wait_for_each_other() -> None:
-    reused, made = told(LOG)
+    reused, made = steps_of(LOG)
     assert reused == ("COPY --from=one b c", "COPY a b", "RUN make again")
     assert made == ("COPY --from=one b d", "RUN make", "COPY d e")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.images.codings import grey, shown, sixteen, without_tag, written
 from tests.images.hostile.bmp import bitmap
-from tests.images.hostile.jpeg import height_told_later
+from tests.images.hostile.jpeg import deferred_height
 from tests.images.hostile.parts import chunk, encode, tissue
 from tests.images.hostile.png import SIGNATURE
 
@@ -75,7 +75,7 @@ def not_tiff() -> Iterator[Refused]:
         "lossless JPEG", bytes(imagecodecs.jpeg8_encode(shown(), lossless=True)), ("lossless JPEG",)
     )
     yield Refused("JPEG-LS", bytes(imagecodecs.jpegls_encode(shown())), ("JPEG-LS",))
-    yield Refused("a JPEG with its height behind", height_told_later(), ("DNL",))
+    yield Refused("a JPEG with its height behind", deferred_height(), ("DNL",))
     yield Refused("JPEG 2000", bytes(imagecodecs.jpeg2k_encode(shown())), ("JPEG 2000",))
     yield Refused("JPEG XL", bytes(imagecodecs.jpegxl_encode(shown())), ("JPEG XL",))
     for code, name in ((4, "JPEG"), (5, "PNG"), (6, "alpha bit-fields"), (11, "CMYK")):

@@ -38,12 +38,12 @@ def test_a_coding_shows_the_picture(coded: Coded) -> None:
     assert away.mean() < 8
 
 
-def of_tiffs(wanted: Callable[[tifffile.TiffPage], bool], without: str) -> list[Coded]:
+def of_tiffs(expected: Callable[[tifffile.TiffPage], bool], without: str) -> list[Coded]:
     found = []
     for coded in CODINGS:
         if coded.data.startswith((b"II", b"MM")) and without not in coded.name:
             with tifffile.TiffFile(BytesIO(coded.data)) as file:
-                if wanted(file.pages.first):
+                if expected(file.pages.first):
                     found.append(coded)
     assert len(found) > 100
     return found

@@ -105,10 +105,10 @@ def test_a_tiff_of_forty_megapixels_is_read_within_them(worker: Worker) -> None:
 
 def test_serving_starts_without_the_library_for_tiff() -> None:
     loaded = "import sys, healer.main; print({'tifffile', 'imagecodecs'} & sys.modules.keys())"
-    told = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", loaded], capture_output=True, check=True, text=True
     )
-    assert told.stdout.strip() == "set()"
+    assert result.stdout.strip() == "set()"
 
 
 def test_its_memory_is_bound() -> None:
@@ -225,10 +225,10 @@ def test_it_knows_no_secret_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -
     assert b"canary" not in seen
 
 
-@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
-def test_being_asked_to_stop_is_for_the_service(worker: Worker, asked: signal.Signals) -> None:
+@pytest.mark.parametrize("requested", [signal.SIGINT, signal.SIGTERM])
+def test_being_asked_to_stop_is_for_the_service(worker: Worker, requested: signal.Signals) -> None:
     worker.load(good("PNG"), "off")
-    os.kill(worker.pid, asked)
+    os.kill(worker.pid, requested)
     assert worker.load(good("PNG"), "off").tile.width == 96
 
 

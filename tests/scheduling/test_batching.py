@@ -22,7 +22,7 @@ BUILTIN = EngineInfo(
 
 
 @pytest.mark.parametrize(
-    ("cores", "settings", "threads", "lanes"),
+    ("cores", "settings", "threads", "workers"),
     [
         (2, Settings(), 2, 3),
         (8, Settings(), 8, 9),
@@ -34,10 +34,10 @@ BUILTIN = EngineInfo(
     ],
 )
 def test_the_builtins_lanes_follow_from_its_threads(
-    cores: int, settings: Settings, threads: int, lanes: int, monkeypatch: pytest.MonkeyPatch
+    cores: int, settings: Settings, threads: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batching, "cores", lambda: cores)
-    assert batching_for(BUILTIN, settings) == Batching(tiles=2, lanes=lanes)
+    assert batching_for(BUILTIN, settings) == Batching(tiles=2, lanes=workers)
     assert threads_of(settings) == threads_of(shared(settings)) == threads
 
 

@@ -28,14 +28,14 @@ def findings(
     )
 
 
-def asked(headline: Answer, probability: float = 0.1, **shares: float) -> SecondAnswer:
+def combined(headline: Answer, probability: float = 0.1, **shares: float) -> SecondAnswer:
     found = second_answer(Verdict(headline, probability), findings(**shares))
     assert found is not None
     return found
 
 
 def test_no_does_not_hide_high_grade_neoplasia() -> None:
-    found = asked(NO, 0.156, high=0.72, cancer=0.05)
+    found = combined(NO, 0.156, high=0.72, cancer=0.05)
     assert found.question == "dysplasia-or-cancer-1"
     assert (found.verdict, found.mark) == (YES, Mark.HIGH_GRADE)
     assert found.probability == pytest.approx(0.77)
@@ -123,7 +123,7 @@ def test_no_does_not_hide_high_grade_neoplasia() -> None:
 def test_every_combination_has_its_sentence(
     headline: Answer, shares: dict[str, float], verdict: Answer, mark: str | None, sentence: str
 ) -> None:
-    found = asked(headline, **shares)
+    found = combined(headline, **shares)
     assert (found.verdict, found.mark, found.sentence) == (verdict, mark, sentence)
 
 
@@ -132,7 +132,7 @@ def test_it_never_contradicts_the_headline(headline: Answer) -> None:
     for cancer, high, low, serrated in product(GRID, repeat=4):
         if cancer + high + low + serrated > 1:
             continue
-        found = asked(headline, 0.4, cancer=cancer, high=high, low=low, serrated=serrated)
+        found = combined(headline, 0.4, cancer=cancer, high=high, low=low, serrated=serrated)
         assert found.probability >= 0.4
         if headline is YES:
             assert (found.verdict, found.mark) == (YES, None)
@@ -145,7 +145,7 @@ def test_it_never_contradicts_the_headline(headline: Answer) -> None:
 
 
 def test_cancer_is_never_more_probable_than_cancer_or_dysplasia() -> None:
-    assert asked(YES, 0.97, cancer=0.6, low=0.1).probability == 0.97
+    assert combined(YES, 0.97, cancer=0.6, low=0.1).probability == 0.97
 
 
 def test_there_is_none_without_class_probabilities() -> None:

@@ -30,10 +30,10 @@ class Reader(FakeEngine):
     scale = FieldScale(widest=650, window=224)
 
     def __init__(self) -> None:
-        self.asked: list[int] = []
+        self.batch_sizes: list[int] = []
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
-        self.asked.append(len(tiles))
+        self.batch_sizes.append(len(tiles))
         return super().score(tiles)
 
 
@@ -50,7 +50,7 @@ def redden(pixels: NDArray[np.uint8], x: int, y: int, side: int) -> None:
     part[..., 0], part[..., 1] = 255, part[..., 1] // 3
 
 
-def look_at(pixels: NDArray[np.uint8], mpp: float | None = 1.0) -> tuple[Score, Reader]:
+def score_tile(pixels: NDArray[np.uint8], mpp: float | None = 1.0) -> tuple[Score, Reader]:
     engine = Reader()
     return Screener(engine).score([Tile(pixels, mpp)])[0], engine
 
@@ -60,10 +60,10 @@ def test_a_small_lesion_is_not_lost_in_a_wide_field() -> None:
     assert Screener(FakeEngine()).score([Tile(pixels, 1.0)])[0].verdict.answer is Answer.NO
     redden(pixels, 450, 300, 300)
     assert Screener(FakeEngine()).score([Tile(pixels, 1.0)])[0].verdict.answer is Answer.NO
-    look, _ = look_at(pixels)
-    assert look.verdict.answer is Answer.YES
-    assert look.windows is not None
-    best = max(look.windows, key=lambda window: window.probability)
+    score, _ = score_tile(pixels)
+    assert score.verdict.answer is Answer.YES
+    assert score.windows is not None
+    best = max(score.windows, key=lambda window: window.probability)
     assert best.verdict is Answer.YES
     assert 450 - 112 <= best.x <= 450 + 188
     assert 300 - 112 <= best.y <= 300 + 188
@@ -72,70 +72,70 @@ def test_a_small_lesion_is_not_lost_in_a_wide_field() -> None:
 def test_one_window_alone_is_no_answer() -> None:
     """Its neighbours share half its tissue; where none of them agrees, it is not believed."""
     pixels = tissue()
-    look, _ = look_at(pixels)
-    assert look.windows is not None
-    some = look.windows[len(look.windows) // 2]
+    score, _ = score_tile(pixels)
+    assert score.windows is not None
+    some = score.windows[len(score.windows) // 2]
     redden(pixels, some.x + 80, some.y + 80, 64)
-    lone, _ = look_at(pixels)
+    lone, _ = score_tile(pixels)
     assert lone.windows is not None
     assert lone.verdict.probability < max(window.probability for window in lone.windows)
 
 
 def test_it_is_warned_of_and_not_calibrated() -> None:
-    look, engine = look_at(tissue())
-    (warning,) = look.warnings
+    score, engine = score_tile(tissue())
+    (warning,) = score.warnings
     assert warning.code == "wide_field"
     assert "windows of 224 pixels" in warning.sentence
-    assert not look.verdict.calibrated
-    assert max(engine.asked) <= AT_ONCE
-    assert look.windows is not None
-    assert sum(engine.asked) == len(look.windows)
+    assert not score.verdict.calibrated
+    assert max(engine.batch_sizes) <= AT_ONCE
+    assert score.windows is not None
+    assert sum(engine.batch_sizes) == len(score.windows)
 
 
 def test_windows_of_bare_glass_are_counted_and_not_scored() -> None:
     pixels = np.full((800, 1000, 3), 244, np.uint8)
     pixels[:, :450] = tissue()[:, :450]
-    look, engine = look_at(pixels)
-    assert look.windows is not None
-    assert 0 < len(look.windows) < 8 * 7
-    assert sum(engine.asked) == len(look.windows)
-    assert "show bare glass and were not scored" in look.warnings[0].sentence
-    assert all(window.x < 450 for window in look.windows)
+    score, engine = score_tile(pixels)
+    assert score.windows is not None
+    assert 0 < len(score.windows) < 8 * 7
+    assert sum(engine.batch_sizes) == len(score.windows)
+    assert "show bare glass and were not scored" in score.warnings[0].sentence
+    assert all(window.x < 450 for window in score.windows)
 
 
 def test_bare_glass_alone_is_looked_at_whole() -> None:
-    look, _ = look_at(np.full((800, 1000, 3), 244, np.uint8))
-    assert look.windows == ()
-    assert not look.verdict.calibrated
+    score, _ = score_tile(np.full((800, 1000, 3), 244, np.uint8))
+    assert score.windows == ()
+    assert not score.verdict.calibrated
 
 
 @pytest.mark.parametrize(("width", "height"), [(100_000, 1), (1, 100_000), (3000, 63)])
 def test_a_strip_too_narrow_for_a_window_is_scored_whole(width: int, height: int) -> None:
-    score, engine = look_at(np.full((height, width, 3), (180, 90, 160), np.uint8))
+    score, engine = score_tile(np.full((height, width, 3), (180, 90, 160), np.uint8))
     assert score.windows is None
     assert score.warnings[0].code == "wide_field"
     assert not score.verdict.calibrated
-    assert engine.asked == [1]
+    assert engine.batch_sizes == [1]
 
 
 def test_an_engine_that_reads_no_windows_only_warns() -> None:
-    look = Screener(FakeEngine()).score([Tile(tissue(), 1.0)])[0]
-    assert look.windows is None
-    assert "a small lesion can be missed" in look.warnings[0].sentence
-    assert not look.verdict.calibrated
+    score = Screener(FakeEngine()).score([Tile(tissue(), 1.0)])[0]
+    assert score.windows is None
+    assert "a small lesion can be missed" in score.warnings[0].sentence
+    assert not score.verdict.calibrated
 
 
 def test_answers_come_in_the_tiles_order() -> None:
     narrow, wide = Tile(tissue(200, 200), 1.0), Tile(tissue(), 1.0)
-    looks = Screener(Reader()).score([wide, narrow, wide])
-    assert [look.windows is None for look in looks] == [False, True, False]
+    scores = Screener(Reader()).score([wide, narrow, wide])
+    assert [score.windows is None for score in scores] == [False, True, False]
 
 
 def test_it_is_read_a_few_windows_a_step() -> None:
     engine = Reader()
     steps = Screener(engine).score_in_steps(Tile(tissue(), 1.0))
     next(steps)
-    assert engine.asked == [AT_ONCE]
+    assert engine.batch_sizes == [AT_ONCE]
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +195,6 @@ def test_ordinary_tiles_keep_their_answers(
 ) -> None:
     with Image.open(data_dir / "ebhi-seg" / "adenocarcinoma" / "GT2001837-1-400-001.jpg") as image:
         tile = Tile(np.asarray(image.convert("RGB").resize(size)))
-    look = builtin.score([tile])[0]
-    assert look.margin == pytest.approx(builtin.engine.score([tile])[0].margin, abs=1e-5)
-    assert (look.warnings, look.windows, look.verdict.calibrated) == ((), None, True)
+    score = builtin.score([tile])[0]
+    assert score.margin == pytest.approx(builtin.engine.score([tile])[0].margin, abs=1e-5)
+    assert (score.warnings, score.windows, score.verdict.calibrated) == ((), None, True)

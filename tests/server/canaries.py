@@ -146,7 +146,7 @@ HEADERS: tuple[Header, ...] = (
 
 
 @dataclass(frozen=True)
-class Asked:
+class CanaryRequest:
     """One request, and what should come of it."""
 
     status: int
@@ -181,50 +181,56 @@ def form(
     )
 
 
-def predictions() -> Iterator[Asked]:
+def predictions() -> Iterator[CanaryRequest]:
     for make in MAKERS.values():
         picture = make()
-        yield Asked(200, headers=(FORM,), body=form(picture))
-        yield Asked(200, headers=(FORM, EVENTS), body=form(picture))
+        yield CanaryRequest(200, headers=(FORM,), body=form(picture))
+        yield CanaryRequest(200, headers=(FORM, EVENTS), body=form(picture))
         for part_of in (picture[: len(picture) // 2], picture[: len(picture) // 50]):
-            yield Asked(422, headers=(FORM,), body=form(part_of))
+            yield CanaryRequest(422, headers=(FORM,), body=form(part_of))
     picture = as_png()
     for query in (f"patient={canary('query')}", f"{CANARY}=1"):
-        yield Asked(422, path=f"/predict?{query}", headers=(FORM,), body=form(picture))
+        yield CanaryRequest(422, path=f"/predict?{query}", headers=(FORM,), body=form(picture))
     another = part(f'Content-Disposition: form-data; name="{CANARY}"', canary("value").encode())
-    yield Asked(422, headers=(FORM,), body=form(picture, more_fields=another))
-    yield Asked(415, headers=(FORM, ("Content-Encoding", CANARY)), body=form(picture))
-    yield Asked(415, headers=(FORM,), body=form(as_dicom()))
-    yield Asked(415, headers=(FORM,), body=form(canary("text").encode()))
-    yield Asked(422, headers=(FORM,), body=form(b""))
-    yield Asked(422, headers=(FORM,), body=form(picture, name=CANARY))
-    yield Asked(422, headers=(FORM,), body=form(picture, gate=CANARY))
-    yield Asked(400, headers=(FORM, ("X-Request-Timeout", CANARY)), body=form(picture))
-    yield Asked(401, headers=(FORM,), body=form(picture), known=False)
+    yield CanaryRequest(422, headers=(FORM,), body=form(picture, more_fields=another))
+    yield CanaryRequest(415, headers=(FORM, ("Content-Encoding", CANARY)), body=form(picture))
+    yield CanaryRequest(415, headers=(FORM,), body=form(as_dicom()))
+    yield CanaryRequest(415, headers=(FORM,), body=form(canary("text").encode()))
+    yield CanaryRequest(422, headers=(FORM,), body=form(b""))
+    yield CanaryRequest(422, headers=(FORM,), body=form(picture, name=CANARY))
+    yield CanaryRequest(422, headers=(FORM,), body=form(picture, gate=CANARY))
+    yield CanaryRequest(400, headers=(FORM, ("X-Request-Timeout", CANARY)), body=form(picture))
+    yield CanaryRequest(401, headers=(FORM,), body=form(picture), known=False)
     for name, value in (
         ("Authorization", f"Bearer {canary('bearer')}"),
         ("Authorization", f"Bearer hk_{canary('key')}"),
         ("Authorization", f"Basic {canary('basic')}"),
         ("X-API-Key", canary("key")),
     ):
-        yield Asked(401, headers=(FORM, (name, value)), body=form(picture), known=False)
+        yield CanaryRequest(401, headers=(FORM, (name, value)), body=form(picture), known=False)
 
 
-def misshapen() -> Iterator[Asked]:
+def misshapen() -> Iterator[CanaryRequest]:
     whole = form(as_png())
     unnamed = whole.replace(b'name="gate"', b"")
-    yield Asked(400, headers=(FORM,), body=unnamed)
-    yield Asked(400, headers=(FORM,), body=CANARY.encode() + whole)
-    yield Asked(400, headers=(FORM,), body=whole.replace(b"X-Part:", b"X-\x01" + CANARY.encode()))
-    yield Asked(400, headers=(FORM,), body=whole.replace(b"Content-Disposition", CANARY.encode()))
-    yield Asked(400, headers=(("Content-Type", f"multipart/form-data; {CANARY}"),), body=whole)
-    yield Asked(415, headers=(("Content-Type", f"text/{CANARY}"),), body=whole)
-    yield Asked(404, "GET", f"/{canary('path')}/{CANARY}.png")
-    yield Asked(405, CANARY.upper(), "/predict")
-    yield Asked(431, headers=(("Cookie", CANARY * 2000),))
+    yield CanaryRequest(400, headers=(FORM,), body=unnamed)
+    yield CanaryRequest(400, headers=(FORM,), body=CANARY.encode() + whole)
+    yield CanaryRequest(
+        400, headers=(FORM,), body=whole.replace(b"X-Part:", b"X-\x01" + CANARY.encode())
+    )
+    yield CanaryRequest(
+        400, headers=(FORM,), body=whole.replace(b"Content-Disposition", CANARY.encode())
+    )
+    yield CanaryRequest(
+        400, headers=(("Content-Type", f"multipart/form-data; {CANARY}"),), body=whole
+    )
+    yield CanaryRequest(415, headers=(("Content-Type", f"text/{CANARY}"),), body=whole)
+    yield CanaryRequest(404, "GET", f"/{canary('path')}/{CANARY}.png")
+    yield CanaryRequest(405, CANARY.upper(), "/predict")
+    yield CanaryRequest(431, headers=(("Cookie", CANARY * 2000),))
 
 
-def reviews() -> Iterator[Asked]:
+def reviews() -> Iterator[CanaryRequest]:
     json = ("Content-Type", "application/json")
     for body in (
         f'{{"request_id": "{CANARY}", "agrees": "{CANARY}"}}',
@@ -234,15 +240,15 @@ def reviews() -> Iterator[Asked]:
         f'{{"{CANARY}": ',
         f"{CANARY}",
     ):
-        yield Asked(422, path="/reviews", headers=(json,), body=body.encode())
+        yield CanaryRequest(422, path="/reviews", headers=(json,), body=body.encode())
     unknown = f'{{"request_id": "{CANARY}", "agrees": true, "note": "{CANARY}"}}'
-    yield Asked(404, path="/reviews", headers=(json,), body=unknown.encode())
-    yield Asked(413, path="/reviews", headers=(json,), body=CANARY.encode() * 4000)
+    yield CanaryRequest(404, path="/reviews", headers=(json,), body=unknown.encode())
+    yield CanaryRequest(413, path="/reviews", headers=(json,), body=CANARY.encode() * 4000)
     plain = ("Content-Type", f"text/{CANARY}")
-    yield Asked(422, path="/reviews", headers=(plain,), body=CANARY.encode())
+    yield CanaryRequest(422, path="/reviews", headers=(plain,), body=CANARY.encode())
 
 
-def everything() -> Iterator[Asked]:
+def everything() -> Iterator[CanaryRequest]:
     yield from predictions()
     yield from misshapen()
     yield from reviews()

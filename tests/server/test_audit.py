@@ -69,20 +69,21 @@ def events(text: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_an_answer_is_in_the_log_as_it_was_told(client: TestClient, audit: str) -> None:
-    told = predict(client, **{"X-Request-ID": "r1"}).json()
-    (kept,) = records(audit)
-    assert told["recorded"] is True
-    assert (kept["request_id"], kept["caller"]) == ("r1", None)
-    assert kept["file_sha256"] == hashlib.sha256(png()).hexdigest()
+    answer = predict(client, **{"X-Request-ID": "r1"}).json()
+    (record,) = records(audit)
+    assert answer["recorded"] is True
+    assert (record["request_id"], record["caller"]) == ("r1", None)
+    assert record["file_sha256"] == hashlib.sha256(png()).hexdigest()
     assert (
-        kept["pixels_sha256"] == hashlib.sha256(b"64x64\n" + b"\xff\xc0\xcb" * 64 * 64).hexdigest()
+        record["pixels_sha256"]
+        == hashlib.sha256(b"64x64\n" + b"\xff\xc0\xcb" * 64 * 64).hexdigest()
     )
     for name in ("verdict", "probability"):
-        assert kept[name] == told[name]
+        assert record[name] == answer[name]
     for name in ("engine", "revision", "device", "dtype", "quantization", "adapter", "calibration"):
-        assert kept[name] == told["model"][name]
-    assert kept["model_id"] == told["model"]["id"]
-    assert (kept["gate"], kept["gate_reasons"]) == ("off", [])
+        assert record[name] == answer["model"][name]
+    assert record["model_id"] == answer["model"]["id"]
+    assert (record["gate"], record["gate_reasons"]) == ("off", [])
 
 
 def test_neither_name_nor_pixels_reach_the_log(client: TestClient, audit: str) -> None:
@@ -96,10 +97,10 @@ def test_neither_name_nor_pixels_reach_the_log(client: TestClient, audit: str) -
 
 def test_the_gates_outcome_is_kept(client: TestClient, audit: str) -> None:
     form = {"gate": "warn"}
-    told = client.post("/predict", files={"image_file": png()}, data=form).json()
-    (kept,) = records(audit)
-    assert kept["gate"] == "warned"
-    assert kept["gate_reasons"] == [reason["code"] for reason in told["gate"]["warnings"]]
+    answer = client.post("/predict", files={"image_file": png()}, data=form).json()
+    (record,) = records(audit)
+    assert record["gate"] == "warned"
+    assert record["gate_reasons"] == [reason["code"] for reason in answer["gate"]["warnings"]]
 
 
 def test_what_is_refused_is_no_answer(client: TestClient, audit: str) -> None:
@@ -108,10 +109,10 @@ def test_what_is_refused_is_no_answer(client: TestClient, audit: str) -> None:
 
 
 def test_a_streamed_verdict_is_recorded_once(client: TestClient, audit: str) -> None:
-    told = events(predict(client, **EVENTS).text)
-    assert [told[0][0], told[-1][0]] == ["verdict", "answer"]
-    assert told[0][1]["recorded"] is told[-1][1]["recorded"] is True
-    assert [kept["verdict"] for kept in records(audit)] == [told[0][1]["verdict"]]
+    response = events(predict(client, **EVENTS).text)
+    assert [response[0][0], response[-1][0]] == ["verdict", "answer"]
+    assert response[0][1]["recorded"] is response[-1][1]["recorded"] is True
+    assert [record["verdict"] for record in records(audit)] == [response[0][1]["verdict"]]
 
 
 def test_while_the_log_is_down_nothing_is_told(tmp_path: Path) -> None:
@@ -128,8 +129,8 @@ def test_degraded_it_answers_and_says_that_nothing_was_recorded(tmp_path: Path) 
     audit = f"sqlite:///{tmp_path}/none/audit.db"
     with served(audit, audit_failure="degrade") as client:
         assert predict(client).json()["recorded"] is False
-        told = events(predict(client, **EVENTS).text)
-        assert told[0][1]["recorded"] is told[-1][1]["recorded"] is False
+        response = events(predict(client, **EVENTS).text)
+        assert response[0][1]["recorded"] is response[-1][1]["recorded"] is False
         assert "2 answers since" in client.get("/health").json()["warnings"][1]
 
 
@@ -145,12 +146,12 @@ def test_a_review_stands_beside_its_answer(client: TestClient, audit: str) -> No
     predict(client, **{"X-Request-ID": "r1"})
     for agrees in (True, False):
         sent = {"request_id": "r1", "agrees": agrees, "note": "mucosa"}
-        told = client.post("/reviews", json=sent)
-        assert told.status_code == 201
+        response = client.post("/reviews", json=sent)
+        assert response.status_code == 201
     _, first, second = records(audit)
     assert (first["agrees"], second["agrees"], second["note"]) == (True, False, "mucosa")
     with closing(Store(audit)) as store:
-        assert told.json() == {"request_id": "r1", "record": list(store.links())[-1].hash}
+        assert response.json() == {"request_id": "r1", "record": list(store.links())[-1].hash}
 
 
 @pytest.mark.parametrize(
@@ -189,7 +190,7 @@ def test_every_answer_that_a_client_got_survives_the_services_death(
     ):
         url = where(server, tmp_path / "log")
         got: list[str] = []
-        clients = [threading.Thread(target=ask, args=(url, got)) for _ in range(3)]
+        clients = [threading.Thread(target=post_tile, args=(url, got)) for _ in range(3)]
         for each in clients:
             each.start()
         while len(got) < 15 and server.poll() is None:
@@ -198,7 +199,7 @@ def test_every_answer_that_a_client_got_survives_the_services_death(
         for each in clients:
             each.join()
     assert len(got) >= 15
-    assert set(got) <= {kept["request_id"] for kept in records(audit)}
+    assert set(got) <= {record["request_id"] for record in records(audit)}
 
 
 def where(server: subprocess.Popen[bytes], log: Path) -> str:
@@ -208,7 +209,7 @@ def where(server: subprocess.Popen[bytes], log: Path) -> str:
     raise AssertionError(log.read_text(encoding="utf-8"))
 
 
-def ask(url: str, got: list[str]) -> None:
+def post_tile(url: str, got: list[str]) -> None:
     """Until the service is gone, keeping the name of every answer that arrived."""
     with httpx.Client(base_url=url) as client:
         for _ in range(2000):

@@ -33,5 +33,5 @@ def test_as_many_as_files_allow(
     soft: int, hard: int, connections: int, room: int, then: int
 ) -> None:
     command = [sys.executable, "-c", SCRIPT, str(soft), str(hard), str(connections)]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    assert told.split() == [str(room), str(then)]
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert output.split() == [str(room), str(then)]

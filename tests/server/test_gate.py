@@ -23,13 +23,13 @@ def gated() -> Iterator[TestClient]:
         yield client
 
 
-def ask(client: TestClient, data: bytes, **form: str) -> tuple[int, dict[str, Any]]:
+def predict(client: TestClient, data: bytes, **form: str) -> tuple[int, dict[str, Any]]:
     response = client.post("/predict", files={"image_file": data}, data=form)
     return response.status_code, response.json()
 
 
 def test_an_empty_field_is_refused_with_its_measured_figures(gated: TestClient) -> None:
-    status, problem = ask(gated, EMPTY)
+    status, problem = predict(gated, EMPTY)
     assert (status, problem["code"]) == (422, "image_not_assessable")
     assert problem["reasons"]
     for reason in problem["reasons"]:
@@ -39,26 +39,26 @@ def test_an_empty_field_is_refused_with_its_measured_figures(gated: TestClient) 
 
 
 def test_warn_gives_the_warning_and_the_answer(gated: TestClient) -> None:
-    status, answer = ask(gated, EMPTY, gate="warn")
+    status, answer = predict(gated, EMPTY, gate="warn")
     assert status == 200
     assert answer["gate"]["passed"] is False
-    assert answer["gate"]["warnings"][0]["code"] == ask(gated, EMPTY)[1]["reasons"][0]["code"]
+    assert answer["gate"]["warnings"][0]["code"] == predict(gated, EMPTY)[1]["reasons"][0]["code"]
 
 
 def test_off_does_not_look(gated: TestClient) -> None:
-    status, answer = ask(gated, EMPTY, gate="off")
+    status, answer = predict(gated, EMPTY, gate="off")
     assert (status, answer["gate"]) == (200, None)
 
 
 def test_a_wish_that_is_not_known_is_refused(gated: TestClient) -> None:
-    status, problem = ask(gated, EMPTY, gate="maybe")
+    status, problem = predict(gated, EMPTY, gate="maybe")
     assert (status, problem["code"], problem["field"]) == (422, "invalid_field", "gate")
     assert "refuse, warn, off" in problem["detail"]
 
 
 def test_a_real_tile_passes(gated: TestClient, samples: list[Any]) -> None:
     tumour = next(path for path in samples if "TUM" in path.name)
-    status, answer = ask(gated, tumour.read_bytes())
+    status, answer = predict(gated, tumour.read_bytes())
     assert status == 200
     assert answer["gate"] == {"passed": True, "warnings": []}
 
@@ -66,5 +66,5 @@ def test_a_real_tile_passes(gated: TestClient, samples: list[Any]) -> None:
 def test_the_operators_default_holds_where_nothing_is_asked() -> None:
     with TestClient(create_app(Settings(gate="warn"), engine=FakeEngine())) as client:
         wait_until_ready(client)
-        assert ask(client, EMPTY)[0] == 200
-        assert ask(client, EMPTY, gate="refuse")[0] == 422
+        assert predict(client, EMPTY)[0] == 200
+        assert predict(client, EMPTY, gate="refuse")[0] == 422

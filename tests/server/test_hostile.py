@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.hostile import Service, Told, serving
+from benchmarks.hostile import Outcome, Service, serving
 from healer.sandbox.loader import sandbox_limits
 from healer.settings.loading import Settings
 from tests.images.hostile import corpus
@@ -26,10 +26,10 @@ def service() -> Iterator[Service]:
 def test_each_gets_a_clear_answer_and_so_does_the_next_good_one(service: Service) -> None:
     wrong, groups = [], set()
     for hostile in corpus():
-        told = service.ask(hostile)
-        if not clear(told):
-            wrong.append((hostile.name, told.status, told.code, told.detail))
-        if told.code == "image_too_costly" or hostile.group not in groups:
+        outcome = service.post(hostile)
+        if not clear(outcome):
+            wrong.append((hostile.name, outcome.status, outcome.code, outcome.detail))
+        if outcome.code == "image_too_costly" or hostile.group not in groups:
             assert service.answers(), hostile.name
             groups.add(hostile.group)
     assert wrong == []
@@ -38,13 +38,13 @@ def test_each_gets_a_clear_answer_and_so_does_the_next_good_one(service: Service
     assert service.memory.most < service.memory.first + SERVICE_GROWTH + bound()
 
 
-def clear(told: Told) -> bool:
-    if told.code not in told.hostile.outcomes:
+def clear(outcome: Outcome) -> bool:
+    if outcome.code not in outcome.hostile.outcomes:
         return False
-    if told.code == ANSWERED:
-        return told.status == 200
-    sentence = told.detail
-    return 400 <= told.status < 500 and sentence.endswith(".") and 20 < len(sentence) < 500
+    if outcome.code == ANSWERED:
+        return outcome.status == 200
+    sentence = outcome.detail
+    return 400 <= outcome.status < 500 and sentence.endswith(".") and 20 < len(sentence) < 500
 
 
 def bound() -> int:
@@ -53,10 +53,10 @@ def bound() -> int:
 
 def test_a_legal_oddity_is_answered_as_the_plain_picture_is(service: Service) -> None:
     plain = encode(upright(), "PNG")
-    expected = service.ask(case("", "", (), bytes, plain)).answer
+    expected = service.post(case("", "", (), bytes, plain)).answer
     turned = [each for each in oddities() if "orientation" in each.name and not each.tolerance]
     assert len(turned) >= 24
     for oddity in turned:
-        answer = service.ask(case("", oddity.name, (), bytes, oddity.data)).answer
+        answer = service.post(case("", oddity.name, (), bytes, oddity.data)).answer
         for part in ("tile", "probability", "findings"):
             assert answer[part] == expected[part], oddity.name

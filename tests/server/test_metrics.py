@@ -45,19 +45,19 @@ def requests(url: str) -> dict[tuple[str, ...], float]:
 
 
 def test_it_is_prometheus_text(client: TestClient) -> None:
-    told = client.get("/metrics")
-    assert told.headers["content-type"].startswith("text/plain; version=0.0.4")
-    names = {family.name for family in text_string_to_metric_families(told.text)}
+    response = client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    names = {family.name for family in text_string_to_metric_families(response.text)}
     assert {"healer_requests", "healer_stage_seconds", "healer_queue_depth"} <= names
 
 
 def test_it_is_openmetrics_where_that_is_asked_for(client: TestClient) -> None:
-    told = client.get("/metrics", headers={"Accept": OPEN})
-    assert told.headers["content-type"].startswith("application/openmetrics-text")
-    families = open_metrics(told.text)  # type: ignore[no-untyped-call]
+    response = client.get("/metrics", headers={"Accept": OPEN})
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    families = open_metrics(response.text)  # type: ignore[no-untyped-call]
     names = {family.name for family in families}
     assert {"healer_requests", "healer_stage_seconds", "healer_queue_depth"} <= names
-    assert told.text.endswith("# EOF\n")
+    assert response.text.endswith("# EOF\n")
 
 
 def test_a_failure_told_as_an_event_is_counted_as_one(failing: str) -> None:
@@ -93,10 +93,10 @@ def test_a_service_that_drains_still_tells(client: TestClient) -> None:
     service: Service = client.app.state.service  # type: ignore[attr-defined]
     service.begin_shutdown()
     assert client.post("/predict", files={"image_file": png()}).status_code == 503
-    told = client.get("/metrics")
-    assert told.status_code == 200
-    assert "healer_ready 0.0" in told.text
-    assert 'code="shutting_down"' in told.text
+    response = client.get("/metrics")
+    assert response.status_code == 200
+    assert "healer_ready 0.0" in response.text
+    assert 'code="shutting_down"' in response.text
 
 
 def test_where_callers_need_a_key_so_does_prometheus(tmp_path: Path) -> None:
@@ -105,8 +105,10 @@ def test_where_callers_need_a_key_so_does_prometheus(tmp_path: Path) -> None:
     settings = Settings(_env_file=None, api_keys_file=file)
     with TestClient(create_app(settings, engine=FakeEngine())) as client:
         assert client.get("/metrics").status_code == 401
-        told = client.get("/metrics", headers={"Authorization": f"Bearer {key}"})
-    assert 'code="credentials_missing",outcome="refused",route="unknown",status="401"' in told.text
+        response = client.get("/metrics", headers={"Authorization": f"Bearer {key}"})
+    assert (
+        'code="credentials_missing",outcome="refused",route="unknown",status="401"' in response.text
+    )
 
 
 def test_it_is_no_part_of_the_contract(client: TestClient) -> None:

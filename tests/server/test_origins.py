@@ -14,18 +14,18 @@ OURS, THEIRS = "https://pathology.example.org", "https://elsewhere.example.org"
 ALLOWED = "access-control-allow-origin"
 
 
-def asked(origins: str, origin: str) -> str | None:
+def allowed_origin(origins: str, origin: str) -> str | None:
     client = TestClient(create_app(Settings(cors_origins=origins), engine=FakeEngine()))
     return client.get("/health", headers={"Origin": origin}).headers.get(ALLOWED)
 
 
 def test_no_page_from_elsewhere_may_ask() -> None:
-    assert asked("", OURS) is None
+    assert allowed_origin("", OURS) is None
 
 
 def test_pages_that_were_named_may_ask_and_no_others() -> None:
-    assert asked(f"{OURS},http://localhost:5173", OURS) == OURS
-    assert asked(OURS, THEIRS) is None
+    assert allowed_origin(f"{OURS},http://localhost:5173", OURS) == OURS
+    assert allowed_origin(OURS, THEIRS) is None
 
 
 @pytest.mark.parametrize("origins", ["*", "pathology.example.org", f"{OURS}/page", f"{OURS},"])
@@ -37,18 +37,18 @@ def test_what_is_no_origin_is_refused(monkeypatch: pytest.MonkeyPatch, origins: 
 
 def preflight(origins: str, **headers: str) -> httpx.Response:
     client = TestClient(create_app(Settings(cors_origins=origins), engine=FakeEngine()))
-    asked = {"Origin": OURS, "Access-Control-Request-Method": "POST", **headers}
-    answer: httpx.Response = client.options("/predict", headers=asked)
+    allowed_origin = {"Origin": OURS, "Access-Control-Request-Method": "POST", **headers}
+    answer: httpx.Response = client.options("/predict", headers=allowed_origin)
     return answer
 
 
-WANTED = "Access-Control-Request-Headers"
+REQUESTED_HEADERS = "Access-Control-Request-Headers"
 DOCUMENTED = ["authorization", "x-api-key", "x-request-id", "x-request-timeout", "traceparent"]
 
 
 @pytest.mark.parametrize("header", DOCUMENTED)
 def test_every_documented_header_may_be_sent(header: str) -> None:
-    answer = preflight(OURS, **{WANTED: f"content-type, {header}"})
+    answer = preflight(OURS, **{REQUESTED_HEADERS: f"content-type, {header}"})
     assert answer.status_code == 200
     assert answer.headers[ALLOWED] == OURS
 
@@ -56,8 +56,12 @@ def test_every_documented_header_may_be_sent(header: str) -> None:
 def test_so_may_the_header_that_the_operator_named_for_tokens() -> None:
     settings = Settings(cors_origins=OURS, oidc_header="X-Token")
     client = TestClient(create_app(settings, engine=FakeEngine()))
-    asked = {"Origin": OURS, "Access-Control-Request-Method": "POST", WANTED: "x-token"}
-    assert client.options("/predict", headers=asked).status_code == 200
+    allowed_origin = {
+        "Origin": OURS,
+        "Access-Control-Request-Method": "POST",
+        REQUESTED_HEADERS: "x-token",
+    }
+    assert client.options("/predict", headers=allowed_origin).status_code == 200
 
 
 def test_every_documented_header_may_be_read() -> None:
@@ -73,8 +77,8 @@ def test_every_documented_header_may_be_read() -> None:
         (THEIRS, {}, "origin"),
         ("", {}, "origin"),
         (OURS, {"Access-Control-Request-Method": "DELETE"}, "method"),
-        (OURS, {WANTED: "x-whatever"}, "headers"),
-        (THEIRS, {WANTED: "x-whatever"}, "origin, headers"),
+        (OURS, {REQUESTED_HEADERS: "x-whatever"}, "headers"),
+        (THEIRS, {REQUESTED_HEADERS: "x-whatever"}, "origin, headers"),
     ],
 )
 def test_a_preflight_that_fails_says_why_and_what_to_do(

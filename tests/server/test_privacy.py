@@ -18,7 +18,7 @@ import pytest
 
 from healer.auth.keys import add_key
 from tests.cli.test_serve import command, wait_for_url, wait_until_ready
-from tests.server.canaries import CANARY, HEADERS, MAKERS, Asked, everything, forms_of
+from tests.server.canaries import CANARY, HEADERS, MAKERS, CanaryRequest, everything, forms_of
 
 NOTE = "Kw4Reviewer"  # a reviewer's words, which are for the audit log and for nothing else
 QUIET = ("/health", "/ready", "/openapi.json", "/metrics", "/")
@@ -31,15 +31,15 @@ class World:
         self.folder, self.url = folder, url
         self._key = ("Authorization", f"Bearer {key}")
         self._client = httpx.Client(timeout=60)
-        self.heard: dict[str, bytes] = {}
+        self.received: dict[str, bytes] = {}
 
-    def send(self, asked: Asked) -> httpx.Response:
-        headers = [*HEADERS, *asked.headers, *([self._key] if asked.known else [])]
+    def send(self, case: CanaryRequest) -> httpx.Response:
+        headers = [*HEADERS, *case.headers, *([self._key] if case.known else [])]
         answer = self._client.request(
-            asked.method, f"{self.url}{asked.path}", headers=headers, content=asked.body
+            case.method, f"{self.url}{case.path}", headers=headers, content=case.body
         )
         head = b"\n".join(name + b": " + value for name, value in answer.headers.raw)
-        self.heard[f"answer {len(self.heard)} to {asked}"] = head + b"\n\n" + answer.content
+        self.received[f"answer {len(self.received)} to {case}"] = head + b"\n\n" + answer.content
         return answer
 
     def send_raw(self, data: bytes) -> None:
@@ -48,12 +48,12 @@ class World:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        self.heard[f"answer {len(self.heard)} to raw bytes"] = answer
+        self.received[f"answer {len(self.received)} to raw bytes"] = answer
 
     def close(self) -> None:
         self._client.close()
 
-    def kept(self) -> dict[str, bytes]:
+    def files(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in self.folder.iterdir() if path.is_file()}
 
 
@@ -85,11 +85,11 @@ def world(folder: Path) -> Iterator[World]:
             server.send_signal(signal.SIGTERM)
 
 
-def places_of(word: str, heard: dict[str, bytes]) -> list[str]:
+def places_of(word: str, received: dict[str, bytes]) -> list[str]:
     forms = list(forms_of(word))
     return [
         f"{place}: ...{said[max(0, at - 60) : at + 60]!r}..."
-        for place, said in heard.items()
+        for place, said in received.items()
         for form in forms
         if (at := said.lower().find(form)) >= 0
     ]
@@ -101,49 +101,49 @@ def after(tmp_path_factory: pytest.TempPathFactory) -> World:
     folder = tmp_path_factory.mktemp("privacy") / "kept"
     folder.mkdir()
     with world(folder) as found:
-        for asked in everything():
-            answer = found.send(asked)
-            assert answer.status_code == asked.status, (asked, answer.text)
+        for case in everything():
+            answer = found.send(case)
+            assert answer.status_code == case.status, (case, answer.text)
         review(found)
         found.send_raw(f"GET /{CANARY} HTTP/9.9\r\n{CANARY}\r\n\r\n".encode())
         found.send_raw(f"{CANARY} {CANARY}\r\n\r\n".encode())
         for path in QUIET:
-            found.send(Asked(200, "GET", path))
+            found.send(CanaryRequest(200, "GET", path))
     return found
 
 
 def review(found: World) -> None:
     """Of the first answer in the log."""
-    first = next(said for said in found.heard.values() if b'"verdict"' in said)
+    first = next(said for said in found.received.values() if b'"verdict"' in said)
     request_id = json.loads(first.split(b"\n\n", 1)[1])["request_id"]
     body = json.dumps({"request_id": request_id, "agrees": True, "note": NOTE}).encode()
     json_type = ("Content-Type", "application/json")
-    answer = found.send(Asked(201, path="/reviews", headers=(json_type,), body=body))
+    answer = found.send(CanaryRequest(201, path="/reviews", headers=(json_type,), body=body))
     assert answer.status_code == 201
 
 
 def test_no_canary_is_in_any_answer(after: World) -> None:
-    assert len(after.heard) > 50
-    assert places_of(CANARY, after.heard) == []
+    assert len(after.received) > 50
+    assert places_of(CANARY, after.received) == []
 
 
 def test_no_canary_is_in_the_log_or_the_audit_log(after: World) -> None:
-    kept = after.kept()
-    assert {"log", "audit.db"} <= kept.keys()
-    assert b'"event": "request"' in kept["log"]
-    assert b'"kind":"answer"' in kept["audit.db"].replace(b'": "', b'":"')
-    assert places_of(CANARY, kept) == []
+    files = after.files()
+    assert {"log", "audit.db"} <= files.keys()
+    assert b'"event": "request"' in files["log"]
+    assert b'"kind":"answer"' in files["audit.db"].replace(b'": "', b'":"')
+    assert places_of(CANARY, files) == []
 
 
 def test_a_reviewers_words_are_in_the_audit_log_alone(after: World) -> None:
-    kept = after.kept()
-    assert NOTE.encode() in kept.pop("audit.db")
-    assert places_of(NOTE, kept) == []
-    assert places_of(NOTE, after.heard) == []
+    files = after.files()
+    assert NOTE.encode() in files.pop("audit.db")
+    assert places_of(NOTE, files) == []
+    assert places_of(NOTE, after.received) == []
 
 
 def test_nothing_failed_in_a_way_that_was_not_foreseen(after: World) -> None:
-    assert b"Traceback" not in after.kept()["log"]
+    assert b"Traceback" not in after.files()["log"]
 
 
 DECODING = """

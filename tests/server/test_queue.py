@@ -28,10 +28,10 @@ class Gated(FakeEngine):
     def __init__(self) -> None:
         self.gate, self.begun, self.stopped = (threading.Event() for _ in range(3))
         self.gate.set()
-        self.looks = -1
+        self.scores = -1
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
-        self.looks += len(tiles)
+        self.scores += len(tiles)
         if not self.gate.is_set():
             self.begun.set()
             assert self.gate.wait(30)
@@ -103,7 +103,7 @@ async def test_an_answer_that_comes_too_late_is_a_504_and_its_work_is_dropped() 
         assert events_of(streamed.text)[-1][1]["code"] == "deadline_exceeded"
         engine.gate.set()
         assert (await first).status_code == 200
-    assert engine.looks == 1
+    assert engine.scores == 1
 
 
 @pytest.mark.parametrize("timeout", ["0", "-1", "nan", "inf", "soon", ""])
@@ -172,7 +172,7 @@ def test_replicas_answer_side_by_side() -> None:
     from healer.screening.screener import Screener
     from healer.server.service import Service
 
-    async def ask_two() -> None:
+    async def predict_two() -> None:
         engines = [Gated(), Gated()]
         left = iter(engines)
         service = Service(
@@ -183,18 +183,18 @@ def test_replicas_answer_side_by_side() -> None:
             await asyncio.sleep(0.001)
         for engine in engines:
             engine.gate.clear()
-        asked = [asyncio.create_task(ask(service)) for _ in range(2)]
+        tasks = [asyncio.create_task(predict(service)) for _ in range(2)]
         for engine in engines:
             assert await asyncio.to_thread(engine.begun.wait, 30)
         for engine in engines:
             engine.gate.set()
-        await asyncio.gather(*asked)
+        await asyncio.gather(*tasks)
         await service.stop()
 
-    async def ask(service: Service) -> None:
+    async def predict(service: Service) -> None:
         from healer.scheduling.job import Deadline
         from healer.screening.screener import known_tile
 
         await service.screen(service.reserve(Deadline.after(60)), known_tile())
 
-    asyncio.run(ask_two())
+    asyncio.run(predict_two())

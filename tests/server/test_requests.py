@@ -13,7 +13,7 @@ from healer.main import create_app
 from healer.server.middleware import request_id
 from healer.server.requests import FORM_FIELDS
 from tests.fake_engine import FakeEngine
-from tests.faults.asking import settings
+from tests.faults.service import settings
 from tests.server.conftest import png
 from tests.server.test_predict import refusal
 
@@ -205,9 +205,9 @@ def test_head_is_logged_as_what_it_was(
 ) -> None:
     caplog.clear()
     client.head("/health")
-    (told,) = [each.msg for each in caplog.records if each.name == request_id.__name__]
-    assert isinstance(told, dict)
-    assert (told["method"], told["route"], told["status"]) == ("HEAD", "/health", 200)
+    (event,) = [each.msg for each in caplog.records if each.name == request_id.__name__]
+    assert isinstance(event, dict)
+    assert (event["method"], event["route"], event["status"]) == ("HEAD", "/health", 200)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/predicts", "/docs/x", "/page/x.js"])

@@ -24,7 +24,7 @@ def builtin() -> Iterator[TestClient]:
         yield client
 
 
-def ask(client: TestClient, data: bytes, **form: str) -> dict[str, Any]:
+def predict(client: TestClient, data: bytes, **form: str) -> dict[str, Any]:
     response = client.post("/predict", files={"image_file": data}, data=form)
     assert response.status_code == 200, response.json()
     answer: dict[str, Any] = response.json()
@@ -35,7 +35,7 @@ def test_an_answer_carries_the_second_answer_and_its_rule(
     builtin: TestClient, samples: list[Any]
 ) -> None:
     tumour = next(path for path in samples if "TUM" in path.name)
-    answer = ask(builtin, tumour.read_bytes())
+    answer = predict(builtin, tumour.read_bytes())
     second = answer["second_answer"]
     assert set(second) == {"question", "verdict", "probability", "calibrated", "mark", "sentence"}
     assert second["question"] == "dysplasia-or-cancer-1"
@@ -48,7 +48,7 @@ def test_an_answer_carries_the_second_answer_and_its_rule(
 def test_where_the_gate_advised_against_it_nothing_is_calibrated(builtin: TestClient) -> None:
     assert SHIPPED.is_file()
     blank = png("white", (224, 224))
-    answer = ask(builtin, blank, gate="warn")
+    answer = predict(builtin, blank, gate="warn")
     assert answer["gate"]["passed"] is False
     assert answer["calibrated"] is False
     assert answer["model"]["calibration"] is not None
@@ -56,11 +56,11 @@ def test_where_the_gate_advised_against_it_nothing_is_calibrated(builtin: TestCl
 
 def test_where_the_gate_passed_it_is_calibrated(builtin: TestClient, samples: list[Any]) -> None:
     tumour = next(path for path in samples if "TUM" in path.name)
-    assert ask(builtin, tumour.read_bytes(), gate="warn")["calibrated"] is True
+    assert predict(builtin, tumour.read_bytes(), gate="warn")["calibrated"] is True
 
 
 def test_an_engine_without_class_probabilities_has_none(client: TestClient) -> None:
-    answer = ask(client, png())
+    answer = predict(client, png())
     assert answer["second_answer"] is None
     assert answer["headline_rule"] is None
 
@@ -68,7 +68,7 @@ def test_an_engine_without_class_probabilities_has_none(client: TestClient) -> N
 def test_a_wide_field_is_read_window_by_window(builtin: TestClient) -> None:
     buffer = BytesIO()
     Image.fromarray(known_tile(1400).pixels[:500]).save(buffer, "PNG")
-    answer = ask(builtin, buffer.getvalue(), gate="off")
+    answer = predict(builtin, buffer.getvalue(), gate="off")
     (warning,) = answer["warnings"]
     assert set(warning) == {"code", "measured", "threshold", "sentence"}
     assert (warning["code"], warning["measured"], warning["threshold"]) == ("wide_field", 700, 650)

@@ -37,10 +37,10 @@ class SlowEngine(FakeEngine):
 
     def __init__(self) -> None:
         self.allowed = threading.Event()
-        self.asked = threading.Event()
+        self.tasks = threading.Event()
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
-        self.asked.set()
+        self.tasks.set()
         assert self.allowed.wait(30)
         return super().score(tiles)
 
@@ -53,7 +53,7 @@ class BrokenEngine(FakeEngine):
 def test_not_ready_until_a_real_inference_has_succeeded() -> None:
     engine = SlowEngine()
     with TestClient(create_app(Settings(gate="off"), engine=engine)) as client:
-        assert engine.asked.wait(30)
+        assert engine.tasks.wait(30)
         response = client.get("/ready")
         assert response.status_code == 503
         assert response.json()["code"] == "model_not_ready"
@@ -99,9 +99,9 @@ async def test_health_answers_while_a_prediction_runs() -> None:
         while (await client.get("/ready")).status_code != 200:
             await asyncio.sleep(0.01)
         engine.allowed.clear()
-        engine.asked.clear()
+        engine.tasks.clear()
         prediction = asyncio.create_task(client.post("/predict", files={"image_file": png()}))
-        assert await asyncio.to_thread(engine.asked.wait, 30)
+        assert await asyncio.to_thread(engine.tasks.wait, 30)
         assert (await client.get("/health")).status_code == 200
         assert not prediction.done()
         engine.allowed.set()
@@ -257,12 +257,12 @@ async def test_whoever_is_dismissed_is_told_and_nobody_else_is_let_in() -> None:
     while service.status.reason:
         await asyncio.sleep(0.001)
     engine.allowed.clear()
-    asked = [asyncio.create_task(ask(service)) for _ in range(3)]
+    tasks = [asyncio.create_task(predict(service)) for _ in range(3)]
     while service.active + service.reserved < 3:
         await asyncio.sleep(0.001)
     service.begin_shutdown()
     service.abandon_jobs()
-    assert all(isinstance(each, ShuttingDown) for each in await asyncio.gather(*asked))
+    assert all(isinstance(each, ShuttingDown) for each in await asyncio.gather(*tasks))
     with pytest.raises(ShuttingDown):
         service.reserve(Deadline.after(60))
     await service.stop()
@@ -277,13 +277,13 @@ async def test_stopping_does_not_wait_for_a_model_that_is_being_loaded() -> None
         EngineChoice("fake", "a test"), lambda: Screener(engine), Settings(_env_file=None)
     )
     await service.start()
-    assert await asyncio.to_thread(engine.asked.wait, 30)
+    assert await asyncio.to_thread(engine.tasks.wait, 30)
     await service.stop()
     assert service.stuck
     engine.allowed.set()
 
 
-async def ask(service: Service) -> Exception | None:
+async def predict(service: Service) -> Exception | None:
     try:
         await service.screen(service.reserve(Deadline.after(60)), known_tile())
     except Exception as error:  # which the test looks at

@@ -42,13 +42,13 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
     """After an answer, a refusal and a 404, each with a name wherever one fits; then SIGTERM."""
     log = tmp_path_factory.mktemp("traced") / "log"
     with collecting() as (collector, address):
-        telling = {
+        reporting = {
             "OTEL_EXPORTER_OTLP_ENDPOINT": address,
             "OTEL_RESOURCE_ATTRIBUTES": "service.name=pathology,deployment.environment=test",
             "FASTAPI_OTEL_AUTO_CONFIGURE": "true",  # its spans hold paths: they must not be sent
         }
-        with log.open("w") as out, server(out, telling) as (process, url):
-            ask(url)
+        with log.open("w") as out, server(out, reporting) as (process, url):
+            predict(url)
             process.send_signal(signal.SIGTERM)
             assert process.wait() == -signal.SIGTERM  # after it has stopped in order
         yield Traced(collector, [json.loads(line) for line in lines(log)])
@@ -56,8 +56,10 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
 
 class server:  # noqa: N801 - used as a function
     def __init__(self, out: Any, variables: dict[str, str]) -> None:  # noqa: ANN401
-        kept = {name: text for name, text in os.environ.items() if not name.startswith("OTEL_")}
-        self._out, self._environ = out, {**kept, "HEALER_LOG_FORMAT": "json", **variables}
+        inherited = {
+            name: text for name, text in os.environ.items() if not name.startswith("OTEL_")
+        }
+        self._out, self._environ = out, {**inherited, "HEALER_LOG_FORMAT": "json", **variables}
 
     def __enter__(self) -> tuple[subprocess.Popen[bytes], str]:
         command = [sys.executable, "-m", "healer", "serve", "--engine", "builtin", "--port", "0"]
@@ -83,7 +85,7 @@ def ready(url: str) -> str:
     raise AssertionError("never ready")
 
 
-def ask(url: str) -> None:
+def predict(url: str) -> None:
     headers = {
         "traceparent": f"00-{TRACE}-{PARENT}-01",
         "tracestate": f"vendor={SECRET}",
@@ -93,8 +95,8 @@ def ask(url: str) -> None:
     }
     with httpx.Client(base_url=url, headers=headers) as client:
         sent = {"image_file": (f"{SECRET}.png", drawn(), f"image/{SECRET}")}
-        told = client.post("/predict", files=sent, data={"gate": "warn"})
-        assert told.status_code == 200
+        response = client.post("/predict", files=sent, data={"gate": "warn"})
+        assert response.status_code == 200
         refused = client.post("/predict", files={"image_file": (f"{SECRET}.png", b"none")})
         assert refused.status_code == 415
         assert (
@@ -175,13 +177,13 @@ def test_a_caller_without_a_trace_gets_one(traced: Traced) -> None:
 
 
 def test_the_service_names_itself(traced: Traced) -> None:
-    told = {
+    fields = {
         each.key: each.value.string_value
         for each in traced.collector.resources[0].resource.attributes
     }
-    assert told["service.name"] == "pathology"
-    assert told["deployment.environment"] == "test"
-    assert told["service.version"]
+    assert fields["service.name"] == "pathology"
+    assert fields["deployment.environment"] == "test"
+    assert fields["service.version"]
 
 
 def test_probes_are_not_traced(traced: Traced) -> None:
@@ -208,7 +210,7 @@ def test_a_service_stops_in_time_though_its_collector_is_away(tmp_path: Path) ->
     log = tmp_path / "log"
     away = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
     with log.open("w") as out, server(out, away) as (process, url):
-        ask(url)
+        predict(url)
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == -signal.SIGTERM
     assert SECRET not in "".join(line for line in lines(log) if "request_id" not in line)

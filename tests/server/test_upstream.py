@@ -22,11 +22,11 @@ class Elsewhere(FakeEngine):
         self.found = found
         self.gate = threading.Event()
         self.gate.set()
-        self.asked = 0
+        self.calls = 0
         self.threads: set[str] = set()
 
     def trouble(self) -> HealerError | None:
-        self.asked += 1
+        self.calls += 1
         self.threads.add(threading.current_thread().name)
         self.gate.wait(60)
         return self.found
@@ -35,25 +35,25 @@ class Elsewhere(FakeEngine):
 async def test_what_was_found_is_believed_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     engine, probe = Elsewhere(), UpstreamProbe()
     assert [await probe.error(engine) for _ in range(50)] == [None] * 50
-    assert engine.asked == 1
+    assert engine.calls == 1
     engine.found = UpstreamUnreachable("http://model", "gone")
     monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)
     assert await probe.error(engine) is engine.found
-    assert engine.asked == 2
+    assert engine.calls == 2
     probe.close()
 
 
 async def test_those_who_ask_at_once_share_one_call_in_its_own_thread() -> None:
     engine, probe = Elsewhere(UpstreamKeyRejected("http://model", "status 401")), UpstreamProbe()
     engine.gate.clear()
-    asking = [asyncio.create_task(probe.error(engine)) for _ in range(100)]
-    while not engine.asked:
+    tasks = [asyncio.create_task(probe.error(engine)) for _ in range(100)]
+    while not engine.calls:
         await asyncio.sleep(0.001)
     # The threads that check callers' tokens are free meanwhile.
     assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 30) == "free"
     engine.gate.set()
-    assert await asyncio.gather(*asking) == [engine.found] * 100
-    assert engine.asked == 1
+    assert await asyncio.gather(*tasks) == [engine.found] * 100
+    assert engine.calls == 1
     assert [name.rpartition("_")[0] for name in engine.threads] == ["upstream-probe"]
     probe.close()
 
@@ -69,11 +69,11 @@ async def test_a_server_that_says_nothing_is_not_waited_for(
         assert "kept silent" in str(found)
         assert found is not None
         assert found.retryable
-    assert engine.asked == 1
+    assert engine.calls == 1
     engine.gate.set()
     monkeypatch.setattr(upstream_probe, "TIMEOUT_SECONDS", 60)
     assert await probe.error(engine) is None
-    assert engine.asked == 1
+    assert engine.calls == 1
     probe.close()
 
 
@@ -81,7 +81,7 @@ async def test_another_engine_is_asked_anew() -> None:
     former, latter, probe = Elsewhere(), Elsewhere(), UpstreamProbe()
     await probe.error(former)
     await probe.error(latter)
-    assert (former.asked, latter.asked) == (1, 1)
+    assert (former.calls, latter.calls) == (1, 1)
     probe.close()
 
 
@@ -89,12 +89,12 @@ async def test_a_caller_that_leaves_ends_nobody_elses_call() -> None:
     engine, probe = Elsewhere(), UpstreamProbe()
     engine.gate.clear()
     leaving, staying = (asyncio.create_task(probe.error(engine)) for _ in range(2))
-    while not engine.asked:
+    while not engine.calls:
         await asyncio.sleep(0.001)
     leaving.cancel()
     engine.gate.set()
     assert await staying is None
-    assert engine.asked == 1
+    assert engine.calls == 1
     probe.close()
 
 
@@ -103,5 +103,5 @@ async def test_it_can_be_used_again_after_it_was_closed() -> None:
     await probe.error(engine)
     probe.close()
     assert await probe.error(engine) is None
-    assert engine.asked == 2
+    assert engine.calls == 2
     probe.close()

@@ -12,7 +12,7 @@ WRONG, UNKNOWN = 1, 3
 def main() -> int:
     faults = licences.write()
     audits = [advisories.python(), advisories.page()]
-    sys.stdout.write("\n".join([licences.told(faults), *map(str, audits), ""]))
+    sys.stdout.write("\n".join([licences.summary(faults), *map(str, audits), ""]))
     if faults or any(audit.found for audit in audits):
         return WRONG
     return UNKNOWN if any(audit.unknown for audit in audits) else 0

@@ -41,29 +41,29 @@ def python(pins: Path = PINS, services: Sequence[Sequence[str]] = SERVICES) -> A
     """Of exact versions; a service is asked where the one before it did not know them all."""
     audits = []
     for service in services:
-        audits.append(asked(pins, service))
+        audits.append(audit_by(pins, service))
         if audits[-1].found or not audits[-1].unknown:
             return audits[-1]
     return Audit(audits[0].of, unknown=tuple(why for audit in audits for why in audit.unknown))
 
 
-def asked(pins: Path, service: Sequence[str]) -> Audit:
+def audit_by(pins: Path, service: Sequence[str]) -> Audit:
     command = [sys.executable, "-m", "pip_audit", "--requirement", str(pins), "--no-deps"]
     command += ["--disable-pip", "--progress-spinner", "off", "--format", "json", *service]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     of = f"Python, {pins.name}"
     try:
-        told = json.loads(done.stdout)["dependencies"]
+        report = json.loads(done.stdout)["dependencies"]
     except (ValueError, KeyError):
         return Audit(of, unknown=(f"{service[1]}: {last(done.stderr)}",))
     found = tuple(
         f"{each['name']} {each['version']}: {one['id']}, mended in {versions(one)}"
-        for each in told
+        for each in report
         for one in each.get("vulns", ())
     )
-    unheard = [each["name"] for each in told if "skip_reason" in each]
-    why = f"{service[1]}: it knows nothing of {len(unheard)} of {len(told)} packages"
-    return Audit(of, found, (why,) if unheard else ())
+    skipped = [each["name"] for each in report if "skip_reason" in each]
+    why = f"{service[1]}: it knows nothing of {len(skipped)} of {len(report)} packages"
+    return Audit(of, found, (why,) if skipped else ())
 
 
 def versions(vulnerability: dict[str, list[str]]) -> str:
@@ -82,12 +82,12 @@ def page(*options: str) -> Audit:
     command = ["npm", "--prefix", str(PAGE), "audit", "--package-lock-only", "--json", *options]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     try:
-        told = json.loads(done.stdout)
+        report = json.loads(done.stdout)
     except ValueError:
         return Audit(of, unknown=(last(done.stderr),))
-    if "vulnerabilities" not in told:
-        return Audit(of, unknown=(told.get("message", "it said nothing"),))
-    found = told["vulnerabilities"].values()
+    if "vulnerabilities" not in report:
+        return Audit(of, unknown=(report.get("message", "it said nothing"),))
+    found = report["vulnerabilities"].values()
     return Audit(of, tuple(f"{e['name']}: {e['severity']}, by {reasons(e['via'])}" for e in found))
 
 

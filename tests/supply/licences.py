@@ -34,7 +34,7 @@ ALLOWED = {
     "LGPL-3.0-only": "it can be replaced by another version; it is a package of its own",
 }
 # Other spellings; "BSD" stays what it is where a package does not say which.
-SPELT = {
+SPDX_NAMES = {
     "Apache": "Apache-2.0",
     "Apache 2.0": "Apache-2.0",
     "Apache 2.0 License": "Apache-2.0",
@@ -50,10 +50,10 @@ SPELT = {
 ELSEWHERE = re.compile(r"SEE LICENSE IN \S+")  # npm's, for a file of the package
 
 
-def spelt(licence: str) -> str:
+def spdx(licence: str) -> str:
     """As an SPDX expression."""
     plain = ELSEWHERE.sub("LicenseRef-in-a-file", licence)
-    return SPELT.get(plain, plain)
+    return SPDX_NAMES.get(plain, plain)
 
 
 def allowed(expression: str) -> bool:
@@ -77,20 +77,20 @@ def refused(packages: Iterable[Package]) -> list[str]:
         f"{each.name} is under {each.licence}, which nobody has allowed yet: read it, then add it "
         "to ALLOWED in tests/supply/licences.py, or do without the package."
         for each in packages
-        if not allowed(spelt(each.licence))
+        if not allowed(spdx(each.licence))
     ]
 
 
 def document(python: Iterable[Package], page: Iterable[Package]) -> str:
     return PAGE.format(
-        allowed="\n".join(f"| {name} | {asks} |" for name, asks in ALLOWED.items()),
+        allowed="\n".join(f"| {name} | {requires} |" for name, requires in ALLOWED.items()),
         python="\n".join(map(row, python)),
         page="\n".join(map(row, page)),
     )
 
 
 def row(package: Package) -> str:
-    return f"| {package.name} | {spelt(package.licence)} |"
+    return f"| {package.name} | {spdx(package.licence)} |"
 
 
 PAGE = """# Licences
@@ -133,7 +133,7 @@ def write() -> list[str]:
     return refused([*python, *page])
 
 
-def told(faults: list[str]) -> str:
+def summary(faults: list[str]) -> str:
     return "\n  ".join(
         (f"licences: {len(faults)} not allowed; docs/licences.md is written", *faults)
     )

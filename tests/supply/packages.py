@@ -29,26 +29,26 @@ class Package:
     licence: str
 
 
-def asked_for() -> dict[str, list[Requirement]]:
+def declared() -> dict[str, list[Requirement]]:
     """What pyproject.toml asks for, by extra; "" for everybody."""
     project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     by_extra = {"": project["dependencies"], **project["optional-dependencies"]}
     return {
-        extra: [each for each in map(Requirement, asked) if each.name != project["name"]]
-        for extra, asked in by_extra.items()
+        extra: [each for each in map(Requirement, requested) if each.name != project["name"]]
+        for extra, requested in by_extra.items()
     }
 
 
 def installed() -> list[Package]:
     """All that running any of Healer brings, as far as it is installed here."""
-    asked = (each for extra, some in asked_for().items() if extra not in WORK for each in some)
-    return [Package(name, licence(name)) for name in sorted(brought(*asked))]
+    requested = (each for extra, some in declared().items() if extra not in WORK for each in some)
+    return [Package(name, licence(name)) for name in sorted(brought(*requested))]
 
 
-def brought(*asked: Requirement) -> set[str]:
+def brought(*requested: Requirement) -> set[str]:
     """The names of what is asked for and all that it asks for in turn."""
     found: dict[str, set[str]] = {}
-    waiting = list(asked)
+    waiting = list(requested)
     while waiting:
         one = waiting.pop()
         known = found.get(canonicalize_name(one.name), set())
@@ -67,21 +67,21 @@ def requirements(name: str) -> list[Requirement] | None:
         return None
 
 
-def applies(asked: Requirement, extras: set[str]) -> bool:
-    return asked.marker is None or any(asked.marker.evaluate({"extra": e}) for e in extras)
+def applies(requested: Requirement, extras: set[str]) -> bool:
+    return requested.marker is None or any(requested.marker.evaluate({"extra": e}) for e in extras)
 
 
 def licence(name: str) -> str:
     """The expression of newer packages, a short License field, or classifiers of older ones."""
     if name in READ:
         return READ[name]
-    told = metadata.metadata(name)
-    fields = [*(told.get_all("License-Expression") or ()), *(told.get_all("License") or ())]
+    report = metadata.metadata(name)
+    fields = [*(report.get_all("License-Expression") or ()), *(report.get_all("License") or ())]
     for field in map(str, fields):
         if field.strip() and len(field) <= LONGEST and "\n" not in field:
             return field.strip().removeprefix("OSI Approved :: ")
-    classified = [each for each in told.get_all("Classifier") or () if each.startswith("License")]
-    return " AND ".join(each.split(" :: ")[-1] for each in classified) or "none told"
+    classified = [each for each in report.get_all("Classifier") or () if each.startswith("License")]
+    return " AND ".join(each.split(" :: ")[-1] for each in classified) or "none stated"
 
 
 def locked() -> dict[str, dict[str, Any]]:
@@ -94,4 +94,4 @@ def shipped() -> Iterator[Package]:
     """Of the lock, what may be part of the page."""
     for where, each in sorted(locked().items()):
         if not each.get("dev"):
-            yield Package(where.rpartition("node_modules/")[2], each.get("license", "none told"))
+            yield Package(where.rpartition("node_modules/")[2], each.get("license", "none stated"))

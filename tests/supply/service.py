@@ -20,15 +20,15 @@ def advisories(vulnerable: str | None, status: int = 200) -> Iterator[str]:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
-            asked = json.loads(body)
-            told = osv(asked, vulnerable) if self.path == "/osv" else npm(asked, vulnerable)
-            self._answer(status, told)
+            query = json.loads(body)
+            report = osv(query, vulnerable) if self.path == "/osv" else npm(query, vulnerable)
+            self._answer(status, report)
 
         def do_GET(self) -> None:
             self._answer(404, {})
 
-        def _answer(self, status: int, told: object) -> None:
-            content = json.dumps(told).encode()
+        def _answer(self, status: int, report: object) -> None:
+            content = json.dumps(report).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))
@@ -44,8 +44,8 @@ def advisories(vulnerable: str | None, status: int = 200) -> Iterator[str]:
         server.shutdown()
 
 
-def osv(asked: dict[str, Any], vulnerable: str | None) -> dict[str, Any]:
-    package = asked["package"]
+def osv(query: dict[str, Any], vulnerable: str | None) -> dict[str, Any]:
+    package = query["package"]
     if package["name"] != vulnerable:
         return {}
     events = [{"introduced": "0"}, {"fixed": "99.0"}]
@@ -53,7 +53,7 @@ def osv(asked: dict[str, Any], vulnerable: str | None) -> dict[str, Any]:
     return {"vulns": [{"id": "PYSEC-0-1", "summary": "It is open.", "affected": affected}]}
 
 
-def npm(asked: dict[str, list[str]], vulnerable: str | None) -> dict[str, Any]:
-    told = {"id": 1, "url": "https://example.org/1", "title": "It is open.", "severity": "high"}
-    told |= {"vulnerable_versions": "<99", "cwe": [], "cvss": {"score": 0}}
-    return {name: [told] for name in asked if name == vulnerable}
+def npm(query: dict[str, list[str]], vulnerable: str | None) -> dict[str, Any]:
+    report = {"id": 1, "url": "https://example.org/1", "title": "It is open.", "severity": "high"}
+    report |= {"vulnerable_versions": "<99", "cwe": [], "cvss": {"score": 0}}
+    return {name: [report] for name in query if name == vulnerable}

@@ -33,10 +33,10 @@ def test_python_packages_are_sound_or_vulnerable(pins: Path) -> None:
 
 def test_a_service_that_does_not_answer_is_no_clean_bill(pins: Path) -> None:
     with advisories(vulnerable=None, status=500) as url:
-        told = python(pins, [osv(NOWHERE), osv(url)])
-    assert told.found == ()
-    assert len(told.unknown) == 2
-    assert "NOT AUDITED" in str(told)
+        report = python(pins, [osv(NOWHERE), osv(url)])
+    assert report.found == ()
+    assert len(report.unknown) == 2
+    assert "NOT AUDITED" in str(report)
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed here")

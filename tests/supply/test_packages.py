@@ -7,8 +7,8 @@ import re
 import pytest
 
 from tests.conftest import REPO
-from tests.supply.licences import DOCUMENT, allowed, refused, row, spelt
-from tests.supply.packages import Package, asked_for, installed, locked, shipped
+from tests.supply.licences import DOCUMENT, allowed, refused, row, spdx
+from tests.supply.packages import Package, declared, installed, locked, shipped
 
 MACHINES = [
     f"{system}-{cpu}" for system in ("linux", "darwin", "win32") for cpu in ("x64", "arm64")
@@ -39,19 +39,19 @@ def test_every_licence_is_written_down(everything: list[Package]) -> None:
         ("Apache-2.0 WITH Commons-Clause", False),
         ("MIT OR SEE LICENSE IN FREE.md", True),
         ("SEE LICENSE IN FREE.md", False),
-        ("none told", False),
+        ("none stated", False),
         ("", False),
     ],
 )
 def test_a_licence_is_allowed_where_one_can_keep_to_it(licence: str, outcome: bool) -> None:
-    assert allowed(spelt(licence)) is outcome
+    assert allowed(spdx(licence)) is outcome
 
 
 def test_every_package_asked_for_has_its_line_in_the_documents() -> None:
     text = (REPO / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
     named = set(re.findall(r"[a-z0-9_-]+", text))
-    asked = {each.name.lower() for some in asked_for().values() for each in some}
-    assert asked - named == set()
+    requested = {each.name.lower() for some in declared().values() for each in some}
+    assert requested - named == set()
 
 
 def test_every_package_that_is_brought_is_pinned() -> None:
@@ -61,8 +61,8 @@ def test_every_package_that_is_brought_is_pinned() -> None:
 
 def test_the_lock_holds_every_systems_binaries() -> None:
     lock = locked()
-    asked = {name for each in lock.values() for name in each.get("optionalDependencies", ())}
-    assert {name for name in asked if f"node_modules/{name}" not in lock} == set()
+    requested = {name for each in lock.values() for name in each.get("optionalDependencies", ())}
+    assert {name for name in requested if f"node_modules/{name}" not in lock} == set()
     for machine in MACHINES:
         assert any(f"esbuild/{machine}" in where for where in lock), machine
 

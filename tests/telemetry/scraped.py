@@ -67,7 +67,7 @@ def predict(
     data: bytes | None = None,
 ) -> httpx.Response:
     sent = {"image_file": (f"{SECRET}.png", png(colour) if data is None else data)}
-    told: httpx.Response = client.post(
+    response: httpx.Response = client.post(
         "/predict", files=sent, data=fields, headers={"X-Request-ID": SECRET}
     )
-    return told
+    return response

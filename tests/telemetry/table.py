@@ -25,8 +25,8 @@ def table(scrape: str) -> str:
 def row(family: Metric) -> str:
     name = f"{family.name}_total" if family.type == "counter" else family.name
     labels = {label for sample in family.samples for label in sample.labels} - {"le"}
-    told = ", ".join(f"`{label}`" for label in sorted(labels))
-    return f"| `{name}` | {family.type} | {told} | {family.documentation} |"
+    label_list = ", ".join(f"`{label}`" for label in sorted(labels))
+    return f"| `{name}` | {family.type} | {label_list} | {family.documentation} |"
 
 
 def rewritten(document: str, scrape: str) -> str:

@@ -130,6 +130,6 @@ def test_real_tiles_alert_only_where_the_laboratory_changed(
     for row in rows()[:LEAST]:
         tile = decode((folder / row["path"]).read_bytes(), max_pixels=10**6)
         drift.add(GATE.assess(Tile(SHIFTS[shift](tile.pixels))).figures)
-    told = {one.figure: one.psi for one in drift.shifts() if one.psi is not None}
-    assert len(told) == 5
-    assert {figure for figure, psi in told.items() if psi > ALERT_PSI} == moved
+    fields = {one.figure: one.psi for one in drift.shifts() if one.psi is not None}
+    assert len(fields) == 5
+    assert {figure for figure, psi in fields.items() if psi > ALERT_PSI} == moved

@@ -68,9 +68,9 @@ EXPRESSIONS = [*dashboard_expressions(), *alert_expressions()]
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
 def test_every_metric_and_label_is_in_a_real_scrape(expression: str, series: Series) -> None:
-    asked = SELECTED.findall(expression)
-    assert asked
-    for name, matchers in asked:
+    selected = SELECTED.findall(expression)
+    assert selected
+    for name, matchers in selected:
         assert name in series
         for label, how, text in re.findall(r'(\w+)(=~|!=|=)"([^"]*)"', matchers):
             if label in OF_THE_SCRAPER:
@@ -79,7 +79,7 @@ def test_every_metric_and_label_is_in_a_real_scrape(expression: str, series: Ser
             if how == "=":
                 assert text in series[name][label]
     for grouped in re.findall(r"by \(([\w, ]+)\)", expression):
-        labels = {label for name, _ in asked for label in series[name]}
+        labels = {label for name, _ in selected for label in series[name]}
         assert set(grouped.split(", ")) <= labels | OF_THE_SCRAPER
 
 
@@ -129,8 +129,8 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(dashboard: dict[str, An
 
 def test_it_asks_the_prometheus_that_its_reader_chose(dashboard: dict[str, Any]) -> None:
     for panel in panels(dashboard):
-        for asked in (panel, *panel["targets"]):
-            assert asked["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        for selected in (panel, *panel["targets"]):
+            assert selected["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def samples(text: str) -> list[Sample]:
     return [one for family in text_string_to_metric_families(text) for one in family.samples]
 
 
-def look(margin: float = 2.0, **stages: float) -> Score:
+def score(margin: float = 2.0, **stages: float) -> Score:
     return Score(Evidence(margin, stages=stages), Verdict(Answer.YES, 0.88), 0.02)
 
 
@@ -50,7 +50,7 @@ def test_it_observes(metrics: Metrics) -> None:
     observer: Observer = metrics
     observer.queue_depth(3)
     observer.dequeued([0.5, 1.5])
-    observer.scored(SCREENER, look(infer=0.01))
+    observer.scored(SCREENER, score(infer=0.01))
     observer.explained(7, 0.2)
     observer.failed("engine_hung")
     found = metrics.registry
@@ -71,21 +71,21 @@ def test_it_observes(metrics: Metrics) -> None:
 def test_what_is_not_known_beforehand_never_becomes_a_label(metrics: Metrics) -> None:
     for number in range(50):
         metrics.failed(f"{SECRET}{number}")
-        metrics.scored(SCREENER, look(**{f"{SECRET}{number}": 0.1}))
+        metrics.scored(SCREENER, score(**{f"{SECRET}{number}": 0.1}))
         trace = RequestTrace()
         trace.failed(f"{SECRET}{number}", 400)
         trace.refused = trace.warned = [f"{SECRET}{number}"]
         metrics.request("/predict", 400, trace)
     assert value(metrics.registry, "failures_total", code="other") == 50
-    told = [sample for family in metrics.registry.collect() for sample in family.samples]
-    assert not [sample for sample in told if SECRET in str(sample.labels)]
-    assert len(told) < 120
+    samples = [sample for family in metrics.registry.collect() for sample in family.samples]
+    assert not [sample for sample in samples if SECRET in str(sample.labels)]
+    assert len(samples) < 120
 
 
 def test_every_thread_counts(metrics: Metrics) -> None:
     def work() -> None:
         for _ in range(500):
-            metrics.scored(SCREENER, look())
+            metrics.scored(SCREENER, score())
 
     threads = [threading.Thread(target=work) for _ in range(4)]
     for each in threads:
@@ -164,18 +164,18 @@ def test_replicas_that_answer_in_turn_fill_one_window(copies: list[Screener]) ->
     one, other = (screener.info for screener in copies)
     assert one == other
     assert one is not other
-    asked: list[EngineInfo] = []
+    requested: list[EngineInfo] = []
     settings = Settings(engine="builtin", _env_file=None)
 
     def find(info: EngineInfo) -> Reference | None:
-        asked.append(info)
+        requested.append(info)
         return find_reference(settings, info)
 
     metrics = Metrics(find)
     for number in range(LEAST):
-        metrics.scored(copies[number % 2], look())
+        metrics.scored(copies[number % 2], score())
     assert margins_seen(metrics) == LEAST
-    assert asked == [one]
+    assert requested == [one]
     psi = value(metrics.registry, "drift_psi", figure=MARGIN)
     assert psi is not None
     assert psi > 1  # they all said the same
@@ -189,7 +189,7 @@ def test_where_it_runs_and_what_it_warns_of_make_no_other_model() -> None:
 
     metrics = Metrics(lambda _: reference())
     for each in (screener(device="cuda:0"), screener(device="cuda:1", warnings=("slow",))):
-        metrics.scored(each, look())
+        metrics.scored(each, score())
     assert margins_seen(metrics) == 2
-    metrics.scored(screener(revision="another"), look())
+    metrics.scored(screener(revision="another"), score())
     assert margins_seen(metrics) == 1

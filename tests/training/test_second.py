@@ -19,9 +19,9 @@ from training.data import LABELS
 
 
 @pytest.fixture(scope="module")
-def told() -> dict[str, list[second.Told]]:
-    found: dict[str, list[second.Told]] = defaultdict(list)
-    for each in second.told():
+def both_answers() -> dict[str, list[second.BothAnswers]]:
+    found: dict[str, list[second.BothAnswers]] = defaultdict(list)
+    for each in second.both_answers():
         found[each.shift].append(each)
     return found
 
@@ -60,18 +60,22 @@ def test_the_shipped_networks_give_them(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize("shift", list(SHIFTS))
-def test_both_cuts_hold_their_95_percent(told: dict[str, list[second.Told]], shift: str) -> None:
-    ill = [each for each in told[shift] if each.label in second.NEOPLASIA]
-    well = [each for each in told[shift] if each.label not in second.NEOPLASIA]
+def test_both_cuts_hold_their_95_percent(
+    both_answers: dict[str, list[second.BothAnswers]], shift: str
+) -> None:
+    ill = [each for each in both_answers[shift] if each.label in second.NEOPLASIA]
+    well = [each for each in both_answers[shift] if each.label not in second.NEOPLASIA]
     assert np.mean([each.second.verdict is not Answer.NO for each in ill]) >= 0.95
     assert np.mean([each.second.verdict is not Answer.YES for each in well]) >= 0.95
 
 
-def test_no_hides_no_high_grade_neoplasia(told: dict[str, list[second.Told]]) -> None:
+def test_no_hides_no_high_grade_neoplasia(
+    both_answers: dict[str, list[second.BothAnswers]],
+) -> None:
     """Of those not called cancer, nine in ten are marked, and the rest are called dysplasia."""
-    high = second.uncalled([each for each in told[NONE] if each.label == second.HIGH_GRADE])
+    high = second.uncalled([each for each in both_answers[NONE] if each.label == second.HIGH_GRADE])
     assert len(high) == 113
     assert np.mean([second.marked_high(each) for each in high]) >= 0.9
     assert all(each.second.verdict is Answer.YES for each in high)
-    benign = [each for each in told[NONE] if each.label in ("polyp", "normal")]
+    benign = [each for each in both_answers[NONE] if each.label in ("polyp", "normal")]
     assert not any(second.marked_high(each) for each in benign)

@@ -40,8 +40,10 @@ def main(folder: Path) -> None:
 
 
 def span(margins: list[float], chosen: list[bool]) -> str:
-    kept = [margin for margin, wanted in zip(margins, chosen, strict=True) if wanted]
-    return f"{min(kept):+.2f} to {max(kept):+.2f}"
+    expected_margins = [
+        margin for margin, expected in zip(margins, chosen, strict=True) if expected
+    ]
+    return f"{min(expected_margins):+.2f} to {max(expected_margins):+.2f}"
 
 
 if __name__ == "__main__":

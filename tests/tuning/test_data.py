@@ -132,10 +132,10 @@ def test_a_lesson_is_the_engines_prompt_and_an_answer_it_counts(
     gemma: Gemma, tiles: Dataset
 ) -> None:
     inputs, targets = Lessons(gemma, tiles, LIMITS, MODEL_ID).batch([0, 1])
-    asked = gemma.inputs([tiles.source.tile(item.path, LIMITS) for item in tiles.items[:2]])
+    inference = gemma.inputs([tiles.source.tile(item.path, LIMITS) for item in tiles.items[:2]])
     for name in ("input_ids", "attention_mask", "token_type_ids"):
-        assert torch.equal(inputs[name][:, :-1], asked[name])
-    assert torch.equal(inputs["pixel_values"], asked["pixel_values"])
+        assert torch.equal(inputs[name][:, :-1], inference[name])
+    assert torch.equal(inputs["pixel_values"], inference["pixel_values"])
     assert torch.equal(inputs["input_ids"][:, -1], targets[:, 0])
     assert [item.positive for item in tiles.items[:2]] == [True, False]
     assert targets[0, 0] in gemma.answers.yes

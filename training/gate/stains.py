@@ -95,8 +95,8 @@ def like(pixels: Pixels, other: Pixels, share: float = 1.0) -> Pixels:
     """`share` of the way to another's mean and spread in optical density (after Reinhard)."""
     mine, theirs = density(pixels), density(other)
     mean, spread = mine.mean(axis=(0, 1)), mine.std(axis=(0, 1)) + 0.01
-    wanted = theirs.std(axis=(0, 1)).clip(0.02, None)
-    moved = (mine - mean) / spread * wanted + theirs.mean(axis=(0, 1))
+    expected = theirs.std(axis=(0, 1)).clip(0.02, None)
+    moved = (mine - mean) / spread * expected + theirs.mean(axis=(0, 1))
     return light(np.maximum(mine + share * (moved - mine), 0))
 
 

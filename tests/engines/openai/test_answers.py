@@ -36,9 +36,9 @@ def listing(*tokens: tuple[str, float]) -> Reply:
     return Reply.model_validate({"choices": [{"logprobs": {"content": [{"top_logprobs": top}]}}]})
 
 
-def reading(*tokens: tuple[str, float], asked: int = 20) -> AnswerOdds:
+def reading(*tokens: tuple[str, float], requested: int = 20) -> AnswerOdds:
     """Of tokens and their probabilities."""
-    return read_answer("http://there", listing(*((t, math.log(p)) for t, p in tokens)), asked)
+    return read_answer("http://there", listing(*((t, math.log(p)) for t, p in tokens)), requested)
 
 
 ALL = [
@@ -96,14 +96,14 @@ def test_a_list_that_adds_up_to_more_than_one_is_refused() -> None:
 
 
 def test_a_token_without_its_probability_could_have_all_that_is_left() -> None:
-    told = Reply.model_validate(
+    reply = Reply.model_validate(
         {"choices": [{"logprobs": {"content": [{"top_logprobs": [
             {"token": "No", "logprob": math.log(0.6)},
             {"token": "Yes", "logprob": None},
             {"token": "The", "logprob": math.log(0.01)},
         ]}]}}]}
     )  # fmt: skip
-    found = read_answer("http://there", told, 20)
+    found = read_answer("http://there", reply, 20)
     assert found.mass == pytest.approx(0.6)
     assert found.bounds[1] == pytest.approx(math.log(0.39 / 0.6))
 
@@ -135,7 +135,7 @@ def test_missing_spellings_widen_the_interval_on_both_sides() -> None:
 
 def test_a_drawn_token_beyond_the_likeliest_does_not_narrow_the_interval() -> None:
     listed = [("Yes", 0.5), ("The", 0.1), ("drawn", 0.0001)]
-    assert reading(*listed, asked=2).bounds[0] < reading(*listed, asked=3).bounds[0]
+    assert reading(*listed, requested=2).bounds[0] < reading(*listed, requested=3).bounds[0]
 
 
 def test_neither_listed_is_no_margin_at_all() -> None:

@@ -76,7 +76,7 @@ def test_a_refusal_without_words_is_told_by_its_status(
 
 
 @pytest.mark.parametrize(
-    ("told", "kind", "words"),
+    ("content", "kind", "words"),
     [
         (LOST, errors.UpstreamError, "answered 200 with an error: the cat ate it"),
         ({"error": {"message": "gone", "code": 404}}, errors.UpstreamModelUnknown, "gone"),
@@ -92,11 +92,11 @@ def test_a_refusal_without_words_is_told_by_its_status(
 def test_an_error_that_came_as_a_success_is_one(
     upstream: Upstream,
     engine: OpenAIEngine,
-    told: object,
+    content: object,
     kind: type[errors.UpstreamError],
     words: str,
 ) -> None:
-    upstream.faults.extend([replied(told)] * BRIEF.attempts)
+    upstream.faults.extend([replied(content)] * BRIEF.attempts)
     with pytest.raises(errors.UpstreamError, match=words) as raised:
         engine.score([PINK])
     assert type(raised.value) is kind
@@ -112,9 +112,9 @@ def test_an_error_instead_of_an_explanation_is_quoted(
     upstream: Upstream, engine: OpenAIEngine, streamed: bool
 ) -> None:
     (evidence,) = engine.score([PINK])
-    told = f"data: {json.dumps(LOST)}\n\n" if streamed else json.dumps(LOST)
+    fields = f"data: {json.dumps(LOST)}\n\n" if streamed else json.dumps(LOST)
     kind = "text/event-stream" if streamed else "application/json"
-    upstream.faults.append(body(200, told, kind))
+    upstream.faults.append(body(200, fields, kind))
     with pytest.raises(errors.UpstreamError, match="an error: the cat ate it"):
         list(engine.explain(evidence, Answer.YES))
 
@@ -137,8 +137,8 @@ def test_words_may_come_in_parts_and_all_at_once(
 ) -> None:
     (evidence,) = engine.score([PINK])
     if streamed:
-        told = event({"delta": {"content": content}, "finish_reason": "stop"})
-        upstream.faults.append(body(200, told, "text/event-stream"))
+        content = event({"delta": {"content": content}, "finish_reason": "stop"})
+        upstream.faults.append(body(200, content, "text/event-stream"))
     else:
         upstream.faults.append(replied({"choices": [{"message": {"content": content}}]}))
     said = "".join(engine.explain(evidence, Answer.YES))
@@ -194,7 +194,7 @@ def test_a_list_of_models_has_many_forms(opened: Open, listing: Any) -> None:  #
 
 
 @pytest.mark.parametrize(
-    ("told", "words"),
+    ("content", "words"),
     [
         (LOST, "the cat ate it"),
         ({"detail": "not today"}, "not today"),
@@ -202,8 +202,8 @@ def test_a_list_of_models_has_many_forms(opened: Open, listing: Any) -> None:  #
         ({"data": [{"colour": "blue"}]}, r"data\.0\.id: .*blue"),
     ],
 )
-def test_a_list_of_no_known_form_is_quoted(upstream: Upstream, told: object, words: str) -> None:
-    upstream.listing = lambda _: told
+def test_a_list_of_no_known_form_is_quoted(upstream: Upstream, content: object, words: str) -> None:
+    upstream.listing = lambda _: content
     with pytest.raises(errors.UpstreamError, match=words):
         OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=BRIEF)
 
@@ -217,25 +217,25 @@ def test_fewer_likeliest_tokens_are_asked_for_whatever_the_refusal(
         engine = opened(upstream)
         assert engine.trouble() is None
         engine.score([PINK])
-        assert upstream.asked[-1]["top_logprobs"] == most
+        assert upstream.requests[-1]["top_logprobs"] == most
 
 
 def test_a_passing_500_does_not_make_it_fewer(
     upstream: Upstream, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = upstream._whole
+    answer_whole = upstream._whole
     failed: list[dict[str, Any]] = []
 
-    def once(asked: dict[str, Any]) -> dict[str, object]:
-        if asked.get("top_logprobs") and not failed:
-            failed.append(asked)
+    def once(body: dict[str, Any]) -> dict[str, object]:
+        if body.get("top_logprobs") and not failed:
+            failed.append(body)
             raise RuntimeError
-        return ask(asked)
+        return answer_whole(body)
 
     monkeypatch.setattr(upstream, "_whole", once)
     opened(upstream).score([PINK])
     assert failed
-    assert upstream.asked[-1]["top_logprobs"] == 20
+    assert upstream.requests[-1]["top_logprobs"] == 20
 
 
 def test_a_server_that_fails_at_everything_is_ill_and_not_unsuited(upstream: Upstream) -> None:
@@ -251,10 +251,10 @@ def test_a_500_for_a_field_that_is_not_known_is_a_no(
     upstream.continues = False
     whole = upstream._whole
 
-    def strict(asked: dict[str, Any]) -> dict[str, object]:
-        if field in asked:
+    def strict(body: dict[str, Any]) -> dict[str, object]:
+        if field in body:
             raise RuntimeError
-        return whole(asked)
+        return whole(body)
 
     monkeypatch.setattr(upstream, "_whole", strict)
     assert opened(upstream).score([PINK])[0].margin > 0

@@ -47,13 +47,13 @@ def test_the_tile_goes_as_it_is_with_the_same_question(
     upstream: Upstream, engine: OpenAIEngine
 ) -> None:
     engine.score([PINK])
-    asked = upstream.asked[-1]
-    (message,) = asked["messages"]
+    request = upstream.requests[-1]
+    (message,) = request["messages"]
     picture, text = message["content"]
     assert picture["image_url"]["url"] == png(PINK)
     assert text == {"type": "text", "text": COLORECTAL_CANCER.text}
-    assert (asked["max_tokens"], asked["logprobs"], asked["temperature"]) == (1, True, 0)
-    assert (asked["model"], asked["top_logprobs"]) == (MODEL, LIKELIEST)
+    assert (request["max_tokens"], request["logprobs"], request["temperature"]) == (1, True, 0)
+    assert (request["model"], request["top_logprobs"]) == (MODEL, LIKELIEST)
 
 
 def test_the_margin_comes_with_what_it_could_be(engine: OpenAIEngine) -> None:
@@ -92,7 +92,7 @@ def test_a_server_that_contradicts_is_not_quoted(opened: Open) -> None:
 def test_a_server_that_lists_fewer_is_asked_for_fewer(upstream: Upstream, opened: Open) -> None:
     upstream.most_listed = 5
     opened(upstream).score([PINK])
-    assert upstream.asked[-1]["top_logprobs"] == 5
+    assert upstream.requests[-1]["top_logprobs"] == 5
 
 
 def test_the_only_model_needs_no_name(upstream: Upstream, opened: Open) -> None:
@@ -165,10 +165,10 @@ def test_a_server_without_probabilities_is_refused_when_met(upstream: Upstream) 
 def test_what_passes_is_asked_again(
     upstream: Upstream, engine: OpenAIEngine, faults: list[Fault]
 ) -> None:
-    before = len(upstream.asked)
+    before = len(upstream.requests)
     upstream.faults.extend(faults)
     assert engine.score([PINK])[0].margin > 0
-    assert len(upstream.asked) - before == len(faults) + 1
+    assert len(upstream.requests) - before == len(faults) + 1
     upstream.faults.extend(faults)
     assert "because" in "".join(engine.explain(engine.score([PINK])[0], Answer.NO))
 
@@ -187,11 +187,11 @@ def test_what_passes_is_asked_again(
 def test_what_does_not_pass_is_asked_once(
     upstream: Upstream, engine: OpenAIEngine, fault: Fault, kind: type[Exception]
 ) -> None:
-    before = len(upstream.asked)
+    before = len(upstream.requests)
     upstream.faults.append(fault)
     with pytest.raises(kind):
         engine.score([PINK])
-    assert len(upstream.asked) - before == 1
+    assert len(upstream.requests) - before == 1
     assert engine.score([PINK])[0].margin > 0
 
 
@@ -209,11 +209,11 @@ def test_a_server_that_keeps_failing_is_left_alone_and_tried_again(
     upstream.faults.extend([answered(500)] * BRIEF.threshold)
     with pytest.raises(errors.UpstreamUnreachable, match="status 500"):
         engine.score([PINK])
-    asked = len(upstream.asked)
+    before = len(upstream.requests)
     assert "kept failing (status 500: sorry)" in str(engine.trouble())
     with pytest.raises(errors.UpstreamUnreachable, match="kept failing"):
         engine.score([PINK])
-    assert len(upstream.asked) == asked
+    assert len(upstream.requests) == before
     while engine.trouble():
         pass
     assert engine.score([PINK])[0].margin > 0
@@ -253,11 +253,11 @@ def test_no_answer_is_given_by_a_model_that_took_anothers_place(
     upstream: Upstream, engine: OpenAIEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engine_module, "MODEL_LIST_SECONDS", 0)
-    met = upstream.cards
+    former = upstream.cards
     upstream.cards = [{"id": MODEL, "owned_by": "us", "root": "/models/another"}]
     with pytest.raises(errors.UpstreamChanged, match="otherwise"):
         engine.score([PINK, PINK])
-    upstream.cards = met
+    upstream.cards = former
     assert engine.score([PINK])[0].margin > 0
 
 

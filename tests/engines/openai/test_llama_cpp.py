@@ -176,9 +176,9 @@ def margin_without_breaks(checkpoint: Path, tile: Tile) -> float:
     first, last = words.index("<start_of_image>"), words.index("<end_of_image>")
     breaks = (first - 2, last + 1)
     assert [words[at] for at in breaks] == ["\n\n", "\n\n"]
-    kept = [at for at in range(len(words)) if at not in breaks]
+    remaining = [at for at in range(len(words)) if at not in breaks]
     for name in ("input_ids", "attention_mask", "token_type_ids"):
-        inputs[name] = inputs[name][:, kept]
+        inputs[name] = inputs[name][:, remaining]
     with torch.no_grad():
         logits = model(**inputs).logits[0, -1].float().numpy()
     return margin(logits, find_answer_tokens(processor.tokenizer.backend_tokenizer))

@@ -74,7 +74,7 @@ def answered(client: TestClient) -> dict[str, Any]:
     return found
 
 
-def wait_until_told(client: TestClient, words: str) -> None:
+def wait_until_reported(client: TestClient, words: str) -> None:
     """Why it is not ready."""
     said = ""
     for _ in range(2000):
@@ -88,12 +88,12 @@ def wait_until_told(client: TestClient, words: str) -> None:
 def test_ready_follows_the_upstream(upstream: Upstream, client: TestClient) -> None:
     answer = answered(client)
     assert (answer["verdict"], answer["model"]["engine"]) == ("yes", "openai")
-    met, upstream.cards = upstream.cards, []
+    cards, upstream.cards = upstream.cards, []
     lost = client.get("/ready")
     assert (lost.status_code, lost.json()["code"]) == (503, "model_not_ready")
     assert f"no longer lists {MODEL}" in lost.json()["detail"]
-    wait_until_told(client, "it lists nothing")
-    upstream.cards = met
+    wait_until_reported(client, "it lists nothing")
+    upstream.cards = cards
     wait_until_ready(client)
     assert answered(client)["model"] == answer["model"]
 
@@ -102,7 +102,7 @@ def test_a_server_that_is_gone_is_told_and_waited_for(
     upstream: Upstream, client: TestClient
 ) -> None:
     upstream.stop()
-    wait_until_told(client, "does not answer")
+    wait_until_reported(client, "does not answer")
     refused = client.post("/predict", files={"image_file": png()})
     assert (refused.status_code, refused.json()["code"]) == (503, "upstream_unreachable")
     assert client.get("/health").status_code == 200
@@ -123,29 +123,29 @@ def test_a_model_without_its_calibration_is_not_taken_for_one_that_has_it(
     upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named: bool
 ) -> None:
     monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.05)
-    told = settings(upstream.url, tmp_path)
-    path = fitted(told, tmp_path)
+    chosen = settings(upstream.url, tmp_path)
+    path = fitted(chosen, tmp_path)
     if named:
-        told = told.model_copy(update={"calibration": str(path)})
-    with TestClient(create_app(told)) as client:
+        chosen = chosen.model_copy(update={"calibration": str(path)})
+    with TestClient(create_app(chosen)) as client:
         wait_until_ready(client)
         former = answered(client)
         assert former["calibrated"] is True
-        met, upstream.cards = upstream.cards, ANOTHER
-        wait_until_told(client, f"{path.name} is for revision {former['model']['revision']}")
-        upstream.cards = met
+        cards, upstream.cards = upstream.cards, ANOTHER
+        wait_until_reported(client, f"{path.name} is for revision {former['model']['revision']}")
+        upstream.cards = cards
         wait_until_ready(client)
         assert answered(client)["model"] == former["model"]
         upstream.cards = ANOTHER
-        wait_until_told(client, f"{path.name} is for revision")
-        fitted(told, tmp_path)
+        wait_until_reported(client, f"{path.name} is for revision")
+        fitted(chosen, tmp_path)
         wait_until_ready(client)
         assert answered(client)["calibrated"] is True
 
 
-def fitted(told: Settings, folder: Path) -> Path:
+def fitted(chosen: Settings, folder: Path) -> Path:
     """A calibration for what is served now."""
-    opened = open_engine(choose_engine(told), told, COLORECTAL_CANCER)
+    opened = open_engine(choose_engine(chosen), chosen, COLORECTAL_CANCER)
     opened.close()
     return saved(folder, SAMPLE.model_copy(update={"binding": Binding.of(opened.info)}))
 

@@ -41,19 +41,19 @@ def test_it_is_kept_from_it_where_the_server_allows(opened: Open, mark: str, sto
         answer, explanation = screened(engine)
         assert answer is Answer.YES
         assert explanation.endswith("because the glands are crowded and the nuclei are large.")
-        first, *_ = (body for body in upstream.asked[-2:] if body.get("logprobs"))
+        first, *_ = (body for body in upstream.requests[-2:] if body.get("logprobs"))
         assert (first["messages"][-1]["role"] == "assistant") is (stop == "opening")
 
 
 def test_an_opening_goes_behind_the_thought_in_the_models_own_marks(opened: Open) -> None:
     with Upstream(thinks="<unused94>thought\n", stopped_by=frozenset({"opening"})) as upstream:
         opened(upstream).score([PINK])
-        asked = upstream.asked[-1]
-    assert asked["messages"][-1] == {
+        request = upstream.requests[-1]
+    assert request["messages"][-1] == {
         "role": "assistant",
         "content": "<unused94>thought\n<unused95>",
     }
-    assert asked["continue_final_message"] is True
+    assert request["continue_final_message"] is True
 
 
 @pytest.mark.parametrize("mark", MARKS)
@@ -83,8 +83,8 @@ def test_a_model_that_does_not_think_is_asked_as_ever(upstream: Upstream, opened
     engine = opened(upstream)
     assert engine.info.warnings == ()
     engine.score([PINK])
-    assert [turn["role"] for turn in upstream.asked[-1]["messages"]] == ["user"]
-    assert not {"chat_template_kwargs", "reasoning_effort"} & upstream.asked[-1].keys()
+    assert [turn["role"] for turn in upstream.requests[-1]["messages"]] == ["user"]
+    assert not {"chat_template_kwargs", "reasoning_effort"} & upstream.requests[-1].keys()
 
 
 @pytest.mark.parametrize(
@@ -114,6 +114,10 @@ def test_the_command_line_says_so_too(
     monkeypatch.chdir(tmp_path)
     Image.fromarray(known_tile().pixels).save("tile.png")
     with Upstream(thinks="<think>", continues=False) as upstream:
-        told = {"HEALER_ENGINE": "openai", "HEALER_ENGINE_URL": upstream.url, "HEALER_GATE": "off"}
-        done = CliRunner().invoke(app, command, env=told)
+        fields = {
+            "HEALER_ENGINE": "openai",
+            "HEALER_ENGINE_URL": upstream.url,
+            "HEALER_GATE": "off",
+        }
+        done = CliRunner().invoke(app, command, env=fields)
     assert "this model thinks before it answers" in " ".join(done.output.split()), done.output

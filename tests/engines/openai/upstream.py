@@ -91,7 +91,7 @@ class Upstream:
     cut_after: int | None = None  # pieces of a stream
     endless: bool = False
     faults: deque[Fault] = field(default_factory=deque)
-    asked: list[dict[str, Any]] = field(default_factory=list)
+    requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)
 
@@ -126,7 +126,7 @@ class Upstream:
     async def _chat(self, request: Request) -> Response:
         self.keys.append(request.headers.get("authorization"))
         body = await request.json()
-        self.asked.append(body)
+        self.requests.append(body)
         if self.faults:
             return await asyncio.to_thread(self.faults.popleft())
         if body.get("top_logprobs", 0) > self.most_listed:
@@ -147,7 +147,7 @@ class Upstream:
             top = []
         content = [{"token": top[0]["token"], "logprob": 0, "top_logprobs": top}] if top else None
         choice = {
-            "message": {"role": "assistant", **self._said(body)},
+            "message": {"role": "assistant", **self._output(body)},
             "logprobs": {"content": content} if body.get("logprobs") else None,
             "finish_reason": "stop",
         }
@@ -162,7 +162,7 @@ class Upstream:
             fields.add("opening")
         return not self.stopped_by & fields
 
-    def _said(self, body: dict[str, Any]) -> dict[str, object]:
+    def _output(self, body: dict[str, Any]) -> dict[str, object]:
         if self._is_thinking(body) and self.thinks_apart:
             return {"content": None, "reasoning_content": THOUGHT}
         return {"content": self._text(body)}
@@ -180,10 +180,10 @@ class Upstream:
         if last["role"] == "assistant" and self.continues:
             return REASON
         if "grammar" in body and self.obeys_grammar:
-            forced = str(json.loads(re.findall(r'".*"', body["grammar"])[0]))
-            return forced + ("" if body["grammar"].endswith('"') else REASON)
-        asked = re.search(r'beginning with "(.*)"', str(last["content"]))
-        return self.words or (asked[1] + REASON if asked else DENIAL)
+            forced_start = str(json.loads(re.findall(r'".*"', body["grammar"])[0]))
+            return forced_start + ("" if body["grammar"].endswith('"') else REASON)
+        instructed_start = re.search(r'beginning with "(.*)"', str(last["content"]))
+        return self.words or (instructed_start[1] + REASON if instructed_start else DENIAL)
 
     async def _stream(self, body: dict[str, Any]) -> AsyncIterator[str]:
         pieces = re.findall(r"\s*\S+", self._text(body))

@@ -24,7 +24,7 @@ def filled(budget: int, images: str) -> ImageCache:
     return cache
 
 
-def kept(cache: ImageCache, images: str) -> tuple[str, str]:
+def cached(cache: ImageCache, images: str) -> tuple[str, str]:
     """Of which images features are there, and of which keys and values."""
     return (
         "".join(name for name in images if cache.features(name) is not None),
@@ -59,14 +59,14 @@ def test_what_was_kept_comes_back() -> None:
     ],
 )
 def test_large_and_old_goes_first(budget: int, there: tuple[str, str]) -> None:
-    assert kept(filled(budget, "abcd"), "abcd") == there
+    assert cached(filled(budget, "abcd"), "abcd") == there
 
 
 def test_what_is_asked_for_stays() -> None:
     cache = filled(2 * PREFIX + 3 * FEATURES, "ab")
     assert cache.prefix("a") is not None
     cache.keep("c", features(), prefix())
-    assert kept(cache, "abc") == ("abc", "ac")
+    assert cached(cache, "abc") == ("abc", "ac")
 
 
 def test_keeping_the_same_image_twice_costs_once() -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 HEAVY = ["torch", "transformers", "safetensors", "accelerate", "bitsandbytes", "peft", "jinja2"]
-ASKED = """
+SCORE_ONCE = """
 import sys
 import numpy as np
 from healer.settings.loading import load_settings
@@ -51,7 +51,8 @@ def test_the_package_alone_imports_no_runtime() -> None:
 
 def test_serving_imports_only_its_runtime(converted: Path) -> None:
     modules = loaded_after(
-        ASKED, {"MODEL_DIR": str(converted), "HEALER_THREADS": "1", "HEALER_IMAGE_CACHE_MB": "8"}
+        SCORE_ONCE,
+        {"MODEL_DIR": str(converted), "HEALER_THREADS": "1", "HEALER_IMAGE_CACHE_MB": "8"},
     )
     assert {"openvino", "tokenizers", "numpy", "PIL"} <= modules
     assert modules.isdisjoint(HEAVY)

@@ -36,7 +36,7 @@ def tokenizer(taught: Path) -> Tokenizer:
     return Tokenizer.from_file(str(taught / "tokenizer.json"))
 
 
-def asked(text: str) -> list[dict[str, object]]:
+def user_message(text: str) -> list[dict[str, object]]:
     content = [{"type": "image"}, {"type": "text", "text": text}]
     return [{"role": "user", "content": content}]
 
@@ -44,7 +44,7 @@ def asked(text: str) -> list[dict[str, object]]:
 @pytest.mark.parametrize("text", QUESTIONS)
 def test_the_text_is_the_templates(processor: Any, text: str) -> None:  # noqa: ANN401
     assert chat_text(text) == processor.apply_chat_template(
-        asked(text), tokenize=False, add_generation_prompt=True
+        user_message(text), tokenize=False, add_generation_prompt=True
     )
 
 

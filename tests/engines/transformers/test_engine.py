@@ -204,11 +204,11 @@ def engine_of(gemma: Gemma, load: Load, folder: Path) -> MedGemmaEngine:
 
 def test_the_image_is_looked_at_once(gemma: Gemma, load: Load, taught: Path) -> None:
     engine = engine_of(gemma, load, taught)
-    looks = Calls(gemma.model.model.vision_tower)
+    forward_calls = Calls(gemma.model.model.vision_tower)
     evidence = engine.score([tiny.PINK, tiny.WHITE])
     for one in evidence:
         "".join(engine.explain(one, Answer.YES))
-    assert looks.count == 1
+    assert forward_calls.count == 1
 
 
 def test_closing_the_explanation_stops_the_work(gemma: Gemma, load: Load, taught: Path) -> None:

@@ -232,7 +232,7 @@ def plan_for(folder: Path, quantization: str, **changes: Any) -> Plan:  # noqa: 
 
 
 @pytest.mark.parametrize(
-    ("asked", "device", "gigabytes", "picked"),
+    ("requested", "device", "gigabytes", "picked"),
     [
         ("auto", "cpu", 0, "8bit"),
         ("auto", "cuda", 24, "none"),
@@ -243,6 +243,6 @@ def plan_for(folder: Path, quantization: str, **changes: Any) -> Plan:  # noqa: 
     ],
 )
 def test_8_bit_weights_are_picked_where_memory_is_short(
-    asked: str, device: str, gigabytes: int, picked: str
+    requested: str, device: str, gigabytes: int, picked: str
 ) -> None:
-    assert pick_quantization(asked, device, gigabytes * 2**30) == picked
+    assert pick_quantization(requested, device, gigabytes * 2**30) == picked

@@ -50,7 +50,7 @@ def many_comments() -> bytes:
     return with_segments(segment(0xFE, b"") * 500_000)
 
 
-def height_told_later() -> bytes:
+def deferred_height() -> bytes:
     """Height 0 in the frame, and a DNL segment behind the scan."""
     whole = resized(96, 0)
     return whole[:-2] + segment(0xDC, struct.pack(">H", 96)) + whole[-2:]
@@ -107,7 +107,7 @@ def corpus() -> Corpus:
 def unread() -> dict[str, bytes]:
     """Sound, for all that their headers say."""
     return {
-        "height in a DNL segment": height_told_later(),
+        "height in a DNL segment": deferred_height(),
         "lossless, so it says": marked(0xC3),
         "JPEG-LS, so it says": marked(0xF7),
         "12 bits": altered(4, 12),

@@ -45,7 +45,7 @@ def service(engine: Engine, **changes: object) -> Iterator[TestClient]:
         yield client
 
 
-def ask(client: TestClient, colour: str = "pink", **headers: str) -> httpx.Response:
+def predict(client: TestClient, colour: str = "pink", **headers: str) -> httpx.Response:
     sent = {"image_file": png(colour)}
     answer: httpx.Response = client.post("/predict", files=sent, headers=headers)
     return answer
