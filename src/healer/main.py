@@ -24,17 +24,11 @@ from healer.scheduling.batching import threads_of
 from healer.screening.opening import Opener, find_reference
 from healer.screening.screener import Screener
 from healer.server.documentation import documentation_router, install_openapi
-from healer.server.middleware.access import Authentication
-from healer.server.middleware.cors import install_cors
-from healer.server.middleware.draining import Draining
-from healer.server.middleware.head_method import HeadMethod
-from healer.server.middleware.metrics import RequestMetrics, metrics_router
-from healer.server.middleware.request_head import RequestHeadLimit
-from healer.server.middleware.request_id import RequestId
-from healer.server.middleware.security_headers import SecurityHeaders
-from healer.server.middleware.slow_client import SlowClientTimeout
-from healer.server.middleware.tracing import RequestTracing
-from healer.server.problems import UnexpectedErrors, install_problems
+from healer.server.middleware.access import Authentication, install_cors
+from healer.server.middleware.instrumentation import Instrumentation
+from healer.server.middleware.limits import Draining, RequestHeadLimit, SlowClientTimeout
+from healer.server.middleware.responses import HeadMethod, SecurityHeaders, UnexpectedErrors
+from healer.server.problems import install_problems
 from healer.server.reviews import reviews_router
 from healer.server.routes import router
 from healer.server.service import Service
@@ -77,7 +71,6 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
     _add_middleware(app, settings)
     app.include_router(router)
     app.include_router(reviews_router)
-    app.include_router(metrics_router)
     app.include_router(documentation_router)
     install_page(app)
     install_openapi(app)
@@ -95,11 +88,8 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     hosts = settings.trusted_hosts.lower().split(",") if settings.trusted_hosts else ()
     app.add_middleware(RequestHeadLimit, hosts=hosts)
     install_cors(app, settings)
-    app.add_middleware(RequestId)
     app.add_middleware(SecurityHeaders)
-    if app.state.tracing is not None:
-        app.add_middleware(RequestTracing, tracing=app.state.tracing)
-    app.add_middleware(RequestMetrics, metrics=app.state.metrics)
+    app.add_middleware(Instrumentation, metrics=app.state.metrics, tracing=app.state.tracing)
 
 
 def _follow(app: FastAPI) -> None:

@@ -4,7 +4,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from healer.main import create_app
-from healer.server.middleware.request_head import LIMIT_BYTES, LIMIT_FIELDS, host_of
+from healer.server.middleware.limits import LIMIT_BYTES, LIMIT_FIELDS, host_of
 from healer.settings.loading import load_settings
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import png, wait_until_ready

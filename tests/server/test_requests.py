@@ -10,7 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from healer.main import create_app
-from healer.server.middleware import request_id
+from healer.server.middleware import instrumentation
 from healer.server.requests import FORM_FIELDS
 from tests.fake_engine import FakeEngine
 from tests.faults.service import settings
@@ -205,7 +205,7 @@ def test_head_is_logged_as_what_it_was(
 ) -> None:
     caplog.clear()
     client.head("/health")
-    (event,) = [each.msg for each in caplog.records if each.name == request_id.__name__]
+    (event,) = [each.msg for each in caplog.records if each.name == instrumentation.__name__]
     assert isinstance(event, dict)
     assert (event["method"], event["route"], event["status"]) == ("HEAD", "/health", 200)
 

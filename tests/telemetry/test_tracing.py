@@ -8,8 +8,9 @@ import pytest
 
 from healer.errors import InvalidSettings
 from healer.main import create_app
+from healer.server.middleware.instrumentation import known_method
 from healer.settings.loading import Settings
-from healer.telemetry.tracing import configured, known_method, open_tracing
+from healer.telemetry.tracing import configured, open_tracing
 from tests.conftest import REPO
 from tests.fake_engine import FakeEngine
 

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from healer.server.connection import BURST, connections_allowed, limited_connection
-from healer.server.middleware.request_head import LIMIT_BYTES
+from healer.server.middleware.limits import LIMIT_BYTES
 from healer.server.service import Service
 from healer.settings.loading import Settings
 

@@ -1,7 +1,7 @@
 """uvicorn's HTTP/1.1 connection, with time limits for heads and readers, and a limited number.
 
 Before a request's head is complete, and while a client reads an answer, no ASGI application is
-called. Bodies are limited by `middleware/slow_client.py`. docs/dependencies.md has what it stops.
+called. Bodies are limited by `middleware/limits.py`. docs/dependencies.md has what it stops.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from healer.errors.access import ClientTooSlow, HeadTooLarge, HttpUnreadable
 from healer.errors.base import HealerError
 from healer.errors.scheduling import ConnectionsFull
 from healer.problem import RETRY_AFTER_SECONDS, Problem, new_request_id, status_of
-from healer.server.middleware.request_head import LIMIT_BYTES, LIMIT_FIELDS
-from healer.server.middleware.security_headers import SECURITY_HEADERS
-from healer.server.middleware.slow_client import MIN_BYTES_PER_SECOND
+from healer.server.middleware.limits import LIMIT_BYTES, LIMIT_FIELDS, MIN_BYTES_PER_SECOND
+from healer.server.middleware.responses import SECURITY_HEADERS
 from healer.server.problems import MEDIA_TYPE, retry_headers
 from healer.server.scope import REQUEST_ID_HEADER
 

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 from contextlib import ExitStack, aclosing
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sse_starlette import EventSourceResponse, ServerSentEvent
 from starlette.types import Receive, Scope, Send
 
@@ -23,7 +23,6 @@ from healer.errors.base import HealerError
 from healer.problem import Problem, status_of
 from healer.scheduling.job import JobFinished, QueuePosition
 from healer.screening.screener import Score, finish_screening
-from healer.server.schemas import Piece, Queued
 from healer.telemetry.request_trace import current_trace
 
 if TYPE_CHECKING:
@@ -36,6 +35,18 @@ EVENTS: dict[str, Any] = {
         "example": 'event: verdict\r\ndata: {"verdict": "yes", ...}\r\n\r\n',
     }
 }
+
+
+class Queued(BaseModel):
+    """A place in the queue."""
+
+    position: int = Field(description="1 is next; 0 once the model scores the tile.")
+
+
+class Piece(BaseModel):
+    """The next words of the explanation."""
+
+    text: str
 
 
 class Events(EventSourceResponse):

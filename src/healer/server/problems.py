@@ -11,7 +11,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from healer import errors
 from healer.problem import Problem, retry_after, status_of
@@ -27,30 +26,7 @@ def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(errors.HealerError, _ours)
     app.add_exception_handler(HTTPException, _routing)
     app.add_exception_handler(ClientDisconnect, _gone)
-    app.add_exception_handler(Exception, _unforeseen)
-
-
-class UnexpectedErrors:
-    """A failure nobody foresaw is answered in here, so that its answer is named, hardened and
-    counted like every other."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        begun = False
-
-        async def begun_send(message: Message) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
-        try:
-            await self.app(scope, receive, begun_send)
-        except Exception as error:
-            if begun or scope["type"] != "http":
-                raise
-            await (await _unforeseen(Request(scope), error))(scope, receive, send)
+    app.add_exception_handler(Exception, unforeseen)
 
 
 def documented(*kinds: type[errors.HealerError]) -> dict[int | str, dict[str, Any]]:
@@ -117,7 +93,7 @@ async def _routing(request: Request, error: Exception) -> Response:
 
 
 def _allowed(headers: Mapping[str, str]) -> str:
-    """With HEAD beside GET, which middleware/head_method.py answers."""
+    """With HEAD beside GET, which middleware/responses.py answers."""
     methods = {each.strip() for each in headers.get("Allow", "GET").split(",")}
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
@@ -126,7 +102,7 @@ async def _gone(_request: Request, _error: Exception) -> Response:
     return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody is left to read it
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
+async def unforeseen(request: Request, error: Exception) -> Response:
     log.error("unforeseen error", exc_info=error)
     if isinstance(error, MemoryError):
         return refusal(request, errors.OutOfMemory())

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from healer.server.service import Service
 
 IMAGE_FIELD = "image_file"
-# OpenAPI schemas by name. All but FIELD are text.
+# OpenAPI schemas by name. All but IMAGE_FIELD are text.
 FORM_FIELDS: dict[str, dict[str, Any]] = {
     IMAGE_FIELD: {
         "type": "string",

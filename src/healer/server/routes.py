@@ -1,19 +1,25 @@
-"""The HTTP contract: `/`, `/health`, `/ready`, `/predict`."""
+"""The HTTP contract: `/`, `/health`, `/ready`, `/predict`, `/metrics`.
+
+Field names are part of it: add, never rename.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import mimeparse
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
+from prometheus_client.exposition import choose_encoder
+from pydantic import BaseModel, Field
 
 from healer import __version__, errors
 from healer.answer import ModelOut, Prediction
 from healer.images.decode import FORMATS
+from healer.notice import NOTICE
 from healer.server.events import EVENTS, Events, answer_in_events
 from healer.server.middleware.access import REFUSALS
 from healer.server.problems import documented
@@ -23,13 +29,13 @@ from healer.server.requests import (
     cancel_on_disconnect,
     receive_request,
 )
-from healer.server.schemas import Health, Limits, Readiness, Welcome
 from healer.server.scope import TIMEOUT_HEADER
 from healer.server.webpage import page_response
 
 if TYPE_CHECKING:
     from healer.server.service import Service
     from healer.settings.loading import Settings
+    from healer.telemetry.metrics import Metrics
 
 router = APIRouter()
 
@@ -37,6 +43,41 @@ JSON = "application/json"
 NAMED = 100  # mimeparse's fitness of a range that names the type, not only */*
 
 MediaRange = tuple[str, str, dict[str, str]]
+
+
+class Limits(BaseModel):
+    """What `/predict` takes; more is refused."""
+
+    max_bytes: int
+    max_pixels: int
+    formats: list[str]
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+    ready: bool
+    reason: str | None = Field(description="Why the service is not ready; null when it is.")
+    version: str
+    engine: str
+    engine_reason: str = Field(description="Why this engine was chosen.")
+    model: ModelOut | None = Field(description="What answers; null until it is loaded.")
+    limits: Limits
+    warnings: list[str]
+    uptime_seconds: float
+    notice: str = NOTICE
+
+
+class Readiness(BaseModel):
+    ready: Literal[True] = True
+
+
+class Welcome(BaseModel):
+    name: str = "Healer"
+    version: str
+    predict: str = "POST /predict with a multipart form field image_file"
+    health: str = "/health"
+    openapi: str = "/openapi.json"
+    notice: str = NOTICE
 
 
 @router.get(
@@ -86,6 +127,14 @@ async def ready(request: Request) -> Readiness:
     if (error := await service.readiness_error()) is not None:
         raise error
     return Readiness()
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Prometheus' text format, or OpenMetrics where `Accept` asks for it."""
+    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    app_metrics: Metrics = request.app.state.metrics
+    return Response(encode(app_metrics.registry), media_type=media_type)
 
 
 _UPLOAD: dict[str, Any] = {

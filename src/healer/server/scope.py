@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Callable
 
+from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
 REQUEST_ID_HEADER = "X-Request-ID"
 TIMEOUT_HEADER = "X-Request-Timeout"
 PROBES = frozenset({"/health", "/ready", "/metrics"})  # answered also during a shutdown
-REQUEST_ID = "healer.request_id"  # a key of the scope, set by middleware/request_id.py
+REQUEST_ID = "healer.request_id"  # a key of the scope, set by middleware/instrumentation.py
 CALLER = "healer.caller"  # a key of the scope, set by middleware/access.py
 # A client reads a refusal only after it has sent its body, of which this much is discarded.
 DISCARDED_BYTES = 64 * 1024 * 1024
@@ -28,6 +29,17 @@ def caller_of(connection: HTTPConnection) -> str | None:
 def route_of(scope: Scope) -> str:
     """The template, never the path: a path may hold a name."""
     return str(getattr(scope.get("route"), "path", "unknown"))
+
+
+def change_headers(send: Send, change: Callable[[MutableHeaders], None]) -> Send:
+    """`send`, with `change` applied to the headers of the response before they are sent."""
+
+    async def changing_send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            change(MutableHeaders(scope=message))
+        await send(message)
+
+    return changing_send
 
 
 async def discard(body: AsyncIterable[bytes]) -> None:

@@ -214,7 +214,7 @@ class Service(ModelLifecycle):
     ) -> None:
         super().__init__(choice, open_screener, settings, observer)
         self.reservations = 0  # since the start
-        self.in_flight = 0  # requests being answered, as middleware/draining.py counts them
+        self.in_flight = 0  # requests being answered, as middleware/limits.py counts them
         self.budget = MemoryBudget(settings.upload_budget_mb * 1024 * 1024)
         self._abandoned = False
 

@@ -26,7 +26,6 @@ ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
 PROTOCOL = "http/protobuf"
 SHUTDOWN_SECONDS = 2.0
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
 def configured(environ: Mapping[str, str] = os.environ) -> bool:
@@ -134,8 +133,3 @@ def trace_ids(span: Span) -> dict[str, str]:
     """As W3C writes them, for log lines."""
     context = span.get_span_context()
     return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
-
-
-def known_method(method: str) -> str:
-    """The method, or `_OTHER` where it is none of HTTP's: a client may send any text."""
-    return method if method in METHODS else "_OTHER"
