@@ -15,9 +15,8 @@ from itertools import cycle, islice
 import psutil
 
 from benchmarks.load.tiles import DATA, paths
-from healer.engines.registry import choose_engine
 from healer.outcomes import Embedded, outcomes
-from healer.screening.opening import open_screener
+from healer.screening.opening import choose_engine, open_screener
 from healer.settings.loading import load_settings
 
 WARM = 16  # tiles,

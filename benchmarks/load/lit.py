@@ -14,11 +14,10 @@ from typing import Any
 import litserve
 
 from healer.answer import Prediction
-from healer.engines.registry import choose_engine
 from healer.hardware import cores
 from healer.problem import new_request_id
 from healer.quality.gate import LoadedTile, load_tile
-from healer.screening.opening import open_screener
+from healer.screening.opening import choose_engine, open_screener
 from healer.settings.loading import load_settings
 
 

@@ -20,7 +20,8 @@ from benchmarks.medgemma.rounds import in_turn, measure
 from benchmarks.medgemma.systems import SYSTEMS, RunSpec, SystemEntry, chosen_systems
 from benchmarks.medgemma.tables import show
 from benchmarks.processes import environment, make_memory_limit, parse_size
-from healer.engines.openvino.conversion_record import CONVERSION_FOLDER, is_converted
+from healer.engines.openvino import CONVERSION_FOLDER
+from healer.engines.openvino.conversion_record import is_converted
 
 SECOND_QUESTION = "Which tissue is shown in this image? Answer in one sentence."
 

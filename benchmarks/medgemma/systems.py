@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from benchmarks.errors import UnknownSystem
-from healer.engines.openvino.conversion_record import CONVERSION_FOLDER
+from healer.engines.openvino import CONVERSION_FOLDER
 from healer.images.tile import Tile
 
 # Called when a token is known; the first one is the verdict.

@@ -16,12 +16,11 @@ from healer.audit.journal import Journal, open_journal
 from healer.auth.authenticator import open_authenticator
 from healer.auth.rate_limit import RateLimiter
 from healer.engines.base import Engine
-from healer.engines.registry import EngineChoice, choose_engine
+from healer.engines.registry import threads_of
 from healer.errors.base import HealerError
 from healer.notice import NOTICE
 from healer.sandbox.loader import InProcess, open_image_loader
-from healer.scheduling.batching import threads_of
-from healer.screening.opening import Opener, find_reference
+from healer.screening.opening import EngineChoice, Opener, choose_engine, find_reference
 from healer.screening.screener import Screener
 from healer.server.documentation import documentation_router, install_openapi
 from healer.server.middleware.access import Authentication, install_cors

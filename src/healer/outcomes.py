@@ -17,12 +17,12 @@ from typing import BinaryIO, TypeVar
 from structlog.contextvars import bound_contextvars
 
 from healer.answer import Prediction
+from healer.engines.registry import offline_tiles
 from healer.errors.base import HealerError
 from healer.errors.request import FileNotReadable, TooManyBytes
 from healer.files.walk import walk_all
 from healer.problem import Problem, new_request_id
 from healer.quality.gate import LoadedTile, load_tile
-from healer.scheduling.batching import offline_tiles
 from healer.scheduling.worker import engine_error, unexpected_error
 from healer.screening.pipeline import score_each
 from healer.screening.screener import Score, Screener, Screening, to_screening

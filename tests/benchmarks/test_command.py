@@ -54,7 +54,7 @@ def test_the_second_question_is_asked_with_the_default_cache_and_skips_the_image
     from benchmarks.checkpoint.shapes import SHAPES
     from benchmarks.medgemma.command import SECOND_QUESTION, convert
     from benchmarks.medgemma.systems import RunSpec, tile
-    from healer.engines.openvino.conversion_record import CONVERSION_FOLDER
+    from healer.engines.openvino import CONVERSION_FOLDER
     from healer.settings.loading import Settings
 
     make_checkpoint(tmp_path, Recipe(SHAPES["tiny"]))

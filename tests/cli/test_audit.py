@@ -23,10 +23,9 @@ pytest.importorskip("sqlalchemy", reason="needs healer[audit]")
 from healer.audit.records import answer_record
 from healer.audit.store import Store
 from healer.cli import app
-from healer.engines.registry import choose_engine
 from healer.images.decode import decode
 from healer.quality.gate import LoadedTile
-from healer.screening.opening import open_screener
+from healer.screening.opening import choose_engine, open_screener
 from healer.screening.screener import known_tile
 from healer.settings.loading import Settings
 from tests.audit.answers import answer

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from healer.cli import app, speed
-from healer.engines.openvino import attention, check_attention
+from healer.engines.openvino import attention
 from healer.hardware import memory_limit_bytes, processor
 from healer.main import create_app
 from healer.settings.loading import Settings
@@ -95,7 +95,7 @@ def test_a_containers_limit_is_what_counts(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(bool(attention.why_not()), reason=f"no kernel: {attention.why_not()}")
 def test_says_that_the_vision_tower_takes_our_attention() -> None:
-    assert check_attention(Settings()) == (
+    assert attention.check_attention(Settings()) == (
         True,
         "our own in the vision tower, in 16-bit integers",
     )
@@ -109,7 +109,7 @@ def test_says_why_the_vision_tower_takes_openvinos_attention(
     settings: Settings, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(attention, "LIBRARY", tmp_path / "libattention.so")
-    as_fast_as_it_gets, words = check_attention(settings)
+    as_fast_as_it_gets, words = attention.check_attention(settings)
     assert not as_fast_as_it_gets
     assert words.startswith(f"OpenVINO's own in the vision tower: {why}")
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from healer.engines.openvino import CONVERSION_FOLDER
 from healer.engines.openvino.conversion_record import (
-    CONVERSION_FOLDER,
     check_conversion,
     read_conversion,
 )

@@ -11,8 +11,8 @@ import pytest
 
 from healer.conversion.convert import convert
 from healer.conversion.request import ConversionRequest
+from healer.engines.openvino import CONVERSION_FILE
 from healer.engines.openvino.conversion_record import (
-    CONVERSION_FILE,
     Converted,
     Tolerance,
     check_conversion,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from healer.engines.openvino import converted_folder
 from healer.engines.openvino.conversion_record import (
     Converted,
     Image,
@@ -13,12 +14,12 @@ from healer.engines.openvino.conversion_record import (
     TileParity,
     Tokens,
     Tolerance,
-    converted_folder,
     write_conversion,
 )
-from healer.engines.registry import choose_engine, open_engine
+from healer.engines.registry import ENGINES
 from healer.errors import ConversionIncomplete, ModelIncomplete
 from healer.questions.colorectal import COLORECTAL_CANCER
+from healer.screening.opening import choose_engine
 from healer.settings.loading import Settings
 from healer.weights.manifest import MANIFEST_FILE, Manifest, ManifestFile, save_manifest, sha256_of
 
@@ -54,7 +55,7 @@ def test_what_is_asked_for_is_taken_and_fails_if_it_must(tmp_path: Path) -> None
     choice = choose_engine(settings)
     assert (choice.engine, choice.reason) == ("medgemma", "HEALER_ENGINE asks for it")
     with pytest.raises(ModelIncomplete):
-        open_engine(choice, settings, COLORECTAL_CANCER)
+        ENGINES[choice.engine].open(settings, COLORECTAL_CANCER)
 
 
 def finished_conversion(folder: Path, adapter: str | None = None) -> Path:
@@ -128,4 +129,4 @@ def test_an_adapter_is_served_by_what_can(tmp_path: Path, merged: str | None, en
 def test_a_conversion_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
     settings = Settings(engine="openvino", model_dir=tmp_path)
     with pytest.raises(ConversionIncomplete, match="healer optimize"):
-        open_engine(choose_engine(settings), settings, COLORECTAL_CANCER)
+        ENGINES[choose_engine(settings).engine].open(settings, COLORECTAL_CANCER)

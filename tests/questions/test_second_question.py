@@ -13,7 +13,6 @@ from healer.answer import Prediction
 from healer.audit.records import answer_record
 from healer.engines.base import Answer, Evidence
 from healer.engines.builtin.engine import BuiltinEngine
-from healer.engines.registry import EngineChoice
 from healer.errors import CalibrationMismatch
 from healer.images.tile import Tile
 from healer.quality.gate import LoadedTile
@@ -27,7 +26,7 @@ from healer.questions.colorectal import (
     SERRATED,
 )
 from healer.screening.calibration import load_calibration
-from healer.screening.opening import SHIPPED, find_calibration, open_screener
+from healer.screening.opening import SHIPPED, EngineChoice, find_calibration, open_screener
 from healer.screening.screener import Screener, known_tile
 from healer.settings.loading import Settings
 

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from healer.scheduling.batching import ThroughputEstimator
-from healer.scheduling.queue import BudgetExceeded, MemoryBudget
+from healer.scheduling.queue import BudgetExceeded, MemoryBudget, ThroughputEstimator
 
 
 def test_reserved_memory_is_counted_and_released() -> None:

@@ -19,10 +19,9 @@ from healer.errors import (
 )
 from healer.images.tile import Tile
 from healer.scheduling import worker
-from healer.scheduling.batching import ThroughputEstimator
 from healer.scheduling.job import Job, JobEvent, JobFinished
 from healer.scheduling.pool import WorkerPool
-from healer.scheduling.queue import RequestQueue
+from healer.scheduling.queue import RequestQueue, ThroughputEstimator
 from healer.scheduling.worker import MAX_FAILURES
 from healer.screening.screener import Score, Screener
 from healer.telemetry.observer import Observer

@@ -168,7 +168,7 @@ def test_a_generation_ends_at_the_deadline() -> None:
 
 
 def test_replicas_answer_side_by_side() -> None:
-    from healer.engines.registry import EngineChoice
+    from healer.screening.opening import EngineChoice
     from healer.screening.screener import Screener
     from healer.server.service import Service
 

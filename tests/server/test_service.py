@@ -10,7 +10,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from healer.engines.base import Evidence
-from healer.engines.registry import EngineChoice
 from healer.errors import (
     HealerError,
     ModelIncomplete,
@@ -24,6 +23,7 @@ from healer.errors import (
 from healer.images.tile import Tile
 from healer.main import create_app
 from healer.scheduling.job import Deadline
+from healer.screening.opening import EngineChoice
 from healer.screening.screener import Screener, known_tile
 from healer.server import service as service_module
 from healer.server.service import Service

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from healer.engines.base import Answer
-from healer.engines.registry import choose_engine
 from healer.engines.vlm.adapter import ADAPTER_FILE, CONFIG, WEIGHTS, read_adapter
 from healer.errors import AdapterIncomplete, AdapterMismatch
 from healer.evaluation.datasets import Dataset
 from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION
 from healer.screening.calibration import Binding, Calibration, Fitted
-from healer.screening.opening import open_screener
+from healer.screening.opening import choose_engine, open_screener
 from healer.settings.loading import load_settings
 from healer.tuning.data import split
 from healer.tuning.train import Step

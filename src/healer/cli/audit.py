@@ -123,9 +123,8 @@ def replay_image(settings: Settings, image: Path, page: int | None) -> bool:
     """True where every answer that can be compared is as it was."""
     from healer.audit.records import file_digest, pixel_digest
     from healer.audit.replay import replay as replay_answers
-    from healer.engines.registry import choose_engine
     from healer.images.decode import decode
-    from healer.screening.opening import open_screener
+    from healer.screening.opening import choose_engine, open_screener
 
     data = _bytes_of(image, settings.max_bytes)
     tile = decode(data, max_pixels=settings.max_pixels, page=page)

@@ -17,13 +17,14 @@ from rich.text import Text
 
 from healer import __version__
 from healer.cli.speed import Speed, measure_speed
-from healer.engines.openvino.conversion_record import check_conversion, converted_folder
-from healer.engines.registry import ENGINES, EngineChoice, choose_engine
+from healer.engines.openvino import converted_folder
+from healer.engines.openvino.conversion_record import check_conversion
+from healer.engines.registry import ENGINES
 from healer.engines.spec import GIB, ModelSource
 from healer.errors.base import HealerError
 from healer.errors.engine import ModelIncomplete
 from healer.hardware import memory_limit_bytes, torch_devices
-from healer.screening.opening import open_screener
+from healer.screening.opening import EngineChoice, choose_engine, open_screener
 from healer.screening.screener import self_test
 from healer.settings.loading import Settings
 from healer.weights.manifest import check_folder, is_complete_folder
@@ -107,9 +108,9 @@ def checks(
     yield "devices", devices
     yield "hub access", lambda: hub_access(settings)
     yield "model folder", lambda: model_folder(settings, choice)
-    if more := ENGINES[choice.engine].check:
-        name, check = more
-        yield name, lambda: ok_or_note(*check(settings))
+    spec = ENGINES[choice.engine]
+    if spec.check:
+        yield spec.check[0], lambda: ok_or_note(*spec.run_check(settings))
     yield "engine", lambda: engine_answers(settings, choice)
     if speed:
         yield "speed", lambda: engine_speed(settings, choice)

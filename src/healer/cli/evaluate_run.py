@@ -16,7 +16,6 @@ from rich.progress import Progress, TaskID
 from healer.cli.evaluate_output import show, show_comparison
 from healer.display import examples
 from healer.engines.base import EngineInfo
-from healer.engines.registry import choose_engine
 from healer.errors.evaluation import ResultsMismatch
 from healer.evaluation import plots, report
 from healer.evaluation.assess import Baseline, assess, colour_baseline
@@ -37,7 +36,7 @@ from healer.evaluation.results import NAME as RESULTS
 from healer.evaluation.results import curves, shifts_in
 from healer.evaluation.shifts import NONE, SHIFTS
 from healer.screening.calibration import Calibration
-from healer.screening.opening import find_calibration, open_screener
+from healer.screening.opening import choose_engine, find_calibration, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 

@@ -56,7 +56,7 @@ def optimize(
         except ModuleNotFoundError as missing:
             extra = "openvino,medgemma"
             raise ExtraNotInstalled("openvino", extra, str(missing)) from None
-        from healer.engines.openvino.conversion_record import CONVERSION_FOLDER
+        from healer.engines.openvino import CONVERSION_FOLDER
         from healer.questions.colorectal import COLORECTAL_CANCER
 
         settings = settings_with(model_dir=model_dir)

@@ -20,11 +20,10 @@ from rich.progress import track
 from healer.answer import Prediction
 from healer.cli.predict_output import Csv, JsonLines, Rows, summary, uninterrupted, verdict_of
 from healer.display import printable
-from healer.engines.registry import choose_engine
 from healer.errors.request import AddressNotFile, FileNotReadable, FolderWithoutImages
 from healer.files.walk import LeftOut, walk
 from healer.outcomes import THREAD_PREFIX, Embedded, Outcome, Source, Unread, outcomes
-from healer.screening.opening import open_screener
+from healer.screening.opening import choose_engine, open_screener
 from healer.settings.loading import Settings
 from healer.telemetry.logs import configure
 

@@ -24,7 +24,7 @@ from sklearn.metrics import accuracy_score
 from healer.cli.calibrate_run import calibrate
 from healer.cli.evaluate_output import cell
 from healer.cli.evaluate_run import EvaluationRequest, answer_dataset, find_dataset, progress_bars
-from healer.engines.registry import EngineChoice, open_engine
+from healer.engines.registry import ENGINES
 from healer.engines.transformers.loading import Plan, pick_device
 from healer.errors.evaluation import NotCalibratable
 from healer.evaluation.datasets import Limits
@@ -201,8 +201,7 @@ class ValidationRun:
             update={"calibration": "off", "model_adapter": adapter}
         )
         self._request = request
-        choice = EngineChoice("medgemma", "it is what is tuned")
-        self._screener = Screener(open_engine(choice, self._settings, COLORECTAL_CANCER))
+        self._screener = Screener(ENGINES["medgemma"].open(self._settings, COLORECTAL_CANCER))
         with progress_bars(Console(stderr=True)) as progress:
             tiles = find_dataset(request, progress)
             answered = answer_dataset(self._settings, request, tiles, progress, self._screener)

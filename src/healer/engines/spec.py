@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING, Any
 
-from healer.engines.base import Engine, EngineInfo, Question
+from healer.errors.engine import ExtraNotInstalled
 
 if TYPE_CHECKING:
+    from healer.engines.base import Engine, EngineInfo
+    from healer.questions.base import Question
     from healer.settings.loading import Settings
 
 GIB = 1024**3
@@ -18,7 +21,7 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """At most `tiles` at once, waited for at most `seconds`; `lanes` threads ask one model."""
+    """At most `tiles` at once, waited for at most `seconds`; `lanes` threads share one model."""
 
     tiles: int = 1
     seconds: float = 0.0
@@ -53,19 +56,21 @@ class ModelSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """`extra` is what `pip install 'healer[…]'` must name, `memory_bytes` what the engine holds at
-    its peak, rounded up, `stages` the names of the stages that its evidence may time.
+    """`opener` names the function, "module:function", that opens it from settings and a question:
+    its libraries load no earlier. `extra` is what `pip install 'healer[…]'` must name,
+    `memory_bytes` what the engine holds at its peak, rounded up, `stages` the names of the stages
+    that its evidence may time.
 
     `batching` is for requests that wait, given the CPU threads of each copy of the model;
     `offline_tiles` is the batch where nobody waits, None for the same one. `calibration_folder` is
     where its calibration lies by default. `worker_per_core` engines are best run once a core.
     `trained_on` names data sets that its model has learnt from. `check` is one more line of
-    `healer doctor`: its name, and what finds whether all is well, and the words.
+    `healer doctor`: its name, and the function that finds whether all is well, and the words.
     """
 
     name: str
     extra: str | None
-    open: Callable[[Settings, Question], Engine]
+    opener: str
     model: ModelSource
     memory_bytes: int
     stages: frozenset[str]
@@ -75,7 +80,31 @@ class EngineSpec:
     uses_gpu: bool = False
     worker_per_core: bool = False
     trained_on: frozenset[str] = frozenset()
-    check: tuple[str, Callable[[Settings], tuple[bool, str]]] | None = None
+    check: tuple[str, str] | None = None
+
+    def open(self, settings: Settings, question: Question) -> Engine:
+        """Blocking; minutes for MedGemma. Raises `healer.errors.ModelError`."""
+        engine: Engine = self._import(self.opener)(settings, question)
+        return engine
+
+    def run_check(self, settings: Settings) -> tuple[bool, str]:
+        """Whether all is well, and the words; true for an engine without a check."""
+        if self.check is None:
+            return True, ""
+        try:
+            outcome: tuple[bool, str] = self._import(self.check[1])(settings)
+        except ExtraNotInstalled:
+            return False, f"{self.name} is not installed: pip install 'healer[{self.extra}]'"
+        return outcome
+
+    def _import(self, function: str) -> Callable[..., Any]:
+        try:
+            imported: Callable[..., Any] = resolve_name(function)
+        except ImportError as error:
+            if self.extra is None:
+                raise
+            raise ExtraNotInstalled(self.name, self.extra, str(error)) from error
+        return imported
 
     @property
     def remote(self) -> bool:

@@ -10,8 +10,7 @@ import structlog
 from healer.engines.spec import Batching
 from healer.errors.base import HealerError
 from healer.errors.engine import EngineHung, ModelNotReady, UpstreamChanged, not_ready
-from healer.scheduling.batching import ThroughputEstimator
-from healer.scheduling.queue import RequestQueue
+from healer.scheduling.queue import RequestQueue, ThroughputEstimator
 from healer.scheduling.worker import Worker
 from healer.screening.screener import Screener
 from healer.telemetry.observer import Observer

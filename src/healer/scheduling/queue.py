@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -179,3 +180,24 @@ class Reservation:
     def release(self) -> None:
         self._budget.held -= self._bytes
         self._bytes = 0
+
+
+WEIGHT = 0.2  # of the newest measurement
+LONGEST_WAIT = 3600  # seconds
+
+
+class ThroughputEstimator:
+    """Seconds of a worker's time a tile takes; the first measurement is the self-test's."""
+
+    def __init__(self) -> None:
+        self.seconds = 1.0
+        self._measured = False
+
+    def record(self, seconds: float, tiles: int) -> None:
+        each = seconds / tiles
+        self.seconds += (WEIGHT if self._measured else 1.0) * (each - self.seconds)
+        self._measured = True
+
+    def retry_after(self, tiles: int, workers: int) -> int:
+        """Whole seconds, at least 1, until `tiles` will have been answered by `workers`."""
+        return min(LONGEST_WAIT, max(1, math.ceil(self.seconds * tiles / max(1, workers))))

@@ -19,9 +19,8 @@ from healer.errors.base import HealerError, InternalError
 from healer.errors.engine import EngineFailed, EngineOutOfMemory, UpstreamChanged
 from healer.errors.scheduling import OutOfMemory
 from healer.images.tile import Tile
-from healer.scheduling.batching import ThroughputEstimator
 from healer.scheduling.job import Job, JobFinished, TileTask
-from healer.scheduling.queue import RequestQueue
+from healer.scheduling.queue import RequestQueue, ThroughputEstimator
 from healer.screening.pipeline import score_each
 from healer.screening.screener import Score, Screener, self_test
 from healer.telemetry.observer import Observer

@@ -1,14 +1,18 @@
-"""Opening a screener: the chosen engine, and the calibration that belongs to it."""
+"""Opening a screener: which engine answers, and why; and the calibration that belongs to it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from healer.engines import builtin
 from healer.engines.base import EngineInfo
-from healer.engines.registry import ENGINES, EngineChoice, open_engine
+from healer.engines.openvino import converted_folder
+from healer.engines.openvino.conversion_record import is_converted, read_conversion
+from healer.engines.registry import ENGINES
 from healer.engines.spec import beside_the_model
-from healer.errors.engine import CalibrationMismatch, UpstreamUncalibrated
+from healer.engines.transformers import accelerator
+from healer.errors.engine import CalibrationMismatch, ModelIncomplete, UpstreamUncalibrated
 from healer.questions.base import Question
 from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening import calibration, reference
@@ -16,8 +20,42 @@ from healer.screening.calibration import Calibration
 from healer.screening.reference import Reference
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
+from healer.weights.manifest import Manifest, read_manifest
 
 SHIPPED = Path(builtin.__file__).parent / calibration.CALIBRATION_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    engine: str
+    reason: str
+
+
+def choose_engine(settings: Settings) -> EngineChoice:
+    if settings.engine != "auto":
+        return EngineChoice(settings.engine, "HEALER_ENGINE asks for it")
+    downloaded, missing = _download(settings.model_dir)
+    if downloaded and (device := accelerator(settings.device)):
+        return EngineChoice("medgemma", f"MODEL_DIR holds {downloaded.model_id}, and {device}")
+    folder = converted_folder(settings.model_dir)
+    if is_converted(folder):
+        source = read_conversion(folder).source
+        if not settings.model_adapter or source.adapter or not downloaded:
+            return EngineChoice("openvino", f"{folder} holds {source.model_id}, converted")
+        why = "MODEL_ADAPTER is not in the converted one"
+        return EngineChoice("medgemma", f"MODEL_DIR holds {downloaded.model_id}, and {why}")
+    if downloaded:
+        reason = f"MODEL_DIR holds a finished download of {downloaded.model_id}"
+        return EngineChoice("medgemma", reason)
+    return EngineChoice("builtin", f"no finished MedGemma download in MODEL_DIR: {missing}")
+
+
+def _download(model_dir: Path) -> tuple[Manifest | None, str]:
+    """The finished download, or why there is none."""
+    try:
+        return read_manifest(model_dir), ""
+    except ModelIncomplete as why:
+        return None, why.reason
 
 
 class Opener:
@@ -52,7 +90,7 @@ def open_screener(
     question: Question = COLORECTAL_CANCER,
 ) -> Screener:
     """Blocking; minutes for MedGemma. Raises `healer.errors.ModelError`."""
-    engine = open_engine(choice, settings, question)
+    engine = ENGINES[choice.engine].open(settings, question)
     try:
         found, warnings = find_calibration(settings, engine.info, must_fit=must_fit)
     except BaseException:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 import structlog
 
 from healer.engines.base import RemoteEngine
-from healer.engines.registry import EngineChoice
+from healer.engines.registry import batching_for
 from healer.errors.base import HealerError, ShuttingDown
 from healer.errors.engine import ModelNotReady, UpstreamChanged, UpstreamError, not_ready
 from healer.errors.scheduling import DeadlineExceeded, QueueFull
 from healer.images.tile import Tile
-from healer.scheduling.batching import ThroughputEstimator, batching_for
 from healer.scheduling.job import Deadline, Job, JobEvent, JobFinished
 from healer.scheduling.pool import WorkerPool
-from healer.scheduling.queue import MemoryBudget, RequestQueue
+from healer.scheduling.queue import MemoryBudget, RequestQueue, ThroughputEstimator
+from healer.screening.opening import EngineChoice
 from healer.screening.screener import Score, Screener, Screening, finish_screening, self_test
 from healer.server.upstream_probe import UpstreamProbe
 from healer.settings.loading import Settings

@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 
 from healer.engines.openai import engine
 from healer.engines.openai.engine import OpenAIEngine
-from healer.engines.registry import choose_engine, open_engine
+from healer.engines.registry import ENGINES
 from healer.errors import InvalidSettings
 from healer.main import create_app
 from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.calibration import Binding
+from healer.screening.opening import choose_engine
 from healer.server import service as service_module
 from healer.server import upstream_probe
 from healer.settings.loading import Settings, load_settings
@@ -38,7 +39,7 @@ def test_the_engine_is_chosen_by_name_and_address_alone(upstream: Upstream, tmp_
     with_key = settings(upstream.url, tmp_path).model_copy(update={"engine_key": SecretStr(KEY)})
     choice = choose_engine(with_key)
     assert (choice.engine, choice.reason) == ("openai", "HEALER_ENGINE asks for it")
-    opened = open_engine(choice, with_key, COLORECTAL_CANCER)
+    opened = ENGINES[choice.engine].open(with_key, COLORECTAL_CANCER)
     assert isinstance(opened, OpenAIEngine)
     opened.close()
     assert set(upstream.keys) == {f"Bearer {KEY}"}
@@ -145,7 +146,7 @@ def test_a_model_without_its_calibration_is_not_taken_for_one_that_has_it(
 
 def fitted(chosen: Settings, folder: Path) -> Path:
     """A calibration for what is served now."""
-    opened = open_engine(choose_engine(chosen), chosen, COLORECTAL_CANCER)
+    opened = ENGINES[choose_engine(chosen).engine].open(chosen, COLORECTAL_CANCER)
     opened.close()
     return saved(folder, SAMPLE.model_copy(update={"binding": Binding.of(opened.info)}))
 

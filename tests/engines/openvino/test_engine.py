@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from healer.engines.openvino import CONVERSION_FILE
 from healer.engines.openvino.conversion_record import (
-    CONVERSION_FILE,
     read_conversion,
     write_conversion,
 )

@@ -13,14 +13,15 @@ import sys
 import numpy as np
 from healer.settings.loading import load_settings
 from healer.engines.base import Answer
-from healer.engines.registry import choose_engine, open_engine
+from healer.engines.registry import ENGINES
+from healer.screening.opening import choose_engine
 from healer.images.tile import Tile
 from healer.questions.colorectal import COLORECTAL_CANCER
 
 settings = load_settings()
 choice = choose_engine(settings)
 assert choice.engine == "openvino", choice
-engine = open_engine(choice, settings, COLORECTAL_CANCER)
+engine = ENGINES[choice.engine].open(settings, COLORECTAL_CANCER)
 evidence = engine.score([Tile(np.full((64, 64, 3), (230, 170, 200), np.uint8))])[0]
 assert evidence.margin > 0, evidence
 assert "".join(engine.explain(evidence, Answer.YES)).startswith("Yes,")

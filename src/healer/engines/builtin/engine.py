@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import onnxruntime
@@ -34,6 +35,9 @@ from healer.hardware import cores, give_way
 from healer.images.tile import Tile
 from healer.questions.base import ClassHead
 from healer.questions.colorectal import COLORECTAL_CANCER
+
+if TYPE_CHECKING:
+    from healer.settings.loading import Settings
 
 MODEL_ID = "healer/builtin-crc"
 MODEL_FOLDER = Path(__file__).parent
@@ -140,6 +144,10 @@ class BuiltinEngine:
 
     def close(self) -> None:
         self._pool.shutdown()
+
+
+def open_engine(settings: Settings, question: Question) -> BuiltinEngine:
+    return BuiltinEngine(threads=settings.threads, question=question)
 
 
 @dataclass(frozen=True, slots=True)

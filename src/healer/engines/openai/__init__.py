@@ -2,38 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from healer.engines.base import Engine, Question
 from healer.engines.spec import GIB, Batching, EngineSpec, ModelSource
-from healer.errors.engine import ExtraNotInstalled
 
-if TYPE_CHECKING:
-    from healer.settings.loading import Settings
-
-# The server batches what reaches it at the same time.
-CONCURRENT_REQUESTS = 8
-
-
-def open_openai(settings: Settings, question: Question) -> Engine:
-    try:
-        from healer.engines.openai.client import RetryPolicy
-        from healer.engines.openai.engine import OpenAIEngine
-    except ImportError as error:
-        raise ExtraNotInstalled("openai", "openai", str(error)) from error
-    return OpenAIEngine.load(
-        str(settings.engine_url) if settings.engine_url else None,
-        question,
-        key=settings.engine_key,
-        model=settings.engine_model,
-        retries=RetryPolicy(timeout=settings.engine_timeout),
-    )
-
+CONCURRENT_REQUESTS = 8  # the server batches those that reach it at the same time
 
 SPEC = EngineSpec(
     name="openai",
     extra="openai",
-    open=open_openai,
+    opener="healer.engines.openai.engine:open_engine",
     model=ModelSource.SERVER,
     memory_bytes=GIB // 2,
     stages=frozenset(),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from healer.engines.base import Answer, EngineInfo, Evidence, Question
 from healer.engines.openai import answers
 from healer.engines.openai.answers import check_opening
-from healer.engines.openai.client import RetryPolicy
+from healer.engines.openai.client import Client, RetryPolicy
 from healer.engines.openai.probe import (
     THINKING_NOT_SUPPRESSED,
     THINKING_SUPPRESSED,
@@ -32,14 +32,14 @@ from healer.engines.vlm.prompt import opening
 from healer.engines.vlm.sentence import one_sentence
 from healer.engines.vlm.thinking import without_thoughts
 from healer.errors.base import HealerError, InvalidSettings
-from healer.errors.engine import ExtraNotInstalled, ModelNotReady, UpstreamChanged, UpstreamError
+from healer.errors.engine import ModelNotReady, UpstreamChanged, UpstreamError
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from healer.engines.openai.client import Client
     from healer.engines.openai.probe import Capabilities
+    from healer.settings.loading import Settings
 
 SIDE_BY_SIDE = 8  # questions of one batch; the server puts them together
 RETRIES = RetryPolicy()
@@ -79,14 +79,10 @@ class OpenAIEngine:
     ) -> OpenAIEngine:
         """Blocking: the server is asked a few questions. Values are those of Settings.
 
-        Raises InvalidSettings, ExtraNotInstalled or UpstreamError.
+        Raises InvalidSettings or UpstreamError.
         """
         if url is None:
             raise InvalidSettings("HEALER_ENGINE_URL", "must be set for HEALER_ENGINE=openai")
-        try:
-            from healer.engines.openai.client import Client
-        except ImportError as error:
-            raise ExtraNotInstalled("openai", "openai", str(error)) from error
         server = Client(url, key, retries)
         try:
             return cls(server, probe_capabilities(server, model, question), question)
@@ -162,6 +158,16 @@ class OpenAIEngine:
         if self._server is None:
             raise ModelNotReady("the engine was closed")
         return self._server
+
+
+def open_engine(settings: Settings, question: Question) -> OpenAIEngine:
+    return OpenAIEngine.load(
+        str(settings.engine_url) if settings.engine_url else None,
+        question,
+        key=settings.engine_key,
+        model=settings.engine_model,
+        retries=RetryPolicy(timeout=settings.engine_timeout),
+    )
 
 
 def info_of(known: Capabilities, question: Question) -> EngineInfo:

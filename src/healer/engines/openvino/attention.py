@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
 from healer.hardware import processor
+
+if TYPE_CHECKING:
+    from healer.settings.loading import Settings
 
 Floats = NDArray[np.float32]
 LIBRARY = Path(__file__).with_name("libattention.so")
@@ -37,6 +40,13 @@ def why_not() -> str | None:
     if "amx_bf16" in processor()[1]:
         return "this processor multiplies bfloat16 faster (AMX)"
     return None
+
+
+def check_attention(settings: Settings) -> tuple[bool, str]:
+    """Whether ours is used in the vision tower, and why it is not."""
+    if why := "HEALER_DTYPE=float32" if settings.dtype == "float32" else why_not():
+        return False, f"OpenVINO's own in the vision tower: {why}"
+    return True, "our own in the vision tower, in 16-bit integers"
 
 
 class Attention:

@@ -10,11 +10,10 @@ from typing import Literal
 
 from pydantic import Field
 
+from healer.engines.openvino import CONVERSION_FILE
 from healer.errors.engine import ConversionAltered, ConversionIncomplete
 from healer.weights.manifest import Advance, FolderKind, Listing, Record, save_record
 
-CONVERSION_FOLDER = "openvino"
-CONVERSION_FILE = "healer-openvino.json"
 VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
 
 Weights = Literal["int8", "int4"]
@@ -130,11 +129,6 @@ class Converted(Listing, Described):
 
 
 CONVERSION = FolderKind(CONVERSION_FILE, Converted, ConversionIncomplete, ConversionAltered)
-
-
-def converted_folder(model_dir: Path) -> Path:
-    """Where `healer optimize` put, or would put, the model: MODEL_DIR may be that folder itself."""
-    return model_dir if (model_dir / CONVERSION_FILE).is_file() else model_dir / CONVERSION_FOLDER
 
 
 def read_conversion(folder: Path) -> Converted:

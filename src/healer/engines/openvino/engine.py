@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTimer
+from healer.engines.openvino import converted_folder
 from healer.engines.openvino.cache import Snapshot
 from healer.engines.openvino.conversion_record import Described, check_conversion
 from healer.engines.vlm.adapter import read_adapter
@@ -20,6 +21,7 @@ from healer.images.tile import Tile
 
 if TYPE_CHECKING:
     from healer.engines.openvino.model import Gemma
+    from healer.settings.loading import Settings
 
 
 class OpenVINOEngine:
@@ -109,6 +111,17 @@ class OpenVINOEngine:
             raise ModelUnsound(
                 model_id, f"{len(ids)} tokens of prompt leave no room among its {tokens.window}"
             )
+
+
+def open_engine(settings: Settings, question: Question) -> OpenVINOEngine:
+    return OpenVINOEngine.load(
+        converted_folder(settings.model_dir),
+        question,
+        threads=settings.threads,
+        dtype=settings.dtype,
+        cache_mb=settings.image_cache_mb,
+        adapter=settings.model_adapter,
+    )
 
 
 def info_of(gemma: Gemma, question: Question) -> EngineInfo:

@@ -20,6 +20,7 @@ from healer.weights.manifest import check_folder
 
 if TYPE_CHECKING:
     from healer.engines.transformers.model import Gemma
+    from healer.settings.loading import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -131,3 +132,16 @@ class MedGemmaEngine:
         if self._gemma is None:
             raise ModelNotReady("the engine was closed")
         return self._gemma
+
+
+def open_engine(settings: Settings, question: Question) -> MedGemmaEngine:
+    return MedGemmaEngine.load(
+        settings.model_dir,
+        question,
+        device=settings.device,
+        dtype=settings.dtype,
+        quantization=settings.quantization,
+        allow_fallback=settings.allow_fallback,
+        threads=settings.threads,
+        adapter=settings.model_adapter,
+    )

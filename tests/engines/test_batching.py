@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
+from healer.engines import registry
 from healer.engines.base import EngineInfo
+from healer.engines.registry import batching_for, threads_of
 from healer.engines.spec import Batching
 from healer.main import shared
-from healer.scheduling import batching
-from healer.scheduling.batching import batching_for, threads_of
 from healer.settings.loading import Settings
 
 BUILTIN = EngineInfo(
@@ -36,7 +36,7 @@ BUILTIN = EngineInfo(
 def test_the_builtins_lanes_follow_from_its_threads(
     cores: int, settings: Settings, threads: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batching, "cores", lambda: cores)
+    monkeypatch.setattr(registry, "cores", lambda: cores)
     assert batching_for(BUILTIN, settings) == Batching(tiles=2, lanes=workers)
     assert threads_of(settings) == threads_of(shared(settings)) == threads
 
