@@ -20,7 +20,7 @@ from benchmarks.errors import SystemMissing
 from benchmarks.idle import check, used_by_others
 from benchmarks.processes import PEAK, environment, last_lines, memory_of
 from healer.errors import FileNotReadable
-from healer.outcomes import find_images
+from healer.files.walk import walk_all
 
 BATCH = 16  # answers of `healer predict` come so many at a time
 PROBLEM = "code"  # only a refusal has one
@@ -88,7 +88,7 @@ def answer_times(lines: IO[str] | None, pid: int, started: float) -> tuple[list[
 def benchmark(folder: Path, out: Path, *, rounds: int, anyway: bool) -> list[TileRate]:
     """`healer predict` and a ResNet-18 over the same tiles, in turn. Raises BenchmarkError or
     FileNotReadable."""
-    images = len(list(find_images([folder])))
+    images = len(walk_all([folder]).files)
     if not images:
         raise FileNotReadable("no image was found there")
     check(used_by_others(), anyway=anyway)

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from healer.outcomes import find_images
+from healer.files.walk import walk_all
 
 BATCH, SIDE = 16, 224
 WIDTHS = (64, 128, 256, 512)
@@ -62,7 +62,7 @@ def read(file: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 def main(folder: Path) -> None:
     model = resnet18().eval()
     with torch.inference_mode():
-        for batch in batches(list(find_images([folder]))):
+        for batch in batches(walk_all([folder]).files):
             for best in model(batch).argmax(dim=1).tolist():
                 sys.stdout.write(json.dumps({"class": best}) + "\n")
             sys.stdout.flush()

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,26 +214,6 @@ def test_answers_do_not_wait_for_a_file_that_takes_long(tmp_path: Path) -> None:
     assert isinstance(next(found).answer, Prediction)
     slow.write_bytes(last.read_bytes())  # only now; before, its reader waits
     assert [each.path for each in found] == [slow, last]
-
-
-def test_what_is_ready_is_looked_at_together_and_nothing_is_prepared_far_ahead() -> None:
-    started: list[int] = []
-    two_done, lock = threading.Event(), threading.Lock()
-
-    def step(item: int) -> int:
-        with lock:
-            started.append(item)
-        if item == 0:
-            assert two_done.wait(10)
-        if item == 2:
-            two_done.set()
-        return item
-
-    with ThreadPoolExecutor(2) as pool:
-        stream = outcomes.ready(pool, step, range(100), size=2)
-        assert next(stream) == [0, 1]  # though more is ready
-        assert max(started) < 2 + 2 * 2
-        stream.close()
 
 
 def test_files_are_answered_without_an_http_framework() -> None:

@@ -17,7 +17,7 @@ from healer.answer import Prediction
 from healer.cli import app
 from healer.display import printable
 from healer.errors import AddressNotFile, FolderWithoutImages, OutputNotWritable
-from healer.outcomes import find_images
+from healer.files.walk import walk, walk_all
 from healer.problem import Problem
 
 run = CliRunner().invoke
@@ -46,7 +46,7 @@ def lines(output: str) -> list[dict[str, object]]:
 
 def test_folders_are_walked_for_images_and_files_taken_as_they_are(folder: Path) -> None:
     notes = folder / "notes.txt"
-    assert list(find_images([notes, folder])) == [
+    assert walk_all([notes, folder]).files == [
         notes,
         folder / "b.png",
         folder / "deep" / "a.JPG",
@@ -109,7 +109,7 @@ def test_names_that_are_no_utf_8_cost_no_answer(folder: Path) -> None:
         output = done.stdout.decode("utf-8")
         if options:
             paths = {str(line["path"]) for line in lines(output)}
-            assert paths == {str(path) for path in find_images([folder])}
+            assert paths == {str(path) for path in walk(folder).files}
         else:
             assert r"M\xfcller\x1b[2J.png" in output
             assert "a.JPG" in output

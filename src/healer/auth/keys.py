@@ -23,7 +23,7 @@ from healer.errors.access import (
     KeysUnreadable,
     KeyUnknown,
 )
-from healer.files.atomic import atomic_write
+from healer.files.disk import atomic_write
 
 log = structlog.get_logger(__name__)
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from healer.answer import Prediction, SecondAnswerOut
 from healer.errors.batch import AnswersNotWritable, OutputTaken, RunMismatch
-from healer.files.atomic import atomic_write
+from healer.files.disk import atomic_write
 from healer.files.spelling import escaped, to_bytes
 from healer.notice import NOTICE
 from healer.problem import Problem

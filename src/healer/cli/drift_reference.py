@@ -16,7 +16,7 @@ from healer.engines.base import EngineInfo
 from healer.errors.base import RequestError
 from healer.errors.weights import FolderNotWritable
 from healer.evaluation.datasets import Dataset, Limits
-from healer.files.atomic import atomic_write
+from healer.files.disk import atomic_write
 from healer.quality.gate import Gate
 from healer.screening.reference import GATE_FIGURES, LEAST_TILES, Reference
 

@@ -108,7 +108,7 @@ def evaluate(
     colour = baseline.scored.get(NONE)
     drawn = plots.draw(results, curves(colour, 0.5).get("roc") if colour else None, folder)
     page = report.write(results, drawn, folder)
-    results.write(folder)  # last: a folder that holds it is a finished run
+    results.write(folder)  # last
     show(results, page)
     return folder
 

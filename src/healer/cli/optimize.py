@@ -77,10 +77,10 @@ def optimize(
 def samples_of(folder: Path, settings: Settings) -> tuple[Sample, ...]:
     """At most MOST_TILES of the pictures at or below `folder`, evenly spread."""
     from healer.conversion.request import Sample
+    from healer.files.walk import walk
     from healer.images.decode import decode
-    from healer.outcomes import find_images
 
-    files = list(find_images([folder]))
+    files = walk(folder).files
     if not files:
         raise FileNotReadable(f"no image was found in {folder}")
     step = max(1, -(-len(files) // MOST_TILES))

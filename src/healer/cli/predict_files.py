@@ -22,8 +22,9 @@ from healer.cli.predict_output import Csv, JsonLines, Rows, summary, uninterrupt
 from healer.display import printable
 from healer.errors.request import AddressNotFile, FileNotReadable, FolderWithoutImages
 from healer.files.walk import LeftOut, walk
-from healer.outcomes import THREAD_PREFIX, Embedded, Outcome, Source, Unread, outcomes
+from healer.outcomes import Embedded, Outcome, Source, Unread, outcomes
 from healer.screening.opening import choose_engine, open_screener
+from healer.screening.pipeline import THREAD_PREFIX
 from healer.settings.loading import Settings
 from healer.telemetry.logs import configure
 

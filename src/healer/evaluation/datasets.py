@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from healer.display import examples, printable
 from healer.errors.evaluation import DatasetNotFound, DatasetUnreadable, TilesMissing
-from healer.errors.request import FileNotReadable, TooManyBytes
 from healer.evaluation.published import (
     PATHMNIST_CLASSES,
     PUBLISHED,
@@ -28,6 +27,7 @@ from healer.evaluation.published import (
     PublishedDataset,
     plain_label,
 )
+from healer.files.disk import read_limited
 from healer.files.spelling import Resolver, escaped
 from healer.files.table import column_of, read_heading, read_rows
 from healer.files.walk import LeftOut, Reason, walk
@@ -66,12 +66,7 @@ class Files:
     folder: Path
 
     def tile(self, path: str, limits: Limits) -> Tile:
-        try:
-            if (self.folder / path).stat().st_size > limits.max_bytes:
-                raise TooManyBytes(limits.max_bytes)
-            data = (self.folder / path).read_bytes()
-        except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
-            raise FileNotReadable(getattr(error, "strerror", None) or str(error)) from None
+        data = read_limited(self.folder / path, limits.max_bytes)
         return decode(data, max_pixels=limits.max_pixels)
 
 

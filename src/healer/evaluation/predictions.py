@@ -1,8 +1,8 @@
 """An engine's predictions on a dataset, journalled so that a killed run can be resumed.
 
 `answers.jsonl` takes one line a batch, forced to disk before the next begins; a line cut short is
-scored again. Batches are always the same tiles in the same order, so a run that was resumed and a
-run that was not give the same numbers.
+scored again, and so is a batch in which the engine failed on a tile. Batches are always the same
+tiles in the same order, so a run that was resumed and a run that was not give the same numbers.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from healer.engines.base import EngineInfo, Evidence
+from healer.engines.registry import offline_tiles
 from healer.errors.base import HealerError
+from healer.errors.engine import ModelError, UpstreamError
 from healer.errors.evaluation import ResultsMismatch
 from healer.evaluation.datasets import Dataset, Item, Limits
 from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, shift_named
@@ -25,17 +29,19 @@ from healer.files.spelling import Spellings, escaped, json_safe, spellings_of
 from healer.files.table import read_heading, read_rows
 from healer.images.tile import Tile
 from healer.screening.calibration import Calibration
+from healer.screening.pipeline import engine_error, score_stream, unexpected_error
 from healer.screening.screener import Score, Screener
 from healer.screening.verdict import Verdict, decide
 
-BATCH = 8
+MAX_FAILURES = 32  # tiles in a row on which the engine fails, before the run stops
 JOURNAL = "answers.jsonl"
 BINDING = "run.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One tile under one shift. `margin` is None where there was no answer, for `refusal`."""
+    """One tile under one shift. `margin` is None where there was no answer: `refusal` is the code
+    of why, `problem` its sentence."""
 
     path: str
     label: str
@@ -50,6 +56,7 @@ class Row:
     mark: str | None = None
     warnings: str = ""  # codes, by spaces
     windows: int | None = None
+    problem: str | None = None
 
     def verdict(self, calibration: Calibration | None) -> Verdict | None:
         if self.margin is None:
@@ -68,6 +75,14 @@ def binding_of(dataset: Dataset, info: EngineInfo, shifts: Sequence[str]) -> dic
     }
 
 
+def codes_of(branch: type[HealerError]) -> set[str]:
+    """Of a branch of the error tree."""
+    return {branch.code}.union(*map(codes_of, branch.__subclasses__()))
+
+
+ENGINE_FAILURES = codes_of(ModelError)
+
+
 class Journal:
     """Raises ResultsMismatch where the folder holds the answers of another run."""
 
@@ -80,7 +95,14 @@ class Journal:
         else:
             text = json_safe(json.dumps(binding, indent=1, ensure_ascii=False))
             binding_file.write_text(text, encoding="utf-8")
-        self.done = dict(_whole_lines(self._file))
+        self.done = {
+            (row.shift, row.path): row for rows in _whole_lines(self._file) for row in rows
+        }
+
+    def lacks(self, items: Sequence[Item], shift: str) -> bool:
+        """Whether one of them is to be scored: for the first time, or since the engine failed."""
+        rows = [self.done.get((shift, item.path)) for item in items]
+        return any(row is None or row.refusal in ENGINE_FAILURES for row in rows)
 
     def add(self, key: str, rows: Sequence[Row]) -> None:
         line = json.dumps({"key": key, "rows": [asdict(row) for row in rows]}, ensure_ascii=False)
@@ -88,7 +110,7 @@ class Journal:
             out.write(json_safe(line) + "\n")
             out.flush()
             os.fsync(out.fileno())
-        self.done[key] = list(rows)
+        self.done |= {(row.shift, row.path): row for row in rows}
 
 
 def _check_binding(folder: Path, held: dict[str, Any], binding: dict[str, Any]) -> None:
@@ -98,7 +120,7 @@ def _check_binding(folder: Path, held: dict[str, Any], binding: dict[str, Any]) 
         raise ResultsMismatch(str(folder), reason)
 
 
-def _whole_lines(file: Path) -> Iterator[tuple[str, list[Row]]]:
+def _whole_lines(file: Path) -> Iterator[list[Row]]:
     """Batches that reached the disk; a line cut short is truncated, so that none is appended to."""
     if not file.exists():
         return
@@ -107,8 +129,16 @@ def _whole_lines(file: Path) -> Iterator[tuple[str, list[Row]]]:
     if whole < len(data):
         os.truncate(file, whole)
     for line in data[:whole].splitlines():
-        held = json.loads(line)
-        yield held["key"], [Row(**row) for row in held["rows"]]
+        yield [Row(**row) for row in json.loads(line)["rows"]]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedItem:
+    """An item's tile under a shift, or why it cannot be read."""
+
+    item: Item
+    tile: Tile | None
+    error: HealerError | None = None
 
 
 def predict(
@@ -119,59 +149,75 @@ def predict(
     limits: Limits,
     advance: Callable[[int], None],
 ) -> list[Row]:
-    """Every tile under every shift, in order; only what the journal lacks is scored."""
-    out: list[Row] = []
+    """Every tile under every shift, in order; only what the journal lacks is scored.
+
+    A tile that cannot be read, or on which the engine fails, is a row without a margin. Raises
+    UpstreamError, and what the engine fails with on MAX_FAILURES tiles in a row: the run can be
+    resumed then.
+    """
+    size = offline_tiles(screener.info)
     for shift in shifts:
-        for start in range(0, len(dataset.items), BATCH):
-            key = f"{shift}:{start}"
-            items = dataset.items[start : start + BATCH]
-            if key not in journal.done:
-                journal.add(key, _batch(screener, dataset, items, shift, limits))
-            out += journal.done[key]
-            advance(len(items))
-    return out
+        starts = range(0, len(dataset.items), size)
+        batches = [(f"{shift}:{start}", dataset.items[start : start + size]) for start in starts]
+        lacking = [batch for batch in batches if journal.lacks(batch[1], shift)]
+        items = [item for _, batch in lacking for item in batch]
+        advance(len(dataset.items) - len(items))
+        load = partial(_load, dataset, shift, limits)
+        failures = 0
+        with closing(score_stream(screener, items, load, size, fixed=True)) as scored:
+            for (key, _), batch in zip(lacking, scored, strict=True):
+                rows = [_row(loaded, shift, result) for loaded, result in batch]
+                failures = _failures_in_a_row(batch, failures)
+                journal.add(key, rows)
+                advance(len(rows))
+    return [journal.done[shift, item.path] for shift in shifts for item in dataset.items]
 
 
-def _batch(
-    screener: Screener, dataset: Dataset, items: Sequence[Item], shift: str, limits: Limits
-) -> list[Row]:
-    tiles = [_shifted_tile(dataset, item, shift, limits) for item in items]
-    scores = iter(screener.score([tile for tile in tiles if isinstance(tile, Tile)]))
-    return [
-        _row(item, shift, tile if isinstance(tile, str) else next(scores))
-        for item, tile in zip(items, tiles, strict=True)
-    ]
-
-
-def _shifted_tile(dataset: Dataset, item: Item, shift: str, limits: Limits) -> Tile | str:
-    """The tile under the shift, or the error code where it cannot be read."""
+def _load(dataset: Dataset, shift: str, limits: Limits, item: Item) -> LoadedItem:
     try:
         tile = dataset.source.tile(item.path, limits)
-    except HealerError as error:
-        return error.code
-    return Tile(pixels=SHIFTS[shift](tile.pixels), mpp=None if shift in RESCALED else tile.mpp)
+        mpp = None if shift in RESCALED else tile.mpp
+        return LoadedItem(item, Tile(pixels=SHIFTS[shift](tile.pixels), mpp=mpp))
+    except Exception as error:
+        return LoadedItem(item, None, unexpected_error(error))
 
 
-def _row(item: Item, shift: str, score: Score | str) -> Row:
+def _failures_in_a_row(
+    batch: Sequence[tuple[LoadedItem, Score | BaseException | None]], failures: int
+) -> int:
+    """How many tiles in a row the engine has failed on, `failures` before this batch."""
+    for _, result in batch:
+        if isinstance(result, BaseException):
+            failures += 1
+            if isinstance(result, UpstreamError) or failures >= MAX_FAILURES:
+                raise engine_error(result)
+        elif result is not None:
+            failures = 0
+    return failures
+
+
+def _row(loaded: LoadedItem, shift: str, result: Score | BaseException | None) -> Row:
+    item = loaded.item
     about = (item.path, item.label, item.case_id, item.positive, shift)
-    if isinstance(score, str):
-        return Row(*about, margin=None, refusal=score)
-    evidence, second = score.evidence, score.second
+    if not isinstance(result, Score):
+        error = loaded.error or engine_error(result or TypeError("a loaded tile was not scored"))
+        return Row(*about, margin=None, refusal=error.code, problem=escaped(str(error)))
+    evidence, second = result.evidence, result.second
     return Row(
         *about,
         margin=evidence.margin,
         mass=evidence.mass,
-        seconds=score.seconds,
+        seconds=result.seconds,
         second_verdict=second.verdict.value if second else None,
         mark=second.mark.value if second and second.mark else None,
-        warnings=" ".join(warning.code for warning in score.warnings),
-        windows=None if score.windows is None else len(score.windows),
+        warnings=" ".join(warning.code for warning in result.warnings),
+        windows=None if result.windows is None else len(result.windows),
     )
 
 
 COLUMNS = (
     *("path", "label", "case_id", "truth", "shift", "margin", "mass", "probability", "verdict"),
-    *("seconds", "refusal", "second_verdict", "mark", "warnings", "windows"),
+    *("seconds", "refusal", "second_verdict", "mark", "warnings", "windows", "problem"),
 )
 
 

@@ -22,6 +22,7 @@ from healer.evaluation.datasets import Dataset
 from healer.evaluation.metrics import Figure, Scored
 from healer.evaluation.predictions import Row
 from healer.evaluation.shifts import NONE
+from healer.files.disk import atomic_write
 from healer.notice import NOTICE
 from healer.screening.calibration import Calibration
 from healer.screening.verdict import CUT
@@ -75,8 +76,10 @@ class Results:
         }
 
     def write(self, folder: Path) -> None:
+        """In one step: a folder that holds it is a finished run."""
         text = json.dumps(self.as_json(), indent=1, ensure_ascii=False, allow_nan=False)
-        (folder / NAME).write_text(text + "\n", encoding="utf-8")
+        with atomic_write(folder / NAME) as stream:
+            stream.write(f"{text}\n".encode())
 
 
 def scored_of(
@@ -181,6 +184,11 @@ def notes_on_files(dataset: Dataset, rows: Sequence[Row]) -> list[str]:
             f"{refusals.total():,} of {len(under(rows, NONE)):,} tiles have no margin and take no "
             f"part in the figures: {codes}."
         )
+    answered = {row.path for row in under(rows, NONE) if row.margin is not None}
+    lost = Counter(row.refusal for row in rows if row.refusal and row.path in answered)
+    if lost:
+        codes = ", ".join(f"{count:,} {code}" for code, count in lost.most_common())
+        notes.append(f"Under shifts, {lost.total():,} answers are missing as well: {codes}.")
     return notes
 
 

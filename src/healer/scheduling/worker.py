@@ -15,40 +15,16 @@ from typing import Any, TypeVar
 import structlog
 
 from healer.engines.spec import Batching
-from healer.errors.base import HealerError, InternalError
-from healer.errors.engine import EngineFailed, EngineOutOfMemory, UpstreamChanged
-from healer.errors.scheduling import OutOfMemory
+from healer.errors.base import HealerError
+from healer.errors.engine import EngineFailed, UpstreamChanged
 from healer.images.tile import Tile
 from healer.scheduling.job import Job, JobFinished, TileTask
 from healer.scheduling.queue import RequestQueue, ThroughputEstimator
-from healer.screening.pipeline import score_each
+from healer.screening.pipeline import engine_error, score_each, unexpected_error
 from healer.screening.screener import Score, Screener, self_test
 from healer.telemetry.observer import Observer
 
 log = structlog.get_logger(__name__)
-
-# torch's, OpenVINO's and ONNX Runtime's ways of saying it, beside Python's MemoryError.
-OUT_OF_MEMORY_SIGNS = ("out of memory", "bad_alloc", "failed to allocate", "bad allocation")
-
-
-def engine_error(error: BaseException) -> HealerError:
-    """An error of our tree as it is; anything else as one, its cause in the log."""
-    if isinstance(error, HealerError):
-        return error
-    log.error("the model failed", exc_info=error)
-    message = str(error).lower()
-    if isinstance(error, MemoryError) or any(sign in message for sign in OUT_OF_MEMORY_SIGNS):
-        return EngineOutOfMemory()
-    return EngineFailed(type(error).__name__)
-
-
-def unexpected_error(error: BaseException) -> HealerError:
-    """As `engine_error`, for what fails outside the model."""
-    if isinstance(error, HealerError):
-        return error
-    log.error("unforeseen error", exc_info=error)
-    return OutOfMemory() if isinstance(error, MemoryError) else InternalError(type(error).__name__)
-
 
 MAX_FAILURES = 3  # in a row, before the self-test must pass
 RETRY_SECONDS = 5.0  # between two self-tests of a model that fails

@@ -17,7 +17,7 @@ from healer.engines.transformers.loading import Plan
 from healer.engines.vlm.adapter import AdapterManifest
 from healer.errors.evaluation import CheckpointUnusable, FolderTaken
 from healer.evaluation.datasets import Dataset, Limits
-from healer.files.atomic import atomic_write
+from healer.files.disk import atomic_write
 from healer.tuning import lora, plot
 from healer.tuning.data import Lessons
 from healer.tuning.lora import check_disk

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from healer import __version__
 from healer.errors.base import HealerError
 from healer.errors.engine import ModelAltered, ModelIncomplete
-from healer.files.atomic import atomic_write
+from healer.files.disk import atomic_write
 
 OURS = "healer-"  # the manifest and a calibration: no model library picks these up
 MANIFEST_FILE = f"{OURS}manifest.json"

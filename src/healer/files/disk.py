@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files read no further than may be, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from healer.errors.request import FileNotReadable, TooManyBytes
+
 OWNER_ONLY = 0o600
+
+
+def read_limited(file: Path, limit_bytes: int) -> bytes:
+    """Raises FileNotReadable or TooManyBytes."""
+    try:
+        with file.open("rb") as stream:
+            # One byte more than the limit at most: a pipe says no size, and a device may never end.
+            size = os.fstat(stream.fileno()).st_size
+            data = stream.read(size + 1 if 0 < size < limit_bytes else limit_bytes + 1)
+    except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise FileNotReadable(reason or type(error).__name__) from None
+    if len(data) > limit_bytes:
+        raise TooManyBytes(limit_bytes)
+    return data
 
 
 @contextmanager

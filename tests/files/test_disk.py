@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from healer.files.atomic import atomic_write
+from healer.files.disk import atomic_write
 
 
 def test_the_file_takes_its_place_when_the_block_ends(tmp_path: Path) -> None:
