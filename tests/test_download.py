@@ -218,7 +218,7 @@ def test_a_later_run_fetches_only_the_rest(large: Hub, target: Path) -> None:
 
 @pytest.mark.parametrize("ranges", ["rest as 200", "whole as 206", "416", "ignored"])
 @pytest.mark.parametrize("there", [WRITTEN_AT_ONCE, 0])
-def test_a_mirror_that_gives_no_ranges_as_asked_is_asked_for_the_whole_file(
+def test_a_mirror_that_ignores_ranges_gets_a_request_for_the_whole_file(
     large: Hub, target: Path, ranges: Ranges, there: int
 ) -> None:
     """Both where a part lies there from an earlier run, and where this run's connection broke."""
@@ -237,7 +237,7 @@ def test_a_mirror_that_gives_no_ranges_as_asked_is_asked_for_the_whole_file(
     check_folder(target, deep=True)
 
 
-def test_a_mirror_that_never_gives_the_whole_file_is_not_asked_for_ever(
+def test_a_mirror_that_never_gives_the_whole_file_is_not_retried_for_ever(
     large: Hub, target: Path
 ) -> None:
     large.faults.ranges = "rest as 200"
@@ -272,7 +272,7 @@ def test_a_folder_given_by_home_is_one_folder_for_everything(
     assert not (tmp_path / "~").exists()
 
 
-def test_litter_beside_what_is_fetched_does_no_harm(hub: Hub, target: Path) -> None:
+def test_leftover_files_beside_the_download_do_no_harm(hub: Hub, target: Path) -> None:
     target.mkdir()
     for name in ("._config.json", f"._{SHARDS[0]}", ".DS_Store", "Thumbs.db", "desktop.ini"):
         (target / name).write_bytes(b"\0\5\x16\7")
@@ -381,7 +381,9 @@ def test_a_wrong_token_is_rejected(target: Path) -> None:
     assert isinstance(_refusal(target, "hf_wrong"), TokenRejected)
 
 
-def test_a_token_whose_account_has_not_accepted_is_told_where_to(hub: Hub, target: Path) -> None:
+def test_a_token_whose_account_has_not_accepted_gets_the_address_to_accept_at(
+    hub: Hub, target: Path
+) -> None:
     stopped = _refusal(target, STRANGER)
 
     assert isinstance(stopped, LicenceNotAccepted)
@@ -429,9 +431,7 @@ def test_a_moving_revision_is_refused_before_the_network(hub: Hub, target: Path)
     assert hub.requests == []
 
 
-def test_a_moving_revision_that_is_asked_for_is_followed_by_its_commit(
-    hub: Hub, target: Path
-) -> None:
+def test_a_requested_branch_is_resolved_to_its_commit(hub: Hub, target: Path) -> None:
     first = _fetch(target, model_revision="main", allow_unpinned=True)
     hub.requests.clear()
     again = _fetch(target, model_revision="main", allow_unpinned=True)
@@ -553,7 +553,7 @@ def test_a_server_that_is_no_hub(hub: Hub, target: Path) -> None:
     assert stopped.reason == "it does not answer as a hub does"
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_download(hub: Hub, target: Path) -> None:
+def test_a_disk_that_is_too_small_is_reported_before_the_download(hub: Hub, target: Path) -> None:
     hub.faults.sizes[SHARDS[0]] = 10**15
 
     stopped = _refusal(target)

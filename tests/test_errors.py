@@ -119,7 +119,7 @@ def test_a_clients_mistake_is_never_a_500() -> None:
         assert status_of(kind) // 100 == expected
 
 
-def test_exit_codes_tell_download_failures_apart() -> None:
+def test_exit_codes_distinguish_download_failures() -> None:
     kinds = [kind for kind in EVERY if issubclass(kind, errors.DownloadError)]
     assert len({kind.exit_code for kind in kinds}) == len(kinds)
     assert all(kind.exit_code for kind in EVERY)

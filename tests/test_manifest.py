@@ -55,7 +55,7 @@ def test_a_finished_folder_passes_and_is_read_back(folder: Path) -> None:
     assert is_complete_folder(folder)
 
 
-def test_only_a_deep_check_hashes_the_weights_and_tells_how_far(folder: Path) -> None:
+def test_only_a_deep_check_hashes_the_weights_and_reports_progress(folder: Path) -> None:
     shallow: list[int] = []
     deep: list[int] = []
 
@@ -116,7 +116,7 @@ def test_what_a_desktop_leaves_beside_the_model_makes_it_neither_incomplete_nor_
     assert weights_in(folder) == [folder / WEIGHTS]
 
 
-def test_a_folder_of_nothing_but_litter_is_empty(tmp_path: Path) -> None:
+def test_a_folder_of_leftover_files_alone_is_empty(tmp_path: Path) -> None:
     assert is_empty(tmp_path / "absent")
     (tmp_path / ".DS_Store").write_bytes(b"")
     (tmp_path / "THUMBS.DB").write_bytes(b"")

@@ -68,7 +68,7 @@ def test_every_path_gets_its_own_answer_in_order(tmp_path: Path) -> None:
     assert max(engine.shown) <= 16
 
 
-def test_one_bad_tile_costs_its_neighbours_nothing(tmp_path: Path) -> None:
+def test_a_failing_tile_does_not_affect_other_tiles(tmp_path: Path) -> None:
     paths = tiles(tmp_path, [10, BLACK, 20])
     paths.insert(1, tmp_path / "absent.png")
     codes = [each.code if isinstance(each, Problem) else "" for each in answers(Picky(), paths)]
@@ -179,7 +179,7 @@ def test_what_cannot_be_a_tile_gets_its_problem_in_its_place(tmp_path: Path) -> 
     assert isinstance(found[1].answer, Prediction)
 
 
-def test_a_name_that_no_file_can_have_is_said(tmp_path: Path) -> None:
+def test_a_name_that_no_file_can_have_is_reported(tmp_path: Path) -> None:
     (problem,) = answers(Picky(), [tmp_path / "nul\0.png"])
     assert isinstance(problem, Problem)
     assert problem.code == "file_not_readable"

@@ -17,5 +17,5 @@ def test_every_file_it_points_to_is_there() -> None:
     assert [target for target in targets if not (REPO / target).exists()] == []
 
 
-def test_the_notice_is_said_once() -> None:
+def test_the_notice_is_reported_once() -> None:
     assert README.read_text(encoding="utf-8").count("Research use only") == 1

@@ -102,7 +102,7 @@ def test_a_cut_off_tail_shows_only_by_an_anchor() -> None:
         verify(links[:3], anchor)
 
 
-def test_a_chain_written_anew_shows_only_by_an_anchor() -> None:
+def test_a_rewritten_chain_is_detected_only_by_an_anchor() -> None:
     anchor = chain()[-1].hash
     rewritten = chain()
     assert verify(rewritten).head.sequence == 5

@@ -29,7 +29,7 @@ def contents(folder: Path) -> list[dict[str, object]]:
     return [link.content for link in links]
 
 
-def test_without_the_setting_nothing_is_kept(tmp_path: Path) -> None:
+def test_without_the_setting_nothing_is_recorded(tmp_path: Path) -> None:
     journal = open_journal(Settings())
     journal.check()
     assert journal.record(answer()) is None
@@ -45,7 +45,7 @@ def test_the_address_is_never_shown() -> None:
     assert "s3cret" not in f"{settings!r}{settings.model_dump()}"
 
 
-def test_an_answer_and_its_review_are_kept(tmp_path: Path) -> None:
+def test_an_answer_and_its_review_are_recorded(tmp_path: Path) -> None:
     journal = journal_at(tmp_path)
     assert journal.record(answer("r1")) is True
     assert journal.record(answer("r1", verdict="no")) is True
@@ -85,7 +85,7 @@ def test_refusing_raises_says_so_and_recovers(tmp_path: Path) -> None:
     assert [record["kind"] for record in contents(folder)] == ["answer"]
 
 
-def test_degrading_answers_says_so_and_the_log_tells_of_its_gap(tmp_path: Path) -> None:
+def test_degrading_answers_says_so_and_the_log_records_its_gap(tmp_path: Path) -> None:
     folder = tmp_path / "later"
     journal = journal_at(folder, "degrade")
     with capture_logs() as logged:

@@ -81,7 +81,7 @@ def test_a_role_that_may_only_read_can_verify_and_export(
             reading.append(answer("c"))
 
 
-def test_reading_writes_nothing_whoever_reads(store: Store) -> None:
+def test_reading_writes_nothing_for_any_reader(store: Store) -> None:
     store.append(answer("a"))
     with store.engine.execution_options(**READS).connect() as connection:
         assert connection.execute(text("SHOW transaction_read_only")).scalar() == "on"
@@ -113,7 +113,7 @@ def test_an_encoding_in_the_address_does_not_count(sql_ascii: str) -> None:
         assert store.upgrade() == "0001"
 
 
-def test_a_commit_is_durable_whatever_the_role_was_told(cluster: Cluster, postgresql: str) -> None:
+def test_a_commit_is_durable_whatever_the_roles_settings(cluster: Cluster, postgresql: str) -> None:
     database = str(database_url(postgresql).database)
     cluster.sql(f"ALTER DATABASE {database} SET synchronous_commit = off")
     with closing(Store(postgresql)) as fresh, fresh.engine.begin() as connection:

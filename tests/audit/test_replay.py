@@ -66,7 +66,7 @@ def test_a_margin_may_move_within_the_tolerance_and_no_further(by: float) -> Non
     assert reason == "the margin moved by 0.0500 (then on cpu, now on cuda)"
 
 
-def test_another_verdict_at_the_same_margin_is_said() -> None:
+def test_another_verdict_at_the_same_margin_is_reported() -> None:
     reason = replay(Screener(FakeEngine()), TILE, PIXELS, [recorded(verdict="no")])[0].reason
     assert reason == "another verdict at the same margin"
 
@@ -76,7 +76,7 @@ def test_another_calibration_leaves_the_margin_to_compare() -> None:
     assert replay(Screener(FakeEngine()), TILE, PIXELS, [link])[0].reason is None
 
 
-def test_a_decoder_that_changed_is_told_from_an_engine_that_did() -> None:
+def test_a_changed_decoder_is_distinguished_from_a_changed_engine() -> None:
     link = recorded(pixels_sha256="c" * 64, margin=100.0)
     reason = replay(Screener(FakeEngine()), TILE, PIXELS, [link])[0].reason
     assert reason == "the file is decoded to other pixels than it was"

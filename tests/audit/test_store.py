@@ -154,7 +154,7 @@ def test_what_is_no_log_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "audit.db").read_text(encoding="utf-8") == "x" * 5000
 
 
-def test_a_store_that_has_just_failed_is_not_asked_at_once_again(tmp_path: Path) -> None:
+def test_a_store_that_has_just_failed_is_not_retried_at_once(tmp_path: Path) -> None:
     with open_store(f"sqlite:///{tmp_path}/later/audit.db") as store:
         with pytest.raises(AuditUnavailable):
             store.append(answer())
@@ -191,7 +191,7 @@ def test_tables_of_a_newer_healer_are_refused(store: Store) -> None:
         "postgresql+psycopg2://u:s3cret@h/db",
     ],
 )
-def test_an_address_that_cannot_be_used_is_said_without_its_password(bad: str) -> None:
+def test_an_address_that_cannot_be_used_is_reported_without_its_password(bad: str) -> None:
     with pytest.raises(InvalidSettings) as caught:
         database_url(bad)
     assert "s3cret" not in str(caught.value)

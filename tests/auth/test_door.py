@@ -47,7 +47,7 @@ async def test_on_this_machine_nobody_needs_a_name(address: str) -> None:
 
 
 @pytest.mark.parametrize("address", [ELSEWHERE, "10.0.0.1", "::ffff:192.0.2.7", "fe80::1%eth0"])
-async def test_from_elsewhere_nobody_is_let_in_unless_it_was_said(address: str) -> None:
+async def test_remote_requests_are_refused_unless_the_settings_allow_them(address: str) -> None:
     with pytest.raises(RemoteAccessDenied, match="HEALER_API_KEYS_FILE"):
         await caller(open_authenticator(Settings()), address)
     for said in ("checked-in-front", "anyone-may-ask"):

@@ -130,7 +130,7 @@ def test_a_new_key_is_fetched_when_it_is_first_used(issuer: Issuer) -> None:
         known.subject(issuer.token("a", rsa_key("a")))  # taken back by the issuer
 
 
-def test_made_up_keys_do_not_make_us_ask_the_issuer_each_time(issuer: Issuer) -> None:
+def test_made_up_keys_do_not_cause_a_request_to_the_issuer_each_time(issuer: Issuer) -> None:
     clock = Clock()
     known = identities(issuer, clock)
     for number in range(50):
@@ -143,7 +143,7 @@ def test_made_up_keys_do_not_make_us_ask_the_issuer_each_time(issuer: Issuer) ->
     assert issuer.fetches.count("/keys") == 2
 
 
-def test_nobody_is_let_in_while_the_issuer_cannot_be_asked(issuer: Issuer) -> None:
+def test_nobody_is_admitted_while_the_issuer_cannot_be_reached(issuer: Issuer) -> None:
     clock = Clock()
     known = identities(issuer, clock)
     issuer.down = True

@@ -37,7 +37,7 @@ def test_the_digest_is_no_key(file: Path) -> None:
         Keyring(file).holder(read_keys(file).keys[0].sha256)
 
 
-def test_an_expired_key_says_so_to_whoever_has_it(file: Path) -> None:
+def test_an_expired_key_is_refused_as_expired(file: Path) -> None:
     key = add_key(file, "lis", date(2020, 2, 29))
     keyring = Keyring(file)
     with pytest.raises(KeyExpired, match="2020-02-29"):
@@ -140,9 +140,7 @@ def test_a_file_rewritten_in_place_with_its_old_size_and_time_is_read_again(file
     assert keyring.holder("hk_another") == "lis"
 
 
-def test_a_settled_file_is_read_once_however_often_it_is_asked(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unchanged_file_is_read_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     key = add_key(file, "lis", None)
     monkeypatch.setattr("healer.auth.keys.SETTLED_NS", -1)
     keyring = Keyring(file)

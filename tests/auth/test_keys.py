@@ -14,7 +14,7 @@ def file_in(tmp_path: Path) -> Path:
     return tmp_path / "keys.json"
 
 
-def test_a_key_is_random_and_only_its_digest_is_kept(tmp_path: Path) -> None:
+def test_a_key_is_random_and_only_its_digest_is_stored(tmp_path: Path) -> None:
     file = file_in(tmp_path)
     first, second = add_key(file, "lis", None), add_key(file, "archive", None)
     assert re.fullmatch(r"hk_[A-Za-z0-9_-]{43}", first)  # 256 bits in base64
@@ -103,6 +103,6 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
     assert len(read_keys(file_in(tmp_path)).keys) == 1
 
 
-def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(KeysNotWritable, match="No such file"):
         add_key(tmp_path / "nowhere" / "keys.json", "lis", None)

@@ -80,13 +80,15 @@ def test_a_fingerprint_changes_with_names_and_their_order(tmp_path: Path) -> Non
         ("a.txt", b"", "neither"),
     ],
 )
-def test_what_is_no_list_is_said(tmp_path: Path, name: str, content: bytes, reason: str) -> None:
+def test_what_is_no_list_is_reported(
+    tmp_path: Path, name: str, content: bytes, reason: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ListingUnreadable, match=reason):
         read_listing(tmp_path / name)
 
 
-def test_what_is_not_there_is_said(tmp_path: Path) -> None:
+def test_what_is_not_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ListingUnreadable, match="not there"):
         read_listing(tmp_path / "absent")
     with pytest.raises(ListingUnreadable, match="no tiles"):
@@ -156,7 +158,7 @@ def test_headings_in_any_case_and_with_spaces(tmp_path: Path, heading: str) -> N
         (pa.array([[b"1"]]), "list<"),
     ],
 )
-def test_a_column_that_holds_no_pictures_is_said_once_when_listing(
+def test_a_column_that_holds_no_pictures_is_reported_once_when_listing(
     tmp_path: Path, column: pa.Array, there: str
 ) -> None:
     file = parquet_of(tmp_path / "a.parquet", {"image": column, "path": ["a.png"]})
@@ -168,7 +170,7 @@ def test_a_column_that_holds_no_pictures_is_said_once_when_listing(
     )
 
 
-def test_a_column_that_holds_no_text_is_said_too(tmp_path: Path) -> None:
+def test_a_column_that_holds_no_text_is_reported_too(tmp_path: Path) -> None:
     with pytest.raises(ListingUnreadable, match="column path holds int64, and what is wanted"):
         read_listing(parquet_of(tmp_path / "a.parquet", {"path": [1, 2]}))
 

@@ -70,7 +70,7 @@ def test_a_run_that_ended_early_goes_on_with_what_is_missing(tmp_path: Path) -> 
     assert rows_of(output) == list(range(10))
 
 
-def test_a_part_cut_short_is_asked_again(tmp_path: Path) -> None:
+def test_a_truncated_part_is_scored_again(tmp_path: Path) -> None:
     output = tmp_path / "answers.parquet"
     with Parts(output, 8) as parts:
         parts.bind(BINDING)
@@ -134,7 +134,7 @@ def test_a_run_that_began_nothing_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_where_nothing_can_be_written_is_said(tmp_path: Path) -> None:
+def test_where_nothing_can_be_written_is_reported(tmp_path: Path) -> None:
     with (
         pytest.raises(AnswersNotWritable, match="No such file or directory"),
         Parts(tmp_path / "absent" / "answers.parquet", 1),

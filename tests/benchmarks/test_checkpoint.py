@@ -109,7 +109,7 @@ def test_the_config_is_in_the_published_form(made: Path) -> None:
     assert config["text_config"]["rope_scaling"] == {"factor": 8.0, "rope_type": "linear"}
 
 
-def test_a_prompt_is_made_as_long_as_asked(made: Path) -> None:
+def test_a_prompt_is_made_as_long_as_requested(made: Path) -> None:
     question, length = question_of(made, 256, 334)
     assert length == 334
     assert question.startswith("Is colorectal cancer present")

@@ -47,7 +47,7 @@ def test_ours_against_plain_transformers(tmp_path: Path, monkeypatch: pytest.Mon
     assert ours["second"]["count"] == 1
 
 
-def test_the_second_question_is_asked_with_the_default_cache_and_skips_the_image(
+def test_the_second_question_uses_the_default_cache_and_skips_the_image(
     tmp_path: Path,
 ) -> None:
     pytest.importorskip("openvino")

@@ -13,7 +13,7 @@ def test_a_busy_machine_is_refused() -> None:
         check(0.8, anyway=False)
 
 
-def test_unless_asked_to_go_on() -> None:
+def test_unless_requested_to_continue() -> None:
     check(0.8, anyway=True)
     check(0.01, anyway=False)
 

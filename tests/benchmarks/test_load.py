@@ -35,7 +35,7 @@ def tiles(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return paths(data_dir, 8)
 
 
-def test_arrivals_come_at_random_at_the_rate_asked_for() -> None:
+def test_arrivals_are_random_at_the_requested_rate() -> None:
     times = list(arrivals(5.0, 100, 50))
     assert len(times) == pytest.approx(5000, rel=0.05)
     assert all(before < after for before, after in pairwise(times))

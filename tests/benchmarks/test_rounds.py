@@ -41,7 +41,7 @@ def test_one_that_failed_is_tried_again_and_one_that_is_not_there_is_not(
     assert runs[1].outcome.startswith("skipped: ")
 
 
-def test_what_the_builtin_models_process_said_is_told(
+def test_the_builtin_models_process_output_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEALER_GATE", "ajar")

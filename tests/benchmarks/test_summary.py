@@ -104,7 +104,7 @@ def test_the_table_says_everything(result: Result) -> None:
     assert "NOT QUIET" not in shown
 
 
-def test_other_load_is_said(result: Result) -> None:
+def test_other_load_is_reported(result: Result) -> None:
     result.runs[0].others = 0.7
     assert "NOT QUIET: others used up to 0.70 cores" in printed(result)
 

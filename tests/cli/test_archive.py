@@ -36,7 +36,7 @@ def test_options_that_do_not_go_together_are_refused(arguments: list[str]) -> No
     assert run(app, ["predict", *arguments]).exit_code == 2
 
 
-def test_what_cannot_begin_is_said_before_ray_is_started(tmp_path: Path) -> None:
+def test_what_cannot_begin_is_reported_before_ray_is_started(tmp_path: Path) -> None:
     output = tmp_path / "a.parquet"
     absent = run(app, ["predict", "--input", "absent", "--output", str(output)])
     assert absent.exit_code == 81
@@ -62,7 +62,7 @@ def test_the_summary_counts_everything() -> None:
     ]
 
 
-def test_on_a_terminal_what_was_kept_is_not_taken_for_speed() -> None:
+def test_on_a_terminal_earlier_answers_do_not_count_as_speed() -> None:
     text = io.StringIO()
     with progress(Console(file=text, width=100, force_terminal=True)) as print_progress:
         print_progress(900, 1000)

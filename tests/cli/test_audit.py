@@ -166,7 +166,7 @@ def test_a_log_that_is_not_there_is_not_called_whole(
     assert (code, "there is no such file" in said) == (91, True)
 
 
-def test_without_the_extra_what_to_install_is_said(tmp_path: Path) -> None:
+def test_without_the_extra_what_to_install_is_reported(tmp_path: Path) -> None:
     (tmp_path / "sqlalchemy.py").write_text("raise ModuleNotFoundError('No module sqlalchemy')")
     environment = {"PYTHONPATH": str(tmp_path), "HEALER_AUDIT": "on"}
     done = subprocess.run(
@@ -182,7 +182,7 @@ def test_without_the_extra_what_to_install_is_said(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("log")
-def test_nothing_but_the_answer_is_said(tmp_path: Path) -> None:
+def test_nothing_but_the_answer_is_reported(tmp_path: Path) -> None:
     """In a process of its own: Alembic speaks up when it is first imported."""
     for command in (["verify"], ["export", "--out", str(tmp_path / "log.jsonl")], ["upgrade"]):
         done = subprocess.run(

@@ -108,7 +108,7 @@ def test_answers_of_nobody_are_refused(tmp_path: Path) -> None:
     assert "--engine or --info" in result.stderr
 
 
-def test_an_info_that_describes_no_engine_is_said(tmp_path: Path) -> None:
+def test_an_info_that_describes_no_engine_is_reported(tmp_path: Path) -> None:
     index, answers = given(tmp_path, 1.0, 0.0, 100)
     (tmp_path / "info.json").write_text('{"engine": {"model_id": "m"}}')
     options = ["--answers", str(answers), "--info", str(tmp_path / "info.json")]
@@ -117,7 +117,7 @@ def test_an_info_that_describes_no_engine_is_said(tmp_path: Path) -> None:
     assert "describes no engine" in result.stderr
 
 
-def test_an_engine_is_asked_and_its_calibration_loads(tmp_path: Path) -> None:
+def test_an_engine_is_run_and_its_calibration_loads(tmp_path: Path) -> None:
     tiles = indexed(tmp_path / "tiles", cases=20, each=4)
     request = EvaluationRequest(dataset=str(tiles), shifts=False, out=tmp_path / "run")
     file = calibrate(load_settings(), request, tmp_path / "c.json", Screener(FakeEngine()))

@@ -114,7 +114,7 @@ def test_says_why_the_vision_tower_takes_openvinos_attention(
     assert words.startswith(f"OpenVINO's own in the vision tower: {why}")
 
 
-def test_speed_is_measured_on_request_and_told_in_figures_and_in_words(
+def test_speed_is_measured_on_request_and_reported_in_figures_and_in_words(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(speed, "SECONDS", 0.0)

@@ -85,7 +85,7 @@ def test_every_answer_is_in_the_csv(done: Path) -> None:
     assert all(float(row["seconds"]) >= 0 for row in rows)
 
 
-def test_the_report_asks_the_network_for_nothing(done: Path) -> None:
+def test_the_report_requests_nothing_from_the_network(done: Path) -> None:
     page = (done / "report.html").read_text(encoding="utf-8")
     found = ExternalReferences()
     found.feed(page)
@@ -116,7 +116,7 @@ def test_names_from_a_dataset_cannot_become_markup(tmp_path: Path) -> None:
     assert all(source.startswith("data:") for source in found.fetched)
 
 
-def test_what_was_left_out_missing_or_refused_is_said_everywhere(
+def test_what_was_left_out_missing_or_refused_is_reported_everywhere(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiles = foldered(tmp_path / "tiles", each=4)
@@ -194,7 +194,7 @@ def test_answers_of_no_tile_are_counted(tmp_path: Path, capsys: pytest.CaptureFi
     assert note in " ".join(capsys.readouterr().out.split())
 
 
-def test_tiles_without_cases_are_said_to_have_none(
+def test_tiles_without_cases_are_reported_to_have_none(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fake(foldered(tmp_path / "tiles", each=6), tmp_path / "run")
@@ -284,7 +284,7 @@ def test_compare_exits_by_what_was_lost(tmp_path: Path, limit: str, code: int) -
     assert "87.50%" in result.stdout
 
 
-def test_compare_of_what_is_no_result_is_said(tmp_path: Path) -> None:
+def test_compare_of_what_is_no_result_is_reported(tmp_path: Path) -> None:
     result = run(app, ["eval", "--compare", str(tmp_path), str(tmp_path)])
     assert result.exit_code == 48
     assert "not a folder of finished results" in result.stderr
@@ -294,13 +294,13 @@ def test_one_of_dataset_and_compare_is_needed() -> None:
     assert run(app, ["eval"]).exit_code == 2
 
 
-def test_an_unknown_dataset_is_said() -> None:
+def test_an_unknown_dataset_is_reported() -> None:
     result = run(app, ["eval", "nowhere"])
     assert result.exit_code == 41
     assert "pathmnist" in result.stderr
 
 
-def test_an_unknown_class_is_said(tmp_path: Path) -> None:
+def test_an_unknown_class_is_reported(tmp_path: Path) -> None:
     tiles = foldered(tmp_path / "tiles", each=2)
     (tiles / "normal").rename(tiles / "weasel")
     result = run(app, ["eval", str(tiles)])
@@ -338,7 +338,7 @@ def test_training_tiles_are_warned_of_and_precomputed_answers_are_not(
     assert "TRAINING TILES" not in calm.stdout
 
 
-def test_a_missing_extra_is_said_with_how_to_install_it() -> None:
+def test_a_missing_extra_is_reported_with_how_to_install_it() -> None:
     script = "import sys; sys.modules['sklearn'] = None; from healer.cli import app; app()"
     for command in ("eval", "calibrate"):
         done = subprocess.run(

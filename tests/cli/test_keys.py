@@ -56,7 +56,7 @@ def test_a_key_is_made_shown_once_listed_and_revoked(tmp_path: Path) -> None:
         (["list", "--file", "nowhere.json"], "No such file"),
     ],
 )
-def test_what_cannot_be_done_is_said(arguments: list[str], said: str) -> None:
+def test_what_cannot_be_done_is_reported(arguments: list[str], said: str) -> None:
     done = run("keys", *arguments)
     assert done.exit_code in (2, 101)
     assert said in done.stderr
@@ -69,7 +69,7 @@ def test_it_does_not_serve_others_unasked() -> None:
     assert "Traceback" not in refused.stderr
 
 
-def test_it_does_not_serve_without_the_keys_it_was_told_of(tmp_path: Path) -> None:
+def test_it_does_not_serve_without_the_configured_keys(tmp_path: Path) -> None:
     missing = run("serve", HEALER_API_KEYS_FILE=str(tmp_path / "keys.json"))
     assert missing.exit_code == 101
     assert "healer keys add" in missing.stderr

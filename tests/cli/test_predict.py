@@ -74,7 +74,9 @@ def test_a_bad_file_gets_its_problem_in_its_place_and_loses_nothing(folder: Path
     assert "No such file" in str(absent["detail"])
 
 
-def test_what_is_left_out_of_a_folder_is_said_in_one_line_beside_the_answers(folder: Path) -> None:
+def test_what_is_left_out_of_a_folder_is_reported_in_one_line_beside_the_answers(
+    folder: Path,
+) -> None:
     (folder / ".Trash-1000").mkdir()
     (folder / ".Trash-1000" / "old.png").touch()
     (folder / "x.tif").mkdir()
@@ -152,7 +154,7 @@ def test_explain_adds_the_sentences(samples: list[Path]) -> None:
     assert output[1] == "    No invasive cancer read; high-grade neoplasia likely."
 
 
-def test_a_folder_without_images_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_images_is_reported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a tile")
     result = run(app, ["predict", str(tmp_path)])
     assert result.exit_code == FolderWithoutImages.exit_code == 30
@@ -160,7 +162,7 @@ def test_a_folder_without_images_is_said(tmp_path: Path) -> None:
     assert result.stdout == ""
 
 
-def test_an_address_is_said_and_how_to_have_it_answered() -> None:
+def test_an_address_is_reported_and_how_to_have_it_answered() -> None:
     result = run(app, ["predict", "https://example.org/a.png"])
     assert result.exit_code == AddressNotFile.exit_code == 30
     assert "Healer fetches no pictures" in result.stderr
@@ -177,7 +179,7 @@ def test_an_address_is_said_and_how_to_have_it_answered() -> None:
     ],
     ids=lambda value: value[:20],
 )
-def test_a_path_that_none_can_be_is_said(folder: Path, path: str, code: str) -> None:
+def test_a_path_that_none_can_be_is_reported(folder: Path, path: str, code: str) -> None:
     output = lines(run(app, ["predict", "--json", path, str(folder / "b.png")]).stdout)
     assert [line.get("code") for line in output] == [code, None]
 
@@ -268,19 +270,19 @@ def test_quiet_leaves_only_the_answers(folder: Path, tmp_path: Path) -> None:
         ["--ray-address", "auto"],
     ],
 )
-def test_what_does_not_go_together_is_said(folder: Path, arguments: list[str]) -> None:
+def test_what_does_not_go_together_is_reported(folder: Path, arguments: list[str]) -> None:
     result = run(app, ["predict", str(folder / "b.png"), *arguments])
     assert result.exit_code == 2
     assert "Traceback" not in result.output
 
 
 @pytest.mark.parametrize("option", ["--json", "--explain", "--csv=a.csv"])
-def test_what_does_not_go_with_an_archive_is_said(folder: Path, option: str) -> None:
+def test_what_does_not_go_with_an_archive_is_reported(folder: Path, option: str) -> None:
     arguments = ["predict", "--input", str(folder), "--output", "a.parquet", option]
     assert run(app, arguments).exit_code == 2
 
 
-def test_a_csv_file_that_cannot_be_written_is_said_before_a_model_is_loaded(
+def test_a_csv_file_that_cannot_be_written_is_reported_before_a_model_is_loaded(
     folder: Path, tmp_path: Path
 ) -> None:
     csv_file = str(tmp_path / "absent" / "a.csv")
@@ -332,7 +334,7 @@ def test_every_real_sample_is_answered_but_bare_glass(samples: list[Path]) -> No
     assert result.exit_code == 1
 
 
-def test_the_gate_can_be_told_to_warn(samples: list[Path]) -> None:
+def test_the_gate_can_be_set_to_warn(samples: list[Path]) -> None:
     glass = next(path for path in samples if "BACK" in path.name)
     result = run(app, ["predict", "--json", "--gate", "warn", str(glass)])
     assert result.exit_code == 0

@@ -110,7 +110,7 @@ def test_a_reader_that_has_read_enough_is_no_failure_to_talk_of(
 
 
 @pytest.mark.parametrize("option", ["--explain", "--json", "--csv=-"])
-def test_a_full_disk_is_said(tiles: list[Path], option: str) -> None:
+def test_a_full_disk_is_reported(tiles: list[Path], option: str) -> None:
     with Path("/dev/full").open("w") as full:
         ended = subprocess.run(
             [*COMMAND, option, str(tiles[0])],

@@ -24,7 +24,7 @@ def started(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), check=False, capture_output=True, text=True)
 
 
-def test_it_serves_says_what_to_try_and_stops_when_asked(tmp_path: Path) -> None:
+def test_it_serves_says_what_to_try_and_stops_on_request(tmp_path: Path) -> None:
     with (
         (tmp_path / "log").open("w+") as log,
         subprocess.Popen(command("serve", "--port", "0"), stderr=log) as server,
@@ -80,7 +80,7 @@ def test_answers_leave_at_once_however_small_their_pieces() -> None:
     assert asyncio.run(accepted())
 
 
-def test_a_port_in_use_is_said_before_anything_is_loaded() -> None:
+def test_a_port_in_use_is_reported_before_anything_is_loaded() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = started("serve", "--port", port)

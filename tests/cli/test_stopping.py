@@ -80,7 +80,7 @@ def test_a_request_that_was_being_sent_is_answered_and_new_ones_refused(tmp_path
         assert server.wait(30) in (0, -signal.SIGTERM)
 
 
-def test_an_explanation_that_was_being_streamed_is_told_to_its_end(tmp_path: Path) -> None:
+def test_an_explanation_that_was_being_streamed_is_streamed_to_its_end(tmp_path: Path) -> None:
     go_on = tmp_path / "go-on"
     arguments = [sys.executable, "-m", "tests.cli.slow_server", str(go_on)]
     with serving(tmp_path, arguments) as (server, url):

@@ -116,7 +116,7 @@ def test_merging(tune: Tune, place: Path) -> None:
     assert "MODEL_DIR=merged" in output
 
 
-def test_a_dry_run_measures_and_keeps_nothing(tune: Tune, place: Path) -> None:
+def test_a_dry_run_measures_and_saves_nothing(tune: Tune, place: Path) -> None:
     code, output = tune("tiles --out dry --dry-run 2 --train-tiles 32 --yes cancer")
     assert code == 0, output
     assert "s a step of 16 tiles" in output
@@ -167,7 +167,7 @@ def test_a_listed_tile_that_is_missing_stops_before_anything_is_learnt(
     assert not (place / "none").exists()
 
 
-def test_what_was_left_out_is_said_and_recorded(tune: Tune, place: Path) -> None:
+def test_what_was_left_out_is_reported_and_recorded(tune: Tune, place: Path) -> None:
     tiles = write_tiles(place / "littered", cases=6)
     (tiles / "index.csv").unlink()
     (tiles / ".Trash-1000").mkdir()

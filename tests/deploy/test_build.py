@@ -37,7 +37,7 @@ def test_it_makes_what_is_missing_and_then_builds(world: World) -> None:
     assert completed.last == f"Built {IMAGE}:0123abc. Deploy it: ./deploy.sh"
 
 
-def test_the_build_is_told_what_was_asked_for(world: World) -> None:
+def test_the_build_receives_the_requested_settings(world: World) -> None:
     build(world, MODEL_ID="google/medgemma-1.5-4b-it", MODEL_DIR="/models/m", REGION="europe-west4")
     submitted = world.last_call
     assert "--region=europe-west4" in submitted
@@ -145,7 +145,7 @@ def test_an_account_just_made_is_waited_for(world: World) -> None:
         ({"TAG": ""}, "This folder is no git checkout"),
     ],
 )
-def test_what_is_missing_or_wrong_is_said_in_one_sentence(
+def test_what_is_missing_or_wrong_is_reported_in_one_sentence(
     world: World, settings: dict[str, str], sentence: str
 ) -> None:
     completed = build(world, **settings)

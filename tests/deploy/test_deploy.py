@@ -38,7 +38,7 @@ def test_it_serves_the_newest_image_by_its_digest(world: World) -> None:
     assert container(world.what("manifest"))["image"] == f"{IMAGE}@{DIGEST}"
 
 
-def test_it_says_how_to_ask_with_who_is_asking(world: World) -> None:
+def test_it_shows_a_request_with_the_callers_token(world: World) -> None:
     completed = deploy(world)
     assert completed.out == "https://healer-abc.a.run.app\n"
     assert completed.last.strip() == (
@@ -47,14 +47,14 @@ def test_it_says_how_to_ask_with_who_is_asking(world: World) -> None:
     )
 
 
-def test_nobody_is_let_in_who_was_not_asked_for_in_words(world: World) -> None:
+def test_public_access_is_never_granted_by_default(world: World) -> None:
     deploy(world)
     assert "allUsers" not in world.what("calls") + world.what("manifest")
     assert "invoker-iam-disabled" not in world.what("manifest")
     assert environment(world)["HEALER_UNAUTHENTICATED"] == "checked-in-front"
 
 
-def test_asked_for_in_words_anyone_is_let_in(world: World) -> None:
+def test_public_access_is_granted_on_explicit_request(world: World) -> None:
     completed = deploy(world, OPENLY)
     assert world.what("callers") == '"allUsers"\n'
     assert "Anyone on the internet can now send images" in completed.err
@@ -120,7 +120,7 @@ def test_another_image_is_served_as_it_is_named(world: World) -> None:
         ({"IMAGE": "a image"}, "IMAGE=a image cannot be used: give the image's full name"),
     ],
 )
-def test_what_is_missing_or_wrong_is_said_in_one_sentence(
+def test_what_is_missing_or_wrong_is_reported_in_one_sentence(
     world: World, settings: dict[str, str], sentence: str
 ) -> None:
     completed = deploy(world, **settings)

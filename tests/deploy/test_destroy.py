@@ -40,7 +40,7 @@ def test_any_other_answer_removes_nothing(deployed: World, answer: str) -> None:
     assert deployed.changes == []
 
 
-def test_what_others_made_is_kept(deployed: World) -> None:
+def test_resources_made_by_others_are_not_removed(deployed: World) -> None:
     deployed.has_thing("secrets healer-hf-token")
     deployed.has_thing("artifacts repositories healer-medgemma", "team=pathology\n")
     completed = destroy(deployed, "--yes")
@@ -55,7 +55,7 @@ def test_a_second_run_finds_nothing(deployed: World) -> None:
     assert (completed.code, deployed.changes) == (0, [])
 
 
-def test_what_cannot_be_removed_is_said(deployed: World) -> None:
+def test_what_cannot_be_removed_is_reported(deployed: World) -> None:
     deployed.fails("run services delete")
     completed = destroy(deployed, "--yes")
     assert completed.code == 1
@@ -63,7 +63,7 @@ def test_what_cannot_be_removed_is_said(deployed: World) -> None:
     assert len(deployed.things) == 6
 
 
-def test_a_dry_run_removes_nothing_and_asks_nothing(deployed: World) -> None:
+def test_a_dry_run_removes_nothing_and_prompts_for_nothing(deployed: World) -> None:
     completed = destroy(deployed, "--dry-run")
     assert (completed.code, deployed.calls) == (0, [])
     assert len(completed.err.splitlines()) == 7

@@ -57,7 +57,7 @@ def test_an_instance_takes_as_many_as_its_queue_and_the_one_that_is_answered(wor
     assert spec["containerConcurrency"] == taken.queue + 1
 
 
-def test_the_gpu_comes_only_when_it_is_asked_for(world: World) -> None:
+def test_the_gpu_comes_only_on_request(world: World) -> None:
     plain = service(world)["spec"]["template"]
     assert plain["spec"]["containers"][0]["resources"]["limits"] == {"cpu": "4", "memory": "8Gi"}
     assert "nvidia" not in str(plain)
@@ -211,7 +211,7 @@ def test_kubernetes_would_take_the_edge(edge: dict[str, Any]) -> None:
         kubernetes_validate.validate(thing, kubernetes_validate.latest_version(), strict=True)
 
 
-def test_the_edge_reaches_healer_which_then_asks_for_keys(edge: dict[str, Any]) -> None:
+def test_the_edge_reaches_healer_which_then_requires_keys(edge: dict[str, Any]) -> None:
     template = edge["Deployment"]["spec"]["template"]
     assert template["metadata"]["labels"]["healer-client"] == "true"
     (caddy,) = template["spec"]["containers"]
@@ -226,7 +226,7 @@ def test_the_edge_reaches_healer_which_then_asks_for_keys(edge: dict[str, Any]) 
     assert {"name": "HEALER_API_KEYS_FILE", "value": "/keys/keys.json"} in healer["env"]
 
 
-def test_composed_only_caddy_is_reached_from_elsewhere_and_healer_asks_for_keys() -> None:
+def test_composed_only_caddy_is_reached_from_elsewhere_and_healer_requires_keys() -> None:
     compose = yaml.safe_load((REPO / "compose.yaml").read_text(encoding="utf-8"))["services"]
     published = {
         name: [port for port in each.get("ports", []) if not port.startswith("127.0.0.1:")]

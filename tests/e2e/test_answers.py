@@ -39,7 +39,7 @@ def test_three_tiles_get_three_right_outcomes(
     assert not any(path.stem in log for path in (tumour, normal, photograph))
 
 
-def test_what_the_service_would_refuse_is_said_before_it_is_sent(
+def test_what_the_service_would_refuse_is_reported_before_it_is_sent(
     open_page: OpenPage, serving: Serving, tmp_path: Path
 ) -> None:
     (tmp_path / "letter.png").write_text("dear colleague")
@@ -176,7 +176,7 @@ def assert_no_sideways(page: Page) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
 
 
-def test_it_is_kept_only_where_that_was_asked(
+def test_it_is_stored_only_where_that_was_chosen(
     open_page: OpenPage, serving: Serving, tumour: Path
 ) -> None:
     page = open_page(serving.url)

@@ -65,7 +65,7 @@ def test_a_page_of_several_is_chosen_shown_and_answered(
     assert (row["verdict"], row["page"]) == ("no", "3")
 
 
-def test_the_chosen_page_is_kept_where_that_was_asked(
+def test_the_chosen_page_is_stored_where_that_was_chosen(
     open_page: OpenPage, serving: Serving, tumour: Path, tmp_path: Path
 ) -> None:
     page = open_page(serving.url, viewport=NARROW)

@@ -58,7 +58,7 @@ def test_a_mark_is_added_to_the_log_and_a_second_one_stands_beside_it(
     assert b"nobody is told" not in Path(audit.removeprefix("sqlite:///")).read_bytes()
 
 
-def test_a_mark_that_the_log_cannot_take_is_said_and_tried_again(
+def test_a_mark_that_the_log_cannot_take_is_reported_and_tried_again(
     answered: Page, audit: str
 ) -> None:
     database = Path(audit.removeprefix("sqlite:///"))
@@ -76,7 +76,7 @@ def test_a_mark_that_the_log_cannot_take_is_said_and_tried_again(
     assert reviews(audit) == [True]
 
 
-def test_where_no_log_is_kept_nothing_is_sent(open_page: OpenPage, tumour: Path) -> None:
+def test_without_an_audit_log_nothing_is_sent(open_page: OpenPage, tumour: Path) -> None:
     with live(create_app(Settings(_env_file=None, gate="off"), engine=FakeEngine())) as url:
         page = open_page(url)
         urls: list[str] = []

@@ -30,7 +30,7 @@ def tiles(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def test_a_server_killed_midway_is_said_and_all_goes_on_with_the_next(
+def test_a_server_killed_midway_is_reported_and_all_goes_on_with_the_next(
     open_page: OpenPage, samples: list[Path], tmp_path: Path
 ) -> None:
     serving = Serving(tmp_path / "log")
@@ -77,7 +77,7 @@ def test_a_slow_server(open_page: OpenPage, tmp_path: Path) -> None:
         expect(desk.row(page, "tile-3")).to_contain_text("Yes")
 
 
-def test_its_place_in_the_services_queue_is_told(open_page: OpenPage, tmp_path: Path) -> None:
+def test_its_position_in_the_services_queue_is_shown(open_page: OpenPage, tmp_path: Path) -> None:
     stand_in = StandIn()
     queued = ("queued", {"position": 3})
     stand_in.replies.append([queued, None, ("verdict", ANSWER), ("answer", ANSWER)])
@@ -89,7 +89,7 @@ def test_its_place_in_the_services_queue_is_told(open_page: OpenPage, tmp_path: 
         desk.verdict(page, "Yes")
 
 
-def test_it_comes_back_when_it_was_told_to(open_page: OpenPage, tmp_path: Path) -> None:
+def test_it_retries_after_retry_after(open_page: OpenPage, tmp_path: Path) -> None:
     unready = {**BUSY, "status": 503, "code": "model_not_ready", "detail": "It is loading."}
     stand_in = StandIn([(429, {"Retry-After": "2"}, BUSY), (503, {"Retry-After": "2"}, unready)])
     with live(stand_in.app()) as url:
@@ -141,7 +141,7 @@ def test_a_failure_that_stays_is_not_sent_again_and_the_others_go_on(
         desk.verdict(page, "Yes")
 
 
-def test_a_tile_that_is_sent_back_again_and_again_is_given_up_in_the_end(
+def test_a_tile_that_is_refused_again_and_again_fails_in_the_end(
     open_page: OpenPage, tmp_path: Path
 ) -> None:
     stalled = {**BUSY, "status": 503, "code": "model_stalled", "detail": "It has stalled."}

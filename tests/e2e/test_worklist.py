@@ -70,7 +70,7 @@ def test_a_removed_tile_comes_back_where_it_was(
         assert names(page) == ["tile-1.png", "tile-2.png", "tile-3.png"]
 
 
-def test_a_reload_asks_first_while_a_reading_would_be_lost(
+def test_a_reload_asks_first_while_an_unsaved_answer_would_be_lost(
     open_page: OpenPage, tmp_path: Path
 ) -> None:
     with live(StandIn().app()) as url:

@@ -70,13 +70,13 @@ class EngineConformance:
         for one, other in zip(there, reversed(back), strict=True):
             assert_same(one, other)
 
-    def test_a_tile_is_not_moved_by_its_neighbours(self, engine: Engine) -> None:
+    def test_a_tiles_score_does_not_depend_on_its_batch(self, engine: Engine) -> None:
         first, *rest = tiles()
         alone = engine.score([first])[0]
         assert_same(engine.score([first, *rest])[0], alone)
         assert_same(engine.score([*rest, first])[-1], alone)
 
-    def test_tells_tiles_apart(self, engine: Engine) -> None:
+    def test_distinguishes_tiles(self, engine: Engine) -> None:
         white = Tile(np.full((64, 64, 3), 250, np.uint8))
         margins = [evidence.margin for evidence in engine.score([known_tile(), white])]
         assert margins[0] != pytest.approx(margins[1], abs=TOLERANCE)

@@ -33,7 +33,7 @@ BUILTIN = EngineInfo(
         (8, Settings(replicas=2, threads=3), 3, 4),
     ],
 )
-def test_the_builtins_lanes_follow_from_its_threads(
+def test_the_builtins_workers_follow_from_its_threads(
     cores: int, settings: Settings, threads: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "cores", lambda: cores)

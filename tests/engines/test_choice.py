@@ -50,7 +50,7 @@ def test_auto_does_not_take_a_half_written_folder(tmp_path: Path) -> None:
     assert choose_engine(Settings(model_dir=folder)).engine == "builtin"
 
 
-def test_what_is_asked_for_is_taken_and_fails_if_it_must(tmp_path: Path) -> None:
+def test_a_requested_engine_is_chosen_even_where_it_fails(tmp_path: Path) -> None:
     settings = Settings(engine="medgemma", model_dir=tmp_path)
     choice = choose_engine(settings)
     assert (choice.engine, choice.reason) == ("medgemma", "HEALER_ENGINE asks for it")
@@ -105,7 +105,7 @@ def test_auto_does_not_take_an_unfinished_conversion(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_an_accelerator_that_was_asked_for_comes_first(tmp_path: Path, device: str) -> None:
+def test_a_requested_accelerator_comes_first(tmp_path: Path, device: str) -> None:
     finished_conversion(finished_download(tmp_path / "model") / "openvino")
     choice = choose_engine(Settings(model_dir=tmp_path / "model", device=device))
     assert choice.engine == "medgemma"
@@ -126,7 +126,7 @@ def test_an_adapter_is_served_by_what_can(tmp_path: Path, merged: str | None, en
     assert choice.engine == engine
 
 
-def test_a_conversion_that_was_asked_for_must_be_there(tmp_path: Path) -> None:
+def test_a_requested_conversion_must_exist(tmp_path: Path) -> None:
     settings = Settings(engine="openvino", model_dir=tmp_path)
     with pytest.raises(ConversionIncomplete, match="healer optimize"):
         ENGINES[choose_engine(settings).engine].open(settings, COLORECTAL_CANCER)

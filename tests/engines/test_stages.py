@@ -16,7 +16,7 @@ def test_a_batchs_time_is_shared_among_its_tiles(monkeypatch: pytest.MonkeyPatch
     assert stages == {"preprocess": 2.0, "infer": 0.5}
 
 
-def test_the_built_in_model_tells_its_own() -> None:
+def test_the_builtin_model_reports_its_own() -> None:
     engine: Engine = BuiltinEngine(threads=1)
     (evidence,) = engine.score([known_tile()])
     engine.close()

@@ -14,7 +14,7 @@ BuiltinEngine(threads=1).score([known_tile()])
 CI = ("CI", "GITHUB_ACTIONS", "TF_BUILD", "BUILD_ID", "ORT_DISABLE_TELEMETRY")
 
 
-def test_onnx_runtime_keeps_no_telemetry(tmp_path: Path) -> None:
+def test_onnx_runtime_collects_no_telemetry(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name not in CI}
     cache = {"XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)}
     subprocess.run([sys.executable, "-c", SCORE], env={**environment, **cache}, check=True)

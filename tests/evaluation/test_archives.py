@@ -89,7 +89,7 @@ def test_a_name_that_occurs_twice_is_refused(tmp_path: Path) -> None:
         unpack(archive, tmp_path / "out")
 
 
-def test_what_is_no_archive_is_said(tmp_path: Path) -> None:
+def test_what_is_no_archive_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(b"Rar!\x1a\x07\x00")
     with pytest.raises(DatasetUnreadable, match="neither a zip nor a tar"):
         unpack(tmp_path / "a.zip", tmp_path / "out")

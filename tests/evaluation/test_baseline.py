@@ -19,7 +19,7 @@ def test_a_histogram_sums_to_one_before_its_roots() -> None:
     assert (colour_histogram(tile[::-1]) == found).all()
 
 
-def test_a_colour_that_tells_is_learnt_and_one_that_does_not_is_not() -> None:
+def test_an_informative_colour_is_learnt_and_another_is_not() -> None:
     rng = np.random.default_rng(0)
     informative = rng.random((60, 8)) + 2.0 * TRUTH[:, None]
     noise = rng.random((60, 8))

@@ -138,7 +138,7 @@ def test_pathmnist_takes_its_test_part(tmp_path: Path) -> None:
         ({"test_images": np.array([{}]), "test_labels": [0]}, "allow_pickle"),
     ],
 )
-def test_a_bad_npz_is_said(tmp_path: Path, arrays: dict[str, object], reason: str) -> None:
+def test_a_bad_npz_is_reported(tmp_path: Path, arrays: dict[str, object], reason: str) -> None:
     np.savez(tmp_path / "x.npz", allow_pickle=True, **{k: np.array(v) for k, v in arrays.items()})
     with pytest.raises(DatasetUnreadable, match=reason):
         read_dataset(tmp_path / "x.npz", AS_KNOWN)
@@ -181,13 +181,13 @@ def test_every_known_datasets_classes_mean_something_once() -> None:
         ("path,label,Label\na.png,TUM,x\n", "two columns label"),
     ],
 )
-def test_a_bad_index_is_said(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_bad_index_is_reported(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "index.csv").write_text(text)
     with pytest.raises(DatasetUnreadable, match=reason):
         read_dataset(tmp_path, AS_KNOWN)
 
 
-def test_nothing_there_is_said(tmp_path: Path) -> None:
+def test_nothing_there_is_reported(tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFound, match="crc-val-he-7k"):
         read_dataset(tmp_path / "absent", AS_KNOWN)
     with pytest.raises(DatasetUnreadable, match="no pictures"):

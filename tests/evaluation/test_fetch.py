@@ -110,7 +110,7 @@ def test_a_zip_is_fetched_checked_and_unpacked(
     assert known.licence in said[0]
 
 
-def test_nothing_is_fetched_unless_asked(server: Server, tmp_path: Path) -> None:
+def test_nothing_is_fetched_unless_requested(server: Server, tmp_path: Path) -> None:
     with pytest.raises(DatasetNotFound, match=r"--download.*CC BY 4\.0"):
         locate("crc-val-he-7k", LabelMapping(), print, quiet, folder=tmp_path)
     assert server.ranges == []
@@ -136,7 +136,7 @@ def test_another_checksum_is_refused_and_the_file_deleted(
     assert list((tmp_path / "data").iterdir()) == []
 
 
-def test_without_a_known_checksum_the_computed_one_is_said(
+def test_without_a_known_checksum_the_computed_one_is_reported(
     server: Server, zipped: bytes, tmp_path: Path
 ) -> None:
     known = served(server, PUBLISHED["crc-val-he-7k"], "CRC.zip", zipped, None)
@@ -166,14 +166,14 @@ def test_pathmnist_stays_one_file(server: Server, tmp_path: Path) -> None:
     assert fetch(known, tmp_path / "data", print, quiet).name == "pathmnist.npz"
 
 
-def test_a_publisher_that_does_not_have_it_is_said(server: Server, tmp_path: Path) -> None:
+def test_a_publisher_that_does_not_have_it_is_reported(server: Server, tmp_path: Path) -> None:
     known = replace(PUBLISHED["crc-val-he-7k"], archive=PublishedArchive(server.url("gone.zip")))
     with pytest.raises(DatasetUnreachable, match="404"):
         fetch(known, tmp_path, print, quiet)
 
 
 @pytest.mark.parametrize("name", ["ebhi-seg", "lc25000"])
-def test_what_healer_cannot_fetch_is_said_with_the_publishers_page(
+def test_what_healer_cannot_fetch_is_reported_with_the_publishers_page(
     name: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DownloadRefused, match="https://"):

@@ -333,7 +333,7 @@ def test_given_answers_take_the_datasets_order_and_words(dataset: Dataset, tmp_p
         ([], "none of the dataset's tiles"),
     ],
 )
-def test_bad_answers_are_said(
+def test_bad_answers_are_reported(
     dataset: Dataset, tmp_path: Path, lines: list[str], reason: str
 ) -> None:
     with pytest.raises(ResultsMismatch, match=reason):

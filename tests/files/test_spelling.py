@@ -44,9 +44,7 @@ def put(folder: Path, *names: str) -> Resolver:
         ("Müller/é.png", "M\udcfcller/\udce9.png"),
     ],
 )
-def test_a_listed_path_is_found_however_it_is_spelt(
-    tmp_path: Path, there: str, listed: str
-) -> None:
+def test_a_listed_path_is_found_in_every_spelling(tmp_path: Path, there: str, listed: str) -> None:
     assert put(tmp_path, there, "tumour/b.png").find(listed) == there
 
 

@@ -37,7 +37,7 @@ def test_headings_and_cells_as_people_and_spreadsheets_write_them(
         assert (row["path"].strip(), row["label"].strip()) == ("é.png", "TUM")
 
 
-def test_bytes_that_are_no_utf_8_are_kept_as_file_names_keep_them(tmp_path: Path) -> None:
+def test_bytes_that_are_no_utf_8_survive_as_in_file_names(tmp_path: Path) -> None:
     assert table(tmp_path, b"path\nM\xfcller.png\n") == [{"path": "M\udcfcller.png"}]
 
 

@@ -136,7 +136,7 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     assert walk(tmp_path).left_out.as_json() == {"not_a_file": 1}
 
 
-def test_a_folder_that_cannot_be_opened_is_said(
+def test_a_folder_that_cannot_be_opened_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(tmp_path, "shut/a.png", "b.png")

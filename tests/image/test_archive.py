@@ -50,7 +50,7 @@ def test_a_secret_is_found_in_a_layer_and_in_base64(tmp_path: Path) -> None:
     assert {path.name for path in places(SECRET, tmp_path)} == {"layer.tar", "config.json"}
 
 
-def test_a_log_tells_what_was_reused_though_stages_wait_for_each_other() -> None:
+def test_a_log_shows_what_was_reused_though_stages_wait_for_each_other() -> None:
     reused, made = steps_of(LOG)
     assert reused == ("COPY --from=one b c", "COPY a b", "RUN make again")
     assert made == ("COPY --from=one b d", "RUN make", "COPY d e")

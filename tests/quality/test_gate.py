@@ -119,7 +119,7 @@ def test_negatives_are_refused(gate: Gate, tissue: dict[str, np.ndarray]) -> Non
     assert passed <= {"nct-MUC-AAQTMGMA"}
 
 
-def test_blur_is_told_by_its_own_reason(gate: Gate, tissue: dict[str, np.ndarray]) -> None:
+def test_blur_has_its_own_reason(gate: Gate, tissue: dict[str, np.ndarray]) -> None:
     reports = [gate.assess(blurred(pixels, 6)) for pixels in tissue.values()]
     named = [report for report in reports if "too_blurred" in codes(report)]
     assert len(named) >= 0.9 * len(reports)
@@ -143,7 +143,7 @@ def test_noise_is_refused_and_mostly_named(gate: Gate, tissue: dict[str, np.ndar
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (63, 900), (1, 5000), (40, 40)])
-def test_too_small_is_told_without_looking_further(gate: Gate, height: int, width: int) -> None:
+def test_too_small_is_refused_without_further_checks(gate: Gate, height: int, width: int) -> None:
     report = gate.assess(Tile(np.zeros((height, width, 3), np.uint8)))
     assert "too_small" in codes(report)
     assert set(report.figures) == {"shorter_side", "aspect"}

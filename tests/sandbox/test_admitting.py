@@ -40,7 +40,7 @@ async def isolated(limits: Limits = LIMITS, count: int = 1) -> AsyncIterator[San
         assert not any(psutil.pid_exists(pid) for pid in loader.pids)
 
 
-async def test_a_neighbour_is_answered_while_one_picture_takes_for_ever(endless: bytes) -> None:
+async def test_another_picture_is_answered_while_one_decodes_for_ever(endless: bytes) -> None:
     async with isolated(PATIENT, 2) as loader:
         waiting = asyncio.create_task(loader.load(endless, "off"))
         for _ in range(5):

@@ -136,7 +136,7 @@ KILLED = (errors.ImageReaderLost, "ended by SIG")
         (signal.SIGHUP, KILLED),
     ],
 )
-def test_its_death_is_said_to_whoever_waits(
+def test_its_death_is_reported_to_those_who_wait(
     endless: bytes, ended_by: signal.Signals, expected: tuple[type[errors.HealerError], str]
 ) -> None:
     kind, words = expected
@@ -226,7 +226,7 @@ def test_it_knows_no_secret_and_opens_nothing(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("requested", [signal.SIGINT, signal.SIGTERM])
-def test_being_asked_to_stop_is_for_the_service(worker: Worker, requested: signal.Signals) -> None:
+def test_stop_signals_are_for_the_service(worker: Worker, requested: signal.Signals) -> None:
     worker.load(good("PNG"), "off")
     os.kill(worker.pid, requested)
     assert worker.load(good("PNG"), "off").tile.width == 96

@@ -105,7 +105,7 @@ async def test_waiting_tiles_are_scored_in_one_batch_and_each_job_gets_its_own_e
     assert sum(isinstance(part, str) for part in event[0]) == 2
 
 
-async def test_one_tile_does_not_cost_its_neighbours_their_answers() -> None:
+async def test_a_failing_tile_does_not_affect_the_others_in_its_batch() -> None:
     engine = Remembering()
     async with harness(engine, Batching(tiles=4)) as opened:
         jobs = [opened.submit(red) for red in (10, POISON, 250)]

@@ -71,7 +71,7 @@ def test_windows_lie_half_over_each_other_where_there_is_room() -> None:
 
 
 @given(LENGTHS, LENGTHS, st.sampled_from([None, 0.12, 0.25, 0.5, 1.0, 4.9]))
-def test_the_whole_picture_is_covered_or_it_is_said(
+def test_the_whole_picture_is_covered_or_it_is_reported(
     width: int, height: int, mpp: float | None
 ) -> None:
     grid = Grid.over(blank(width, height, mpp), SCALE)

@@ -103,7 +103,7 @@ def test_windows_of_bare_glass_are_counted_and_not_scored() -> None:
     assert all(window.x < 450 for window in score.windows)
 
 
-def test_bare_glass_alone_is_looked_at_whole() -> None:
+def test_bare_glass_alone_is_scored_whole() -> None:
     score, _ = score_tile(np.full((800, 1000, 3), 244, np.uint8))
     assert score.windows == ()
     assert not score.verdict.calibrated

@@ -85,7 +85,7 @@ def test_only_the_wheels_packages_are_measured(tree: Path) -> None:
     assert len(shipped(tree)) == len(TOY)
 
 
-def test_a_cycle_is_said(tree: Path) -> None:
+def test_a_cycle_is_reported(tree: Path) -> None:
     (tree / "src" / "toy" / "money.py").write_text("import toy.main\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"toy\.main imports itself"):
         deepest_chain(tree / "src", "toy")

@@ -116,7 +116,7 @@ def test_a_revoked_key_is_refused_at_once(client: TestClient, file: Path, key: s
     assert any("healer keys add" in warning for warning in client.get("/health").json()["warnings"])
 
 
-def test_a_broken_file_of_keys_is_said(client: TestClient, file: Path, key: str) -> None:
+def test_a_broken_file_of_keys_is_reported(client: TestClient, file: Path, key: str) -> None:
     file.write_text("{")
     assert predict(client, Authorization=f"Bearer {key}").status_code == 200
     assert any("cannot be read" in warning for warning in client.get("/health").json()["warnings"])
@@ -150,7 +150,7 @@ def test_an_identity_that_cannot_be_checked_is_a_503(issuer: Issuer) -> None:
     assert refused.headers["retry-after"] == "5"
 
 
-def test_an_identity_is_let_in_and_another_is_not(issuer: Issuer) -> None:
+def test_a_listed_identity_is_admitted_and_another_is_not(issuer: Issuer) -> None:
     with serving(oidc_issuer=issuer.url, oidc_audience=AUDIENCE) as client:
         wait_until_ready(client)
         assert predict(client, Authorization=f"Bearer {issuer.token()}").status_code == 200

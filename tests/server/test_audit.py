@@ -68,7 +68,7 @@ def events(text: str) -> list[tuple[str, dict[str, Any]]]:
     return [(name, json.loads(data)) for name, data in found]
 
 
-def test_an_answer_is_in_the_log_as_it_was_told(client: TestClient, audit: str) -> None:
+def test_the_log_holds_the_answer_that_was_sent(client: TestClient, audit: str) -> None:
     answer = predict(client, **{"X-Request-ID": "r1"}).json()
     (record,) = records(audit)
     assert answer["recorded"] is True
@@ -95,7 +95,7 @@ def test_neither_name_nor_pixels_reach_the_log(client: TestClient, audit: str) -
     assert png()[:20] not in written
 
 
-def test_the_gates_outcome_is_kept(client: TestClient, audit: str) -> None:
+def test_the_gates_outcome_is_recorded(client: TestClient, audit: str) -> None:
     form = {"gate": "warn"}
     answer = client.post("/predict", files={"image_file": png()}, data=form).json()
     (record,) = records(audit)
@@ -115,7 +115,7 @@ def test_a_streamed_verdict_is_recorded_once(client: TestClient, audit: str) -> 
     assert [record["verdict"] for record in records(audit)] == [response[0][1]["verdict"]]
 
 
-def test_while_the_log_is_down_nothing_is_told(tmp_path: Path) -> None:
+def test_while_the_log_is_down_nothing_is_answered(tmp_path: Path) -> None:
     with served(f"sqlite:///{tmp_path}/none/audit.db") as client:
         refused = predict(client)
         assert (refused.status_code, refused.json()["code"]) == (503, "audit_unavailable")
@@ -168,7 +168,7 @@ def test_a_review_stands_beside_its_answer(client: TestClient, audit: str) -> No
         ({"content": b" " * 20_000}, 413, "too_many_bytes"),
     ],
 )
-def test_a_review_that_cannot_be_kept_is_refused_without_an_echo(
+def test_a_review_that_cannot_be_recorded_is_refused_without_an_echo(
     client: TestClient, sent: dict[str, Any], status: int, code: str
 ) -> None:
     predict(client, **{"X-Request-ID": "r1"})

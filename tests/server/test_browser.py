@@ -50,7 +50,7 @@ def test_without_a_build_the_page_says_how_to_get_it(tmp_path: Path) -> None:
     assert TestClient(app).get("/page/index.html").status_code == 404
 
 
-def test_the_page_built_here_asks_nobody_else() -> None:
+def test_the_built_page_requests_nothing_from_other_hosts() -> None:
     index = PAGE / "index.html"
     if not index.is_file():
         pytest.skip("the page is not built here: scripts/page builds it where Node.js is")

@@ -45,7 +45,7 @@ def test_warn_gives_the_warning_and_the_answer(gated: TestClient) -> None:
     assert answer["gate"]["warnings"][0]["code"] == predict(gated, EMPTY)[1]["reasons"][0]["code"]
 
 
-def test_off_does_not_look(gated: TestClient) -> None:
+def test_off_does_not_check(gated: TestClient) -> None:
     status, answer = predict(gated, EMPTY, gate="off")
     assert (status, answer["gate"]) == (200, None)
 
@@ -63,7 +63,7 @@ def test_a_real_tile_passes(gated: TestClient, samples: list[Any]) -> None:
     assert answer["gate"] == {"passed": True, "warnings": []}
 
 
-def test_the_operators_default_holds_where_nothing_is_asked() -> None:
+def test_the_operators_default_holds_without_a_field() -> None:
     with TestClient(create_app(Settings(gate="warn"), engine=FakeEngine())) as client:
         wait_until_ready(client)
         assert predict(client, EMPTY)[0] == 200

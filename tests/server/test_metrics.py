@@ -51,7 +51,7 @@ def test_it_is_prometheus_text(client: TestClient) -> None:
     assert {"healer_requests", "healer_stage_seconds", "healer_queue_depth"} <= names
 
 
-def test_it_is_openmetrics_where_that_is_asked_for(client: TestClient) -> None:
+def test_it_is_openmetrics_where_that_is_requested(client: TestClient) -> None:
     response = client.get("/metrics", headers={"Accept": OPEN})
     assert response.headers["content-type"].startswith("application/openmetrics-text")
     families = open_metrics(response.text)  # type: ignore[no-untyped-call]
@@ -60,7 +60,7 @@ def test_it_is_openmetrics_where_that_is_asked_for(client: TestClient) -> None:
     assert response.text.endswith("# EOF\n")
 
 
-def test_a_failure_told_as_an_event_is_counted_as_one(failing: str) -> None:
+def test_a_failure_sent_as_an_event_is_counted_as_one(failing: str) -> None:
     sent = {"image_file": png("black")}
     assert httpx.post(f"{failing}/predict", files=sent, headers=EVENTS).status_code == 200
     assert httpx.post(f"{failing}/predict", files=sent).status_code == 500
@@ -89,7 +89,7 @@ def test_a_client_that_goes_away_is_counted_as_gone(failing: str) -> None:
     assert [key[3] for key in gone] == ["client_gone"]
 
 
-def test_a_service_that_drains_still_tells(client: TestClient) -> None:
+def test_a_draining_service_still_serves_metrics(client: TestClient) -> None:
     service: Service = client.app.state.service  # type: ignore[attr-defined]
     service.begin_shutdown()
     assert client.post("/predict", files={"image_file": png()}).status_code == 503

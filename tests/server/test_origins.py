@@ -19,11 +19,11 @@ def allowed_origin(origins: str, origin: str) -> str | None:
     return client.get("/health", headers={"Origin": origin}).headers.get(ALLOWED)
 
 
-def test_no_page_from_elsewhere_may_ask() -> None:
+def test_no_other_origin_may_send_requests() -> None:
     assert allowed_origin("", OURS) is None
 
 
-def test_pages_that_were_named_may_ask_and_no_others() -> None:
+def test_allowed_origins_may_send_requests_and_no_others() -> None:
     assert allowed_origin(f"{OURS},http://localhost:5173", OURS) == OURS
     assert allowed_origin(OURS, THEIRS) is None
 

@@ -52,7 +52,7 @@ def test_a_green_tile_gets_its_no(client: TestClient) -> None:
     assert answer["prediction"].startswith("No. ")
 
 
-def test_the_callers_request_id_is_kept(client: TestClient) -> None:
+def test_the_callers_request_id_is_returned(client: TestClient) -> None:
     headers = {"X-Request-ID": "run-7.tile_3"}
     response = client.post("/predict", files={"image_file": png()}, headers=headers)
     assert response.json()["request_id"] == "run-7.tile_3"

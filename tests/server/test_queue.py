@@ -66,7 +66,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_stream_tells_the_place_in_line() -> None:
+async def test_a_stream_reports_the_position_in_the_queue() -> None:
     engine = Gated()
     app = create_app(settings(), engine=engine)
     async with served(app) as client:

@@ -100,7 +100,9 @@ def test_a_wish_in_the_address_is_not_ignored(client: TestClient, address: str) 
         'name="image_file"; filename=""',
     ],
 )
-def test_a_file_is_one_however_its_name_is_spelt(client: TestClient, disposition: str) -> None:
+def test_a_file_part_is_one_however_its_name_is_encoded(
+    client: TestClient, disposition: str
+) -> None:
     answer = sent(client, part(disposition, PINK), GATE)
     assert (answer.status_code, answer.json()["verdict"]) == (200, "yes")
 

@@ -29,7 +29,7 @@ def test_health_says_what_answers_and_why(client: TestClient) -> None:
     assert health["notice"] == NOTICE
 
 
-def test_a_browser_gets_a_page_that_asks_nobody_else(client: TestClient) -> None:
+def test_a_browser_gets_a_page_that_requests_nothing_from_other_hosts(client: TestClient) -> None:
     response = client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
     assert response.headers["content-type"].startswith("text/html")
     assert "default-src 'none'; script-src 'self'" in response.headers["content-security-policy"]

@@ -228,7 +228,7 @@ async def test_what_nobody_mends_is_not_waited_for(
 
 
 @pytest.mark.anyio
-async def test_stopping_while_another_model_is_met_opens_no_more(
+async def test_stopping_while_another_model_is_probed_opens_no_more(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.001)
@@ -247,7 +247,7 @@ async def test_stopping_while_another_model_is_met_opens_no_more(
 
 
 @pytest.mark.anyio
-async def test_whoever_is_dismissed_is_told_and_nobody_else_is_let_in() -> None:
+async def test_dismissed_requests_get_an_answer_and_no_others_are_admitted() -> None:
     service = Service(
         EngineChoice("fake", "a test"), lambda: Screener(engine), Settings(_env_file=None)
     )

@@ -43,7 +43,7 @@ async def test_what_was_found_is_believed_for_a_while(monkeypatch: pytest.Monkey
     probe.close()
 
 
-async def test_those_who_ask_at_once_share_one_call_in_its_own_thread() -> None:
+async def test_concurrent_probes_share_one_call_in_its_own_thread() -> None:
     engine, probe = Elsewhere(UpstreamKeyRejected("http://model", "status 401")), UpstreamProbe()
     engine.gate.clear()
     tasks = [asyncio.create_task(probe.error(engine)) for _ in range(100)]
@@ -77,7 +77,7 @@ async def test_a_server_that_says_nothing_is_not_waited_for(
     probe.close()
 
 
-async def test_another_engine_is_asked_anew() -> None:
+async def test_another_engine_is_probed_again() -> None:
     former, latter, probe = Elsewhere(), Elsewhere(), UpstreamProbe()
     await probe.error(former)
     await probe.error(latter)

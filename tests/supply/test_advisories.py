@@ -40,7 +40,7 @@ def test_a_service_that_does_not_answer_is_no_clean_bill(pins: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed here")
-def test_the_pages_packages_are_sound_or_vulnerable_or_nobody_tells() -> None:
+def test_the_pages_packages_are_sound_vulnerable_or_unknown() -> None:
     with advisories(vulnerable=None) as url:
         assert str(page("--registry", url)).endswith("no known vulnerability")
     with advisories(vulnerable="zustand") as url:

@@ -47,7 +47,7 @@ def test_a_licence_is_allowed_where_one_can_keep_to_it(licence: str, outcome: bo
     assert allowed(spdx(licence)) is outcome
 
 
-def test_every_package_asked_for_has_its_line_in_the_documents() -> None:
+def test_every_dependency_has_its_line_in_the_documents() -> None:
     text = (REPO / "docs" / "dependencies.md").read_text(encoding="utf-8").lower()
     named = set(re.findall(r"[a-z0-9_-]+", text))
     requested = {each.name.lower() for some in declared().values() for each in some}

@@ -84,7 +84,7 @@ def test_every_metric_and_label_is_in_a_real_scrape(expression: str, series: Ser
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS)
-def test_every_code_asked_for_is_one_that_there_is(expression: str) -> None:
+def test_every_queried_code_exists(expression: str) -> None:
     for text in re.findall(r'code=~?"([^"]+)"', expression):
         for each in text.split("|"):
             assert any(re.fullmatch(each, code) for code in known_codes())
@@ -127,7 +127,7 @@ def test_panels_have_ids_of_their_own_and_do_not_overlap(dashboard: dict[str, An
         covered |= cells
 
 
-def test_it_asks_the_prometheus_that_its_reader_chose(dashboard: dict[str, Any]) -> None:
+def test_it_queries_the_prometheus_that_its_reader_chose(dashboard: dict[str, Any]) -> None:
     for panel in panels(dashboard):
         for selected in (panel, *panel["targets"]):
             assert selected["datasource"] == {"type": "prometheus", "uid": "${datasource}"}

@@ -119,7 +119,7 @@ def test_a_real_scrape_holds_nothing_that_a_client_sent(scrape: str) -> None:
     assert all(math.isfinite(sample.value) for sample in samples(scrape))
 
 
-def test_a_real_scrape_tells_what_happened(scrape: str) -> None:
+def test_a_real_scrape_shows_what_happened(scrape: str) -> None:
     found = {(s.name, *sorted(s.labels.values())): s.value for s in samples(scrape)}
     assert found["healer_requests_total", "", "/predict", "200", "ok"] == 200
     assert found["healer_requests_total", "/predict", "415", "not_an_image", "refused"] == 1

@@ -39,7 +39,7 @@ def test_it_is_found_where_the_requests_context_is() -> None:
     assert current_trace() is not trace
 
 
-def test_outside_of_a_request_nobody_is_told() -> None:
+def test_outside_of_a_request_nothing_is_traced() -> None:
     current_trace().end_stage("score")
     assert current_trace().stages == []
 

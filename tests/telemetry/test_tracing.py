@@ -41,7 +41,7 @@ def test_another_protocol_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> No
         open_tracing()
 
 
-def test_a_method_that_a_client_made_up_is_not_kept() -> None:
+def test_a_method_that_a_client_made_up_is_not_recorded() -> None:
     assert known_method("POST") == "POST"
     assert known_method("DOE_JANE") == "_OTHER"
 

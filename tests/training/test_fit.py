@@ -52,7 +52,7 @@ def test_training_lowers_the_loss(drawn: Tiles) -> None:
         assert fit.loss_of(after, batch, recipe) < fit.loss_of(before, batch, recipe) - 0.2
 
 
-def test_members_are_kept_and_not_trained_twice(drawn: Tiles, tmp_path: Path) -> None:
+def test_members_are_saved_and_not_trained_twice(drawn: Tiles, tmp_path: Path) -> None:
     crossval.train(drawn, TINY, 1, tmp_path)
     files = sorted(tmp_path.iterdir())
     written = [file.stat().st_mtime_ns for file in files]

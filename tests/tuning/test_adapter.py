@@ -82,7 +82,7 @@ def test_an_altered_adapter_is_refused(base: Path, copied: Path) -> None:
         engine_of(base, copied)
 
 
-def test_a_damaged_manifest_is_said(base: Path, copied: Path) -> None:
+def test_a_damaged_manifest_is_reported(base: Path, copied: Path) -> None:
     (copied / ADAPTER_FILE).write_text("{}")
     with pytest.raises(AdapterIncomplete, match="damaged"):
         engine_of(base, copied)

@@ -61,7 +61,7 @@ def test_both_sides_hold_both_answers(tiles: Dataset) -> None:
 
 
 @pytest.mark.parametrize("rows", [[(0, True), (1, False)], [(0, True), (1, True), (2, True)]])
-def test_too_few_cases_are_said(rows: list[tuple[int, bool]]) -> None:
+def test_too_few_cases_are_reported(rows: list[tuple[int, bool]]) -> None:
     with pytest.raises(TooFewCases, match="two cases"):
         split(dataset_of(rows), Recipe())
 

@@ -47,7 +47,7 @@ def test_every_linear_layer_of_the_language_model_is_reached(base: Path, tiles: 
     assert len(lora.trainable(wrapped)) == 2 * linear == 2 * 6 * 7
 
 
-def test_a_layer_that_is_missed_is_said(base: Path, tiles: Dataset) -> None:
+def test_a_layer_that_is_missed_is_reported(base: Path, tiles: Dataset) -> None:
     model = lora.load_model(job_of(base, tiles, base).plan).model
     wrapped = lora.attach_lora(model, RECIPE, MODEL_ID)
     lora.trainable(wrapped)[0].requires_grad_(False)

@@ -109,7 +109,7 @@ def test_a_folder_in_use_is_left_alone(base: Path, tiles: Dataset, tmp_path: Pat
     claim(job, resume=True)
 
 
-def test_a_full_disk_is_said_before_anything_is_read(
+def test_a_full_disk_is_reported_before_anything_is_read(
     base: Path, tiles: Dataset, tmp_path: Path
 ) -> None:
     huge = RECIPE.model_copy(update={"rank": 10**9})

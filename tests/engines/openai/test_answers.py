@@ -61,7 +61,7 @@ def test_a_vocabularys_own_space_is_one(spelt: str) -> None:
 
 
 @pytest.mark.parametrize("spelt", ["Yes", "▁Yes", "ĠYes", " Yes"])
-def test_tokens_that_are_spelt_alike_add_up(spelt: str) -> None:
+def test_tokens_of_the_same_spelling_add_up(spelt: str) -> None:
     """Where only the last counted, this was a probability of 0.002."""
     found = reading((spelt, 0.47), ("No", 0.5), (spelt, 0.001), ("The", 0.0001))
     assert found.margin == pytest.approx(math.log(0.471 / 0.5))
@@ -78,7 +78,7 @@ def test_all_that_are_the_same_answer_add_up_on_both_sides() -> None:
     assert found.mass == pytest.approx(0.95)
 
 
-def test_a_token_that_is_spelt_like_another_is_one_less_that_may_be_missing() -> None:
+def test_a_token_of_the_same_spelling_is_one_fewer_that_may_be_missing() -> None:
     found = reading(("Yes", 0.5), ("Yes", 0.1), ("No", 0.3), ("The", 0.001))
     assert found.bounds[1] == pytest.approx(math.log(0.604 / 0.3))
 
@@ -144,7 +144,7 @@ def test_neither_listed_is_no_margin_at_all() -> None:
     assert found.bounds == (-math.inf, math.inf)
 
 
-def test_probabilities_too_small_for_a_float_are_still_told_apart() -> None:
+def test_probabilities_too_small_for_a_float_are_still_distinguished() -> None:
     found = read_answer("http://there", listing(("Yes", -1e-7), ("No", -9999.0)), 20)
     assert math.isfinite(found.margin)
     assert found.bounds[0] < found.margin

@@ -16,9 +16,7 @@ def whole(forcing: AnswerForcing, answer: Answer, pieces: list[str]) -> tuple[st
 
 @pytest.mark.parametrize("forcing", list(AnswerForcing))
 @pytest.mark.parametrize("cut", [1, 3, 10, 100])
-def test_an_opening_that_was_written_again_is_not_said_twice(
-    forcing: AnswerForcing, cut: int
-) -> None:
+def test_a_repeated_opening_is_not_written_twice(forcing: AnswerForcing, cut: int) -> None:
     text = f"{START} of the glands."
     pieces = [text[at : at + cut] for at in range(0, len(text), cut)]
     assert whole(forcing, Answer.YES, pieces) == (START, " of the glands.")

@@ -66,7 +66,7 @@ def test_it_is_quoted_whatever_its_status(upstream: Upstream, opened: Open, stat
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_refusal_without_words_is_told_by_its_status(
+def test_a_refusal_without_words_is_reported_by_its_status(
     upstream: Upstream, opened: Open, status: int
 ) -> None:
     engine = opened(upstream, replace(BRIEF, attempts=1))
@@ -102,7 +102,7 @@ def test_an_error_that_came_as_a_success_is_one(
     assert type(raised.value) is kind
 
 
-def test_one_that_passes_is_asked_again(upstream: Upstream, engine: OpenAIEngine) -> None:
+def test_a_transient_error_is_retried(upstream: Upstream, engine: OpenAIEngine) -> None:
     upstream.faults.append(replied(LOST))
     assert engine.score([PINK])[0].margin > 0
 
@@ -210,7 +210,7 @@ def test_a_list_of_no_known_form_is_quoted(upstream: Upstream, content: object, 
 
 @pytest.mark.parametrize("status", [400, 422, 500])
 @pytest.mark.parametrize("most", [5, 10])
-def test_fewer_likeliest_tokens_are_asked_for_whatever_the_refusal(
+def test_fewer_likeliest_tokens_are_requested_whatever_the_refusal(
     opened: Open, status: int, most: int
 ) -> None:
     with Upstream(most_listed=most, too_many=status) as upstream:
@@ -238,7 +238,9 @@ def test_a_passing_500_does_not_make_it_fewer(
     assert upstream.requests[-1]["top_logprobs"] == 20
 
 
-def test_a_server_that_fails_at_everything_is_ill_and_not_unsuited(upstream: Upstream) -> None:
+def test_a_server_that_fails_at_everything_is_unreachable_and_not_unsuited(
+    upstream: Upstream,
+) -> None:
     upstream.most_listed, upstream.too_many = 0, 500
     with pytest.raises(errors.UpstreamUnreachable, match="status 500: at most 0"):
         OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=BRIEF)

@@ -41,7 +41,7 @@ def test_other_errors_are_no_failures() -> None:
     succeed(breaker)
 
 
-def test_after_a_rest_one_tries_for_all_and_closes_it() -> None:
+def test_after_the_pause_one_request_probes_and_closes_it() -> None:
     breaker = CircuitBreaker(threshold=1, rest=0)
     fail(breaker)
     with breaker.watch(Broken), pytest.raises(CircuitOpen):
@@ -50,7 +50,7 @@ def test_after_a_rest_one_tries_for_all_and_closes_it() -> None:
     succeed(breaker)
 
 
-def test_a_try_that_fails_begins_another_rest() -> None:
+def test_a_failed_probe_begins_another_pause() -> None:
     breaker = CircuitBreaker(threshold=1, rest=0)
     fail(breaker)
     fail(breaker)

@@ -89,7 +89,9 @@ def test_a_server_that_contradicts_is_not_quoted(opened: Open) -> None:
         assert explained(opened(upstream)) == "The model gave no explanation."
 
 
-def test_a_server_that_lists_fewer_is_asked_for_fewer(upstream: Upstream, opened: Open) -> None:
+def test_fewer_tokens_are_requested_of_a_server_that_lists_fewer(
+    upstream: Upstream, opened: Open
+) -> None:
     upstream.most_listed = 5
     opened(upstream).score([PINK])
     assert upstream.requests[-1]["top_logprobs"] == 5
@@ -149,7 +151,7 @@ def test_an_answer_without_probabilities_is_refused(
         engine.score([PINK])
 
 
-def test_a_server_without_probabilities_is_refused_when_met(upstream: Upstream) -> None:
+def test_a_server_without_probabilities_is_refused_when_probed(upstream: Upstream) -> None:
     upstream.listed = lambda _: []
     refused(upstream, errors.UpstreamUnsuited, "no top_logprobs")
 
@@ -162,7 +164,7 @@ def test_a_server_without_probabilities_is_refused_when_met(upstream: Upstream) 
         [answered(500), answered(502)],
     ],
 )
-def test_what_passes_is_asked_again(
+def test_a_transient_failure_is_retried(
     upstream: Upstream, engine: OpenAIEngine, faults: list[Fault]
 ) -> None:
     before = len(upstream.requests)
@@ -184,7 +186,7 @@ def test_what_passes_is_asked_again(
         (answered(429, {"Retry-After": "3600"}), errors.UpstreamBusy),
     ],
 )
-def test_what_does_not_pass_is_asked_once(
+def test_a_permanent_failure_is_not_retried(
     upstream: Upstream, engine: OpenAIEngine, fault: Fault, kind: type[Exception]
 ) -> None:
     before = len(upstream.requests)
@@ -219,7 +221,7 @@ def test_a_server_that_keeps_failing_is_left_alone_and_tried_again(
     assert engine.score([PINK])[0].margin > 0
 
 
-def test_a_slow_server_is_given_up(upstream: Upstream, opened: Open) -> None:
+def test_a_slow_server_times_out(upstream: Upstream, opened: Open) -> None:
     engine = opened(upstream, replace(BRIEF, timeout=0.3, attempts=1))
     upstream.faults.append(late(1))
     with pytest.raises(errors.UpstreamUnreachable, match="took too long"):
@@ -318,12 +320,12 @@ def test_the_key_is_sent_and_neither_it_nor_the_image_is_ever_shown(
         assert image[:40] not in each
 
 
-def test_without_an_address_there_is_nobody_to_ask() -> None:
+def test_without_an_address_the_engine_does_not_open() -> None:
     with pytest.raises(errors.InvalidSettings, match="HEALER_ENGINE_URL must be set"):
         OpenAIEngine.load(None, COLORECTAL_CANCER)
 
 
-def test_a_closed_engine_asks_nobody(engine: OpenAIEngine) -> None:
+def test_a_closed_engine_sends_no_request(engine: OpenAIEngine) -> None:
     engine.close()
     engine.close()
     assert "closed" in str(engine.trouble())

@@ -99,7 +99,7 @@ def test_ready_follows_the_upstream(upstream: Upstream, client: TestClient) -> N
     assert answered(client)["model"] == answer["model"]
 
 
-def test_a_server_that_is_gone_is_told_and_waited_for(
+def test_a_server_that_is_gone_is_reported_and_waited_for(
     upstream: Upstream, client: TestClient
 ) -> None:
     upstream.stop()
@@ -109,7 +109,7 @@ def test_a_server_that_is_gone_is_told_and_waited_for(
     assert client.get("/health").status_code == 200
 
 
-def test_another_model_is_met_before_it_answers(upstream: Upstream, client: TestClient) -> None:
+def test_another_model_is_probed_before_it_answers(upstream: Upstream, client: TestClient) -> None:
     former = answered(client)["model"]["revision"]
     upstream.cards = ANOTHER
     refused = client.post("/predict", files={"image_file": png()})

@@ -32,7 +32,7 @@ def screened(engine: OpenAIEngine) -> tuple[Answer, str]:
 
 @pytest.mark.parametrize("mark", MARKS)
 @pytest.mark.parametrize("stop", STOPS)
-def test_it_is_kept_from_it_where_the_server_allows(opened: Open, mark: str, stop: str) -> None:
+def test_thinking_is_disabled_where_the_server_allows(opened: Open, mark: str, stop: str) -> None:
     with Upstream(thinks=mark, stopped_by=frozenset({stop})) as upstream:
         engine = opened(upstream)
         assert any(
@@ -57,7 +57,9 @@ def test_an_opening_goes_behind_the_thought_in_the_models_own_marks(opened: Open
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_where_it_cannot_be_it_is_said_and_nothing_is_made_of_it(opened: Open, mark: str) -> None:
+def test_where_it_cannot_be_it_is_reported_and_nothing_is_made_of_it(
+    opened: Open, mark: str
+) -> None:
     with Upstream(thinks=mark, continues=False) as upstream:
         engine = opened(upstream)
         assert any("cannot be made to leave that out" in each for each in engine.info.warnings)
@@ -74,12 +76,14 @@ def test_thoughts_that_a_server_sets_apart_are_seen_too(opened: Open) -> None:
         OpenAIEngine.load(upstream.url, COLORECTAL_CANCER, retries=BRIEF)
 
 
-def test_a_calibration_is_bound_to_how_it_is_kept_from_it(opened: Open) -> None:
+def test_a_calibration_is_bound_to_how_thinking_is_disabled(opened: Open) -> None:
     with Upstream() as plain, Upstream(thinks="<think>", stopped_by=frozenset({"opening"})) as one:
         assert opened(plain).info.prompt_id != opened(one).info.prompt_id
 
 
-def test_a_model_that_does_not_think_is_asked_as_ever(upstream: Upstream, opened: Open) -> None:
+def test_a_model_that_does_not_think_gets_the_usual_request(
+    upstream: Upstream, opened: Open
+) -> None:
     engine = opened(upstream)
     assert engine.info.warnings == ()
     engine.score([PINK])

@@ -203,7 +203,7 @@ def test_what_is_no_number_is_not_hidden(bad: float, where: int) -> None:
 
 
 @needs_kernel
-def test_shapes_it_cannot_do_are_told() -> None:
+def test_unsupported_shapes_are_reported() -> None:
     ours = Attention()
     assert ours.can(4096, 16, 72)
     assert not any(ours.can(*shape) for shape in ((10, 1, 97), (0, 1, 8), (10, 0, 8), (10, 1, 0)))

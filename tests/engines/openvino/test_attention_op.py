@@ -79,7 +79,7 @@ def test_a_converted_model_sees_the_same(shared: Path) -> None:
 
 
 @needs_kernel
-def test_it_is_used_and_told_unless_float32_is_asked_for(shared: Path, load: Load) -> None:
+def test_it_is_used_and_reported_unless_float32_is_requested(shared: Path, load: Load) -> None:
     assert load(shared).info.dtype.endswith(OURS)
     assert load(shared, dtype="float32").info.dtype == "float32"
 
@@ -92,7 +92,7 @@ def test_without_it_openvino_attends(
 
 
 @needs_kernel
-def test_only_graphs_without_it_are_kept_compiled(converted: Path, load: Load) -> None:
+def test_only_graphs_without_it_are_cached_compiled(converted: Path, load: Load) -> None:
     """What OpenVINO keeps of ours it never finds again, and would write at every start."""
     for _ in range(2):
         load(converted)

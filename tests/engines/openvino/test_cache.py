@@ -32,7 +32,7 @@ def cached(cache: ImageCache, images: str) -> tuple[str, str]:
     )
 
 
-def test_what_was_kept_comes_back() -> None:
+def test_a_cached_entry_is_returned() -> None:
     cache = filled(10 * (FEATURES + PREFIX), "ab")
     found, seen = cache.features("b"), cache.prefix("b")
     assert found is not None
@@ -62,7 +62,7 @@ def test_large_and_old_goes_first(budget: int, there: tuple[str, str]) -> None:
     assert cached(filled(budget, "abcd"), "abcd") == there
 
 
-def test_what_is_asked_for_stays() -> None:
+def test_the_least_recently_used_entry_goes_first() -> None:
     cache = filled(2 * PREFIX + 3 * FEATURES, "ab")
     assert cache.prefix("a") is not None
     cache.keep("c", features(), prefix())

@@ -117,7 +117,7 @@ def test_says_what_it_is(engine: OpenVINOEngine, float32: MedGemmaEngine) -> Non
     assert info.preprocessing_id != float32.info.preprocessing_id
 
 
-def test_a_tile_is_not_moved_by_its_neighbours(engine: OpenVINOEngine) -> None:
+def test_a_tiles_score_does_not_depend_on_its_batch(engine: OpenVINOEngine) -> None:
     alone = [engine.score([tile])[0].margin for tile in TILES]
     assert [one.margin for one in engine.score(TILES)] == alone
 
@@ -131,7 +131,7 @@ def test_an_image_seen_before_is_answered_bit_for_bit_the_same(shared: Path, loa
     assert again.mass == fresh.mass == forgetful.mass
 
 
-def test_an_explanation_does_not_look_again(engine: OpenVINOEngine) -> None:
+def test_an_explanation_does_not_encode_the_image_again(engine: OpenVINOEngine) -> None:
     vision = counted(engine)
     evidence = engine.score([PINK])[0]
     assert vision.runs == 1
@@ -140,7 +140,7 @@ def test_an_explanation_does_not_look_again(engine: OpenVINOEngine) -> None:
     assert vision.runs == 1
 
 
-def test_a_second_question_does_not_look_again(engine: OpenVINOEngine) -> None:
+def test_a_second_question_does_not_encode_the_image_again(engine: OpenVINOEngine) -> None:
     vision = counted(engine)
     gemma = gemma_of(engine)
     engine.score([PINK])
@@ -193,7 +193,9 @@ def test_what_is_packed_is_what_the_runtime_holds(engine: OpenVINOEngine) -> Non
     assert np.abs(logits[0] - logits[1]).max() < 1e-2
 
 
-def test_features_alone_spare_the_look_where_memory_is_short(shared: Path, load: Load) -> None:
+def test_features_alone_spare_the_vision_tower_where_memory_is_short(
+    shared: Path, load: Load
+) -> None:
     engine = load(shared, cache_mb=1)
     gemma = gemma_of(engine)
     gemma.cache.budget = 10_000  # of features about 4 kB, of keys and values about 13 kB
@@ -204,7 +206,7 @@ def test_features_alone_spare_the_look_where_memory_is_short(shared: Path, load:
     assert vision.runs == 1
 
 
-def test_without_a_cache_every_tile_is_looked_at(shared: Path, load: Load) -> None:
+def test_without_a_cache_every_tile_is_encoded(shared: Path, load: Load) -> None:
     engine = load(shared, cache_mb=0)
     vision = counted(engine)
     engine.score([PINK, PINK])

@@ -68,7 +68,7 @@ def test_the_prefix_is_the_same_for_every_question(tokenizer: Tokenizer) -> None
     assert all(IDS["image_token"] not in prompt.question for prompt in prompts)
 
 
-def test_the_question_is_the_one_that_the_other_engine_asks(processor: Any) -> None:  # noqa: ANN401
+def test_the_question_is_the_transformers_engines(processor: Any) -> None:  # noqa: ANN401
     text = processor.apply_chat_template(
         messages(COLORECTAL_CANCER), tokenize=False, add_generation_prompt=True
     )

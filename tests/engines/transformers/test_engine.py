@@ -160,7 +160,7 @@ def loud(weights: tiny.Weights) -> None:
 
 
 @pytest.mark.parametrize(("dtype", "quantization"), KINDS)
-def test_a_tile_is_not_moved_by_its_neighbours(
+def test_a_tiles_score_does_not_depend_on_its_batch(
     make: Make, load: Load, dtype: str, quantization: str
 ) -> None:
     folder = make()
@@ -202,7 +202,7 @@ def engine_of(gemma: Gemma, load: Load, folder: Path) -> MedGemmaEngine:
     return MedGemmaEngine(gemma, COLORECTAL_CANCER, load(folder).info)
 
 
-def test_the_image_is_looked_at_once(gemma: Gemma, load: Load, taught: Path) -> None:
+def test_the_image_is_encoded_once(gemma: Gemma, load: Load, taught: Path) -> None:
     engine = engine_of(gemma, load, taught)
     forward_calls = Calls(gemma.model.model.vision_tower)
     evidence = engine.score([tiny.PINK, tiny.WHITE])

@@ -134,7 +134,7 @@ def test_gibberish_is_unsound_in_8_bit_and_a_warning_otherwise(make: Make, load:
     assert [warning.split(" ")[0] for warning in engine.info.warnings] == ["8-bit", "a"]
 
 
-def test_8_bit_computes_in_bfloat16_whatever_was_asked(make: Make, load: Load) -> None:
+def test_8_bit_computes_in_bfloat16_whatever_was_requested(make: Make, load: Load) -> None:
     info = load(make(), dtype="float32", quantization="8bit").info
     assert (info.dtype, info.quantization) == ("bfloat16", "8bit")
     assert any("HEALER_DTYPE" in warning for warning in info.warnings)

@@ -79,11 +79,11 @@ def test_leaves_no_word_hanging_where_it_was_cut(text: str, sentence: str) -> No
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "**", "...", " the", "gu" * 50])
-def test_no_words_is_said_so(text: str) -> None:
+def test_no_words_is_reported_so(text: str) -> None:
     assert said(text) == NO_EXPLANATION
 
 
-def test_asks_for_no_more_than_it_needs() -> None:
+def test_requests_no_more_than_it_needs() -> None:
     def pieces() -> Iterator[str]:
         yield from (" the", " end", ".", " More")
         pytest.fail("the sentence had ended")
