@@ -34,7 +34,7 @@ COMMANDS = {
 class TileRate:
     """Of one process: seconds from its start to the first answer, tiles a second with and without
     what comes before the first batch is answered, and its peak memory in bytes. `refused` tiles
-    were not looked at by the model, and so were quicker."""
+    were not scored by the model, and so were quicker."""
 
     name: str
     tiles: int

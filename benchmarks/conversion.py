@@ -41,7 +41,7 @@ def main(checkpoint: Path, limit: int) -> int:
 
 
 def most_anonymous(process: subprocess.Popen[bytes]) -> int:
-    """Bytes that no file backs, the most at any look until it ends."""
+    """Bytes that no file backs, the most in any sample until it ends."""
     watched, most = psutil.Process(process.pid), 0
     while process.poll() is None:
         try:

@@ -1,12 +1,12 @@
 """What Healer costs on Cloud Run, by formula: `python -m benchmarks.costs`.
 
     instance   vCPU · price + GiB · price (+ GPU · price), US dollars a second
-    CPU        busy · busy rate + (kept · month - busy) · idle rate + requests · price
-    L4         max(kept · month, busy) · rate
+    CPU        busy · busy rate + (warm · month - busy) · idle rate + requests · price
+    L4         max(warm · month, busy) · rate
     busy       tiles a month · seconds a tile
 
-`kept` is MIN_INSTANCES; idle time is never negative. Seconds a tile are measured elsewhere (`healer
-bench`) and come in as parameters.
+`warm` is MIN_INSTANCES; idle time is never negative. Seconds a tile are measured elsewhere
+(`python -m benchmarks`) and come in as parameters.
 """
 
 from __future__ import annotations

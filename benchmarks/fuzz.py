@@ -1,6 +1,6 @@
 """Spoilt pictures and spoilt forms, for as long as is wanted: `python -m benchmarks.fuzz`.
 
-    pictures   decoded and looked at by the gate, in a process of their own
+    pictures   decoded and checked by the gate, in a process of their own
     forms      sent to the service, in this process, through its real parser
 
 A crash, a hang, an error that is not the sender's, and an answer in the 500s are findings: their

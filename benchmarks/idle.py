@@ -26,7 +26,7 @@ def check(used: float, *, anyway: bool) -> None:
 
 
 class Watch:
-    """From when it is made until it is asked; this process and its ended children are our own."""
+    """From its creation until it is read; this process and its ended children are our own."""
 
     def __init__(self) -> None:
         self._busy, self._own, self._wall = busy_seconds(), own_seconds(), time.perf_counter()

@@ -20,7 +20,7 @@ LAST_LINES = 5
 
 
 def environment() -> dict[str, str]:
-    """Ours, with `benchmarks` on the path, and no library that asks the hub."""
+    """Ours, with `benchmarks` on the path, and no library that calls the hub."""
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "HF_HUB_OFFLINE": "1"}
 

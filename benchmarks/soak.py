@@ -1,9 +1,9 @@
 """Ten minutes of everything at once: `python -m benchmarks.soak --minutes 10`.
 
 Good tiles, plain and as events, refused pictures, damaged files, slow clients, and some that go
-away in mid-upload, in line and in mid-stream: half as much again as the service can answer. Prints
-what became of them, and memory, files, threads and processes at start and end. Exits with 1 on a
-leak past the tolerances below, or an outcome other than an answer, a 4xx or a 503.
+away in mid-upload, in the queue and in mid-stream: half as much again as the service can answer.
+Prints what became of them, and memory, files, threads and processes at start and end. Exits with 1
+on a leak past the tolerances below, or an outcome other than an answer, a 4xx or a 503.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class Visitors:
             "damaged": (5, lambda: self.plain(next(cut))),
             "slow upload": (5, lambda: self.slow(next(forms))),
             "gone in mid-upload": (5, lambda: self.left_in_upload(next(forms))),
-            "gone in line": (5, lambda: self.left_in_queue(next(forms))),
+            "gone in queue": (5, lambda: self.left_in_queue(next(forms))),
             "gone in mid-stream": (5, lambda: self.left_in_stream(next(forms))),
         }
 

@@ -53,7 +53,7 @@ check_login() {
 
 cloud() { gcloud "$@" --project="$PROJECT_ID" --quiet; }
 
-# Is it there? A dry run asks nobody and takes everything to be missing.
+# Is it there? A dry run queries nothing and takes everything to be missing.
 there() { [ -z "$dry_run" ] && cloud "$@" >/dev/null 2>&1; }
 
 # change SENTENCE ARGUMENTS...: gcloud changes something, or a dry run says that it would.

@@ -29,7 +29,7 @@ COMMANDS: dict[Kind, str] = {
     errors.KeysError: "keys, serve",
     errors.OidcLibrariesMissing: "serve",
 }
-# What a service answers to those who ask it, or what stands in a tile's place.
+# What a service answers to its clients, or what stands in a tile's place.
 ENDS_NONE = (
     *(errors.Busy, errors.DeadlineExceeded, errors.ShuttingDown, errors.OutOfMemory),
     *(errors.InternalError, errors.ImageReaderLost, errors.IdentityUnavailable),

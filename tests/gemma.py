@@ -1,7 +1,7 @@
 """A tiny random Gemma 3 checkpoint, laid out on disk as the hub lays out MedGemma.
 
 The weights are noise, so its answers mean nothing; everything around them (tokenizer, chat
-template, image processor, key names, shards, tied head) is what the real loader meets.
+template, image processor, key names, shards, tied head) is what the real loader reads.
 """
 
 from __future__ import annotations

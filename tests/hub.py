@@ -30,7 +30,7 @@ Ranges = Literal["kept", "rest as 200", "whole as 206", "416", "ignored"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it arrived; `start` is the first byte a Range header asked for."""
+    """One request as it arrived; `start` is the first byte a Range header requested."""
 
     method: str
     path: str
@@ -58,7 +58,7 @@ class Faults:
     contents: dict[str, bytes] = field(default_factory=dict)  # what is sent instead
     ranges: Ranges = "kept"  # what becomes of a Range header
     page: bytes | None = None  # what a network's sign-in page says in the API's place
-    before_body: Callable[[], None] | None = None  # runs once a large file is asked for
+    before_body: Callable[[], None] | None = None  # runs once a large file is requested
 
 
 class Hub:
@@ -105,7 +105,7 @@ class Hub:
         self._server.server_close()
 
     def bodies(self, name: str = "") -> list[Request]:
-        """Requests that asked for a file's content at the place it is finally served from."""
+        """Requests for a file's content at the place it is finally served from."""
         if name.endswith(LFS_SUFFIXES):
             fragment = f"/lfs/{name}"
             return [r for r in self.requests if r.method == "GET" and r.path.endswith(fragment)]
@@ -156,7 +156,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._listing(found[1]) if self._known(found[2]) else self._no_revision()
         if (found := re.fullmatch(rf"/{repo}/resolve/([^/]+)/(.+)", path)) is not None:
             return self._file(found[2]) if self._known(found[1]) else self._no_revision()
-        # The hub does not tell a stranger whether a private model exists.
+        # The hub does not reveal to a stranger whether a private model exists.
         return self._refuse(401 if self._sent_token() is None else 404, "RepoNotFound")
 
     def _known(self, revision: str) -> bool:

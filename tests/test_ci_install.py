@@ -24,7 +24,7 @@ BRINGS = {
     "libc6-dev": "usr/include/stdio.h",
 }
 APT = """#!/bin/sh
-echo "$*" >> "$HEALER_TEST_ROOT/asked"
+echo "$*" >> "$HEALER_TEST_ROOT/requested"
 case "$*" in *update*) exit ${UPDATE:-0};; esac
 for name; do
     [ "$name" != "${UNKNOWN:-}" ] || { echo "E: Unable to locate package $name"; exit 100; }
@@ -36,7 +36,7 @@ for name; do
     touch "$HEALER_TEST_ROOT/$made"
     chmod +x "$HEALER_TEST_ROOT/$made"
 done
-[ -x "$HEALER_TEST_ROOT/usr/sbin/policy-rc.d" ] || echo "daemons" >> "$HEALER_TEST_ROOT/asked"
+[ -x "$HEALER_TEST_ROOT/usr/sbin/policy-rc.d" ] || echo "daemons" >> "$HEALER_TEST_ROOT/requested"
 """
 
 
@@ -84,7 +84,7 @@ class Machine:
 
     @property
     def requested(self) -> list[str]:
-        path = self.root / "asked"
+        path = self.root / "requested"
         return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 

@@ -706,7 +706,7 @@ def test_two_downloads_into_one_folder_fetch_everything_once(hub: Hub, target: P
 
 
 def test_the_command_stops_at_once_when_interrupted(hub: Hub, target: Path) -> None:
-    # A shell's background job is started deaf to Ctrl-C, and these tests may be one.
+    # A shell's background job is started ignoring Ctrl-C, and these tests may be one.
     listen = "signal.signal(signal.SIGINT, signal.default_int_handler)"
     code = f"import signal, sys; {listen}; from healer.download import main; sys.exit(main())"
     command = [sys.executable, "-c", code]

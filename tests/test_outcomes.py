@@ -76,7 +76,7 @@ def test_a_failing_tile_does_not_affect_other_tiles(tmp_path: Path) -> None:
 
 
 class Library(Exception):
-    """What no one at Healer has heard of."""
+    """An error that Healer does not know."""
 
 
 class Fragile(Picky):

@@ -1,6 +1,6 @@
 """Generalisation that a case split hides: whole clusters of stain left out of training.
 
-Cases are grouped by colour. A network that has never seen a cluster is asked about it, beside the
+Cases are grouped by colour. A network that has never seen a cluster predicts it, beside the
 cross-validated network after as many cycles, which has seen other cases of the same colour.
 """
 

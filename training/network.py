@@ -37,7 +37,7 @@ def normalised(pixels: Tensor) -> Tensor:
 
 
 class Inverted(nn.Module):
-    """An inverted residual block: widen, look around channel by channel, narrow."""
+    """An inverted residual block: widen, convolve channel by channel, narrow."""
 
     def __init__(self, inner: int, outer: int, widening: int, kernel: int, stride: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Class probabilities out of fold, from the four networks that ship, without training them anew.
+"""Class probabilities out of fold, from the four networks that ship, without training them again.
 
 The four networks in `model.onnx` are the cross-validation's, so each tile has one among them that
 never saw its case. Their margins agree with `answers.csv` to what half-precision weights allow.

@@ -220,7 +220,7 @@ def coloured(dye: Layer, eosin: Layer) -> NDArray[np.uint8]:
 
 
 def sprinkle(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Drawn lymphocytes on a real canvas, off the lesion: so drawing by itself tells nothing."""
+    """Drawn lymphocytes on a real canvas, off the lesion: so drawing by itself carries no label."""
     radius = rng.uniform(2, 5)
     count = int(rng.uniform(0.02, 0.5) * TILE**2 / (np.pi * radius**2))
     dye = (

@@ -55,7 +55,7 @@ def vision(writer: gguf.GGUFWriter, config: dict[str, Any], processor: dict[str,
 def vocabulary(writer: gguf.GGUFWriter, folder: Path, size: int) -> None:
     """tokenizer.json's byte-fallback BPE, as the SentencePiece vocabulary it was made from.
 
-    A merge comes first where its result scores higher. Rows of the embedding that spell nothing
+    A merge comes first where its result scores higher. Rows of the embedding that stand for no text
     get a name, so that their ids can be written out.
     """
     state = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))

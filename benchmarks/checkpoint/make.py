@@ -25,7 +25,7 @@ from healer.weights.manifest import (
     ManifestFile,
     check_folder,
     is_empty,
-    is_litter,
+    is_leftover,
     save_manifest,
     sha256_of,
 )
@@ -95,7 +95,7 @@ def write_manifest(folder: Path, model_id: str) -> Manifest:
     files = tuple(
         ManifestFile(name=path.name, size=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(folder.iterdir())
-        if path.is_file() and not is_litter(path.name)
+        if path.is_file() and not is_leftover(path.name)
     )
     manifest = Manifest(model_id=model_id, revision=REVISION, files=files)
     save_manifest(folder, manifest)

@@ -1,4 +1,4 @@
-"""The service under load, beside the model asked directly and behind LitServe.
+"""The service under load, beside the model called directly and behind LitServe.
 
 tiles     real tiles as forms, ready to send
 client    one question, and when its answer came
@@ -8,6 +8,6 @@ direct    the same model on the same tiles without a service: the yardstick
 lit       the same model behind LitServe
 measure   a load put on a server
 report    table, JSON, chart
-beside    the service and the model asked directly, in turn
-sweep     batches, lanes and replicas
+beside    the service and the model called directly, in turn
+sweep     batches, workers and replicas
 """

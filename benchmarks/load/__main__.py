@@ -1,4 +1,4 @@
-"""Load on `healer serve`, beside the model asked directly and behind LitServe.
+"""Load on `healer serve`, beside the model called directly and behind LitServe.
 
     python -m benchmarks.load --seconds 10
     python -m benchmarks.load --litserve ../litserve/bin/python --replicas 1,2

@@ -1,4 +1,4 @@
-"""The service beside the model asked directly, in turn, as the machine's speed moves.
+"""The service beside the model called directly, in turn, as the machine's speed moves.
 
 python -m benchmarks.load.beside --rounds 4 --seconds 5
 """

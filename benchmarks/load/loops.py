@@ -12,7 +12,7 @@ SEED = 0
 
 
 async def closed(client: Client, clients: int, seconds: float) -> list[Reply]:
-    """`clients` that ask again once they are answered, or after Retry-After."""
+    """`clients` that send the next tile once they are answered, or after Retry-After."""
     replies: list[Reply] = []
     end = asyncio.get_running_loop().time() + seconds
 

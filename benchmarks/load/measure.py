@@ -46,7 +46,7 @@ async def measure(
     seconds: float,
     work: Callable[[], Awaitable[list[Reply]]],
 ) -> Row:
-    """`work` asks for so many seconds, and then waits for what is still to come."""
+    """`work` sends requests for so many seconds, and then waits for what is still to come."""
     own = psutil.Process()
     server.peak()
     before, mine, began = server.use().cpu, sum(own.cpu_times()[:2]), time.perf_counter()

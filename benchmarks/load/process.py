@@ -48,7 +48,7 @@ class Server:
         self._watch.start()
 
     def use(self, *, files: bool = False) -> Use:
-        """`files` are counted only where asked for: that is slow."""
+        """`files` are counted only on request: that is slow."""
         rss, cpu, count, threads, handles = 0, 0.0, 0, 0, 0
         for each in (self._process, *self._process.children(recursive=True)):
             with suppress(psutil.NoSuchProcess), each.oneshot():
@@ -60,7 +60,7 @@ class Server:
         return Use(rss, cpu, count, threads, handles)
 
     def peak(self) -> int:
-        """Bytes, since it was asked last."""
+        """Bytes, since the last call."""
         most, self._peak = max(self._peak, self.use().rss), 0
         return most
 
@@ -138,7 +138,7 @@ def free_port() -> int:
 
 
 def problems_in(log: Path) -> list[str]:
-    """Lines that tell of a mistake of the server's own."""
+    """Lines that report a fault of the server's own."""
     return re.findall(
         r"^.*(?:Traceback|critical).*$", log.read_text(encoding="utf-8"), re.MULTILINE
     )

@@ -32,7 +32,7 @@ class Result:
     rows: list[Row] = field(default_factory=list)
 
     def ratios(self) -> dict[str, dict[str, float]]:
-        """Of each server's capacity to the model asked directly: rate, and work in a second of
+        """Of each server's capacity to the model called directly: rate, and work in a second of
         processor time."""
         rate, cpu = self.direct["answered_per_second"], self.direct["cpu_seconds_each"]
         return {
@@ -63,7 +63,7 @@ def show(result: Result, console: Console) -> None:
     console.print(table)
     direct = result.direct
     console.print(
-        f"The model asked directly: {direct['answered_per_second']:.1f} a second, "
+        f"The model called directly: {direct['answered_per_second']:.1f} a second, "
         f"{direct['cpu_seconds_each'] * 1000:.1f} ms of processor time each, "
         f"{direct['rss'] / MIB:.0f} MiB."
     )

@@ -1,4 +1,4 @@
-"""Batches, lanes and replicas of the built-in model, in rounds forwards and backwards.
+"""Batches, workers and replicas of the built-in model, in rounds forwards and backwards.
 
 python -m benchmarks.load.sweep --seconds 3
 """
@@ -17,10 +17,11 @@ from benchmarks.load.beside import drive
 from benchmarks.load.process import free_port, started
 from benchmarks.load.tiles import DATA, Form, paths
 
-# How many lanes there are is no setting: the model's threads decide it.
+# How many workers there are is no setting: the model's threads decide it.
 START = (
-    "from healer.scheduling import batching; "
-    "batching.natural = lambda *_: batching.Batching(lanes={lanes}); "
+    "from healer.engines.registry import ENGINES; from healer.engines.spec import Batching; "
+    "batching = lambda *_: Batching(lanes={workers}); "
+    "object.__setattr__(ENGINES['builtin'], 'batching', batching); "
     "from healer.cli import app; app()"
 )
 CHOICES = [(1, 1, 1), (1, 2, 1), (2, 2, 1), (2, 3, 1), (4, 2, 1), (8, 2, 1), (2, 1, 2)]
@@ -36,7 +37,7 @@ def main(
     for number in range(rounds):
         for choice in CHOICES if number % 2 == 0 else reversed(CHOICES):
             found[choice].append(measured(*choice, forms, clients, seconds))
-    table = Table("tiles at once × lanes", "replicas", "answers/s and p99, each round")
+    table = Table("tiles at once × workers", "replicas", "answers/s and p99, each round")
     for (tiles, workers, replicas), cells in found.items():
         table.add_row(f"{tiles} × {workers}", str(replicas), "; ".join(cells))
     Console().print(table)

@@ -1,5 +1,5 @@
-"""The systems that can be measured, and what each is asked: answers, token by token, below the
-level of sentences.
+"""The systems that can be measured, and at what: answers, token by token, below the level of
+sentences.
 
 A system's module imports its libraries at its top and has `load(spec)`, so that importing and
 loading can be timed apart.
@@ -27,7 +27,7 @@ SIDE = 768  # pixels, as tiles of a slide are often cut
 
 
 class RunSpec(BaseModel):
-    """One run: where the model lies, what is asked, how often and how long.
+    """One run: where the model lies, the question, how often and how long.
 
     `checkpoint` is the download's folder, `folder` what the system reads. `tokens` are written
     after the verdict; `first_tile` numbers the tiles, so that each run sees the same ones.

@@ -101,7 +101,7 @@ export const texts = {
     explanation: "Explanation",
     findings: "Class probabilities",
     gate: "What the input gate found",
-    gateAsked: "You asked for an answer anyway.",
+    gateOverridden: "You asked for an answer anyway.",
     againstAdvice: "Answered against the input gate's advice",
     againstAdviceShort: "Against the gate's advice",
     likely: {
@@ -287,7 +287,7 @@ export const texts = {
 
   service: {
     title: "Service",
-    asking: "Asking",
+    checking: "Checking",
     ready: "Ready",
     loading: "Not ready",
     lost: "Not reached",

@@ -49,7 +49,7 @@ class Issuer:
         return None
 
     def token(self, kid: str = "a", key: PrivateKey | None = None, **changes: Any) -> str:  # noqa: ANN401
-        """Signed as its key asks; a claim that is None is left out."""
+        """Signed with its key's algorithm; a claim that is None is left out."""
         now = int(time.time())
         claims = {
             "iss": self.url,

@@ -85,7 +85,7 @@ def test_a_broken_or_missing_file_keeps_the_last_good_keys(file: Path, broken: s
 def test_a_key_revoked_in_a_file_that_once_failed_to_be_read_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is sound, and stays as it is: only one look at it failed (a network share's)."""
+    """The file is sound, and stays as it is: only one reading of it failed (a network share's)."""
     revoked = add_key(file, "lis", None)
     stored = add_key(file, "archive", None)
     keyring = Keyring(file)

@@ -1,7 +1,7 @@
 """A run whose workers are killed by what they are shown: `python -m tests.batch.poisoned
 FOLDER OUTPUT ADDRESS`.
 
-`once.png` kills the first worker that meets it, `poison.png` every one.
+`once.png` kills the first worker that reads it, `poison.png` every one.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Mortal(BlockWorker):
         (tile,) = self._setup.source.tiles(0, [name])
         assert isinstance(tile, Path)
         try:
-            tile.with_suffix(".met").touch(exist_ok=False)
+            tile.with_suffix(".seen").touch(exist_ok=False)
         except FileExistsError:
             return False
         return True

@@ -18,7 +18,7 @@ class WaitingEngine(FakeEngine):
     tested = False
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
-        if not self.tested:  # the service asks itself before it is ready
+        if not self.tested:  # the self-test, before it is ready
             self.tested = True
             yield from super().explain(evidence, answer)
             return

@@ -17,7 +17,7 @@ from healer.settings.loading import Settings
 from healer.telemetry.logs import configure
 
 run = CliRunner().invoke
-SECONDS = re.compile(r"[\d.]+ (s|GiB)\b")  # differ from one look to the next
+SECONDS = re.compile(r"[\d.]+ (s|GiB)\b")  # differ from one run to the next
 
 
 def test_a_fresh_machine_without_token_is_healthy() -> None:

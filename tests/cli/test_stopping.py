@@ -1,4 +1,4 @@
-"""What a service that is asked to stop owes those it serves: on real processes and sockets."""
+"""What a service that is stopped still answers: on real processes and sockets."""
 
 from __future__ import annotations
 

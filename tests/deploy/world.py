@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tests.conftest import REPO
 
-TOKEN = "hf_canary0123456789"  # noqa: S105 - looked for wherever it must not be
+TOKEN = "hf_canary0123456789"  # noqa: S105 - searched for wherever it must not be
 TOOLS = ("bash", "cat", "cmp", "dirname", "env", "git", "mktemp", "printenv", "rm", "sed", "tr")
 SCRIPTS = ("build.sh", "deploy.sh", "destroy.sh", "cloudbuild.yaml")
 DIGEST = "sha256:" + "a" * 64

@@ -60,7 +60,7 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     yield opened
     for context in contexts:
         context.close()
-    # What a server answered is told by the page itself; Chromium's own line about it is no fault.
+    # The page itself shows what a server answered; Chromium's own line about it is no fault.
     assert [said for said in complaints if "Failed to load resource" not in said] == []
 
 

@@ -30,8 +30,8 @@ SLOW_NETWORK = {
 }
 WATCH = """() => {
     window.seen = {lcp: 0, cls: 0, tbt: 0};
-    const on = (type, heard) => new PerformanceObserver(
-        list => list.getEntries().forEach(heard)).observe({type, buffered: true});
+    const on = (type, listener) => new PerformanceObserver(
+        list => list.getEntries().forEach(listener)).observe({type, buffered: true});
     on('largest-contentful-paint', entry => { seen.lcp = entry.startTime; });
     on('layout-shift', entry => { if (!entry.hadRecentInput) seen.cls += entry.value; });
     on('longtask', entry => { seen.tbt += Math.max(0, entry.duration - 50); });

@@ -1,4 +1,4 @@
-"""Servers for the page to speak to: the real process, and one that answers as it is told."""
+"""Servers for the page to speak to: the real process, and one that answers as a test decides."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Serving:
 
 
 class SlowEngine(FakeEngine):
-    """Looks, and puts in words, only when allowed to. The first look is the self-test."""
+    """Scores and explains only when allowed to. The first score is the self-test."""
 
     def __init__(self) -> None:
         self.scored = 0

@@ -1,4 +1,4 @@
-"""`/docs` in a browser: Swagger UI draws the contract and asks nobody else."""
+"""`/docs` in a browser: Swagger UI draws the contract and requests nothing from other hosts."""
 
 from __future__ import annotations
 

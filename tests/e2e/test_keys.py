@@ -1,4 +1,4 @@
-"""A page of a service that asks for API keys."""
+"""A page of a service that requires API keys."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def test_a_mark_is_added_to_the_log_and_a_second_one_stands_beside_it(
     answered: Page, audit: str
 ) -> None:
     expect(desk.result(answered)).to_contain_text("This service logs its answers.")
-    answered.get_by_label("Note").fill("a name that nobody is told")
+    answered.get_by_label("Note").fill("a name that is not sent")
     answered.get_by_role("button", name="Disagree", exact=True).click()
     expect(desk.result(answered)).to_contain_text("Your reading is in the service's log.")
     answered.get_by_role("button", name="Agree", exact=True).click()
@@ -55,7 +55,7 @@ def test_a_mark_is_added_to_the_log_and_a_second_one_stands_beside_it(
     while len(reviews(audit)) < 2:
         answered.wait_for_timeout(20)
     assert reviews(audit) == [False, True]
-    assert b"nobody is told" not in Path(audit.removeprefix("sqlite:///")).read_bytes()
+    assert b"that is not sent" not in Path(audit.removeprefix("sqlite:///")).read_bytes()
 
 
 def test_a_mark_that_the_log_cannot_take_is_reported_and_tried_again(
@@ -70,7 +70,7 @@ def test_a_mark_that_the_log_cannot_take_is_reported_and_tried_again(
     expect(again).to_be_visible()
     database.rmdir()
     hidden.rename(database)
-    answered.wait_for_timeout(1200)  # the store is asked anew after a second
+    answered.wait_for_timeout(1200)  # the store is tried again after a second
     again.click()
     expect(desk.result(answered)).to_contain_text("Your reading is in the service's log.")
     assert reviews(audit) == [True]

@@ -16,26 +16,26 @@ __attribute__((constructor)) static void start(void) {
     ahead = mmap(0, sizeof *ahead, PROT_READ, MAP_SHARED, file, 0);
 }
 
-int clock_gettime(clockid_t clock, struct timespec *told) {
+int clock_gettime(clockid_t clock, struct timespec *result) {
     static int (*real)(clockid_t, struct timespec *);
     if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-    int failed = real(clock, told);
-    if (!failed && clock == CLOCK_REALTIME) told->tv_sec += *ahead;
+    int failed = real(clock, result);
+    if (!failed && clock == CLOCK_REALTIME) result->tv_sec += *ahead;
     return failed;
 }
 
-int gettimeofday(struct timeval *told, void *zone) {
+int gettimeofday(struct timeval *result, void *zone) {
     (void)zone;
     struct timespec now;
     int failed = clock_gettime(CLOCK_REALTIME, &now);
-    told->tv_sec = now.tv_sec;
-    told->tv_usec = now.tv_nsec / 1000;
+    result->tv_sec = now.tv_sec;
+    result->tv_usec = now.tv_nsec / 1000;
     return failed;
 }
 
-time_t time(time_t *told) {
+time_t time(time_t *result) {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    if (told) *told = now.tv_sec;
+    if (result) *result = now.tv_sec;
     return now.tv_sec;
 }

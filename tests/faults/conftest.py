@@ -14,7 +14,7 @@ def shown(request: pytest.FixtureRequest) -> Iterator[Shown]:
     test = request.function
     shown = Shown(FAULTS[test.__module__, test.__name__])
     yield shown
-    assert shown.checked == COLUMNS, "the test has not looked at every column of its row"
+    assert shown.checked == COLUMNS, "the test has not checked every column of its row"
 
 
 @pytest.fixture(scope="package")

@@ -1,7 +1,7 @@
-"""What goes wrong, and what it must look like: each row of docs/reliability.md, beside its test.
+"""What goes wrong, and how it must appear: each row of docs/reliability.md, beside its test.
 
 A test is declared with `@shows(Fault(...))` and is given `shown`, which holds what was answered
-against that row. It fails where it has not looked at every column, so that no row stands untested.
+against that row. It fails where it has not checked every column, so that no row stands untested.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Shown:
     checked: set[str] = field(default_factory=set)
 
     def client(self, answer: httpx.Response) -> None:
-        """What whoever asked meanwhile was told."""
+        """The response to a request made meanwhile."""
         body = answer.json()
         assert (answer.status_code, body.get("code")) == (self.fault.status, self.fault.code), body
         self._later(answer.headers.get("retry-after"))

@@ -1,6 +1,6 @@
 """`healer serve` with the fake engine, which does as a folder says: `… server FOLDER GRACE`.
 
-Its self-test aside, it looks only while there is no file `wait` in it, and goes on writing only
+Its self-test aside, it scores only while there is no file `wait` in it, and goes on writing only
 while there is no `mute`. GRACE is in seconds.
 """
 

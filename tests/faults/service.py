@@ -25,7 +25,7 @@ def settings(**changes: object) -> Settings:
 
 
 class Gated(FakeEngine):
-    """Looks only while its gate is open."""
+    """Scores only while its gate is open."""
 
     def __init__(self) -> None:
         self.gate, self.begun = threading.Event(), threading.Event()

@@ -22,7 +22,7 @@ OURS = ("tests.faults.server",)
 
 
 class Supervised:
-    """`folder` rules the engine; `codes` are what the processes ended with."""
+    """Files in `folder` control the engine; `codes` are what the processes ended with."""
 
     def __init__(
         self, folder: Path, command: Sequence[str], before: Sequence[str], env: dict[str, str]
@@ -88,7 +88,7 @@ class Supervised:
             return None
 
     def waiting(self) -> int:
-        """Tiles in line, as `/metrics` has it."""
+        """Tiles in the queue, as `/metrics` has it."""
         lines = self.get("/metrics").text.splitlines()
         (depth,) = (line for line in lines if line.startswith("healer_queue_depth "))
         return int(float(depth.split()[1]))

@@ -27,7 +27,7 @@ WORDS = 16  # of that length: more than two sockets hold
 
 
 class Wordy(Gated):
-    """Says all that there is to say, once, when it is told to."""
+    """Writes more than two sockets hold, once, when `wordy` is set."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def live(engine: Gated, **changes: object) -> Iterator[Live]:
 
 
 def request(**headers: str) -> tuple[bytes, bytes]:
-    """The head and the body of a question."""
+    """The head and the body of a request."""
     url = "http://healer/predict"
     made = httpx.Request("POST", url, files={"image_file": png()}, headers=headers)
     body = made.read()
@@ -90,14 +90,14 @@ def read_response(connection: socket.socket) -> httpx.Response:
 
 @shows(
     Fault(
-        "More ask than may wait",
-        "HEALER_QUEUE images in line, and another comes",
+        "More requests than may wait",
+        "HEALER_QUEUE images in the queue, and another comes",
         status=429,
         code="queue_full",
         retry_after="measured",
-        recovery="time; those in line are answered",
-        also="Retry-After is how long the line takes at the pace that was measured last. "
-        "HEALER_UPLOAD_BUDGET_MB is kept in the same way (`uploads_full`).",
+        recovery="time; those in the queue are answered",
+        also="Retry-After is how long the queue takes at the rate that was measured last. "
+        "HEALER_UPLOAD_BUDGET_MB is enforced in the same way (`uploads_full`).",
     )
 )
 def test_the_queue_is_full(shown: Shown) -> None:
@@ -119,7 +119,7 @@ def test_the_queue_is_full(shown: Shown) -> None:
         "The client goes away",
         "while its image waits",
         status=None,
-        recovery="nothing needs to; its image is not looked at",
+        recovery="nothing needs to; its image is not scored",
         also="An explanation that was begun is stopped between two words.",
     )
 )
@@ -165,7 +165,7 @@ def test_the_client_sends_too_much(shown: Shown) -> None:
         status=408,
         code="client_too_slow",
         retry_after=5,
-        recovery="nothing needs to; it held no place in line",
+        recovery="nothing needs to; it held no place in the queue",
     )
 )
 def test_the_client_sends_too_slowly(shown: Shown) -> None:

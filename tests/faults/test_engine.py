@@ -21,7 +21,7 @@ from tests.server.test_events import events_of
 
 
 class Frail(FakeEngine):
-    """Answers until it is told what to fail with."""
+    """Answers until `score_error` or `explain_error` is set."""
 
     def __init__(self) -> None:
         self.score_error: BaseException | None = None
@@ -72,7 +72,7 @@ def test_the_engine_raises(shown: Shown) -> None:
         status=500,
         code="engine_failed",
         recovery="nothing needs to; the next image is answered",
-        also="A streaming client has the verdict by then, and hears `problem` instead of `answer`.",
+        also="A streaming client has the verdict by then, and gets `problem` instead of `answer`.",
     )
 )
 def test_the_engine_raises_in_mid_sentence(shown: Shown) -> None:

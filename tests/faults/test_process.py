@@ -34,7 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervised]:
 
 
 def asked_by(server: Supervised, clients: int, pool: ThreadPoolExecutor) -> list[Any]:
-    """As many questions, one of them before the model and the others in line."""
+    """As many requests, one of them before the model and the others in the queue."""
     server.hold()
     answers = [pool.submit(server.predict) for _ in range(clients)]
     until(lambda: server.waiting() == clients - 1)
@@ -77,8 +77,8 @@ def test_the_engine_hangs(shown: Shown, hasty: Supervised) -> None:
 
 @shows(
     Fault(
-        "It is asked to stop",
-        f"SIGTERM with one image before the model and {WAITING - 1} in line",
+        "It is stopped",
+        f"SIGTERM with one image before the model and {WAITING - 1} in the queue",
         status=503,
         code="shutting_down",
         retry_after=5,
@@ -104,7 +104,7 @@ def test_sigterm_with_requests_in_flight(shown: Shown, server: Supervised) -> No
 
 @shows(
     Fault(
-        "It is asked to stop, and the model is slower than its grace",
+        "It is stopped, and the model is slower than its grace",
         f"SIGTERM, and a model that is not done {GRACE_SECONDS} s later (2 s in the test)",
         status=503,
         code="shutting_down",

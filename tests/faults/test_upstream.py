@@ -24,7 +24,7 @@ from tests.faults.supervised import free_port
 from tests.server.conftest import wait_until_ready
 
 BRIEF = RetryPolicy(timeout=0.5, attempts=2, wait=0.001, jitter=0.001, threshold=3, rest=0.05)
-ITSELF = "the server; it is asked again by itself"
+ITSELF = "the server; it is tried again automatically"
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +92,7 @@ def test_the_server_is_gone(shown: Shown) -> None:
         retry_after=5,
         recovery=ITSELF,
         also=f"After {RetryPolicy().threshold} failures in a row it has "
-        f"{RetryPolicy().rest:g} s of rest, in which nobody asks it and `/ready` is 503.",
+        f"{RetryPolicy().rest:g} s without a request to it, in which `/ready` is 503.",
     )
 )
 def test_the_server_fails(shown: Shown) -> None:
@@ -144,7 +144,7 @@ def test_the_server_answers_garbage(shown: Shown, garbage: object) -> None:
         status=502,
         code="upstream_key_rejected",
         recovery="the operator: HEALER_ENGINE_KEY",
-        also="No client is asked to send the image again.",
+        also="No client needs to send the image again.",
     )
 )
 def test_the_server_rejects_the_key(shown: Shown) -> None:

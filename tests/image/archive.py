@@ -54,7 +54,7 @@ def places(secret: str, *roots: Path) -> list[Path]:
     """Files, at or below `roots`, that hold the secret in plain or in base64.
 
     An archive is read as it is on disk, uncompressed, so its layers, configuration and history are
-    all looked through.
+    all searched.
     """
     plain = secret.encode()
     expected = (plain, b64encode(plain).rstrip(b"="))

@@ -1,6 +1,6 @@
 """Stand-ins for the images that the Dockerfile's FROM names, made with debootstrap.
 
-They hold what this machine's own pip and npm are told (certificates, indexes), so that the
+They hold the configuration of this machine's own pip and npm (certificates, indexes), so that the
 Dockerfile needs to know nothing of it.
 """
 
@@ -82,7 +82,7 @@ def commit(buildah: Buildah, name: str, under: str, added: Path) -> None:
 
 
 def pip_settings() -> dict[str, str]:
-    """What this machine's pip is told about where packages come from."""
+    """Where this machine's pip is configured to find packages."""
     listed = output(sys.executable, "-m", "pip", "config", "list")
     found = dict(re.findall(r"^global\.([\w-]+)='(.*)'$", listed, re.MULTILINE))
     expected = {"extra-index-url", "find-links", "index-url"}

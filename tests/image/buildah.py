@@ -169,8 +169,8 @@ DONE = re.compile(r"^(--> Using cache \w+\n)?--> \w+$", re.MULTILINE)
 def steps_of(log: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The COPY and RUN steps of a log that were reused, and those that were made.
 
-    A step that waits for another stage is told to be done after that stage's own steps, and then
-    the next step of its stage begins: what is told last before a step is of the one before it.
+    A step that waits for another stage is logged as done after that stage's own steps, and then
+    the next step of its stage begins: the last line before a step is of the one before it.
     """
     parts = iter(STEP.split(log)[1:])
     steps = list(zip(parts, map(int, parts), map(int, parts), parts, strict=True))

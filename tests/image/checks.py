@@ -152,7 +152,7 @@ def probe(started: Running) -> int:
 
 
 def check_stopping(started: Running, picture: bytes, gate: str) -> Counter[str]:
-    """SIGTERM under load: all are answered or told to come back, and the process ends."""
+    """SIGTERM under load: all are answered or refused with Retry-After, and the process ends."""
     upload = Upload(started.port, picture, gate)
     tally = stop_under_load(upload, started.service.terminate)
     assert started.service.process.wait(TIMEOUT) == 0, started.log.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Clients that keep asking while the service is told to stop; none may go without an answer."""
+"""Clients that go on sending while the service is stopped; each must get an answer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from socket import create_connection
 import httpx2 as httpx
 
 CLIENTS = 6
-WARM = 12  # answers before the service is told to stop
+WARM = 12  # answers before the service is stopped
 HOST = "127.0.0.1"
 TIMEOUT = 120  # seconds for an answer: others may have the cores
 

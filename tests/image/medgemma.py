@@ -40,7 +40,7 @@ def medgemma(at: Bench) -> None:
             sent = len(hub.requests)
             show_rebuild(at, order)
             show_remade(at, order)
-            assert len(hub.requests) == sent, "a rebuild asked the hub"
+            assert len(hub.requests) == sent, "a rebuild sent requests to the hub"
             show_sizes(at, order.tag)
             show_scan(at, token, built)
             show_run(at, order.tag, png(PINK.pixels), gate="off")
@@ -113,7 +113,7 @@ def show_scan(at: Bench, token: str, built: Built) -> None:
     assert not found, found
     size = sum(path.stat().st_size for root in everything for path in archive.files(root))
     where = "the image, its history, the build's log, or any layer of any stage"
-    say(f"token: not in {where} ({size / 1e9:.1f} GB looked through)")
+    say(f"token: not in {where} ({size / 1e9:.1f} GB searched)")
     found_in = plant(at, token)
     say(f"token planted wrongly, by ENV and as a file: found in {', '.join(found_in)}")
 

@@ -23,7 +23,7 @@ from tests.image.buildah import Buildah, Built, Order
 from tests.image.container import Container
 
 CHANGED = Path("src/healer/server/routes.py")
-MOST_BYTES = 30e9  # of layers, before they are all made anew
+MOST_BYTES = 30e9  # of layers, before they are all made again
 TOOLS = ("buildah", "debootstrap", "git", "node", "npm", "unshare")
 
 
@@ -32,7 +32,7 @@ def missing() -> str | None:
     if os.geteuid() != 0:
         return "building images needs root"
     if not (REPO / ".git").exists():
-        return "this is no git checkout, which tells what belongs in the image"
+        return "this is no git checkout, which lists what belongs in the image"
     absent = [tool for tool in TOOLS if shutil.which(tool) is None]
     return f"not installed: {', '.join(absent)}" if absent else None
 
@@ -49,7 +49,7 @@ def say(*lines: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where images are built: buildah, a copy of the checkout, and what builds are told."""
+    """Where images are built: buildah, a copy of the checkout, and the arguments of builds."""
 
     buildah: Buildah
     context: Path

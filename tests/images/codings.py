@@ -233,7 +233,7 @@ def lossy() -> Iterator[Coded]:
 
 
 def jpeg() -> dict[str, Any]:
-    """Anew each time: tifffile writes into it."""
+    """A new one each time: tifffile writes into it."""
     return {"compression": "jpeg", "compressionargs": {"level": 98}}
 
 

@@ -94,7 +94,7 @@ def test_bare_glass_is_refused_as_such(gate: Gate, samples: list[Path]) -> None:
 
 
 def test_at_most_one_in_a_hundred_real_tiles_is_refused(gate: Gate, data_dir: Path) -> None:
-    """Every ninth; `python -m training.gate measure` looks at all of them."""
+    """Every ninth; `python -m training.gate measure` checks all of them."""
     tiles = sorted((data_dir / "ebhi-seg").glob("*/*.jpg"))[::9]
     refused = [p.name for p in tiles if not gate.assess(Tile(opened(p))).passed]
     assert len(tiles) > 200

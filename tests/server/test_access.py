@@ -173,7 +173,7 @@ def test_one_key_is_slowed_and_others_are_not(file: Path, key: str) -> None:
         assert predict(client, **{"X-API-Key": other}).status_code == 200
         assert client.get("/health").status_code == 200
         review = client.post("/reviews", json={}, headers={"X-API-Key": key})
-        assert review.status_code != 429  # it asks no model
+        assert review.status_code != 429  # it needs no model
 
 
 def test_without_keys_the_address_counts() -> None:

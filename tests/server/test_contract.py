@@ -1,4 +1,4 @@
-"""Schemathesis asks a live service whatever the checked-in OpenAPI document allows, and more."""
+"""Schemathesis sends a live service whatever the checked-in OpenAPI document allows, and more."""
 
 from __future__ import annotations
 

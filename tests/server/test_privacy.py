@@ -25,7 +25,7 @@ QUIET = ("/health", "/ready", "/openapi.json", "/metrics", "/")
 
 
 class World:
-    """A service with everything on, and all that was ever heard of it."""
+    """A service with everything on, and everything received from it."""
 
     def __init__(self, folder: Path, url: str, key: str) -> None:
         self.folder, self.url = folder, url
@@ -59,7 +59,7 @@ class World:
 
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    """Started and stopped: what it says last is part of what was heard."""
+    """Started and stopped: its last output is searched too."""
     keys_file, log = folder.parent / "keys.json", folder / "log"
     environment = {
         **os.environ,

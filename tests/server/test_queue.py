@@ -1,4 +1,4 @@
-"""Back-pressure as a client meets it."""
+"""Back-pressure as a client sees it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.server.test_events import STREAM, events_of
 
 
 class Gated(FakeEngine):
-    """Looks only while its gate is open; counts its looks, the self-test's aside."""
+    """Scores only while its gate is open; counts its scores, the self-test's aside."""
 
     def __init__(self) -> None:
         self.gate, self.begun, self.stopped = (threading.Event() for _ in range(3))

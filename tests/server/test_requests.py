@@ -188,7 +188,7 @@ def test_head_is_get_without_a_body(client: TestClient, path: str) -> None:
     got, head = client.get(path), client.head(path)
     assert head.content == b""
     assert head.status_code == got.status_code == 200
-    own = {"x-request-id", "content-length"}  # /health tells a time, of another length each second
+    own = {"x-request-id", "content-length"}  # /health holds a time, of another length each second
     assert {k: v for k, v in head.headers.items() if k not in own} == {
         k: v for k, v in got.headers.items() if k not in own
     }

@@ -33,7 +33,7 @@ from tests.server.conftest import png, wait_until_ready
 
 
 class SlowEngine(FakeEngine):
-    """Scores only when told to."""
+    """Scores only when `go` is set."""
 
     def __init__(self) -> None:
         self.allowed = threading.Event()
@@ -113,7 +113,7 @@ async def test_a_failure_to_load_is_the_reason() -> None:
     def fail() -> Screener:
         raise ModelIncomplete("models", "it holds no manifest")
 
-    service = Service(EngineChoice("medgemma", "asked for"), fail, Settings(_env_file=None))
+    service = Service(EngineChoice("medgemma", "requested"), fail, Settings(_env_file=None))
     await service.start()
     while service.status.reason == "the model is loading":
         await asyncio.sleep(0.01)
@@ -128,7 +128,7 @@ async def test_a_librarys_own_failure_does_not_leave_loading_standing() -> None:
     def fail() -> Screener:
         raise RuntimeError("deep inside")
 
-    service = Service(EngineChoice("medgemma", "asked for"), fail, Settings(_env_file=None))
+    service = Service(EngineChoice("medgemma", "requested"), fail, Settings(_env_file=None))
     await service.start()
     while service.status.reason == "the model is loading":
         await asyncio.sleep(0.01)
@@ -137,7 +137,7 @@ async def test_a_librarys_own_failure_does_not_leave_loading_standing() -> None:
 
 
 class Elsewhere(FakeEngine):
-    """Behind a server that lists its model, and cannot look until it is well."""
+    """Behind a server that lists its model, and cannot score until it is well."""
 
     def __init__(self, well: threading.Event) -> None:
         self.closed = False
@@ -286,6 +286,6 @@ async def test_stopping_does_not_wait_for_a_model_that_is_being_loaded() -> None
 async def predict(service: Service) -> Exception | None:
     try:
         await service.screen(service.reserve(Deadline.after(60)), known_tile())
-    except Exception as error:  # which the test looks at
+    except Exception as error:  # which the test checks
         return error
     return None

@@ -1,4 +1,4 @@
-"""/ready, where the model is behind another server: that is asked seldom, however many ask us."""
+"""/ready, where the model is behind another server: that is probed seldom, under any load."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Known vulnerabilities in what is pinned: Python's by pip-audit, the page's by npm audit.
 
 Both end well, or the same way, whether a package is sound, vulnerable or unknown to the service
-that they ask. Here these are three outcomes.
+that they query. Here these are three outcomes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SERVICES = (("--vulnerability-service", "pypi"), ("--vulnerability-service", "os
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """`found` are vulnerabilities, `unknown` what was not told and why; a sentence each."""
+    """`found` are vulnerabilities, `unknown` what is not known and why; a sentence each."""
 
     of: str
     found: tuple[str, ...] = ()
@@ -38,7 +38,7 @@ class Audit:
 
 
 def python(pins: Path = PINS, services: Sequence[Sequence[str]] = SERVICES) -> Audit:
-    """Of exact versions; a service is asked where the one before it did not know them all."""
+    """Of exact versions; a service is queried where the one before it did not know them all."""
     audits = []
     for service in services:
         audits.append(audit_by(pins, service))

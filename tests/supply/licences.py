@@ -12,7 +12,7 @@ from tests.supply.packages import Package, installed, shipped
 
 DOCUMENT = REPO / "docs" / "licences.md"
 LICENSING = Licensing()
-# What may be used and passed on beside Apache-2.0 code, and what it asks for.
+# What may be used and passed on beside Apache-2.0 code, and what it requires.
 NOTICE = "its notice is passed on"
 ALLOWED = {
     "0BSD": "nothing",
@@ -101,16 +101,16 @@ the packages say of themselves, and fails where one is under a licence that nobo
 Python packages carry the texts of their licences in their `.dist-info` folders, Debian's in
 `/usr/share/doc/*/copyright`, and those of the page's packages are at `/page/licences.txt`. Wheels
 hold libraries of others too (psycopg-binary, for instance, PostgreSQL's and OpenSSL), and torch for
-CUDA brings NVIDIA's, under NVIDIA's terms. What MedGemma's ask for is in [NOTICE](../NOTICE).
+CUDA brings NVIDIA's, under NVIDIA's terms. What MedGemma's terms require is in [NOTICE](../NOTICE).
 
-| allowed | what it asks for |
+| allowed | what it requires |
 |---|---|
 {allowed}
 
 ## Python
 
 All that the extras bring but for `dev`, on Linux. Exact versions are in `constraints.txt`, and
-[dependencies.md](dependencies.md) says what those are for that Healer itself asks for.
+[dependencies.md](dependencies.md) says what Healer's own dependencies are for.
 
 | package | licence |
 |---|---|

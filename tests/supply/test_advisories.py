@@ -1,4 +1,4 @@
-"""The auditors themselves, asking a service that knows, does not know, or does not answer."""
+"""The auditors themselves, with a service that knows, does not know, or does not answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An application that has met every event its metrics count."""
+"""An application after every event its metrics count."""
 
 from __future__ import annotations
 

@@ -157,12 +157,12 @@ def test_alerts_fire_in_trouble_and_not_in_health(promtool: str, tmp_path: Path)
 def test_the_dashboards_questions_are_promql(promtool: str, tmp_path: Path) -> None:
     """As recording rules, which promtool parses; Grafana's variables are filled in first."""
     rules = [
-        {"record": f"asked:{at}", "expr": expression.replace("$__rate_interval", "5m")}
+        {"record": f"query:{at}", "expr": expression.replace("$__rate_interval", "5m")}
         for at, expression in enumerate(dashboard_expressions())
         if not expression.startswith("label_values")
     ]
-    file = tmp_path / "asked.yaml"
-    file.write_text(yaml.safe_dump({"groups": [{"name": "asked", "rules": rules}]}), "utf-8")
+    file = tmp_path / "queries.yaml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}), "utf-8")
     done = subprocess.run([promtool, "check", "rules", file], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
 

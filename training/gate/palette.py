@@ -10,7 +10,7 @@ Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 Random = np.random.Generator
 Colour = tuple[int, int, int]
-# From pale eosin to dense haematoxylin: for pictures that are hard to tell by colour.
+# From pale eosin to dense haematoxylin: for pictures that are hard to recognise by colour.
 TISSUE_COLOURS = np.array(
     [
         [250, 245, 250],

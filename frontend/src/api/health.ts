@@ -6,7 +6,7 @@ export async function fetchHealth(): Promise<Health | undefined> {
   try {
     const response = await fetch(PATHS.health, { cache: "no-store" });
     const health = (await response.json()) as Partial<Health>;
-    return health.ready === undefined ? undefined : (health as Health); // 503 tells how it is, too
+    return health.ready === undefined ? undefined : (health as Health); // 503 has the same body
   } catch {
     return undefined;
   }

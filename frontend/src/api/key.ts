@@ -1,4 +1,4 @@
-/** The API key, where the service asks for one: for as long as this tab is open, and for no other. */
+/** The API key, where the service requires one: for as long as this tab is open, and for no other. */
 const NAME = "healer-key";
 
 let key = storedKey();
@@ -13,7 +13,7 @@ export function setKey(typed: string): void {
   try {
     sessionStorage.setItem(NAME, key);
   } catch {
-    // Storage is forbidden here: the key is asked for again after a reload.
+    // Storage is forbidden here: the key must be entered again after a reload.
   }
 }
 

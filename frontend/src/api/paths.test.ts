@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import config from "../../vite.config";
 import { PATHS } from "./paths";
 
-it("while developing, every path that the page asks for is handed to the service", () => {
+it("while developing, every path that the page requests is proxied to the service", () => {
   expect(Object.keys(config.server?.proxy ?? {}).sort()).toEqual([
     "/health",
     "/predict",

@@ -1,2 +1,2 @@
-/** Where the service is asked, all below its own origin; `npm run dev` hands these on to it. */
+/** The service's paths, all below its own origin; `npm run dev` proxies these to it. */
 export const PATHS = { predict: "/predict", health: "/health", reviews: "/reviews" } as const;

@@ -4,7 +4,7 @@ import { exportName, reportName } from "./download";
 
 const now = new Date(2026, 0, 5, 9, 3, 7);
 
-it("a worklist's name tells when, and nothing of what is in it", () => {
+it("a worklist's name holds the time, and nothing of what is in it", () => {
   expect(exportName("worklist", "csv", now)).toBe("healer-worklist-2026-01-05-090307.csv");
 });
 
@@ -14,7 +14,7 @@ it("no name is given twice", () => {
   expect(reportName("a.png", "1", now)).not.toBe(reportName("a.png", "1", now));
 });
 
-it("reports of two tiles of one name, made within a second, are told apart", () => {
+it("reports of two tiles of one name, made within a second, have different names", () => {
   const names = ["fcbf72d877974ac4", "0123456789abcdef"].map((request) =>
     reportName("tile.png", request, now),
   );

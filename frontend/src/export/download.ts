@@ -14,7 +14,7 @@ export function exportName(kind: string, extension: string, now: Date = new Date
   return uniqueName(`healer-${kind}-${stampOf(now)}`, extension);
 }
 
-/** The tile's name stands first, so that reports sort by tile; the request tells two of one name apart. */
+/** The tile's name stands first, so that reports sort by tile; the request id distinguishes two of one name. */
 export function reportName(tile: string, request: string, now: Date = new Date()): string {
   const parts = [
     "healer-report",

@@ -74,7 +74,7 @@ describe("CSV", () => {
     });
   });
 
-  it("tells of a wide field's windows, and of files that are the same", async () => {
+  it("lists a wide field's windows, and of files that are the same", async () => {
     const window = {
       x: 0,
       y: 0,

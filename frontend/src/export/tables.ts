@@ -46,7 +46,7 @@ function problemOf({ phase, verdict }: Item): string | undefined {
   return verdict ? undefined : phase.is;
 }
 
-/** RFC 4180, with the mark that tells spreadsheets it is UTF-8. */
+/** RFC 4180, with the mark by which spreadsheets recognise UTF-8. */
 export function toCsv(items: readonly Item[]): Blob {
   const same = findOriginals(items);
   const rows = items.map((item) =>

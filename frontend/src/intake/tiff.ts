@@ -35,7 +35,7 @@ function upright(canvas: OffscreenCanvas, orientation: number): OffscreenCanvas 
 
 type Transform = [number, number, number, number, number, number];
 
-/** What TIFF's and EXIF's orientations 2 to 8 ask for, as a canvas takes it; null where nothing is turned. */
+/** What TIFF's and EXIF's orientations 2 to 8 require, as a canvas transform; null where nothing is turned. */
 export function orientationTransform(
   orientation: number,
   width: number,

@@ -5,7 +5,7 @@ export interface Failure {
   code: string;
   title: string;
   detail: string;
-  /** Whether asking again can end otherwise: not where the picture itself is at fault. */
+  /** Whether another try can end otherwise: not where the picture itself is at fault. */
   canRetry: boolean;
   reasons?: GateReason[];
 }
@@ -73,7 +73,7 @@ export function outcomeOf(item: Item): Outcome {
   return isOpen(item) ? "open" : "failed";
 }
 
-/** Whether a person is offered to ask again: a finished answer is not thrown away for another. */
+/** Whether a person is offered another try: a finished answer is not thrown away for another. */
 export function canRetry({ phase }: Item): boolean {
   return phase.is === "cancelled" || (phase.is === "failed" && phase.failure.canRetry);
 }

@@ -7,7 +7,7 @@ import { updatePreview } from "./intake";
 import { getState, setState, useSession } from "./store";
 
 /**
- * The worklist in this browser's own database, only where a person asked for it. Files lie under
+ * The worklist in this browser's own database, only where a person chose it. Files lie under
  * their tile's id, once; everything else under "items", in order.
  */
 const ITEMS = "items";
@@ -116,7 +116,7 @@ async function write(): Promise<void> {
   if (pending === writing) pending = undefined; // else it changed meanwhile, and is written once more
 }
 
-/** What was under way when the tab closed is asked again. */
+/** What was under way when the tab closed is sent again. */
 function withoutFile(item: Item): StoredItem {
   const {
     id,

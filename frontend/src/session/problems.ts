@@ -5,7 +5,7 @@ import type { Failure } from "./item";
 const TOO_SLOW = 408;
 const BUSY = 429;
 const SERVER_FAULT = 500;
-/** Refused for who asks, or from where, and not for the picture. */
+/** Refused for the caller or its address, and not for the picture. */
 const NOT_LET_IN: ReadonlySet<number> = new Set([401, 403]);
 
 /** A refusal in sentences a person reads. */

@@ -70,7 +70,7 @@ afterEach(() => {
 });
 
 describe("one tile's way", () => {
-  it("goes from the line to the service, its verdict, its explanation and its answer", () => {
+  it("goes from the queue to the service, its verdict, its explanation and its answer", () => {
     begin(tile("a"));
     expect(phase("a")).toEqual({ is: "uploading", share: 0 });
     last().handlers.onUploadProgress(0.5);
@@ -137,7 +137,7 @@ describe("one tile's way", () => {
   });
 });
 
-describe("the line", () => {
+describe("the queue", () => {
   it("has two tiles under way, and sends the next as one ends", () => {
     begin(tile("a"), tile("b"), tile("c"), tile("d"));
     expect(phases()).toEqual(["uploading", "uploading", "waiting", "waiting"]);
@@ -151,7 +151,7 @@ describe("the line", () => {
     ["has not answered yet", { health: null }],
     ["is lost", { connection: "lost" as const }],
     ["wants a key", { keyRequest: "Type your key." }],
-    ["asked to wait", { pause: { until: 1, why: "Busy." } }],
+    ["told to wait", { pause: { until: 1, why: "Busy." } }],
   ])("stands while the service %s", (_, state) => {
     setState({
       ...useSession.getInitialState(),
@@ -205,7 +205,7 @@ describe("a passing failure", () => {
     expect(itemOf("a")).toMatchObject({ phase: { is: "uploading" }, resends: 0 });
   });
 
-  it("makes each wait longer than the last, up to a minute, and never shorter than asked", () => {
+  it("makes each wait longer than the last, up to a minute, and never shorter than Retry-After", () => {
     begin(tile("a"));
     const waits = Array.from({ length: MAX_RESENDS }, () => {
       const before = Date.now();
@@ -231,7 +231,7 @@ describe("a passing failure", () => {
     expect(phases()).toEqual(["uploading", "done", "done"]);
   });
 
-  it("of two tiles is waited out for as long as the longer asks", () => {
+  it("of two tiles is waited out for as long as the longer pause", () => {
     begin(tile("a"), tile("b"));
     end({ ...passing, retryAfter: 30 }, sent[0]);
     end({ ...passing, retryAfter: 5 }, sent[1]);
@@ -241,7 +241,7 @@ describe("a passing failure", () => {
     expect(sent).toHaveLength(4);
   });
 
-  it("after the verdict leaves the verdict standing, and asks a person before it is thrown away", () => {
+  it("after the verdict leaves the verdict standing, and confirms with a person before it is thrown away", () => {
     begin(tile("a"));
     last().handlers.onVerdict(prediction());
     end(passing);
@@ -252,7 +252,7 @@ describe("a passing failure", () => {
 });
 
 describe("a lost connection", () => {
-  it("stops the line, asks how the service is, and sends the tile again once it answers", () => {
+  it("stops the queue, checks the service's health, and sends the tile again once it answers", () => {
     begin(tile("a"), tile("b"), tile("c"));
     end({ is: "lost" }, sent[0]);
     expect(useSession.getState().connection).toBe("lost");
@@ -285,7 +285,7 @@ describe("a lost connection", () => {
 });
 
 describe("an API key", () => {
-  it.each(["credentials_missing", "key_rejected", "key_expired"])("is asked for: %s", (code) => {
+  it.each(["credentials_missing", "key_rejected", "key_expired"])("is requested: %s", (code) => {
     begin(tile("a"), tile("b"));
     end({ is: "refused", problem: problem(401, code) }, sent[0]);
     expect(phase("a")).toEqual({ is: "waiting" });
@@ -331,7 +331,7 @@ describe("a person", () => {
     expect(itemOf("a")?.gate).toBe("warn");
   });
 
-  it("asks again about a tile: the former answer is gone, a mark with it, the note is not", () => {
+  it("sends a tile again: the former answer is gone, a mark with it, the note is not", () => {
     begin(tile("a", { review: { mark: "agree", note: "glands" } }));
     last().handlers.onVerdict(prediction());
     last().handlers.onExplanation("Read as");
@@ -348,7 +348,7 @@ describe("a person", () => {
     expect(itemOf("a")?.answer).toBeUndefined();
   });
 
-  it("asks again about all that can end otherwise, and about no other", () => {
+  it("sends again all that can end otherwise, and about no other", () => {
     const failed = (code: string, canRetry: boolean): Partial<Item> => ({
       phase: { is: "failed", failure: { code, title: "", detail: "", canRetry } },
     });

@@ -5,7 +5,7 @@ import { checkHealthNow } from "./health";
 import { change, getState, itemOf, setState } from "./store";
 import { transitionAt } from "./transition";
 
-/** The service looks at one tile at a time: a second one is sent while it does. */
+/** The service scores one tile at a time: a second one is sent while it does. */
 const AT_ONCE = 2;
 
 const cancellers = new Map<string, () => void>();
@@ -100,7 +100,7 @@ export function cancelAll(): void {
   for (const id of open) change(id, { phase: { is: "cancelled" } });
 }
 
-/** Ask again, `warn` to have a picture answered that the gate refused. */
+/** Send again, `warn` to have a picture answered that the gate refused. */
 export function retry(id: string, gate?: "warn"): void {
   abortRequests([id]);
   setState(({ items }) => ({
@@ -109,7 +109,7 @@ export function retry(id: string, gate?: "warn"): void {
   sendWaiting();
 }
 
-/** Ask again about every tile that went without an answer for no fault of its own. */
+/** Send again every tile that went without an answer for no fault of its own. */
 export function retryAll(): void {
   setState(({ items }) => ({
     items: items.map((item) => (canRetry(item) ? resetForRetry(item) : item)),

@@ -60,7 +60,7 @@ it("asks before the tab closes only while something would be lost", () => {
     },
   };
   vi.stubGlobal("window", window);
-  const asks = (): boolean => {
+  const isBlocked = (): boolean => {
     const preventDefault = vi.fn();
     for (const listener of listeners) listener({ preventDefault } as unknown as BeforeUnloadEvent);
     return preventDefault.mock.calls.length > 0;
@@ -70,11 +70,11 @@ it("asks before the tab closes only while something would be lost", () => {
   setState({ items: [tile("a"), tile("b")] });
   expect(listeners.size).toBe(0);
   setState({ items: [reviewed({ mark: "agree", note: "" })] });
-  expect(asks()).toBe(true);
+  expect(isBlocked()).toBe(true);
   setState({
     items: [reviewed({ mark: "agree", note: "" }, { exported: { mark: "agree", note: "" } })],
   });
-  expect(asks()).toBe(false);
+  expect(isBlocked()).toBe(false);
   setState({ items: [tile("a")] });
   expect(listeners.size).toBe(0);
   vi.unstubAllGlobals();

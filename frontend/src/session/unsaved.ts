@@ -32,7 +32,7 @@ function isAtRisk(): boolean {
 
 /** Ask before the tab closes or reloads, where that would lose what a reader wrote. */
 export function warnBeforeLoss(): void {
-  const ask = (event: BeforeUnloadEvent): void => {
+  const confirmClosing = (event: BeforeUnloadEvent): void => {
     if (isAtRisk()) event.preventDefault();
   };
   let listening = false;
@@ -40,7 +40,7 @@ export function warnBeforeLoss(): void {
     const hasReviews = items.some(({ review }) => review.mark !== null || review.note !== "");
     if (hasReviews === listening) return;
     listening = hasReviews; // only while there is something to lose: a listener keeps the page from the browser's cache
-    if (hasReviews) window.addEventListener("beforeunload", ask);
-    else window.removeEventListener("beforeunload", ask);
+    if (hasReviews) window.addEventListener("beforeunload", confirmClosing);
+    else window.removeEventListener("beforeunload", confirmClosing);
   });
 }

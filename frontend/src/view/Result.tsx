@@ -55,7 +55,7 @@ function Answered({
       <Warnings
         title={texts.verdict.gate}
         warnings={verdict.gate?.warnings}
-        after={texts.verdict.gateAsked}
+        after={texts.verdict.gateOverridden}
       />
       <Warnings title={texts.verdict.warnings} warnings={verdict.warnings} />
       <Windows windows={verdict.windows ?? []} />

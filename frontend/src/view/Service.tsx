@@ -7,10 +7,10 @@ import { Dialog } from "./Dialog";
 import { DefinitionList } from "./DefinitionList";
 import { modelFacts } from "./provenance";
 
-type State = "asking" | "ready" | "loading" | "lost";
+type State = "checking" | "ready" | "loading" | "lost";
 
 const DOTS: Record<State, string> = {
-  asking: "bg-edge",
+  checking: "bg-edge",
   ready: "bg-no",
   loading: "bg-unsure",
   lost: "bg-yes",
@@ -18,11 +18,11 @@ const DOTS: Record<State, string> = {
 
 export function stateOf({ connection, health }: Session): State {
   if (connection === "lost") return "lost";
-  if (!health) return "asking";
+  if (!health) return "checking";
   return health.ready ? "ready" : "loading";
 }
 
-/** How the service is, in a word; everything about it on asking. */
+/** How the service is, in a word; everything about it on request. */
 export function ServiceStatus(): ReactElement {
   const dialog = useRef<HTMLDialogElement>(null);
   const state = useSession(stateOf);

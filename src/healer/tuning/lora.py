@@ -32,7 +32,7 @@ from healer.weights.manifest import (
     Manifest,
     check_folder,
     is_empty,
-    is_litter,
+    is_leftover,
     record_of,
     save_manifest,
     weights_in,
@@ -174,7 +174,7 @@ def merge_adapter(base: Path, tuned: Path, out: Path, question: Question) -> Man
     for file in found.files:
         if not file.name.endswith(REPLACED):  # the base's own configuration stays as it was
             shutil.copyfile(base / file.name, out / file.name)
-    made = (path for path in sorted(out.iterdir()) if path.is_file() and not is_litter(path.name))
+    made = (path for path in sorted(out.iterdir()) if path.is_file() and not is_leftover(path.name))
     files = map(record_of, made)
     merged = Manifest(
         model_id=found.model_id,

@@ -157,22 +157,22 @@ def is_complete_folder(folder: Path) -> bool:
 
 # Files that desktops leave in every folder that they show or copy: no part of any model.
 APPLE_DOUBLE = "._"  # macOS keeps there what another file system cannot hold of the file beside it
-LITTER_NAMES = frozenset({".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"})
+LEFTOVER_NAMES = frozenset({".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"})
 
 
-def is_litter(name: str) -> bool:
+def is_leftover(name: str) -> bool:
     """By the file's name; systems that leave such files ignore case."""
-    return name.startswith(APPLE_DOUBLE) or name.lower() in LITTER_NAMES
+    return name.startswith(APPLE_DOUBLE) or name.lower() in LEFTOVER_NAMES
 
 
 def is_empty(folder: Path) -> bool:
-    """Whether there is no such folder, or nothing but litter in it."""
-    return not folder.exists() or all(is_litter(path.name) for path in folder.iterdir())
+    """Whether there is no such folder, or nothing but leftovers in it."""
+    return not folder.exists() or all(is_leftover(path.name) for path in folder.iterdir())
 
 
 def weights_in(folder: Path) -> list[Path]:
     """The folder's files of safetensors, in order."""
-    return sorted(path for path in folder.glob("*.safetensors") if not is_litter(path.name))
+    return sorted(path for path in folder.glob("*.safetensors") if not is_leftover(path.name))
 
 
 def strangers(folder: Path, known: Collection[str]) -> list[str]:
@@ -182,7 +182,7 @@ def strangers(folder: Path, known: Collection[str]) -> list[str]:
         for path in folder.iterdir()
         if path.suffix in LOADABLE
         and not path.name.startswith(OURS)
-        and not is_litter(path.name)
+        and not is_leftover(path.name)
         and path.name not in known
     )
 

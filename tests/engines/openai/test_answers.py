@@ -55,18 +55,18 @@ def test_every_spelling_counts_and_then_nothing_is_in_doubt() -> None:
     assert found.mass == pytest.approx(0.96)
 
 
-@pytest.mark.parametrize("spelt", ["▁Yes", "ĠYes"])
-def test_a_vocabularys_own_space_is_one(spelt: str) -> None:
-    assert reading((spelt, 0.6), ("No", 0.3)) == reading((" Yes", 0.6), ("No", 0.3))
+@pytest.mark.parametrize("token", ["▁Yes", "ĠYes"])
+def test_a_vocabularys_own_space_is_one(token: str) -> None:
+    assert reading((token, 0.6), ("No", 0.3)) == reading((" Yes", 0.6), ("No", 0.3))
 
 
-@pytest.mark.parametrize("spelt", ["Yes", "▁Yes", "ĠYes", " Yes"])
-def test_tokens_of_the_same_spelling_add_up(spelt: str) -> None:
+@pytest.mark.parametrize("token", ["Yes", "▁Yes", "ĠYes", " Yes"])
+def test_tokens_of_the_same_spelling_add_up(token: str) -> None:
     """Where only the last counted, this was a probability of 0.002."""
-    found = reading((spelt, 0.47), ("No", 0.5), (spelt, 0.001), ("The", 0.0001))
+    found = reading((token, 0.47), ("No", 0.5), (token, 0.001), ("The", 0.0001))
     assert found.margin == pytest.approx(math.log(0.471 / 0.5))
     assert found.mass == pytest.approx(0.971)
-    turned = reading(("The", 0.0001), (spelt, 0.001), ("No", 0.5), (spelt, 0.47))
+    turned = reading(("The", 0.0001), (token, 0.001), ("No", 0.5), (token, 0.47))
     assert turned == found
 
 

@@ -55,7 +55,7 @@ def test_a_failed_probe_begins_another_pause() -> None:
     fail(breaker)
     fail(breaker)
     with pytest.raises(KeyError), breaker.watch(Broken):
-        raise KeyError  # tells nothing: the next one may try
+        raise KeyError  # says nothing of the server: the next one may try
     succeed(breaker)
 
 

@@ -26,7 +26,7 @@ def card(**more: Any) -> dict[str, object]:  # noqa: ANN401
 def test_a_router_that_loads_and_sleeps_is_answered_every_time(
     opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """llama.cpp's: `status` and `meta` come and go, `created` is the time of asking."""
+    """llama.cpp's: `status` and `meta` come and go, `created` is the time of the request."""
     monkeypatch.setattr(engine_module, "MODEL_LIST_SECONDS", 0)
     states = cycle(
         [
@@ -81,7 +81,7 @@ def test_weights_that_are_not_described_are_no_others() -> None:
 def test_a_restart_finds_the_same_model_loaded_or_not(
     upstream: Upstream, opened: Open, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The card is read once it has been asked: then it is loaded, and described."""
+    """The card is read after the first answer: then the model is loaded, and described."""
     upstream.cards = [card(meta=META)]
     loaded = opened(upstream).info
     upstream.cards = [card(status={"value": "unloaded"})]

@@ -1,4 +1,4 @@
-"""Healer's own service before a model that is elsewhere: what its clients and probes are told."""
+"""Healer's own service before a model that is elsewhere: what its clients and probes receive."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_an_address_with_secrets_or_without_a_scheme_is_refused(
 def client(
     upstream: Upstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[TestClient]:
-    """Of a service that asks without pauses; it takes a calibration that lies in `tmp_path`."""
+    """Of a service that probes without pauses; it takes a calibration that lies in `tmp_path`."""
     monkeypatch.setattr(service_module, "RETRY_SECONDS", 0.05)
     monkeypatch.setattr(engine, "MODEL_LIST_SECONDS", 0)
     monkeypatch.setattr(upstream_probe, "FRESH_SECONDS", 0)

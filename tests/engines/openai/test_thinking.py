@@ -1,4 +1,4 @@
-"""Models that think before they answer: seen when met, said, kept from it, and never quoted."""
+"""Models that think before they answer: recognised, reported, disabled, and never quoted."""
 
 from __future__ import annotations
 

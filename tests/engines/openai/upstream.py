@@ -1,4 +1,4 @@
-"""An OpenAI-compatible server of our own: real HTTP, pixels looked at, failures on demand.
+"""An OpenAI-compatible server of our own: real HTTP, scores from pixels, failures on demand.
 
 Pink tiles are cancer, as for the fake engine. What a real server makes of the same requests is in
 test_llama_cpp.py.
@@ -49,7 +49,7 @@ def late(seconds: float) -> Fault:
 
 
 def replied(body: object) -> Fault:
-    """200 with whatever; written by Python's own json, which spells NaN."""
+    """200 with whatever; written by Python's own json, which writes NaN."""
     return lambda: Response(json.dumps(body), media_type="application/json")
 
 
@@ -76,7 +76,7 @@ class Upstream:
     port: int = 0
     continues: bool = True
     obeys_grammar: bool = False
-    words: str = ""  # what it writes where nothing forces it; empty: what it is asked for
+    words: str = ""  # what it writes where nothing forces it; empty: the requested beginning
     listed: Callable[[str], Listed] = pinkness
     most_listed: int = 20
     too_many: int = 400  # the status for more than that

@@ -96,7 +96,7 @@ def one_token_50_times(inputs: Inputs) -> Inputs:
 
 
 def sink(inputs: Inputs) -> Inputs:
-    """One key that every query looks at, and that has little to say."""
+    """One key that every query attends to, with a small value."""
     q, k, v = inputs
     q += 1
     k[:, 0] = 1

@@ -104,19 +104,19 @@ def test_only_graphs_without_it_are_cached_compiled(converted: Path, load: Load)
 @needs_kernel
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="there is one processor only")
 def test_threads_are_not_bound_to_the_processor_of_their_maker() -> None:
-    """OpenVINO binds the thread that asks it: were ours bound with it, they would share one."""
+    """OpenVINO binds the thread that calls it: were ours bound with it, they would share one."""
     code = """
 import os, threading, time
 import numpy as np
 from healer.engines.openvino.attention import Attention
 ours, all_of_them, seen = Attention(2), os.sched_getaffinity(0), set()
 x = np.ones((1, 2000, 72), np.float32)
-asking = threading.Thread(target=lambda: (
+caller = threading.Thread(target=lambda: (
     os.sched_setaffinity(0, {min(all_of_them)}), [ours(x, x, x, 1, x.copy()) for _ in range(20)]
 ))
-asking.start()
-known = {threading.main_thread().native_id, asking.native_id}
-while asking.is_alive():
+caller.start()
+known = {threading.main_thread().native_id, caller.native_id}
+while caller.is_alive():
     for task in set(map(int, os.listdir("/proc/self/task"))) - known:
         try:
             seen.add(len(os.sched_getaffinity(task)))

@@ -113,7 +113,7 @@ def test_says_what_it_is(engine: OpenVINOEngine, float32: MedGemmaEngine) -> Non
     assert (info.engine, info.device, info.quantization) == ("openvino", "cpu", "int8")
     assert (info.model_id, info.revision, info.adapter) == (MODEL_ID, REVISION, None)
     assert info.dtype.removesuffix("+int16-attention") in ("float32", "bfloat16")
-    assert info.prompt_id == float32.info.prompt_id  # the same words are asked
+    assert info.prompt_id == float32.info.prompt_id  # the same prompt
     assert info.preprocessing_id != float32.info.preprocessing_id
 
 
@@ -148,16 +148,16 @@ def test_a_second_question_does_not_encode_the_image_again(engine: OpenVINOEngin
     logits, prompted = gemma.prefill(PINK, second)
     assert vision.runs == 1
     gemma.cache.clear()
-    looked, _ = gemma.prefill(PINK, second)
+    encoded, _ = gemma.prefill(PINK, second)
     assert vision.runs == 2
-    assert np.array_equal(logits, looked)
+    assert np.array_equal(logits, encoded)
     assert prompted.length == len(second.ids)
 
 
 def test_with_the_default_settings_a_second_question_reads_itself_alone(
     shared: Path, load: Load, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No look at the image, and of the language model one step: the question's own tokens."""
+    """No pass of the vision tower, and one step of the language model: the question's tokens."""
     engine = load(shared, cache_mb=Settings.model_fields["image_cache_mb"].default)
     vision, gemma, steps = counted(engine), gemma_of(engine), []
     step = graphs.Run.step

@@ -32,9 +32,9 @@ engine.close()
 def loaded_after(code: str, environment: dict[str, str]) -> set[str]:
     """Top-level modules of a fresh process that ran `code`."""
     # What is None was kept from being imported.
-    tell = "\nprint(*{name.partition('.')[0] for name, it in sys.modules.items() if it})"
+    print_modules = "\nprint(*{name.partition('.')[0] for name, it in sys.modules.items() if it})"
     done = subprocess.run(
-        [sys.executable, "-c", f"import sys\n{code}{tell}"],
+        [sys.executable, "-c", f"import sys\n{code}{print_modules}"],
         capture_output=True,
         text=True,
         check=False,

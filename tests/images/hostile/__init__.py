@@ -9,6 +9,6 @@ __all__ = ["ANSWERED", "Corpus", "Hostile", "corpus"]
 
 
 def corpus() -> Corpus:
-    """All of them, each made only when it is asked for."""
+    """All of them, each made only on request."""
     parts = (png, jpeg, tiff, tiff_codings, webp, bmp, others, oddities)
     return chain.from_iterable(part.corpus() for part in parts)

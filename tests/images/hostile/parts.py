@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 ANSWERED = "answered"
-FILLED_IN = "damage that the decoder fills in"  # and tells nobody of
+FILLED_IN = "damage that the decoder fills in"  # and does not report
 SLOW = (ANSWERED, "image_too_costly")  # as the machine is
 SIDE = 96
 FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
@@ -39,7 +39,7 @@ Corpus = Iterator[Hostile]
 def case(
     group: str, name: str, outcomes: str | tuple[str, ...], make: Callable[..., bytes], *of: object
 ) -> Hostile:
-    """A file that is made only when it is asked for: `make(*of)`."""
+    """A file that is made only on request: `make(*of)`."""
     return Hostile(
         group, name, partial(make, *of), (outcomes,) if isinstance(outcomes, str) else outcomes
     )

@@ -46,7 +46,7 @@ def test_only_a_refusal_is_made_from_a_name(kind: str) -> None:
         ImageRefused(kind, {}).error()
 
 
-def test_a_slate_holds_what_was_written_and_no_more() -> None:
+def test_a_shared_buffer_holds_what_was_written_and_no_more() -> None:
     buffer = SharedBuffer.new()
     buffer.write(b"\1\2\3" * 4)
     assert buffer.read(3) == b"\1\2\3"
