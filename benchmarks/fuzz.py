@@ -24,8 +24,8 @@ from starlette.testclient import TestClient
 
 from healer import errors
 from healer.main import create_app
-from healer.sandbox.limits import Limits
-from healer.sandbox.worker import Worker
+from healer.sandbox.loader import Worker
+from healer.sandbox.protocol import Limits
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 from tests.fuzz import forms, mutations

@@ -20,8 +20,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from healer.sandbox.loader import ImageLoader, InProcess, Sandboxed, sandbox_limits
-from healer.sandbox.worker import Worker
+from healer.sandbox.loader import ImageLoader, InProcess, Sandboxed, Worker, sandbox_limits
 from healer.settings.loading import Settings
 from tests.images.codings import written
 from tests.images.hostile.parts import encode, flat, tissue

@@ -15,8 +15,8 @@ import pytest
 from starlette.testclient import TestClient
 
 from healer.main import create_app
-from healer.sandbox.limits import Limits
 from healer.sandbox.loader import Sandboxed
+from healer.sandbox.protocol import Limits
 from tests.fake_engine import FakeEngine
 from tests.faults.fault import Fault, Shown, shows
 from tests.faults.service import predict, settings, until

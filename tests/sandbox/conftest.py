@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from healer.sandbox.limits import Limits
-from healer.sandbox.worker import Worker
+from healer.sandbox.loader import Worker
+from healer.sandbox.protocol import Limits
 from tests.images.hostile import corpus
 
 LIMITS = Limits(max_pixels=40_000_000, max_bytes=20 * 1024 * 1024, seconds=60)

@@ -14,9 +14,8 @@ import pytest
 
 from healer import errors
 from healer.quality.gate import LoadedTile
-from healer.sandbox.limits import BASE_BYTES, Limits
-from healer.sandbox.loader import InProcess, Sandboxed, open_image_loader, sandbox_limits
-from healer.sandbox.worker import Worker
+from healer.sandbox.loader import InProcess, Sandboxed, Worker, open_image_loader, sandbox_limits
+from healer.sandbox.protocol import BASE_BYTES, Limits
 from healer.settings.loading import Settings
 from healer.settings.model import GateMode
 from tests.conftest import REPO
@@ -61,7 +60,7 @@ async def test_stopping_while_a_process_starts_is_shutting_down(
             entered.set()
             return super().load(data, mode, page)
 
-    monkeypatch.setattr("healer.sandbox.worker.command", lambda *_: ["sleep", "1000"])
+    monkeypatch.setattr("healer.sandbox.loader.command", lambda *_: ["sleep", "1000"])
     monkeypatch.setattr("healer.sandbox.loader.Worker", Starting)
     async with isolated(PATIENT) as loader:
         waiting = asyncio.create_task(loader.load(TILE, "off"))

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from healer import errors
 from healer.quality.gate import GateReport, Reason
-from healer.sandbox.messages import (
+from healer.sandbox.protocol import (
     ImageRefused,
     LoadedImage,
     LoaderFailed,

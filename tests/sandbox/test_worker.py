@@ -22,10 +22,9 @@ from healer.hardware import NICENESS
 from healer.images.decode import decode
 from healer.quality.gate import load_tile
 from healer.sandbox import process as child
-from healer.sandbox.limits import Limits
-from healer.sandbox.messages import LoaderFailed, LoadRequest, SharedBuffer
+from healer.sandbox.loader import Worker
 from healer.sandbox.process import reply_to
-from healer.sandbox.worker import Worker
+from healer.sandbox.protocol import Limits, LoaderFailed, LoadRequest, SharedBuffer
 from tests.images.codings import Coded, codings, written
 from tests.images.hostile.parts import encode, flat, good, tissue
 from tests.images.hostile.png import claiming
@@ -179,7 +178,7 @@ def test_a_reader_that_says_nonsense_was_brought_to_it_by_the_picture(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker.load(good("PNG"), "off")
-    monkeypatch.setattr("healer.sandbox.worker.LONGEST_REPLY", 3)
+    monkeypatch.setattr("healer.sandbox.loader.LONGEST_REPLY", 3)
     with pytest.raises(errors.ImageTooCostly, match="stopped the process"):
         worker.load(good("PNG"), "off")
     assert not worker.alive

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
 from healer import errors
 from healer.hardware import give_way
 from healer.quality.gate import load_tile
-from healer.sandbox.limits import Limits
-from healer.sandbox.messages import (
+from healer.sandbox.protocol import (
+    CHANNELS,
+    READY,
     ImageRefused,
+    Limits,
     LoadedImage,
     LoaderFailed,
     LoadReply,
@@ -24,14 +29,16 @@ from healer.sandbox.messages import (
     encode_message,
 )
 
-READY = b"ready"
+OPEN_FILES = 32
+# A process whose service was killed while it decodes ends by itself, this long past its time.
+ORPHAN_SECONDS = 2.0
 
 
 def main(socket: int, buffer: int, limits: Limits) -> None:
     for stop_signal in (signal.SIGINT, signal.SIGTERM):  # the service handles them
         signal.signal(stop_signal, signal.SIG_IGN)
     give_way()
-    limits.apply()
+    apply_limits(limits)
     # What a library prints may quote an image's metadata.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     with Connection(socket) as connection:
@@ -42,12 +49,37 @@ def main(socket: int, buffer: int, limits: Limits) -> None:
             return
 
 
+def apply_limits(limits: Limits) -> None:
+    """Limit the calling process, for good. macOS does not limit a process's memory."""
+    if sys.platform == "linux":
+        _set_limit(resource.RLIMIT_AS, limits.memory_bytes)
+    _set_limit(resource.RLIMIT_FSIZE, CHANNELS * limits.max_pixels)
+    _set_limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _set_limit(resource.RLIMIT_CORE, 0)
+
+
+def _set_limit(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    limit = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (limit, limit))
+
+
 def serve(connection: Connection[Any, Any], buffer: SharedBuffer, limits: Limits) -> None:
     while True:
         request = LoadRequest(**json.loads(connection.recv_bytes()))
-        with limits.timed():
+        with time_limit(limits.seconds):
             reply = reply_to(request, buffer, limits)
         connection.send_bytes(encode_message(reply))
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """The kernel ends the process where this takes too long, even inside a C library."""
+    signal.setitimer(signal.ITIMER_REAL, seconds + ORPHAN_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def reply_to(request: LoadRequest, buffer: SharedBuffer, limits: Limits) -> LoadReply:

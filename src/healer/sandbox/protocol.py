@@ -1,4 +1,7 @@
-"""Messages between service and decoder: JSON, so that a hijacked decoder cannot run code here."""
+"""What service and decoder process share: limits, messages, and a buffer for bytes and pixels.
+
+Messages are JSON, so that a hijacked decoder cannot run code in the service.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,42 @@ from numpy.typing import NDArray
 
 from healer import errors
 from healer.quality.gate import GateReport
-from healer.sandbox.limits import CHANNELS
 
 if TYPE_CHECKING:
     from healer.settings.model import GateMode
+
+
+# Address space: the interpreter with its libraries, a file and its copies, and a picture while it
+# is decoded, converted and turned. `python -m benchmarks.isolation memory` measures what legal
+# pictures take: 113 MB, and up to 19 bytes a pixel.
+BASE_BYTES = 192 * 1024 * 1024
+FILE_COPIES = 3
+BYTES_A_PIXEL = 20
+CHANNELS = 3
+READY = b"ready"  # a decoder's first message
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`seconds` of wall-clock time for one image; `share_bytes` caps its memory where given."""
+
+    max_pixels: int
+    max_bytes: int
+    seconds: float
+    share_bytes: int | None = None
+
+    @property
+    def memory_bytes(self) -> int:
+        needed = BASE_BYTES + FILE_COPIES * self.max_bytes + BYTES_A_PIXEL * self.max_pixels
+        return needed if self.share_bytes is None else min(needed, BASE_BYTES + self.share_bytes)
+
+    @property
+    def time_reason(self) -> str:
+        return f"took more than {self.seconds:g} s (an operator may raise HEALER_DECODE_SECONDS)"
+
+    @property
+    def memory_reason(self) -> str:
+        return f"took more than {self.memory_bytes // 1024**2:,} MB of memory"
 
 
 @dataclass(frozen=True, slots=True)
