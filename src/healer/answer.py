@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
+from healer import NOTICE
 from healer.engines.base import Answer, Finding
-from healer.notice import NOTICE
 from healer.quality.gate import GateReport, LoadedTile
 from healer.screening.screener import Score, Screener, Screening
 from healer.screening.second_answer import Mark, SecondAnswer

@@ -11,14 +11,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from healer import __version__
+from healer import NOTICE, __version__
 from healer.audit.journal import Journal, open_journal
 from healer.auth.authenticator import open_authenticator
 from healer.auth.rate_limit import RateLimiter
 from healer.engines.base import Engine
 from healer.engines.registry import threads_of
 from healer.errors.base import HealerError
-from healer.notice import NOTICE
 from healer.sandbox.loader import InProcess, open_image_loader
 from healer.screening.opening import EngineChoice, Opener, choose_engine, find_reference
 from healer.screening.screener import Screener
@@ -35,7 +34,7 @@ from healer.server.webpage import install_page
 from healer.settings.loading import Settings, load_settings
 from healer.telemetry.logs import configure, warn_of_unknown_variables
 from healer.telemetry.metrics import Metrics, ServiceGauges
-from healer.telemetry.observer import Observer
+from healer.telemetry.observation import Observer
 from healer.telemetry.tracing import Tracing, open_tracing
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from healer import NOTICE
 from healer.batch.parts import Parts
 from healer.errors import AnswersNotWritable, OutputTaken, RunMismatch
-from healer.notice import NOTICE
 from tests.batch.tiles import part_of
 
 BINDING = {"engine": "builtin", "gate": "refuse"}

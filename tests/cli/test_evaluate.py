@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from healer import NOTICE
 from healer.cli import app
 from healer.cli.evaluate_run import RUNS, EvaluationRequest, evaluate, unfinished
 from healer.engines.builtin.engine import MODEL_FOLDER, NETWORK, BuiltinEngine
@@ -19,7 +20,6 @@ from healer.evaluation.datasets import Files, Limits, read_dataset
 from healer.evaluation.predictions import Journal, binding_of
 from healer.evaluation.published import LabelMapping
 from healer.evaluation.shifts import SHIFTS
-from healer.notice import NOTICE
 from healer.screening.screener import Screener
 from healer.settings.loading import load_settings
 from tests.evaluation.tiles import foldered, indexed

@@ -23,10 +23,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from healer import NOTICE
 from healer.engines.base import Answer, Evidence
 from healer.images.tile import Tile
 from healer.main import create_app
-from healer.notice import NOTICE
 from healer.server.documentation import EXAMPLE
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from healer.notice import NOTICE
+from healer import NOTICE
 from tests.e2e import desk
 from tests.e2e.conftest import NARROW, OpenPage
 from tests.e2e.servers import Serving

@@ -24,7 +24,7 @@ from healer.scheduling.pool import WorkerPool
 from healer.scheduling.queue import RequestQueue, ThroughputEstimator
 from healer.scheduling.worker import MAX_FAILURES
 from healer.screening.screener import Score, Screener
-from healer.telemetry.observer import Observer
+from healer.telemetry.observation import Observer
 from tests.fake_engine import FakeEngine
 from tests.scheduling.conftest import later, tile
 

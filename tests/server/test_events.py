@@ -10,10 +10,10 @@ import httpx2 as httpx
 import pytest
 from starlette.testclient import TestClient
 
+from healer import NOTICE
 from healer.engines.base import Answer, Evidence
 from healer.errors import ModelUnsound
 from healer.main import create_app
-from healer.notice import NOTICE
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import live, png, wait_until_ready

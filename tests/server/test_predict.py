@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from healer import NOTICE
 from healer.main import create_app
-from healer.notice import NOTICE
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import png, wait_until_ready

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from healer import __version__
-from healer.notice import NOTICE
+from healer import NOTICE, __version__
 from tests.conftest import REPO
 from tests.server.openapi import render
 

@@ -18,7 +18,7 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 from prometheus_client.parser import text_string_to_metric_families
 
-from healer.telemetry.request_trace import known_codes
+from healer.telemetry.observation import known_codes
 from tests.conftest import REPO
 
 DASHBOARD = REPO / "deploy" / "grafana" / "dashboard.json"

@@ -20,8 +20,7 @@ from healer.screening.verdict import Verdict
 from healer.settings.loading import Settings
 from healer.telemetry.drift import LEAST
 from healer.telemetry.metrics import Metrics
-from healer.telemetry.observer import Observer
-from healer.telemetry.request_trace import RequestTrace, request_outcome
+from healer.telemetry.observation import Observer, RequestTrace, request_outcome
 from tests.fake_engine import FakeEngine
 from tests.telemetry.scraped import SECRET, reference, scraped
 

@@ -4,7 +4,7 @@ from contextvars import copy_context
 
 import pytest
 
-from healer.telemetry.request_trace import RequestTrace, Stage, current_trace, tracing_request
+from healer.telemetry.observation import RequestTrace, Stage, current_trace, tracing_request
 
 
 def test_a_stage_begins_where_the_one_before_it_ended() -> None:

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from healer import NOTICE
 from healer.answer import Prediction, SecondAnswerOut
 from healer.errors.batch import AnswersNotWritable, OutputTaken, RunMismatch
 from healer.files.disk import atomic_write
 from healer.files.spelling import escaped, to_bytes
-from healer.notice import NOTICE
 from healer.problem import Problem
 
 WINDOW = pa.struct(

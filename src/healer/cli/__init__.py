@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from healer import __version__
+from healer import NOTICE, __version__
 from healer.cli import (
     audit,
     calibrate,
@@ -24,7 +24,6 @@ from healer.cli import (
     tune,
 )
 from healer.cli.options import expand_paths
-from healer.notice import NOTICE
 
 app = typer.Typer(
     help=f"Colorectal-cancer screening questions, answered from H&E tiles. {NOTICE}",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from healer import NOTICE
 from healer.cli import drift_reference
 from healer.cli.evaluate_run import (
     AnsweredDataset,
@@ -28,7 +29,6 @@ from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.predictions import Row
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE, TITLES
-from healer.notice import NOTICE
 from healer.screening import calibration
 from healer.screening.calibration import Binding, Calibration
 from healer.screening.calibration import Fitted as FittedOn

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from healer import NOTICE
 from healer.evaluation.compare import Comparison
 from healer.evaluation.metrics import TITLES, Figure
 from healer.evaluation.report import shown, span, subtitle
 from healer.evaluation.results import LOUD, Results
 from healer.evaluation.shifts import NONE
 from healer.evaluation.shifts import TITLES as SHIFT_TITLES
-from healer.notice import NOTICE
 
 
 def show(results: Results, page: Path) -> None:

@@ -18,9 +18,9 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from healer import NOTICE
 from healer.batch.run import BatchRun, OnProgress, Report, run
 from healer.display import printable
-from healer.notice import NOTICE
 
 LINE_EVERY = 0.05  # of all tiles, where there is no terminal to draw on
 

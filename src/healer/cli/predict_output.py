@@ -21,6 +21,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from healer import NOTICE
 from healer.answer import Prediction
 from healer.display import printable, shortened
 from healer.engines.base import Answer
@@ -30,7 +31,6 @@ from healer.errors.request import (
     FolderWithoutImages,
     OutputNotWritable,
 )
-from healer.notice import NOTICE
 from healer.outcomes import Outcome
 from healer.problem import Problem
 

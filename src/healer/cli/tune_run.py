@@ -21,6 +21,7 @@ from rich.progress import (
 from rich.table import Table
 from sklearn.metrics import accuracy_score
 
+from healer import NOTICE
 from healer.cli.calibrate_run import calibrate
 from healer.cli.evaluate_output import cell
 from healer.cli.evaluate_run import EvaluationRequest, answer_dataset, find_dataset, progress_bars
@@ -30,7 +31,6 @@ from healer.errors.evaluation import NotCalibratable
 from healer.evaluation.datasets import Limits
 from healer.evaluation.metrics import TITLES, Figure, as_json, measure
 from healer.evaluation.results import scored_of
-from healer.notice import NOTICE
 from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION
 from healer.screening.screener import Screener

@@ -9,11 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from string import Template
 
+from healer import NOTICE
 from healer.evaluation.metrics import TITLES, Figure
 from healer.evaluation.results import LOUD, Results
 from healer.evaluation.shifts import NONE
 from healer.evaluation.shifts import TITLES as SHIFT_TITLES
-from healer.notice import NOTICE
 
 NAME = "report.html"
 SHARES = frozenset({"indeterminate"})

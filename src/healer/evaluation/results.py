@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from healer import __version__
+from healer import NOTICE, __version__
 from healer.display import examples
 from healer.engines.registry import ENGINES
 from healer.evaluation import metrics
@@ -23,7 +23,6 @@ from healer.evaluation.metrics import Figure, Scored
 from healer.evaluation.predictions import Row
 from healer.evaluation.shifts import NONE
 from healer.files.disk import atomic_write
-from healer.notice import NOTICE
 from healer.screening.calibration import Calibration
 from healer.screening.verdict import CUT
 

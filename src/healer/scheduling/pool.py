@@ -13,7 +13,7 @@ from healer.errors.engine import EngineHung, ModelNotReady, UpstreamChanged, not
 from healer.scheduling.queue import RequestQueue, ThroughputEstimator
 from healer.scheduling.worker import Worker
 from healer.screening.screener import Screener
-from healer.telemetry.observer import Observer
+from healer.telemetry.observation import Observer
 
 log = structlog.get_logger(__name__)
 

@@ -22,7 +22,7 @@ from healer.scheduling.job import Job, JobFinished, TileTask
 from healer.scheduling.queue import RequestQueue, ThroughputEstimator
 from healer.screening.pipeline import engine_error, score_each, unexpected_error
 from healer.screening.screener import Score, Screener, self_test
-from healer.telemetry.observer import Observer
+from healer.telemetry.observation import Observer
 
 log = structlog.get_logger(__name__)
 

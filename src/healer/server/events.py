@@ -23,7 +23,7 @@ from healer.errors.base import HealerError
 from healer.problem import Problem, status_of
 from healer.scheduling.job import JobFinished, QueuePosition
 from healer.screening.screener import Score, finish_screening
-from healer.telemetry.request_trace import current_trace
+from healer.telemetry.observation import current_trace
 
 if TYPE_CHECKING:
     from healer.server.requests import PredictRequest

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from healer import errors
 from healer.problem import Problem, retry_after, status_of
 from healer.server.scope import request_id_of
-from healer.telemetry.request_trace import current_trace
+from healer.telemetry.observation import current_trace
 
 log = structlog.get_logger(__name__)
 

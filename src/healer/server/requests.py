@@ -39,7 +39,7 @@ from healer.screening.screener import Score, Screener, Screening
 from healer.server.scope import TIMEOUT_HEADER, caller_of, discard, request_id_of
 from healer.settings.loading import Settings
 from healer.settings.model import GateMode
-from healer.telemetry.request_trace import current_trace
+from healer.telemetry.observation import current_trace
 
 if TYPE_CHECKING:
     from healer.audit.journal import Journal

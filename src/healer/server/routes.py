@@ -16,10 +16,9 @@ from fastapi.responses import JSONResponse
 from prometheus_client.exposition import choose_encoder
 from pydantic import BaseModel, Field
 
-from healer import __version__, errors
+from healer import NOTICE, __version__, errors
 from healer.answer import ModelOut, Prediction
 from healer.images.decode import FORMATS
-from healer.notice import NOTICE
 from healer.server.events import EVENTS, Events, answer_in_events
 from healer.server.middleware.access import REFUSALS
 from healer.server.problems import documented

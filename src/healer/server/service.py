@@ -24,8 +24,7 @@ from healer.screening.opening import EngineChoice
 from healer.screening.screener import Score, Screener, Screening, finish_screening, self_test
 from healer.server.upstream_probe import UpstreamProbe
 from healer.settings.loading import Settings
-from healer.telemetry.observer import Observer
-from healer.telemetry.request_trace import CLIENT_GONE, current_trace
+from healer.telemetry.observation import CLIENT_GONE, Observer, current_trace
 
 log = structlog.get_logger(__name__)
 

@@ -25,8 +25,7 @@ from healer.screening.calibration import Binding
 from healer.screening.reference import MARGIN, Reference
 from healer.screening.screener import Score, Screener
 from healer.telemetry.drift import Drift, DriftGauges
-from healer.telemetry.observer import Observer
-from healer.telemetry.request_trace import RequestTrace, known_codes, request_outcome
+from healer.telemetry.observation import Observer, RequestTrace, known_codes, request_outcome
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a second series for each counter
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # an extra, and not imported unless it is used
     from opentelemetry.sdk.trace.export import SpanExporter
     from opentelemetry.trace import Span
 
-    from healer.telemetry.request_trace import RequestTrace, Stage
+    from healer.telemetry.observation import RequestTrace, Stage
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from healer.problem import new_request_id
 from healer.server.scope import PROBES, REQUEST_ID, REQUEST_ID_HEADER, change_headers, route_of
 from healer.telemetry.metrics import Metrics
-from healer.telemetry.request_trace import CLIENT_GONE, RequestTrace, tracing_request
+from healer.telemetry.observation import CLIENT_GONE, RequestTrace, tracing_request
 from healer.telemetry.tracing import Tracing, trace_ids
 
 if TYPE_CHECKING:

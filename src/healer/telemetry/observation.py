@@ -1,7 +1,8 @@
-"""The stages of one request, and when each began: read by metrics and tracing once it has ended.
+"""What is reported of tiles and requests on their way to an answer, for metrics and tracing.
 
-`current_trace` gives it to code that serves the request, on the event loop and in threads that
-carry the request's context.
+The queue and the workers report to an Observer. A request's stages, and when each began, are in its
+RequestTrace, read once the request has ended; `current_trace` gives it to code that serves the
+request, on the event loop and in threads that carry the request's context.
 """
 
 from __future__ import annotations
@@ -12,10 +13,37 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from healer.errors.base import HealerError
 
+if TYPE_CHECKING:
+    from healer.screening.screener import Score, Screener
+
 CLIENT_GONE = "client_gone"
+
+
+class Observer:
+    """Ignores every event; `telemetry.metrics` counts them.
+
+    Called from worker threads and from the event loop: an observer is quick, locks what it shares,
+    and never raises.
+    """
+
+    def queue_depth(self, depth: int) -> None:
+        """The queue's length changed; `depth` tiles wait now."""
+
+    def dequeued(self, waits: Sequence[float]) -> None:
+        """One batch was taken from the queue; its tiles had waited this many seconds each."""
+
+    def scored(self, screener: Screener, score: Score) -> None:
+        """The engine has scored one tile, and a verdict is known."""
+
+    def explained(self, pieces: int, seconds: float) -> None:
+        """An explanation ended, whole or cut short, after so many pieces and seconds."""
+
+    def failed(self, code: str) -> None:
+        """A tile got no answer: `code` is that of the error, never a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
