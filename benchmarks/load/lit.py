@@ -13,9 +13,8 @@ from typing import Any
 
 import litserve
 
-from healer.answer import Prediction
+from healer.answer import Prediction, new_request_id
 from healer.hardware import cores
-from healer.problem import new_request_id
 from healer.quality.gate import LoadedTile, load_tile
 from healer.screening.opening import choose_engine, open_screener
 from healer.settings.loading import load_settings

@@ -6,6 +6,7 @@ got no answer. Field names are a contract; add, never rename.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -21,6 +22,10 @@ from healer.screening.verdict import CUT
 from healer.screening.wide_field import WindowAnswer
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def new_request_id() -> str:
+    return uuid.uuid4().hex
 
 
 class FindingOut(BaseModel):

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from structlog.contextvars import bound_contextvars
 
-from healer.answer import Prediction
+from healer.answer import Prediction, new_request_id
 from healer.engines.registry import offline_tiles
 from healer.errors.base import HealerError
 from healer.errors.request import TooManyBytes
 from healer.files.disk import read_limited
 from healer.images.tile import Tile
-from healer.problem import Problem, new_request_id
+from healer.problem import Problem
 from healer.quality.gate import LoadedTile, load_tile
 from healer.screening.pipeline import engine_error, score_stream, unexpected_error
 from healer.screening.screener import Score, Screener, Screening, to_screening

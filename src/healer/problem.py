@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from http import HTTPStatus
 from typing import Self
 
@@ -69,10 +68,6 @@ def retry_after(error: errors.HealerError) -> int | None:
     if isinstance(error, errors.Busy):
         return error.retry_after
     return RETRY_AFTER_SECONDS if error.retryable else None
-
-
-def new_request_id() -> str:
-    return uuid.uuid4().hex
 
 
 class Problem(BaseModel):

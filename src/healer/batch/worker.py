@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from typing import Any, TypedDict, TypeGuard
 
 from healer import __version__
-from healer.answer import Prediction
+from healer.answer import Prediction, new_request_id
 from healer.batch.listing import Source
 from healer.batch.parts import encoded, row_of
 from healer.errors.base import HealerError
 from healer.errors.batch import TileNotAnswered, WorkersFailed
 from healer.errors.engine import UpstreamError
 from healer.outcomes import Naming, outcomes
-from healer.problem import Problem, new_request_id
+from healer.problem import Problem
 from healer.screening.calibration import Binding
 from healer.screening.opening import choose_engine, open_screener
 from healer.screening.screener import Screener

@@ -16,10 +16,11 @@ import h11
 import structlog
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from healer.answer import new_request_id
 from healer.errors.access import ClientTooSlow, HeadTooLarge, HttpUnreadable
 from healer.errors.base import HealerError
 from healer.errors.scheduling import ConnectionsFull
-from healer.problem import RETRY_AFTER_SECONDS, Problem, new_request_id, status_of
+from healer.problem import RETRY_AFTER_SECONDS, Problem, status_of
 from healer.server.middleware.limits import LIMIT_BYTES, LIMIT_FIELDS, MIN_BYTES_PER_SECOND
 from healer.server.middleware.responses import SECURITY_HEADERS
 from healer.server.problems import MEDIA_TYPE, retry_headers

@@ -11,7 +11,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from healer.problem import new_request_id
+from healer.answer import new_request_id
 from healer.server.scope import PROBES, REQUEST_ID, REQUEST_ID_HEADER, change_headers, route_of
 from healer.telemetry.metrics import Metrics
 from healer.telemetry.observation import CLIENT_GONE, RequestTrace, tracing_request
