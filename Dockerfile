@@ -88,7 +88,7 @@ COPY src/healer/engines/transformers healer/engines/transformers
 COPY src/healer/engines/openvino healer/engines/openvino
 COPY --from=compiler /build/src/healer/engines/openvino healer/engines/openvino
 COPY src/healer/screening/__init__.py src/healer/screening/calibration.py \
-     src/healer/screening/screener.py src/healer/screening/second_answer.py src/healer/screening/verdict.py \
+     src/healer/screening/screener.py src/healer/screening/verdict.py \
      src/healer/screening/wide_field.py healer/screening/
 COPY src/healer/conversion healer/conversion
 COPY scripts/image/acquire ./

@@ -12,8 +12,7 @@ from healer.engines.base import Answer, Evidence, Finding
 from healer.evaluation.shifts import NONE, TITLES
 from healer.screening.calibration import Calibration
 from healer.screening.opening import SHIPPED
-from healer.screening.second_answer import Mark, SecondAnswer, second_answer
-from healer.screening.verdict import Verdict, decide
+from healer.screening.verdict import Mark, SecondAnswer, Verdict, decide, second_answer
 from training.data import CLASSES, LABELS, OUTPUT_NAMES
 from training.evaluate import ANSWERS
 from training.shipped import CLASS_ANSWERS, COLUMNS

@@ -22,7 +22,7 @@ from healer.images.tile import Tile
 from healer.screening import calibration
 from healer.screening.opening import SHIPPED
 from healer.screening.screener import Score, Screener
-from healer.screening.second_answer import Mark
+from healer.screening.verdict import Mark
 from training import crossval, shipped
 from training.data import LABELS, TILE, Tiles
 

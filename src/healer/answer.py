@@ -17,8 +17,7 @@ from healer import NOTICE
 from healer.engines.base import Answer, Finding
 from healer.quality.gate import GateReport, LoadedTile
 from healer.screening.screener import Score, Screener, Screening
-from healer.screening.second_answer import Mark, SecondAnswer
-from healer.screening.verdict import CUT
+from healer.screening.verdict import CUT, Mark, SecondAnswer
 from healer.screening.wide_field import WindowAnswer
 
 Share = Annotated[float, Field(ge=0, le=1)]

@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 
 from healer.cli import app
 from healer.engines.base import EngineInfo
-from healer.screening import reference
-from healer.screening.reference import MARGIN
+from healer.screening import calibration
+from healer.screening.calibration import MARGIN
 from tests.cli.test_calibrate import INFO, described, given
 
 run = CliRunner().invoke
@@ -19,12 +19,12 @@ def calibrated(folder: Path, count: int) -> Path:
     options = ["--answers", str(answers), "--info", str(described(folder)), "--out", str(file)]
     result = run(app, ["calibrate", str(index), *options])
     assert result.exit_code == 0, result.output
-    return reference.reference_beside(file)
+    return calibration.reference_beside(file)
 
 
 def test_it_lies_beside_the_calibration_and_is_of_the_same_engine(tmp_path: Path) -> None:
     info: EngineInfo = INFO
-    found = reference.load_reference(calibrated(tmp_path, 400), info)
+    found = calibration.load_reference(calibrated(tmp_path, 400), info)
     assert found is not None
     assert found.tiles == 400
     assert set(found.figures) == {MARGIN}  # the tiles themselves are not there

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 
 from healer.engines.builtin.engine import BuiltinEngine
 from healer.quality.gate import Gate
-from healer.screening import reference
+from healer.screening import calibration
+from healer.screening.calibration import GATE_FIGURES, LEAST_TILES, MARGIN, Reference, Spread
 from healer.screening.opening import SHIPPED, find_reference
-from healer.screening.reference import GATE_FIGURES, LEAST_TILES, MARGIN, Reference, Spread
 from healer.screening.screener import known_tile
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
@@ -56,14 +56,14 @@ def test_figures_of_too_few_tiles_are_left_out() -> None:
 
 
 def test_it_is_read_back_for_the_engine_it_is_of(tmp_path: Path) -> None:
-    place = reference.reference_beside(tmp_path / "mine.json")
+    place = calibration.reference_beside(tmp_path / "mine.json")
     assert place.name == "mine.drift.json"
     made = Reference.of(INFO, "mine", EVEN, {})
     assert made is not None
     place.write_text(made.model_dump_json(), encoding="utf-8")
-    assert reference.load_reference(place, INFO) == made
-    assert reference.load_reference(place, replace(INFO, device="cuda")) == made
-    assert reference.load_reference(place, replace(INFO, revision="other")) is None
+    assert calibration.load_reference(place, INFO) == made
+    assert calibration.load_reference(place, replace(INFO, device="cuda")) == made
+    assert calibration.load_reference(place, replace(INFO, revision="other")) is None
 
 
 @pytest.mark.parametrize("content", [None, "", "{}", '{"format": 2}'])
@@ -71,7 +71,7 @@ def test_one_that_cannot_be_read_is_none(tmp_path: Path, content: str | None) ->
     place = tmp_path / "x.json"
     if content is not None:
         place.write_text(content, encoding="utf-8")
-    assert reference.load_reference(place, INFO) is None
+    assert calibration.load_reference(place, INFO) is None
 
 
 def test_the_gate_measures_every_figure_of_it() -> None:

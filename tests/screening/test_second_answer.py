@@ -9,8 +9,14 @@ import pytest
 from healer.engines.base import Answer, Finding
 from healer.questions import colorectal
 from healer.questions.colorectal import DYSPLASIA_OR_CANCER
-from healer.screening.second_answer import OF_TILES, OF_WINDOWS, Mark, SecondAnswer, second_answer
-from healer.screening.verdict import Verdict
+from healer.screening.verdict import (
+    OF_TILES,
+    OF_WINDOWS,
+    Mark,
+    SecondAnswer,
+    Verdict,
+    second_answer,
+)
 
 NO, OPEN, YES = Answer.NO, Answer.INDETERMINATE, Answer.YES
 GRID = (0.0, 0.1, 0.2, 0.35, 0.5, 0.72, 1.0)

@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from healer.engines.base import Evidence
 from healer.images.tile import Tile
 from healer.main import create_app
-from healer.screening.reference import GATE_FIGURES, Reference, reference_beside
+from healer.screening.calibration import GATE_FIGURES, Reference, reference_beside
 from healer.settings.loading import Settings
 from healer.telemetry.drift import LEAST
 from tests.fake_engine import FakeEngine

@@ -14,8 +14,8 @@ from healer.evaluation.shifts import NONE, SHIFTS
 from healer.images.decode import decode
 from healer.images.tile import Tile
 from healer.quality.gate import Gate
+from healer.screening.calibration import MARGIN, Reference, reference_beside
 from healer.screening.opening import SHIPPED
-from healer.screening.reference import MARGIN, Reference, reference_beside
 from healer.telemetry.drift import ALERT_PSI, LEAST, WINDOW, Drift, Shift
 from tests.conftest import REPO
 from tests.fake_engine import FakeEngine

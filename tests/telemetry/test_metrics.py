@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from healer.engines.base import Answer, EngineInfo, Evidence
+from healer.screening.calibration import MARGIN, Reference
 from healer.screening.opening import choose_engine, find_reference, open_screener
-from healer.screening.reference import MARGIN, Reference
 from healer.screening.screener import Score, Screener
 from healer.screening.verdict import Verdict
 from healer.settings.loading import Settings

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from healer import __version__
+from healer.files.disk import StoredRecord
 from healer.images.tile import Tile
 from healer.quality.gate import LoadedTile
 from healer.screening.screener import Score, Screener, Screening
@@ -39,15 +40,13 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
+class AuditRecord(StoredRecord):
     format: Literal[1] = 1
     healer: str = Field(default=__version__, description="The code's version.")
     time: datetime = Field(default_factory=now, description="UTC, by this machine's clock.")
 
 
-class AnswerRecord(_Record):
+class AnswerRecord(AuditRecord):
     """One answer.
 
     `file_sha256` is of the bytes as they were sent, `pixels_sha256` of the decoded picture (see
@@ -87,7 +86,7 @@ class AnswerRecord(_Record):
     windows: int | None = None
 
 
-class ReviewRecord(_Record):
+class ReviewRecord(AuditRecord):
     """What a reviewer made of an answer; `answer` is the hash of its record."""
 
     kind: Literal["review"] = "review"
@@ -98,7 +97,7 @@ class ReviewRecord(_Record):
     note: Note | None = None
 
 
-class MissedRecord(_Record):
+class MissedRecord(AuditRecord):
     """Answers that were given without a record, because the store was down and
     HEALER_AUDIT_FAILURE is degrade."""
 

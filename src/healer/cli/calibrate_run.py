@@ -30,10 +30,9 @@ from healer.evaluation.predictions import Row
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE, TITLES
 from healer.screening import calibration
-from healer.screening.calibration import Binding, Calibration
+from healer.screening.calibration import Binding, Calibration, reference_beside
 from healer.screening.calibration import Fitted as FittedOn
 from healer.screening.opening import place_of
-from healer.screening.reference import reference_beside
 from healer.screening.screener import Screener
 from healer.screening.verdict import LEAST_MASS
 from healer.settings.loading import Settings

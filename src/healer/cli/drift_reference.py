@@ -18,7 +18,7 @@ from healer.errors.weights import FolderNotWritable
 from healer.evaluation.datasets import Dataset, Limits
 from healer.files.disk import atomic_write
 from healer.quality.gate import Gate
-from healer.screening.reference import GATE_FIGURES, LEAST_TILES, Reference
+from healer.screening.calibration import GATE_FIGURES, LEAST_TILES, Reference
 
 
 def of(

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from healer.conversion.checkpoint import EMBEDDING, Checkpoint
 from healer.engines.base import Question
 from healer.engines.openvino.conversion_record import Tolerance, Weights
 from healer.errors.engine import ConversionDiskFull, MemoryTooSmall
+from healer.files.disk import StoredRecord, save_record
 from healer.hardware import memory_limit_bytes
 from healer.images.tile import Tile
-from healer.weights.manifest import OURS, ManifestFile, record_of, save_record
+from healer.weights.manifest import OURS, ManifestFile, record_of
 
 # Plain bfloat16 moves logits near 20 by up to 0.06, and a margin by twice that. Eight bits may
 # cost as much again; four are known to cost more, and are the user's choice.
@@ -79,10 +80,8 @@ class ConversionRequest:
         return step
 
 
-class Part(BaseModel):
+class Part(StoredRecord):
     """`binding` is a hash of everything that the files depend on."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     binding: str
     files: Files

@@ -1,4 +1,4 @@
-"""Files read no further than may be, and written whole or not at all."""
+"""Files read no further than may be, written whole or not at all, and the records in them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from pydantic import BaseModel, ConfigDict
+
 from healer.errors.request import FileNotReadable, TooManyBytes
 
 OWNER_ONLY = 0o600
+
+
+class StoredRecord(BaseModel):
+    """What a JSON file says; a field that is not known is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 def read_limited(file: Path, limit_bytes: int) -> bytes:
@@ -54,3 +62,9 @@ def atomic_write(
 
 def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, OWNER_ONLY)
+
+
+def save_record(place: Path, record: StoredRecord) -> None:
+    """Write a record to `place` in one step, flushed, or not at all."""
+    with atomic_write(place) as stream:
+        stream.write(f"{record.model_dump_json(indent=2)}\n".encode())

@@ -15,9 +15,8 @@ from healer.engines.transformers import accelerator
 from healer.errors.engine import CalibrationMismatch, ModelIncomplete, UpstreamUncalibrated
 from healer.questions.base import Question
 from healer.questions.colorectal import COLORECTAL_CANCER
-from healer.screening import calibration, reference
-from healer.screening.calibration import Calibration
-from healer.screening.reference import Reference
+from healer.screening import calibration
+from healer.screening.calibration import Calibration, Reference
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.weights.manifest import Manifest, read_manifest
@@ -125,7 +124,7 @@ def find_reference(settings: Settings, info: EngineInfo) -> Reference | None:
         return None
     named = settings.calibration != "auto"
     path = Path(settings.calibration) if named else place_of(settings, info.engine)
-    return reference.load_reference(reference.reference_beside(path), info)
+    return calibration.load_reference(calibration.reference_beside(path), info)
 
 
 def place_of(settings: Settings, engine: str) -> Path:

@@ -15,8 +15,7 @@ from healer.images.tile import Tile
 from healer.questions.base import Question
 from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.calibration import Calibration
-from healer.screening.second_answer import SecondAnswer, second_answer
-from healer.screening.verdict import Verdict, decide
+from healer.screening.verdict import SecondAnswer, Verdict, decide, second_answer
 from healer.screening.wide_field import (
     LEAST_SIDE,
     Box,
@@ -94,15 +93,12 @@ class Screener:
 
     def score(self, tiles: Sequence[Tile]) -> list[Score]:
         """One score per tile, in order; the verdict is known. Blocking."""
-        wide_field = [tile for tile in tiles if self.scored_in_steps(tile)]
-        scores = iter(
-            self._scored_whole([tile for tile in tiles if not self.scored_in_steps(tile)])
-        )
-        if not wide_field:
-            return list(scores)
+        in_steps = [self.scored_in_steps(tile) for tile in tiles]
+        whole = [tile for tile, stepwise in zip(tiles, in_steps, strict=True) if not stepwise]
+        scores = iter(self._scored_whole(whole))
         return [
-            _last(self.score_in_steps(tile)) if self.scored_in_steps(tile) else next(scores)
-            for tile in tiles
+            _last(self.score_in_steps(tile)) if stepwise else next(scores)
+            for tile, stepwise in zip(tiles, in_steps, strict=True)
         ]
 
     def scored_in_steps(self, tile: Tile) -> bool:

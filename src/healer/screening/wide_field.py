@@ -13,8 +13,7 @@ import numpy as np
 from healer.engines.base import Answer, Engine, Evidence, FieldScale, WindowByWindow
 from healer.images.tile import Tile
 from healer.quality.gate import shows_tissue
-from healer.screening.second_answer import OF_WINDOWS, Mark, SecondAnswer, second_answer
-from healer.screening.verdict import Verdict
+from healer.screening.verdict import OF_WINDOWS, Mark, SecondAnswer, Verdict, second_answer
 
 # Of a picture that states none: a scanner at its lower magnification, as most published tiles.
 ASSUMED_MPP = 0.5

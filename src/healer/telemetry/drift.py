@@ -19,7 +19,7 @@ from itertools import accumulate
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from healer.screening.reference import Reference, Spread, counted
+from healer.screening.calibration import Reference, Spread, counted
 
 WINDOW = 500  # the last answers
 LEAST = 200

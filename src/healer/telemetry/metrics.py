@@ -21,8 +21,7 @@ from healer.engines.registry import ENGINES
 from healer.errors.engine import EngineFailed, EngineHung, EngineOutOfMemory
 from healer.hardware import memory_limit_bytes
 from healer.quality.gate import DETAIL, FRAME, HISTOLOGY, STAIN, TISSUE
-from healer.screening.calibration import Binding
-from healer.screening.reference import MARGIN, Reference
+from healer.screening.calibration import MARGIN, Binding, Reference
 from healer.screening.screener import Score, Screener
 from healer.telemetry.drift import Drift, DriftGauges
 from healer.telemetry.observation import Observer, RequestTrace, known_codes, request_outcome

@@ -13,12 +13,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from healer import __version__
 from healer.errors.base import HealerError
 from healer.errors.engine import ModelAltered, ModelIncomplete
-from healer.files.disk import atomic_write
+from healer.files.disk import StoredRecord, save_record
 
 OURS = "healer-"  # the manifest and a calibration: no model library picks these up
 MANIFEST_FILE = f"{OURS}manifest.json"
@@ -30,11 +30,7 @@ LOADABLE = frozenset({".bin", ".jinja", ".json", ".model", ".py", ".safetensors"
 Advance = Callable[[int], None]
 
 
-class Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class ManifestFile(Record):
+class ManifestFile(StoredRecord):
     """A file at the top of the folder; `size` in bytes, `sha256` in hex."""
 
     name: str = Field(pattern=r"^\w[\w.-]*$")
@@ -42,7 +38,7 @@ class ManifestFile(Record):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Listing(Record):
+class Listing(StoredRecord):
     """The files of a folder, and what wrote them."""
 
     format: Literal[1] = 1
@@ -58,7 +54,7 @@ class Listing(Record):
 Listed = TypeVar("Listed", bound=Listing)
 
 
-class Fetched(Record):
+class Fetched(StoredRecord):
     """`revision` is the commit that was fetched, also where a branch was requested; `adapter` names
     one that `healer tune --merge` baked into the weights."""
 
@@ -129,12 +125,6 @@ def read_manifest(folder: Path) -> Manifest:
 def save_manifest(folder: Path, manifest: Manifest) -> None:
     """Write the manifest in one step, or not at all."""
     save_record(folder / MANIFEST_FILE, manifest)
-
-
-def save_record(place: Path, record: BaseModel) -> None:
-    """Write a record to `place` in one step, flushed, or not at all."""
-    with atomic_write(place) as stream:
-        stream.write(f"{record.model_dump_json(indent=2)}\n".encode())
 
 
 def check_folder(folder: Path, *, deep: bool = False, advance: Advance | None = None) -> Manifest:

@@ -12,14 +12,15 @@ from pydantic import Field
 
 from healer.engines.openvino import CONVERSION_FILE
 from healer.errors.engine import ConversionAltered, ConversionIncomplete
-from healer.weights.manifest import Advance, FolderKind, Listing, Record, save_record
+from healer.files.disk import StoredRecord, save_record
+from healer.weights.manifest import Advance, FolderKind, Listing
 
 VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
 
 Weights = Literal["int8", "int4"]
 
 
-class Source(Record):
+class Source(StoredRecord):
     """The download that was converted; `adapter` is one baked into it by `healer tune --merge`."""
 
     model_id: str
@@ -27,14 +28,14 @@ class Source(Record):
     adapter: str | None = None
 
 
-class Precision(Record):
+class Precision(StoredRecord):
     """How the weights of each graph are stored."""
 
     vision: Weights
     language: Weights
 
 
-class Image(Record):
+class Image(StoredRecord):
     """`size` in pixels a side, `tokens` an image; `resample` is Pillow's number. `rescale`, `mean`
     and `std` are inside the vision graph and say here only what it does."""
 
@@ -46,7 +47,7 @@ class Image(Record):
     resample: int = Field(ge=0, le=5)
 
 
-class Tokens(Record):
+class Tokens(StoredRecord):
     """Ids of special tokens, those that end an answer, the vocabulary's size, and the most
     positions that prompt and answer may take together."""
 
@@ -59,7 +60,7 @@ class Tokens(Record):
     window: int = Field(ge=1)
 
 
-class TileParity(Record):
+class TileParity(StoredRecord):
     """One tile against float32.
 
     `margin` is the log-odds of yes against no, `divergence` that of the next token in nats, the
@@ -80,7 +81,7 @@ class TileParity(Record):
         return abs(self.margin - self.reference_margin)
 
 
-class Tolerance(Record):
+class Tolerance(StoredRecord):
     """What a conversion may lose: margin in log-odds, the others in nats."""
 
     shift: float
@@ -88,7 +89,7 @@ class Tolerance(Record):
     regret: float
 
 
-class Parity(Record):
+class Parity(StoredRecord):
     """Measured after converting, by the engine that serves; the figures are of the worst tile."""
 
     tiles: tuple[TileParity, ...] = Field(min_length=1)
@@ -113,7 +114,7 @@ class Parity(Record):
         return sum(tile.agreed for tile in self.tiles) / positions
 
 
-class Described(Record):
+class Described(StoredRecord):
     """What serving needs to know of the graphs in a folder."""
 
     source: Source

@@ -15,21 +15,20 @@ from pydantic import Field
 
 from healer.engines.vlm.prompt import short_hash
 from healer.errors.engine import AdapterIncomplete, AdapterMismatch
+from healer.files.disk import StoredRecord, save_record
 from healer.weights.manifest import (
     OURS,
     FolderKind,
     Listing,
     Manifest,
     ManifestFile,
-    Record,
-    save_record,
 )
 
 ADAPTER_FILE = f"{OURS}adapter.json"
 CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 
 
-class Trained(Record):
+class Trained(StoredRecord):
     """The model an adapter was trained on, and what with.
 
     `merged` names the adapter that the model already had in its weights. `tiles` and `cases` were
