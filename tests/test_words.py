@@ -30,9 +30,6 @@ ALLOWED = {
     "frontend/src/texts.ts": {"told", "tell"},  # the page speaks to a person
     "frontend/src/session/queue.test.ts": {"told"},
     "docs/image.md": {"asking"},  # an error message
-    "benchmarks/load/sweep.py": {"lanes"},  # of `Batching`
-    "tests/scheduling/test_batching.py": {"lanes"},
-    "tests/scheduling/test_bulk.py": {"lanes"},
 }
 ROOMS = ("tests", "benchmarks", "scripts", "training", "docs", "frontend/src", "deploy")
 ENDINGS = {".py", ".md", ".ts", ".tsx", ".sh", ".yaml", ".c", ""}

@@ -20,7 +20,7 @@ from benchmarks.load.tiles import DATA, Form, paths
 # How many workers there are is no setting: the model's threads decide it.
 START = (
     "from healer.engines.registry import ENGINES; from healer.engines.spec import Batching; "
-    "batching = lambda *_: Batching(lanes={workers}); "
+    "batching = lambda *_: Batching(workers={workers}); "
     "object.__setattr__(ENGINES['builtin'], 'batching', batching); "
     "from healer.cli import app; app()"
 )

@@ -37,10 +37,10 @@ def test_the_builtins_workers_follow_from_its_threads(
     cores: int, settings: Settings, threads: int, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registry, "cores", lambda: cores)
-    assert batching_for(BUILTIN, settings) == Batching(tiles=2, lanes=workers)
+    assert batching_for(BUILTIN, settings) == Batching(tiles=2, workers=workers)
     assert threads_of(settings) == threads_of(shared(settings)) == threads
 
 
 def test_settings_override_the_engines_batching() -> None:
     chosen = batching_for(BUILTIN, Settings(batch=5, batch_wait_ms=20, threads=1))
-    assert chosen == Batching(tiles=5, seconds=0.02, lanes=2)
+    assert chosen == Batching(tiles=5, seconds=0.02, workers=2)

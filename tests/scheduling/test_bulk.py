@@ -108,7 +108,7 @@ async def test_jobs_of_many_take_turns() -> None:
 
 async def test_several_workers_share_one_job() -> None:
     collected = Collected()
-    async with harness(FakeEngine(), Batching(tiles=2, lanes=3)) as opened:
+    async with harness(FakeEngine(), Batching(tiles=2, workers=3)) as opened:
         job = opened.queue.submit((tile() for _ in range(101)), collected)
         opened.open()
         await events(job)

@@ -28,7 +28,7 @@ def batching_for(info: EngineInfo, settings: Settings) -> Batching:
     return Batching(
         tiles=best.tiles if tiles is None else tiles,
         seconds=best.seconds if wait is None else wait / 1000,
-        lanes=best.lanes,
+        workers=best.workers,
     )
 
 

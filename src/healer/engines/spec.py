@@ -21,11 +21,11 @@ GIB = 1024**3
 
 @dataclass(frozen=True, slots=True)
 class Batching:
-    """At most `tiles` at once, waited for at most `seconds`; `lanes` threads share one model."""
+    """At most `tiles` at once, waited for at most `seconds`; `workers` threads share one model."""
 
     tiles: int = 1
     seconds: float = 0.0
-    lanes: int = 1
+    workers: int = 1
 
 
 # On a CPU a tile fills every core by itself: its answer comes soonest alone.

@@ -67,7 +67,7 @@ class WorkerPool:
                 screener, self._queue, batching, self._throughput, self._observer, self._on_change
             )
             for screener in screeners
-            for _ in range(batching.lanes)
+            for _ in range(batching.workers)
         ]
         self._tasks = [self._begin(worker.run()) for worker in self._workers]
         self._tasks.append(self._begin(self._watch()))

@@ -13,9 +13,9 @@ SPEC = EngineSpec(
     model=ModelSource.PACKAGE,
     memory_bytes=GIB // 2,
     stages=frozenset({"preprocess", "infer"}),
-    # A tile is one thread's work. While the threads score, one lane more makes the next two tiles
+    # A tile is one thread's work. While the threads score, one worker more makes the next two tiles
     # ready (docs/load.md has the figures of others).
-    batching=lambda _info, threads: Batching(tiles=2, lanes=threads + 1),
+    batching=lambda _info, threads: Batching(tiles=2, workers=threads + 1),
     offline_tiles=16,
     calibration_folder=lambda _settings: Path(__file__).parent,
     worker_per_core=True,

@@ -13,7 +13,7 @@ SPEC = EngineSpec(
     model=ModelSource.SERVER,
     memory_bytes=GIB // 2,
     stages=frozenset(),
-    batching=lambda _info, _threads: Batching(lanes=CONCURRENT_REQUESTS),
+    batching=lambda _info, _threads: Batching(workers=CONCURRENT_REQUESTS),
     offline_tiles=CONCURRENT_REQUESTS,
     worker_per_core=True,
 )
