@@ -68,13 +68,6 @@ def test_every_path_gets_its_own_answer_in_order(tmp_path: Path) -> None:
     assert max(engine.shown) <= 16
 
 
-def test_a_failing_tile_does_not_affect_other_tiles(tmp_path: Path) -> None:
-    paths = tiles(tmp_path, [10, BLACK, 20])
-    paths.insert(1, tmp_path / "absent.png")
-    codes = [each.code if isinstance(each, Problem) else "" for each in answers(Picky(), paths)]
-    assert codes == ["", "file_not_readable", "model_unsound", ""]
-
-
 class Library(Exception):
     """An error that Healer does not know."""
 
@@ -110,12 +103,15 @@ class Speechless(Picky):
 
 @pytest.mark.parametrize(
     ("engine", "code"),
-    [(Fragile(), "engine_failed"), (Short(), ""), (Speechless(), "engine_failed")],
+    [
+        (Picky(), "model_unsound"),
+        (Fragile(), "engine_failed"),
+        (Short(), ""),
+        (Speechless(), "engine_failed"),
+    ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_failure_of_the_models_library_is_the_tiles_own(
-    tmp_path: Path, engine: Picky, code: str
-) -> None:
+def test_a_failure_of_the_model_is_the_tiles_own(tmp_path: Path, engine: Picky, code: str) -> None:
     found = answers(engine, tiles(tmp_path, [10, 20, BLACK, 30]))
     texts = [each.code if isinstance(each, Problem) else each.explanation for each in found]
     assert texts[:2] == ["0.04 is yes.", "0.08 is yes."]
