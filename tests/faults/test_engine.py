@@ -52,7 +52,7 @@ class Frail(FakeEngine):
         status=500,
         code="engine_failed",
         recovery="nothing needs to; the next image is answered",
-        also="Neighbours in the same batch are answered.",
+        also="Others in the same batch are answered.",
     )
 )
 def test_the_engine_raises(shown: Shown) -> None:

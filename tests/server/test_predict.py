@@ -12,6 +12,7 @@ from healer import NOTICE
 from healer.main import create_app
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
+from tests.images.hostile.parts import encode
 from tests.server.conftest import png, wait_until_ready
 
 
@@ -109,7 +110,8 @@ def test_a_truncated_image(client: TestClient) -> None:
 
 
 def test_too_many_pixels(client: TestClient) -> None:
-    problem = refusal(post(client, png(size=(8000, 5001))), 413, "too_many_pixels")
+    bitmap = encode(Image.new("1", (8000, 5001)), "PNG")
+    problem = refusal(post(client, bitmap), 413, "too_many_pixels")
     assert (problem["width"], problem["height"]) == (8000, 5001)
 
 
