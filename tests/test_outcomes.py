@@ -18,7 +18,8 @@ from healer.engines.base import Answer, Evidence
 from healer.errors import AddressNotFile, ModelUnsound, OutOfMemory
 from healer.images.tile import Tile
 from healer.problem import Problem, status_of
-from healer.quality.gate import LoadedTile, load_tile
+from healer.quality.gate import LoadedTile
+from healer.sandbox import load_tile
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.settings.model import GateMode

@@ -15,7 +15,8 @@ import litserve
 
 from healer.answer import Prediction, new_request_id
 from healer.hardware import cores
-from healer.quality.gate import LoadedTile, load_tile
+from healer.quality.gate import LoadedTile
+from healer.sandbox import load_tile
 from healer.screening.opening import choose_engine, open_screener
 from healer.settings.loading import load_settings
 

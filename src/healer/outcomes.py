@@ -20,7 +20,8 @@ from healer.errors.request import TooManyBytes
 from healer.files.disk import read_limited
 from healer.images.tile import Tile
 from healer.problem import Problem
-from healer.quality.gate import LoadedTile, load_tile
+from healer.quality.gate import LoadedTile
+from healer.sandbox import load_tile
 from healer.screening.pipeline import engine_error, score_stream, unexpected_error
 from healer.screening.screener import Score, Screener, Screening, to_screening
 from healer.settings.loading import Settings

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from healer import errors
 from healer.images.decode import decode
-from healer.quality.gate import LoadedTile, load_tile
+from healer.quality.gate import LoadedTile
+from healer.sandbox import load_tile
 from tests.fuzz.mutations import LONGEST, mutated, seeds
 
 MAX_PIXELS = 250_000

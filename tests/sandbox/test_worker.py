@@ -20,7 +20,7 @@ import pytest
 from healer import errors
 from healer.hardware import NICENESS
 from healer.images.decode import decode
-from healer.quality.gate import load_tile
+from healer.sandbox import load_tile
 from healer.sandbox import process as child
 from healer.sandbox.loader import Worker
 from healer.sandbox.process import reply_to

@@ -11,12 +11,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from healer.errors.base import HealerError
-from healer.images.tile import Tile
 from healer.questions.base import Answer as Answer
 from healer.questions.base import Question as Question
+
+if TYPE_CHECKING:
+    from healer.errors.base import HealerError
+    from healer.images.tile import Tile
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from healer.errors.request import ImageNotAssessable
-from healer.images.decode import decode
 from healer.images.tile import Tile
 from healer.quality.colour import Figures
 from healer.quality.figures import detail, measure_figures, native_detail, noise, tissue, view_of
-
-if TYPE_CHECKING:
-    from healer.settings.model import GateMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +234,7 @@ GATE = Gate()
 
 @dataclass(frozen=True, slots=True)
 class LoadedTile:
-    """`gate` is None where the gate was off; `timings` are seconds by stage."""
+    """A decoded tile. `gate` is None where the gate was off; `timings` are seconds by stage."""
 
     tile: Tile
     gate: GateReport | None
@@ -249,18 +244,6 @@ class LoadedTile:
     def unopposed(self) -> bool:
         """False where the gate advised against the picture."""
         return self.gate is None or self.gate.passed
-
-
-def load_tile(data: bytes, mode: GateMode, max_pixels: int, page: int | None = None) -> LoadedTile:
-    """Raises `healer.errors.ImageError`, and ImageNotAssessable where `mode` says refuse."""
-    started = time.perf_counter()
-    tile = decode(data, max_pixels=max_pixels, page=page)
-    decoded = time.perf_counter()
-    report = None if mode == "off" else GATE.assess(tile)
-    if report is not None and report.reasons and mode == "refuse":
-        raise refusal(report)
-    timings = {"decode": decoded - started, "gate": time.perf_counter() - decoded}
-    return LoadedTile(tile, report, timings)
 
 
 def refusal(report: GateReport) -> ImageNotAssessable:

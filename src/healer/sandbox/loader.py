@@ -25,7 +25,8 @@ from healer.errors.request import ImageTooCostly
 from healer.errors.scheduling import ImageReaderLost
 from healer.hardware import memory_limit_bytes
 from healer.images.tile import Tile
-from healer.quality.gate import LoadedTile, load_tile
+from healer.quality.gate import LoadedTile
+from healer.sandbox import load_tile
 from healer.sandbox.protocol import (
     READY,
     ImageRefused,
@@ -58,8 +59,8 @@ class ImageLoader(Protocol):
     async def start(self) -> None: ...
 
     async def load(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
-        """Raises what `quality.gate.load_tile` does. Cancelling the caller does not stop the work;
-        its result is dropped."""
+        """Raises what `load_tile` does. Cancelling the caller does not stop the work; its result is
+        dropped."""
         ...
 
     async def stop(self) -> None: ...
@@ -106,7 +107,7 @@ class Worker:
         return self._process.poll() is None
 
     def load(self, data: bytes, mode: GateMode, page: int | None = None) -> LoadedTile:
-        """Raises what `quality.gate.load_tile` does and ModelNotReady; and ImageTooCostly and
+        """Raises what `load_tile` does and ModelNotReady; and ImageTooCostly and
         ImageReaderLost, after which the worker is dead."""
         self._wait_until_ready()
         try:

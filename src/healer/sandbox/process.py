@@ -15,7 +15,7 @@ from typing import Any
 
 from healer import errors
 from healer.hardware import give_way
-from healer.quality.gate import load_tile
+from healer.sandbox import load_tile
 from healer.sandbox.protocol import (
     CHANNELS,
     READY,

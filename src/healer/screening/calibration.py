@@ -14,15 +14,17 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
 
-from healer.engines.base import EngineInfo
 from healer.errors.engine import CalibrationMismatch, CalibrationUnreadable
 from healer.files.disk import StoredRecord
 from healer.questions.colorectal import COLORECTAL_CANCER
+
+if TYPE_CHECKING:
+    from healer.engines.base import EngineInfo
 
 CALIBRATION_FILE = "healer-calibration.json"
 BINS = 10
