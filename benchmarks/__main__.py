@@ -13,8 +13,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.errors import LibraryMissing
-from healer.cli.errors import exit_on_error
-from healer.cli.options import expand_paths
+from healer.cli.common import exit_on_error, expand_paths
 
 app = typer.Typer(
     help="Measure Healer: how fast, how large, how steady; beside other systems.",

@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from healer import errors
 from healer.cli.predict_files import INTERRUPTED
-from healer.cli.uvicorn_server import HUNG
+from healer.server.uvicorn_server import HUNG
 
 Kind = type[errors.HealerError]
 EVERY: list[Kind] = [

@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner
 
 from healer.cli import app
-from healer.cli.options import expand_paths
+from healer.cli.common import expand_paths
 
 
 @pytest.fixture(autouse=True)

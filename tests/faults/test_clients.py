@@ -14,10 +14,10 @@ import httpx2 as httpx
 import pytest
 import uvicorn
 
-from healer.cli.uvicorn_server import config_of
 from healer.engines.base import Answer, Evidence
 from healer.main import create_app
 from healer.server.service import Service
+from healer.server.uvicorn_server import config_of
 from tests.faults.fault import Fault, Shown, shows
 from tests.faults.service import STREAM, Gated, predict, service, settings, until
 from tests.server.conftest import png

@@ -16,7 +16,7 @@ import yaml
 
 from healer.audit.export import verify
 from healer.audit.store import Store
-from healer.cli.uvicorn_server import GRACE_SECONDS, HUNG
+from healer.server.uvicorn_server import GRACE_SECONDS, HUNG
 from tests.conftest import REPO
 from tests.faults.fault import Fault, Shown, shows
 from tests.faults.service import STREAM, Gated, predict, service, until

@@ -15,9 +15,9 @@ import pytest
 import uvicorn
 from starlette.responses import Response
 
-from healer.cli.uvicorn_server import config_of
 from healer.main import create_app
 from healer.server.middleware.limits import LIMIT_BYTES
+from healer.server.uvicorn_server import config_of
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import png

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from healer.server.connection import BURST, OWN_FILES
+from healer.server.uvicorn_server import BURST, OWN_FILES
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows counts no files")
 
@@ -15,7 +15,7 @@ SCRIPT = """
 import resource, sys
 soft, hard, connections = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-from healer.server.connection import connections_allowed
+from healer.server.uvicorn_server import connections_allowed
 print(connections_allowed(connections), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 """
 

@@ -15,7 +15,6 @@ from healer.cli import (
     audit,
     calibrate,
     doctor,
-    download,
     evaluate,
     keys,
     optimize,
@@ -23,7 +22,7 @@ from healer.cli import (
     serve,
     tune,
 )
-from healer.cli.options import expand_paths
+from healer.cli.common import expand_paths
 
 app = typer.Typer(
     help=f"Colorectal-cancer screening questions, answered from H&E tiles. {NOTICE}",
@@ -54,7 +53,14 @@ def main(
             stream.reconfigure(errors="backslashreplace")  # no name may cost an answer
 
 
-for command in (serve.serve, predict.predict, download.download, doctor.doctor):
+def download() -> None:
+    """Download MODEL_ID at MODEL_REVISION into MODEL_DIR."""
+    from healer.download import main as run
+
+    raise typer.Exit(run())
+
+
+for command in (serve.serve, predict.predict, download, doctor.doctor):
     app.command()(expand_paths(command))
 app.command("eval")(expand_paths(evaluate.evaluate))
 app.command()(expand_paths(calibrate.calibrate))

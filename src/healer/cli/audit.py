@@ -12,8 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from healer.cli.errors import exit_on_error, settings_with, stderr
-from healer.cli.options import EngineOption, expand_paths
+from healer.cli.common import EngineOption, exit_on_error, expand_paths, settings_with, stderr
 from healer.errors.audit import ImageNotRecorded
 from healer.errors.base import InvalidSettings
 from healer.errors.request import FileNotReadable, TooManyBytes

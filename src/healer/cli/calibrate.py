@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from healer.cli.errors import exit_on_error, settings_with
-from healer.cli.options import (
+from healer.cli.common import (
     AnswersOption,
     DataOption,
     DatasetArgument,
@@ -18,6 +17,8 @@ from healer.cli.options import (
     InfoOption,
     LimitOption,
     YesOption,
+    exit_on_error,
+    settings_with,
 )
 from healer.evaluation import needs_extra
 

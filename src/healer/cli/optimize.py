@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from healer.cli.errors import exit_on_error, settings_with
+from healer.cli.common import exit_on_error, settings_with
 from healer.errors.engine import ExtraNotInstalled
 from healer.errors.request import FileNotReadable
 from healer.settings.loading import Settings

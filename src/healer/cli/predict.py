@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from healer.cli.errors import exit_on_error, settings_with, stderr
-from healer.cli.options import (
+from healer.cli.common import (
     CsvOption,
     EngineOption,
     ExplainOption,
     ImagesArgument,
     JsonOption,
     QuietOption,
+    exit_on_error,
+    settings_with,
+    stderr,
 )
 from healer.errors.batch import ArchivesNotInstalled
 from healer.settings.loading import Settings

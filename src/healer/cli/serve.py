@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from healer.cli.errors import exit_on_error, settings_with
-from healer.cli.options import EngineOption
+from healer.cli.common import EngineOption, exit_on_error, settings_with
 from healer.errors.base import InvalidSettings
 from healer.settings.loading import Settings
 
@@ -35,7 +34,7 @@ def run(app: FastAPI, settings: Settings) -> None:
     """Serve `app` until SIGINT or SIGTERM."""
     from sse_starlette.sse import AppStatus
 
-    from healer.cli.uvicorn_server import DrainingServer, config_of, write_to_stderr
+    from healer.server.uvicorn_server import DrainingServer, config_of, write_to_stderr
 
     listening = bind(settings)
     port = listening.getsockname()[1]

@@ -9,14 +9,15 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from healer.cli.errors import exit_on_error, settings_with
-from healer.cli.options import (
+from healer.cli.common import (
     DATASET_HELP,
     DataOption,
     DownloadOption,
     IgnoreOption,
     LimitOption,
     YesOption,
+    exit_on_error,
+    settings_with,
 )
 from healer.errors.engine import ExtraNotInstalled
 

@@ -1,19 +1,24 @@
-"""uvicorn's HTTP/1.1 connection, with time limits for heads and readers, and a limited number.
+"""uvicorn as Healer runs it: connections of limited time and number, and an end without losses.
 
 Before a request's head is complete, and while a client reads an answer, no ASGI application is
 called. Bodies are limited by `middleware/limits.py`. docs/dependencies.md has what it stops.
+The server finishes the answers in progress before it stops, and ends when the model hangs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import struct
 import sys
+from contextlib import suppress
 from socket import SO_LINGER, SOL_SOCKET
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import h11
 import structlog
+import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from healer.answer import new_request_id
@@ -26,7 +31,23 @@ from healer.server.middleware.responses import SECURITY_HEADERS
 from healer.server.problems import MEDIA_TYPE, retry_headers
 from healer.server.scope import REQUEST_ID_HEADER
 
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from healer.server.service import Service
+    from healer.settings.loading import Settings
+
 log = structlog.get_logger(__name__)
+
+
+BURST = 512  # connections that are accepted in one go, before others can be closed for them
+OWN_FILES = 100  # files: the log, the audit log, decoders and what starting another takes
+GRACE_SECONDS = 30  # for answers in progress
+LINGER_SECONDS = 0.5  # for requests that were on their way when the last of those was sent
+KEEP_ALIVE_SECONDS = 65  # longer than nginx keeps its own, so that it never uses a closing one
+CLOSING_SECONDS = 5  # for connections, after that
+NOTIFY_SECONDS = 5.0  # for clients that wait to be notified that the model hangs
+HUNG = 70  # EX_SOFTWARE: what a platform's restart policy sees
 
 
 class Connection(H11Protocol):
@@ -174,10 +195,6 @@ def limited_connection(client_timeout: float, limit: int) -> type[Connection]:
     return type("LimitedConnection", (Connection,), own)
 
 
-BURST = 512  # connections that are accepted in one go, before others can be closed for them
-OWN_FILES = 100  # files: the log, the audit log, decoders and what starting another takes
-
-
 def connections_allowed(connections: int) -> int:
     """`connections`, or fewer where files are fewer; raises the process's own limit of files."""
     if sys.platform == "win32":
@@ -190,3 +207,66 @@ def connections_allowed(connections: int) -> int:
     if soft != resource.RLIM_INFINITY and soft < most:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
     return max(1, min(connections, most - BURST - OWN_FILES))
+
+
+def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        http=limited_connection(settings.client_timeout, connections_allowed(settings.connections)),
+        backlog=BURST,
+        ws="none",
+        h11_max_incomplete_event_size=LIMIT_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=CLOSING_SECONDS,
+    )
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM it goes on listening, and refusing, until the requests in flight are answered."""
+
+    def __init__(self, config: uvicorn.Config, service: Service) -> None:
+        super().__init__(config)
+        self._service = service
+
+    async def main_loop(self) -> None:
+        watching = asyncio.create_task(self._end_if_hung())
+        await super().main_loop()
+        watching.cancel()
+
+    async def _end_if_hung(self) -> None:
+        while not self._service.hung:  # noqa: ASYNC110 - the queue knows no server to notify
+            await asyncio.sleep(0.5)
+        write_to_stderr(
+            "The model answers no more. Healer ends, so that whatever runs it can restart it.\n"
+        )
+        self._service.begin_shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(NOTIFY_SECONDS):
+                await self._drained()
+        await asyncio.sleep(LINGER_SECONDS)
+        os._exit(HUNG)  # a thread that hangs would hold any other way out
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._service.begin_shutdown()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self._drained()
+        self._service.abandon_jobs()
+        await asyncio.sleep(LINGER_SECONDS)
+        await super().shutdown(sockets)
+        if self._service.stuck:
+            os._exit(0)  # process 1 of a container would wait for it, whatever the signal
+
+    async def _drained(self) -> None:
+        # A signal handler sets force_exit, so there is no event to wait for.
+        while self._service.in_flight and not self.force_exit:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
+def write_to_stderr(text: str) -> None:
+    with suppress(OSError):  # a disk that is full must not keep us from serving, nor from ending
+        sys.stderr.write(text)
+        sys.stderr.flush()

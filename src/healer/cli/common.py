@@ -1,17 +1,22 @@
-"""Options that several commands share, and `~` in any of them.
+"""What commands share: options, `~` in paths, errors as exit codes, settings with options on top.
 
 A shell leaves `~` to us where it does not begin a word (`--out=~/runs`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 import typer
+from rich.console import Console
 
+from healer.display import printable
+from healer.errors.base import HealerError
+from healer.settings.loading import Settings, load_settings
 from healer.settings.names import expanded
 
 EngineOption = Annotated[
@@ -92,3 +97,23 @@ def _expanded(path: Path) -> Path:
         return expanded(path)
     except ValueError:
         return path
+
+
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """Print a HealerError as its sentence, and exit with its code."""
+    try:
+        yield
+    except HealerError as error:
+        stderr.print(f"[bold red]{error.title}.[/] ", end="")
+        stderr.print(printable(str(error)), markup=False)
+        raise typer.Exit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def settings_with(**options: object) -> Settings:
+    return load_settings(**{name: value for name, value in options.items() if value is not None})
