@@ -15,7 +15,7 @@ from typing import Any
 from healer.batch import cluster
 from healer.batch.run import BatchRun
 from healer.batch.worker import Block, BlockWorker
-from healer.cli.predict_archive import predict_archive
+from healer.cli.predict import predict_archive
 from tests.batch.tiles import UNGATED
 
 

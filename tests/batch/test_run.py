@@ -131,7 +131,7 @@ def test_a_killed_run_goes_on_though_its_workers_die(tmp_path: Path, cluster: Cl
     assert errors == {"bad.png": "not_an_image", "poison.png": "tile_not_answered"}
     assert all(row["verdict"] for row in rows if row["path"] not in errors)
     assert f"{finished * BLOCK:,} were answered before and kept." in printed
-    assert f"{len(rows) - finished * BLOCK:,} looked at" in printed
+    assert f"{len(rows) - finished * BLOCK:,} scored in" in printed
     assert "replaced" in printed
     assert set(tmp_path.iterdir()) == {folder, output}
 

@@ -14,7 +14,7 @@ pytest.importorskip("pyarrow", reason="archives need healer[ray]")
 from healer.batch.parts import AnswerCounts
 from healer.batch.run import BatchRun, Report
 from healer.cli import app
-from healer.cli.predict_archive import ProgressLines, progress, summary
+from healer.cli.predict import ProgressLines, progress, summary
 from healer.settings.loading import Settings
 
 run = CliRunner().invoke
@@ -58,7 +58,7 @@ def test_the_summary_counts_everything() -> None:
         "5 without an answer: 5 not_an_image.",
         "Left out: 2 hidden files (.git).",
         "400 were answered before and kept.",
-        "600 looked at in 10.0 s by 2 workers (1 replaced): 60.0 tiles/s.",
+        "600 scored in 10.0 s by 2 workers (1 replaced): 60.0 tiles/s.",
     ]
 
 

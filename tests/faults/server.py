@@ -11,11 +11,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from healer.cli import serve, uvicorn_server
+from healer.cli import serve
 from healer.engines.base import Answer, Evidence
 from healer.images.tile import Tile
 from healer.main import create_app
 from healer.sandbox.loader import open_image_loader
+from healer.server import uvicorn_server
 from healer.settings.loading import Settings
 from tests.fake_engine import FakeEngine
 

@@ -95,10 +95,10 @@ def add_key(file: Path, name: str, expires: date | None) -> str:
 def revoke_key(file: Path, name: str) -> None:
     """Raises KeysError."""
     keys = read_keys(file).keys
-    kept = [key for key in keys if key.name != name]
-    if len(kept) == len(keys):
+    remaining = [key for key in keys if key.name != name]
+    if len(remaining) == len(keys):
         raise KeyUnknown(name)
-    write_keys(file, kept)
+    write_keys(file, remaining)
 
 
 def write_keys(file: Path, keys: Iterable[ApiKey]) -> None:

@@ -76,7 +76,7 @@ def replay(
         int | None, typer.Option(min=1, help="Which page, of a file that holds several.")
     ] = None,
 ) -> None:
-    """Look at a picture again, and compare with what was answered."""
+    """Score a picture again, and compare with what was answered."""
     with exit_on_error():
         agrees = replay_image(settings_with(engine=engine), image, page)
     raise typer.Exit(0 if agrees else 1)
@@ -96,7 +96,7 @@ def open_log(settings: Settings, *, read_only: bool = True) -> Iterator[Store]:
     from healer.telemetry.logs import configure
 
     if settings.audit is None:
-        raise InvalidSettings("HEALER_AUDIT", "is not set, so there is no log to look at")
+        raise InvalidSettings("HEALER_AUDIT", "is not set, so there is no log to read")
     configure(settings)
     store = open_store(settings.audit.get_secret_value(), read_only=read_only)
     try:

@@ -1,18 +1,20 @@
-"""`healer calibrate`: fits a calibration for an engine on tiles of known answer."""
+"""`healer calibrate`: fits a calibration on tiles of known answer, and the reference for drift."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from healer import NOTICE
-from healer.cli import drift_reference
 from healer.cli.evaluate_run import (
     AnsweredDataset,
     EvaluationRequest,
@@ -23,14 +25,25 @@ from healer.cli.evaluate_run import (
 )
 from healer.engines.base import EngineInfo
 from healer.engines.registry import ENGINES
+from healer.errors.base import RequestError
 from healer.errors.evaluation import NotCalibratable
+from healer.errors.weights import FolderNotWritable
 from healer.evaluation import calibrate as fitting
 from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.predictions import Row
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE, TITLES
+from healer.files.disk import atomic_write
+from healer.quality.gate import Gate
 from healer.screening import calibration
-from healer.screening.calibration import Binding, Calibration, reference_beside
+from healer.screening.calibration import (
+    GATE_FIGURES,
+    LEAST_TILES,
+    Binding,
+    Calibration,
+    Reference,
+    reference_beside,
+)
 from healer.screening.calibration import Fitted as FittedOn
 from healer.screening.opening import place_of
 from healer.screening.screener import Screener
@@ -64,14 +77,14 @@ def calibrate(
             )
         fitted, tiles = _fitted(answered)
         limits = Limits(settings.max_bytes, settings.max_pixels)
-        reference = drift_reference.of(
+        reference = reference_of(
             dataset, answered.info, tiles.paths, tiles.margins, limits, progress
         )
     written = _calibration(dataset, answered.info, fitted, tiles)
     place = file or default_place(settings, answered.info)
-    drift_reference.write(written, place)
-    drift_reference.save(reference, reference_beside(place))
-    drift_reference.show(reference, reference_beside(place))
+    write_record(written, place)
+    save_reference(reference, reference_beside(place))
+    show_reference(reference, reference_beside(place))
     _show(dataset, answered, request.answers, fitted, tiles, written, place)
     return place
 
@@ -87,13 +100,13 @@ class Tiles:
 
     def __init__(self, answered: AnsweredDataset) -> None:
         rows = [row for row in answered.rows if row.margin is not None and row.shift == NONE]
-        kept = [row for row in rows if row.mass >= LEAST_MASS]
-        self.paths = [row.path for row in kept]
-        self.margins = np.array([row.margin for row in kept], float)
+        usable = [row for row in rows if row.mass >= LEAST_MASS]
+        self.paths = [row.path for row in usable]
+        self.margins = np.array([row.margin for row in usable], float)
         self.shifted = _shifted_margins(answered.rows, self.paths)
-        self.truth = np.array([row.positive for row in kept], bool)
-        self.cases = np.array([row.case_id for row in kept], np.str_)
-        self.withheld = len(rows) - len(kept)
+        self.truth = np.array([row.positive for row in usable], bool)
+        self.cases = np.array([row.case_id for row in usable], np.str_)
+        self.withheld = len(rows) - len(usable)
 
 
 def _shifted_margins(rows: Sequence[Row], paths: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -188,3 +201,49 @@ def _verdicts(figures: dict[str, float]) -> str:
         f"{figures['no_called_yes']:.1%} of the rest called yes, "
         f"{figures['indeterminate']:.1%} indeterminate{words}"
     )
+
+
+def reference_of(
+    dataset: Dataset,
+    info: EngineInfo,
+    paths: Sequence[str],
+    margins: NDArray[np.float64],
+    limits: Limits,
+    progress: Progress,
+) -> Reference | None:
+    """None where there are too few tiles; without the gate's figures where they cannot be read."""
+    gate = Gate()
+    figures: dict[str, list[float]] = {name: [] for name in GATE_FIGURES}
+    for path in progress.track(paths, description="Measuring tiles"):
+        with suppress(RequestError):
+            measured = gate.assess(dataset.source.tile(path, limits)).figures
+            for name in figures.keys() & measured.keys():
+                figures[name].append(measured[name])
+    return Reference.of(info, dataset.name, margins.tolist(), figures)
+
+
+def save_reference(reference: Reference | None, place: Path) -> None:
+    """One of earlier tiles must not outlive their calibration."""
+    if reference is None:
+        place.unlink(missing_ok=True)
+    else:
+        write_record(reference, place)
+
+
+def show_reference(reference: Reference | None, place: Path) -> None:
+    written = (
+        f"{', '.join(reference.figures)} of {reference.tiles:,} tiles, to measure drift against"
+        if reference
+        else f"not written, because drift needs {LEAST_TILES} tiles to be measured against"
+    )
+    Console(highlight=False, markup=False, soft_wrap=True).print(f"{place}: {written}")
+
+
+def write_record(record: BaseModel, place: Path) -> None:
+    """Whole or not at all: a server may be reading it. Raises FolderNotWritable."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(place) as stream:
+            stream.write(f"{record.model_dump_json(indent=1)}\n".encode())
+    except OSError as error:
+        raise FolderNotWritable(str(place.parent), error.strerror or "unknown") from None

@@ -171,7 +171,7 @@ def tracked(answers: Iterable[Outcome], total: int, output: Output) -> Iterable[
     shown = output.rows and sys.stdout.isatty()
     if total == 1 or output.quiet or shown or not notes.is_terminal:
         return answers
-    return track(answers, "Looking", total=total, console=notes)
+    return track(answers, "Scoring", total=total, console=notes)
 
 
 def log_to_stderr(settings: Settings) -> None:

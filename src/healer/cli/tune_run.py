@@ -23,8 +23,13 @@ from sklearn.metrics import accuracy_score
 
 from healer import NOTICE
 from healer.cli.calibrate_run import calibrate
-from healer.cli.evaluate_output import cell
-from healer.cli.evaluate_run import EvaluationRequest, answer_dataset, find_dataset, progress_bars
+from healer.cli.evaluate_run import (
+    EvaluationRequest,
+    answer_dataset,
+    cell,
+    find_dataset,
+    progress_bars,
+)
 from healer.engines.registry import ENGINES
 from healer.engines.transformers.loading import Plan, pick_device
 from healer.errors.evaluation import NotCalibratable

@@ -34,7 +34,7 @@ from healer.settings.loading import Settings
 # closed: /metrics too, since its difference over one answer is the verdict.
 OPEN_PATHS = frozenset({"/", "/health", "/ready", "/openapi.json", "/docs"})
 OPEN_BELOW = ("/page/", "/docs/")
-RATED = frozenset({"/predict"})  # what asks the model
+RATED = frozenset({"/predict"})  # what uses the model
 REALM = 'Bearer realm="healer"'
 
 REFUSALS: tuple[type[HealerError], ...] = (
