@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from statistics import median, quantiles
 
-from healer.audit.export import verify
+from healer.audit.chain import verify
 from healer.audit.store import Store
 from tests.audit.answers import answer
 

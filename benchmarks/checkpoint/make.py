@@ -19,13 +19,13 @@ from benchmarks.checkpoint.tokenizer import copy, special_ids, write_tokenizer
 from benchmarks.checkpoint.weights import random_model, save_weights, total_bytes
 from benchmarks.errors import CheckpointDiskFull, CheckpointFolderTaken
 from healer.errors import ModelError
+from healer.files.walk import is_system_file
 from healer.weights.manifest import (
     MANIFEST_FILE,
     Manifest,
     ManifestFile,
     check_folder,
     is_empty,
-    is_leftover,
     save_manifest,
     sha256_of,
 )
@@ -95,7 +95,7 @@ def write_manifest(folder: Path, model_id: str) -> Manifest:
     files = tuple(
         ManifestFile(name=path.name, size=path.stat().st_size, sha256=sha256_of(path))
         for path in sorted(folder.iterdir())
-        if path.is_file() and not is_leftover(path.name)
+        if path.is_file() and not is_system_file(path.name)
     )
     manifest = Manifest(model_id=model_id, revision=REVISION, files=files)
     save_manifest(folder, manifest)

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from healer.audit.chain import GENESIS, Head, Link, canonical, linked, seal
-from healer.audit.export import verify
+from healer.audit.chain import GENESIS, Head, Link, canonical, linked, seal, verify
 from healer.audit.records import MissedRecord, Opinion, ReviewRecord, now
 from healer.errors import AnchorMissing, AuditBroken
 from tests.audit.answers import answer

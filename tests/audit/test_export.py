@@ -8,8 +8,7 @@ from typing import Literal
 
 import pytest
 
-from healer.audit.chain import GENESIS, Head, Link, linked
-from healer.audit.export import export
+from healer.audit.chain import GENESIS, Head, Link, export, linked
 from healer.audit.records import MissedRecord, ReviewRecord, now
 from healer.errors import AuditBroken
 from tests.audit.answers import answer

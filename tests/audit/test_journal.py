@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from healer.audit.export import verify
+from healer.audit.chain import verify
 from healer.audit.journal import Journal, open_journal
 from healer.audit.records import Opinion
 from healer.audit.store import PAUSE_SECONDS, Store

@@ -12,7 +12,7 @@ from contextlib import closing
 import pytest
 from structlog.testing import capture_logs
 
-from healer.audit.export import verify
+from healer.audit.chain import verify
 from healer.audit.store import PAUSE_SECONDS, Store
 from healer.errors import AuditUnavailable
 from tests.audit.answers import answer

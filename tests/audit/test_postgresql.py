@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
+from healer.audit.chain import export, verify
 from healer.audit.database import LOCK, READS, database_url
-from healer.audit.export import export, verify
 from healer.audit.store import Store
 from healer.errors import AuditOutdated, AuditUnavailable
 from healer.main import create_app

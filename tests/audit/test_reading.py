@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from healer.audit.export import export, verify
+from healer.audit.chain import export, verify
 from healer.audit.store import Store
 from healer.errors import AuditUnavailable, AuditUnreadable
 from tests.audit.answers import answer

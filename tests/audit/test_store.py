@@ -11,10 +11,9 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
-from healer.audit import schema
-from healer.audit.chain import GENESIS
+from healer.audit import database
+from healer.audit.chain import GENESIS, verify
 from healer.audit.database import database_url
-from healer.audit.export import verify
 from healer.audit.journal import StoreJournal
 from healer.audit.store import Store
 from healer.errors import AuditOutdated, AuditUnavailable, InvalidSettings
@@ -232,7 +231,7 @@ def test_serving_starts_where_the_driver_fails_in_its_own_way(
         raise TypeError("cannot use a string pattern on a bytes-like object")
 
     with closing(StoreJournal(Store(sqlite), "refuse")) as journal:
-        monkeypatch.setattr(schema, "current_schema", failing)
+        monkeypatch.setattr(database, "current_schema", failing)
         journal.check()
         assert journal.warnings() == ["the audit log cannot be written (audit_unavailable)"]
 

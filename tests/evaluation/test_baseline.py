@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from healer.evaluation.assess import ColourModel, colour_histogram
-from healer.evaluation.bootstrap import by_case
+from healer.evaluation.metrics import by_case
 
 CASES = np.array([f"case {at // 5}" for at in range(60)])
 TRUTH = np.array([(at // 5) % 2 == 0 for at in range(60)])

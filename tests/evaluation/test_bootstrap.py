@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from healer.evaluation.bootstrap import intervals, resampled
+from healer.evaluation.metrics import intervals, resampled
 
 CASES = st.lists(st.sampled_from("abcdef"), min_size=1, max_size=40)
 

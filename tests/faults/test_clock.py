@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from healer.audit.export import verify
+from healer.audit.chain import verify
 from healer.audit.store import Store
 from tests.conftest import REPO
 from tests.faults.fault import Fault, Shown, shows

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from healer.audit.export import verify
+from healer.audit.chain import verify
 from healer.audit.store import PAUSE_SECONDS, Store
 from tests.engines.openvino.conftest import convert
 from tests.faults.fault import Fault, Shown, shows

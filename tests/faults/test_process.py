@@ -14,7 +14,7 @@ import httpx2 as httpx
 import pytest
 import yaml
 
-from healer.audit.export import verify
+from healer.audit.chain import verify
 from healer.audit.store import Store
 from healer.server.uvicorn_server import GRACE_SECONDS, HUNG
 from tests.conftest import REPO

@@ -20,7 +20,7 @@ from starlette.testclient import TestClient
 
 pytest.importorskip("sqlalchemy", reason="needs healer[audit]")
 
-from healer.audit.export import verify
+from healer.audit.chain import verify
 from healer.audit.store import Store
 from healer.main import create_app
 from healer.settings.loading import Settings

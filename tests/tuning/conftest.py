@@ -13,9 +13,9 @@ from healer.engines.transformers.loading import Plan
 from healer.evaluation.datasets import Dataset, Limits, read_dataset
 from healer.evaluation.published import LabelMapping
 from healer.questions.colorectal import COLORECTAL_CANCER
-from healer.tuning.data import split
+from healer.tuning.data import Recipe, split
 from healer.tuning.run import Job, Run
-from healer.tuning.train import Recipe, Step
+from healer.tuning.train import Step
 from healer.weights.manifest import check_folder
 from tests.gemma import make_checkpoint
 from tests.tuning.tiles import write_tiles

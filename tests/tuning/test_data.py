@@ -16,8 +16,7 @@ from healer.evaluation import datasets
 from healer.evaluation.datasets import Arrays, Dataset, Files, Item
 from healer.evaluation.published import LabelMapping
 from healer.questions.colorectal import COLORECTAL_CANCER
-from healer.tuning.data import Lessons, order, split, write
-from healer.tuning.train import Recipe
+from healer.tuning.data import Lessons, Recipe, order, split, write
 from tests.gemma import MODEL_ID, make_checkpoint
 from tests.tuning.conftest import LIMITS
 from tests.tuning.tiles import write_tiles

@@ -12,8 +12,9 @@ from healer.engines.vlm.adapter import CONFIG, WEIGHTS
 from healer.errors import ModelUnsound
 from healer.evaluation.datasets import Dataset
 from healer.tuning import lora
+from healer.tuning.data import Recipe
 from healer.tuning.run import Run
-from healer.tuning.train import Recipe, Step
+from healer.tuning.train import Step
 from tests.gemma import MODEL_ID
 from tests.tuning.conftest import RECIPE, job_of
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from healer.tuning.train import Recipe
+from healer.tuning.data import Recipe
 
 
 def test_the_default_is_the_published_recipe() -> None:

@@ -13,10 +13,9 @@ from safetensors.torch import load_file
 from healer.engines.vlm.adapter import WEIGHTS
 from healer.errors import CheckpointUnusable, FolderTaken, TuningDiskFull, TuningDiverged
 from healer.evaluation.datasets import Dataset, Files
-from healer.tuning import plot
 from healer.tuning.lora import check_disk
-from healer.tuning.run import CHECKPOINT_FILE as CHECKPOINT
-from healer.tuning.run import Run, claim
+from healer.tuning.run import LOSS_PLOT, LOSSES, Run, claim, read_losses
+from healer.tuning.train import CHECKPOINT_FILE as CHECKPOINT
 from healer.tuning.train import Step
 from tests.conftest import REPO
 from tests.tuning.conftest import RECIPE, job_of
@@ -41,10 +40,10 @@ def test_the_rate_rises_then_falls_in_a_line(finished: Finished) -> None:
 
 def test_the_loss_is_logged_and_drawn(finished: Finished) -> None:
     folder, steps = finished
-    rows = plot.read_losses(folder / plot.NAME)
+    rows = read_losses(folder / LOSSES)
     assert [row["step"] for row in rows] == [step.step for step in steps]
     assert [row["loss"] for row in rows] == [step.loss for step in steps]
-    assert (folder / plot.PICTURE).read_bytes().startswith(b"\x89PNG")
+    assert (folder / LOSS_PLOT).read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_killed_run_goes_on_to_the_same_weights(
@@ -54,7 +53,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     command = ["tests.tuning.killed", str(base), str(tiles.source.folder), str(tmp_path), "7"]
     killed = subprocess.run([sys.executable, "-m", *command], cwd=REPO, check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert len(plot.read_losses(tmp_path / plot.NAME)) == 7
+    assert len(read_losses(tmp_path / LOSSES)) == 7
     run = Run(job_of(base, tiles, tmp_path))
     assert run.trainer.done == 6  # the seventh was taken in vain
     resumed = list(run.steps())
@@ -62,7 +61,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     whole, steps = finished
     assert [step.step for step in resumed] == list(range(7, 17))
     assert [step.loss for step in resumed] == pytest.approx([step.loss for step in steps[6:]])
-    assert [row["step"] for row in plot.read_losses(tmp_path / plot.NAME)] == list(range(1, 17))
+    assert [row["step"] for row in read_losses(tmp_path / LOSSES)] == list(range(1, 17))
     ours, theirs = (load_file(folder / "adapter" / WEIGHTS) for folder in (tmp_path, whole))
     assert ours.keys() == theirs.keys()
     for name, tensor in ours.items():
@@ -72,7 +71,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
 def test_a_finished_run_has_no_step_left(base: Path, tiles: Dataset, finished: Finished) -> None:
     run = Run(job_of(base, tiles, finished[0]))
     assert list(run.steps()) == []
-    assert len(plot.read_losses(finished[0] / plot.NAME)) == 16
+    assert len(read_losses(finished[0] / LOSSES)) == 16
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(

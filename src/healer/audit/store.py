@@ -24,9 +24,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from healer.audit.chain import SEARCH_COLUMNS, Head, Link, linked
-from healer.audit.database import LOCK_TIMEOUT_SECONDS, READS, database_url, open_database
+from healer.audit.database import (
+    LOCK_TIMEOUT_SECONDS,
+    READS,
+    database_url,
+    latest_schema,
+    open_database,
+    require_current,
+    upgrade_schema,
+)
 from healer.audit.records import Record
-from healer.audit.schema import latest_schema, require_current, upgrade_schema
 from healer.errors.audit import AuditUnavailable
 from healer.errors.base import HealerError
 

@@ -111,8 +111,7 @@ class BlockWorker:
 
 def is_upstream(answer: Prediction | Problem) -> TypeGuard[Problem]:
     """Whether this is no fault of the tile, and the next tile's answer would be no other."""
-    codes = {UpstreamError.code, *(kind.code for kind in UpstreamError.__subclasses__())}
-    return isinstance(answer, Problem) and answer.code in codes
+    return isinstance(answer, Problem) and answer.code in UpstreamError.branch_codes()
 
 
 def open_or_error(settings: Settings) -> Screener | HealerError:

@@ -34,7 +34,7 @@ def verify(
     ] = None,
 ) -> None:
     """Check that every record is as it was written; say which is the first that is not."""
-    from healer.audit.export import verify as verify_links
+    from healer.audit.chain import verify as verify_links
 
     with exit_on_error():
         with open_log(settings_with()) as store, closing(store.links()) as links:
@@ -58,7 +58,7 @@ def export(
     ] = None,
 ) -> None:
     """Write every record out, and the head's hash to stderr: keep it elsewhere."""
-    from healer.audit.export import export as export_links
+    from healer.audit.chain import export as export_links
 
     with exit_on_error():
         settings = settings_with()

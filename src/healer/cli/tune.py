@@ -95,7 +95,7 @@ def tune(
             from healer.cli.tune_run import TuningRequest
             from healer.cli.tune_run import merge as run_merge
             from healer.cli.tune_run import tune as run
-            from healer.tuning.train import Recipe
+            from healer.tuning.data import Recipe
         except ModuleNotFoundError as missing:
             raise ExtraNotInstalled("medgemma", "tune", str(missing)) from None
         if merge and out:

@@ -41,9 +41,10 @@ from healer.screening.calibration import CALIBRATION_FILE as CALIBRATION
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.tuning import data
+from healer.tuning.data import Recipe
 from healer.tuning.lora import merge_adapter as merge_into
 from healer.tuning.run import ADAPTER, Job, Run, claim
-from healer.tuning.train import Recipe, Step
+from healer.tuning.train import Step
 from healer.weights.manifest import check_folder
 
 REPORT = "tuning.json"

@@ -25,6 +25,11 @@ class HealerError(Exception):
         """Errors cross the border between processes."""
         return type(self), tuple(self.fields().values())
 
+    @classmethod
+    def branch_codes(cls) -> set[str]:
+        """Its code, and those of the errors below it in the tree."""
+        return {cls.code}.union(*(kind.branch_codes() for kind in cls.__subclasses__()))
+
     def fields(self) -> dict[str, Json]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 

@@ -17,9 +17,8 @@ from PIL import Image
 
 from healer.errors.base import HealerError
 from healer.evaluation import metrics
-from healer.evaluation.bootstrap import FOLDS, by_case
 from healer.evaluation.datasets import Dataset, Limits
-from healer.evaluation.metrics import Scored
+from healer.evaluation.metrics import FOLDS, Scored, by_case
 from healer.evaluation.predictions import Row
 from healer.evaluation.results import (
     Results,

@@ -16,8 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
 from healer.errors.evaluation import NotCalibratable
-from healer.evaluation.bootstrap import by_case
-from healer.evaluation.metrics import calibration_error
+from healer.evaluation.metrics import by_case, calibration_error
 
 TARGET = 0.95
 LEAST_OF_EACH = 10

@@ -15,8 +15,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from healer.errors.evaluation import ResultsMismatch
-from healer.evaluation.bootstrap import RESAMPLES, SEED, intervals
-from healer.evaluation.metrics import Figure
+from healer.evaluation.metrics import RESAMPLES, SEED, Figure, intervals
 from healer.evaluation.results import NAME
 from healer.evaluation.shifts import NONE
 

@@ -75,12 +75,7 @@ def binding_of(dataset: Dataset, info: EngineInfo, shifts: Sequence[str]) -> dic
     }
 
 
-def codes_of(branch: type[HealerError]) -> set[str]:
-    """Of a branch of the error tree."""
-    return {branch.code}.union(*map(codes_of, branch.__subclasses__()))
-
-
-ENGINE_FAILURES = codes_of(ModelError)
+ENGINE_FAILURES = ModelError.branch_codes()
 
 
 class Journal:

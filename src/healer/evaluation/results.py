@@ -17,9 +17,8 @@ from healer import NOTICE, __version__
 from healer.display import examples
 from healer.engines.registry import ENGINES
 from healer.evaluation import metrics
-from healer.evaluation.bootstrap import SEED
 from healer.evaluation.datasets import Dataset
-from healer.evaluation.metrics import Figure, Scored
+from healer.evaluation.metrics import SEED, Figure, Scored
 from healer.evaluation.predictions import Row
 from healer.evaluation.shifts import NONE
 from healer.files.disk import atomic_write

@@ -19,9 +19,10 @@ from pathlib import Path
 from healer.display import examples
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp"})
-# Trash, thumbnails and notes of Windows, macOS, Linux, Synology and QNAP that no dot hides.
+# Trash, thumbnails and notes that Windows, macOS, Linux, Synology and QNAP leave in folders.
 SYSTEM = frozenset(
     {
+        *(".ds_store", ".localized"),
         *("__macosx", "network trash folder", "temporary items", "icon\r"),
         *("$recycle.bin", "recycler", "system volume information"),
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini"),
@@ -29,7 +30,7 @@ SYSTEM = frozenset(
         *("lost+found", "__pycache__"),
     }
 )
-
+APPLE_DOUBLE = "._"  # macOS keeps there what another file system cannot hold of the file beside it
 
 MOST_EXAMPLES = 3
 
@@ -122,6 +123,11 @@ class Walk:
     left_out: LeftOut
 
 
+def is_system_file(name: str) -> bool:
+    """Whether systems leave files, or folders, of this name in every folder; they ignore case."""
+    return name.startswith(APPLE_DOUBLE) or name.casefold() in SYSTEM
+
+
 def is_picture(name: str) -> bool:
     """By the end of its name, whatever its case."""
     return os.path.splitext(name)[1].lower() in PICTURES  # noqa: PTH122 - a million of them
@@ -208,7 +214,7 @@ class _Walker:
 def _exclusion(name: str) -> Reason | None:
     if name.startswith("."):
         return Reason.HIDDEN
-    return Reason.SYSTEM if name.casefold() in SYSTEM else None
+    return Reason.SYSTEM if is_system_file(name) else None
 
 
 def _inside(entry: os.DirEntry[str]) -> tuple[int, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
@@ -28,19 +28,16 @@ from healer.engines.vlm.adapter import (
 )
 from healer.errors.engine import ModelUnsound
 from healer.errors.evaluation import FolderTaken, TuningDiskFull
+from healer.files.walk import is_system_file
+from healer.tuning.data import Recipe
 from healer.weights.manifest import (
     Manifest,
     check_folder,
     is_empty,
-    is_leftover,
     record_of,
     save_manifest,
     weights_in,
 )
-
-if TYPE_CHECKING:
-    from healer.tuning.train import Recipe
-
 
 LANGUAGE = r"model\.language_model\..*"
 BYTES = 4  # of one float32
@@ -174,7 +171,9 @@ def merge_adapter(base: Path, tuned: Path, out: Path, question: Question) -> Man
     for file in found.files:
         if not file.name.endswith(REPLACED):  # the base's own configuration stays as it was
             shutil.copyfile(base / file.name, out / file.name)
-    made = (path for path in sorted(out.iterdir()) if path.is_file() and not is_leftover(path.name))
+    made = (
+        path for path in sorted(out.iterdir()) if path.is_file() and not is_system_file(path.name)
+    )
     files = map(record_of, made)
     merged = Manifest(
         model_id=found.model_id,

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
+import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
-from peft import get_peft_model_state_dict, set_peft_model_state_dict
 
 from healer.engines.transformers.loading import Plan
 from healer.engines.vlm.adapter import AdapterManifest
-from healer.errors.evaluation import CheckpointUnusable, FolderTaken
+from healer.errors.evaluation import FolderTaken
 from healer.evaluation.datasets import Dataset, Limits
-from healer.files.disk import atomic_write
-from healer.tuning import lora, plot
-from healer.tuning.data import Lessons
+from healer.tuning import lora
+from healer.tuning.data import Lessons, Recipe
 from healer.tuning.lora import check_disk
-from healer.tuning.train import Recipe, Step, Trainer
+from healer.tuning.train import Checkpoint, Step, Trainer
 from healer.weights.manifest import Manifest, is_empty
 
 ADAPTER = "adapter"
@@ -81,11 +79,11 @@ class Run:
         self.trainer.resume(self._checkpoint)
 
     def steps(self) -> Iterator[Step]:
-        log = plot.LossLog(self._job.folder, self.trainer.done)
+        log = LossLog(self._job.folder, self.trainer.done)
         for step in self.trainer.run(self._checkpoint, self._job.every):
             log.add(step)
             yield step
-        plot.draw_losses(self._job.folder)
+        draw_losses(self._job.folder)
 
     def save(self) -> AdapterManifest:
         job = self._job
@@ -112,55 +110,45 @@ class Run:
         torch.cuda.empty_cache()
 
 
-CHECKPOINT_FILE = "checkpoint.pt"
-RunBinding = dict[str, Any]
+LOSSES, LOSS_PLOT = "loss.csv", "loss.png"
+COLUMNS = tuple(field.name for field in fields(Step))
+SMOOTHED = 20  # steps
 
 
-class Checkpoint:
-    """`binding` is everything a run's weights depend on; another run's file is refused."""
+class LossLog:
+    """Goes on after step `done`: rows of steps that a killed run took in vain are dropped."""
 
-    def __init__(self, folder: Path, binding: RunBinding) -> None:
-        self._file = folder / CHECKPOINT_FILE
-        self._binding = binding
+    def __init__(self, folder: Path, done: int) -> None:
+        self._file = folder / LOSSES
+        taken = [row for row in read_losses(self._file) if row["step"] <= done]
+        with self._file.open("w", newline="", encoding="utf-8") as out:
+            table = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+            table.writeheader()
+            table.writerows(taken)
 
-    def save(self, step: int, wrapped: Any, optimizer: Any, scheduler: Any) -> None:  # noqa: ANN401
-        """`step` optimizer steps are done."""
-        state = {
-            "binding": self._binding,
-            "step": step,
-            "adapter": get_peft_model_state_dict(wrapped, save_embedding_layers=False),
-            "optimizer": optimizer.state_dict(),
-            "scheduler": scheduler.state_dict(),
-            "cpu_rng": torch.get_rng_state(),
-            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        }
-        draft = self._file.with_suffix(".draft")
-        with atomic_write(self._file, draft=draft) as stream:
-            torch.save(state, stream)
+    def add(self, step: Step) -> None:
+        with self._file.open("a", newline="", encoding="utf-8") as out:
+            csv.DictWriter(out, COLUMNS, lineterminator="\n").writerow(asdict(step))
 
-    def restore(self, wrapped: Any, optimizer: Any, scheduler: Any) -> int:  # noqa: ANN401
-        """The steps that are done, 0 where there is no file; raises CheckpointUnusable."""
-        if not self._file.is_file():
-            return 0
-        state = self._read()
-        set_peft_model_state_dict(wrapped, state["adapter"])
-        optimizer.load_state_dict(state["optimizer"])
-        scheduler.load_state_dict(state["scheduler"])
-        torch.set_rng_state(state["cpu_rng"])
-        if state["cuda_rng"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
-        return int(state["step"])
 
-    def _read(self) -> dict[str, Any]:
-        try:
-            state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
-            held = state["binding"]
-        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
-            reason = f"it is damaged ({type(error).__name__})"
-            raise CheckpointUnusable(str(self._file), reason) from None
-        except zipfile.BadZipFile:
-            raise CheckpointUnusable(str(self._file), "it is damaged") from None
-        if other := [name for name, value in self._binding.items() if held.get(name) != value]:
-            reason = f"it belongs to a run with another {' and '.join(other)}"
-            raise CheckpointUnusable(str(self._file), reason)
-        return state
+def read_losses(file: Path) -> list[dict[str, float]]:
+    if not file.is_file():
+        return []
+    with file.open(newline="", encoding="utf-8") as rows:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(rows)]
+
+
+def draw_losses(folder: Path) -> None:
+    from matplotlib.figure import Figure
+
+    rows = read_losses(folder / LOSSES)
+    steps, losses = [row["step"] for row in rows], np.array([row["loss"] for row in rows])
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(steps, losses, color="0.75", label="each step")
+    width = min(SMOOTHED, max(1, len(losses) // 4))
+    means = np.convolve(losses, np.full(width, 1 / width), mode="valid")
+    axes.plot(steps[width - 1 :], means, color="tab:red", label=f"mean of {width} steps")
+    axes.set(xlabel="step", ylabel="loss (nats a token)", ylim=(0, None))
+    axes.legend()
+    figure.savefig(folder / LOSS_PLOT, dpi=120)

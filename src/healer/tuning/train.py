@@ -1,22 +1,24 @@
-"""The recipe. Its defaults are those of Google's notebook for colorectal tiles
-(google-health/medgemma, notebooks/fine_tune_with_hugging_face.ipynb), where LoRA took MedGemma 4B
-to the accuracy of its technical report (arXiv 2507.05201)."""
+"""The steps of a run, and the checkpoint that it is resumed from."""
 
 from __future__ import annotations
 
 import math
+import pickle
 import time
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from torch.nn import functional
 from transformers import get_linear_schedule_with_warmup
 
-from healer.errors.evaluation import TuningDiverged
-from healer.tuning.data import order
+from healer.errors.evaluation import CheckpointUnusable, TuningDiverged
+from healer.files.disk import atomic_write
+from healer.tuning.data import Recipe, order
 from healer.tuning.lora import trainable
 
 if TYPE_CHECKING:
@@ -24,51 +26,6 @@ if TYPE_CHECKING:
 
     from healer.engines.transformers.model import Gemma
     from healer.tuning.data import Inputs, Lessons
-    from healer.tuning.run import Checkpoint
-
-
-Quantization = Literal["auto", "4bit", "none"]
-
-
-class Recipe(BaseModel):
-    """What decides the weights that come out. `batch_size` tiles are looked at together, and
-    `accumulation` such batches make one step; `quantization` "auto" is 4-bit on CUDA."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rank: int = Field(default=16, ge=1)
-    alpha: int = Field(default=16, ge=1)
-    dropout: float = Field(default=0.05, ge=0, lt=1)
-    learning_rate: float = Field(default=2e-4, gt=0)
-    epochs: int = Field(default=1, ge=1)
-    train_tiles: int = Field(default=9000, ge=1)
-    validation_tiles: int = Field(default=1000, ge=1)
-    batch_size: int = Field(default=4, ge=1)
-    accumulation: int = Field(default=4, ge=1)
-    warmup_ratio: float = Field(default=0.03, ge=0, le=1)
-    max_grad_norm: float = Field(default=0.3, gt=0)
-    balanced: bool = False
-    seed: int = Field(default=0, ge=0)
-    quantization: Quantization = "auto"
-
-    @property
-    def tiles_a_step(self) -> int:
-        return self.batch_size * self.accumulation
-
-    def steps(self, tiles: int) -> int:
-        """Optimizer steps over `tiles` training tiles."""
-        return self.epochs * self.steps_an_epoch(tiles)
-
-    def steps_an_epoch(self, tiles: int) -> int:
-        return math.ceil(tiles / self.tiles_a_step)
-
-    def warmup_steps(self, tiles: int) -> int:
-        return math.ceil(self.warmup_ratio * self.steps(tiles))
-
-    def quantization_on(self, device: str) -> str:
-        if self.quantization != "auto":
-            return self.quantization
-        return "4bit" if device == "cuda" else "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +40,60 @@ class Step:
     grad_norm: float
     tokens: int
     seconds: float
+
+
+CHECKPOINT_FILE = "checkpoint.pt"
+RunBinding = dict[str, Any]
+
+
+class Checkpoint:
+    """`binding` is everything a run's weights depend on; another run's file is refused."""
+
+    def __init__(self, folder: Path, binding: RunBinding) -> None:
+        self._file = folder / CHECKPOINT_FILE
+        self._binding = binding
+
+    def save(self, step: int, wrapped: Any, optimizer: Any, scheduler: Any) -> None:  # noqa: ANN401
+        """`step` optimizer steps are done."""
+        state = {
+            "binding": self._binding,
+            "step": step,
+            "adapter": get_peft_model_state_dict(wrapped, save_embedding_layers=False),
+            "optimizer": optimizer.state_dict(),
+            "scheduler": scheduler.state_dict(),
+            "cpu_rng": torch.get_rng_state(),
+            "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        }
+        draft = self._file.with_suffix(".draft")
+        with atomic_write(self._file, draft=draft) as stream:
+            torch.save(state, stream)
+
+    def restore(self, wrapped: Any, optimizer: Any, scheduler: Any) -> int:  # noqa: ANN401
+        """The steps that are done, 0 where there is no file; raises CheckpointUnusable."""
+        if not self._file.is_file():
+            return 0
+        state = self._read()
+        set_peft_model_state_dict(wrapped, state["adapter"])
+        optimizer.load_state_dict(state["optimizer"])
+        scheduler.load_state_dict(state["scheduler"])
+        torch.set_rng_state(state["cpu_rng"])
+        if state["cuda_rng"] and torch.cuda.is_available():
+            torch.cuda.set_rng_state_all(state["cuda_rng"])
+        return int(state["step"])
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = torch.load(self._file, map_location="cpu", weights_only=True)
+            held = state["binding"]
+        except (OSError, RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+            reason = f"it is damaged ({type(error).__name__})"
+            raise CheckpointUnusable(str(self._file), reason) from None
+        except zipfile.BadZipFile:
+            raise CheckpointUnusable(str(self._file), "it is damaged") from None
+        if other := [name for name, value in self._binding.items() if held.get(name) != value]:
+            reason = f"it belongs to a run with another {' and '.join(other)}"
+            raise CheckpointUnusable(str(self._file), reason)
+        return state
 
 
 class Trainer:

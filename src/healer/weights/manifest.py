@@ -19,6 +19,7 @@ from healer import __version__
 from healer.errors.base import HealerError
 from healer.errors.engine import ModelAltered, ModelIncomplete
 from healer.files.disk import StoredRecord, save_record
+from healer.files.walk import is_system_file
 
 OURS = "healer-"  # the manifest and a calibration: no model library picks these up
 MANIFEST_FILE = f"{OURS}manifest.json"
@@ -145,24 +146,14 @@ def is_complete_folder(folder: Path) -> bool:
     return DOWNLOAD.is_complete(folder)
 
 
-# Files that desktops leave in every folder that they show or copy: no part of any model.
-APPLE_DOUBLE = "._"  # macOS keeps there what another file system cannot hold of the file beside it
-LEFTOVER_NAMES = frozenset({".ds_store", ".localized", "desktop.ini", "ehthumbs.db", "thumbs.db"})
-
-
-def is_leftover(name: str) -> bool:
-    """By the file's name; systems that leave such files ignore case."""
-    return name.startswith(APPLE_DOUBLE) or name.lower() in LEFTOVER_NAMES
-
-
 def is_empty(folder: Path) -> bool:
-    """Whether there is no such folder, or nothing but leftovers in it."""
-    return not folder.exists() or all(is_leftover(path.name) for path in folder.iterdir())
+    """Whether there is no such folder, or nothing in it but what systems leave in each."""
+    return not folder.exists() or all(is_system_file(path.name) for path in folder.iterdir())
 
 
 def weights_in(folder: Path) -> list[Path]:
     """The folder's files of safetensors, in order."""
-    return sorted(path for path in folder.glob("*.safetensors") if not is_leftover(path.name))
+    return sorted(path for path in folder.glob("*.safetensors") if not is_system_file(path.name))
 
 
 def strangers(folder: Path, known: Collection[str]) -> list[str]:
@@ -172,7 +163,7 @@ def strangers(folder: Path, known: Collection[str]) -> list[str]:
         for path in folder.iterdir()
         if path.suffix in LOADABLE
         and not path.name.startswith(OURS)
-        and not is_leftover(path.name)
+        and not is_system_file(path.name)
         and path.name not in known
     )
 
