@@ -102,13 +102,13 @@ def _fill(folder: Path, hub: Hub, snapshot: Snapshot, *, progress: bool) -> Mani
     files = snapshot.files
     _withdraw(folder, hub.model_id, {file.name for file in files})
     with _hashing(folder, files, progress=progress) as advance:
-        kept = {file: entry for file in files if (entry := _kept(folder, file, advance))}
-    missing = [file for file in files if file not in kept]
+        present = {file: entry for file in files if (entry := _present(folder, file, advance))}
+    missing = [file for file in files if file not in present]
     with _room(folder, missing):
         hub.fetch(snapshot, missing, folder)
         with _hashing(folder, missing, progress=progress) as advance:
             arrived = {file: _verify(folder, file, advance) for file in missing}
-        entries = {**kept, **arrived}
+        entries = {**present, **arrived}
         result = Manifest(
             model_id=hub.model_id,
             revision=snapshot.commit,
@@ -131,7 +131,7 @@ def _withdraw(folder: Path, model_id: str, names: set[str]) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def _kept(folder: Path, file: RemoteFile, advance: Advance) -> ManifestFile | None:
+def _present(folder: Path, file: RemoteFile, advance: Advance) -> ManifestFile | None:
     """The file if it is already there and right; a damaged one is deleted."""
     if not (folder / file.name).is_file():
         return None

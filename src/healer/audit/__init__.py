@@ -1,5 +1,5 @@
 """The optional record of every answer: append-only, hash-chained, committed before the answer is
-given.
+sent.
 
 Knows no HTTP. Its libraries (`healer[audit]`) are imported only where HEALER_AUDIT is set.
 """

@@ -1,4 +1,4 @@
-"""Where the log is, as HEALER_AUDIT says it, and the version of its tables: Alembic's."""
+"""Where the log is, as HEALER_AUDIT names it, and the version of its tables: Alembic's."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Database(Protocol):
     auto_upgrade: bool
 
     def exists(self) -> bool:
-        """Whether there is anything to read; asks no server."""
+        """Whether there is anything to read; sends no server a query."""
         ...
 
     def prepare_to_write(self) -> None:
@@ -144,7 +144,7 @@ class SQLiteForReading(SQLite):
         return connection
 
     def _way(self) -> str:
-        """Whoever opens a file in WAL mode makes two files beside it, and the last one to close a
+        """Opening a file in WAL mode makes two files beside it, and the last process to close a
         connection that could write takes them away again."""
         log, index = (Path(f"{self._file}{end}") for end in ("-wal", "-shm"))
         if log.exists() and (log.stat().st_size or index.exists()):
@@ -206,7 +206,7 @@ class PostgreSQL:
         return True
 
     def prepare_to_write(self) -> None:
-        """A server that lost its disk says so."""
+        """A server that lost its disk fails the write itself."""
 
     def lock_for_append(self, connection: Connection) -> None:
         connection.execute(_LIMITS, {"timeout": f"{self._timeout_ms}ms"})

@@ -1,4 +1,4 @@
-"""What serving asks of the log: record this, now; and say how you are."""
+"""The log as the service uses it: records answers and reviews, and reports its own state."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Journal(Protocol):
         ...
 
     def warnings(self) -> list[str]:
-        """What /health should say."""
+        """For /health."""
         ...
 
     def close(self) -> None: ...
 
 
 def open_journal(settings: Settings) -> Journal:
-    """Asks no database yet; raises InvalidSettings or AuditLibrariesMissing."""
+    """Connects to no database yet; raises InvalidSettings or AuditLibrariesMissing."""
     if settings.audit is None:
         return NoJournal()
     return StoreJournal(open_store(settings.audit.get_secret_value()), settings.audit_failure)
@@ -120,12 +120,12 @@ class StoreJournal:
         return self._store.append(review)[0].hash
 
     def warnings(self) -> list[str]:
-        told = []
+        warnings = []
         if self._error:
-            told.append(f"the audit log cannot be written ({self._error.code})")
+            warnings.append(f"the audit log cannot be written ({self._error.code})")
         if self._missed:
-            told.append(f"{self._missed} answers since {self._since} are not in the audit log")
-        return told
+            warnings.append(f"{self._missed} answers since {self._since} are not in the audit log")
+        return warnings
 
     def close(self) -> None:
         try:

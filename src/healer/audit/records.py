@@ -50,10 +50,10 @@ class AnswerRecord(AuditRecord):
     """One answer.
 
     `file_sha256` is of the bytes as they were sent, `pixels_sha256` of the decoded picture (see
-    `digests.py`); `margin` is the natural log-odds of yes against no, `mass` the probability put
-    on either. `question` is what was asked. `second_…` is the second answer, null where there was
-    none; `warnings` are codes of those beside the gate's; `windows` is how many a wide field was
-    scored in, null where it was scored whole. Records of earlier versions lack these.
+    `pixel_digest`); `margin` is the natural log-odds of yes against no, `mass` the probability put
+    on either. `question` is the id of the question answered. `second_…` is the second answer, null
+    where there was none; `warnings` are codes of those beside the gate's; `windows` is how many a
+    wide field was scored in, null where it was scored whole. Records of earlier versions lack these.
     """
 
     kind: Literal["answer"] = "answer"

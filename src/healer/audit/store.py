@@ -39,7 +39,7 @@ from healer.errors.base import HealerError
 
 log = structlog.get_logger(__name__)
 
-# A store that has just failed is not asked again for this long: others would queue up behind it.
+# A store that has just failed is not tried again for this long: others would queue up behind it.
 PAUSE_SECONDS = 1.0
 CHUNK = 1000
 DRIVER_ERRORS = {
@@ -131,9 +131,9 @@ class Store:
         self.engine.dispose()
 
     def _answers(self, which: ColumnElement[bool]) -> list[Link]:
-        wanted = select(TABLE).where(TABLE.c.kind == "answer", which).order_by(TABLE.c.sequence)
+        answers = select(TABLE).where(TABLE.c.kind == "answer", which).order_by(TABLE.c.sequence)
         with self._reading() as connection:
-            return [_link(row) for row in connection.execute(wanted).mappings()]
+            return [_link(row) for row in connection.execute(answers).mappings()]
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -168,7 +168,7 @@ class Store:
 
 @contextmanager
 def _store_errors() -> Iterator[None]:
-    """What a database says goes to the log; a client is told what kind of failure it was."""
+    """What a database says goes to the log; a client gets the kind of failure."""
     try:
         yield
     except HealerError:

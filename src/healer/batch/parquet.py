@@ -69,8 +69,8 @@ def holds_bytes(schema: pa.Schema, column: str, source: str) -> bool:
     return BYTES in fields
 
 
-def unsuited(source: str, column: str, kind: pa.DataType, wanted: str) -> ListingUnreadable:
-    reason = f"its column {column} holds {kind}, and what is wanted there is {wanted}"
+def unsuited(source: str, column: str, kind: pa.DataType, expected: str) -> ListingUnreadable:
+    reason = f"its column {column} holds {kind}, and what is expected there is {expected}"
     return ListingUnreadable(source, reason)
 
 

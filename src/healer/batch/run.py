@@ -20,7 +20,7 @@ from healer.errors.batch import TileNotAnswered, WorkersFailed
 from healer.settings.loading import Settings
 
 BLOCK = 64
-DIED = f"the worker that looked at it died each of {ATTEMPTS} times"
+DIED = f"the worker that scored it died each of {ATTEMPTS} times"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class BatchRun:
 
 @dataclass(slots=True)
 class Report:
-    """`kept` tiles were answered by an earlier run; `seconds` went into the others."""
+    """`resumed` tiles were answered by an earlier run; `seconds` went into the others."""
 
     tiles: int
-    kept: int
+    resumed: int
     workers: int
     seconds: float = 0.0
     replaced: set[str] = field(default_factory=set)
@@ -45,7 +45,7 @@ class Report:
 
     @property
     def scored(self) -> int:
-        return self.tiles - self.kept
+        return self.tiles - self.resumed
 
     @property
     def rate(self) -> float:
@@ -69,9 +69,9 @@ def run(job: BatchRun, on_progress: OnProgress, on_note: OnNote = lambda _: None
     with Parts(job.output, len(listing.names)) as parts, connected(job.ray_address) as nodes:
         setup = WorkerSetup(portable(job.settings), listing.source)
         binding = probe(setup, nodes)
-        kept = parts.bind({**binding, "tiles": listing.fingerprint})
+        resumed = parts.bind({**binding, "tiles": listing.fingerprint})
         pool = pool_for(binding["engine"], job.settings, nodes)
-        report = Report(len(listing.names), kept, pool.workers, notes=notes)
+        report = Report(len(listing.names), resumed, pool.workers, notes=notes)
         dispatcher = Dispatcher(
             parts, listing, setup.on(binding["engine"], pool.threads), pool, binding
         )
@@ -108,7 +108,7 @@ class Dispatcher:
     binding: dict[str, str]
 
     def run(self, report: Report, on_progress: OnProgress) -> None:
-        done = report.kept
+        done = report.resumed
         on_progress(done, report.tiles)
         for most in (BLOCK, 1):
             gaps = self.parts.gaps(most)
@@ -118,8 +118,8 @@ class Dispatcher:
                 self._save(result, report)
                 done += result.rows
                 on_progress(done, report.tiles)
-            if done == report.kept and len(gaps) > 1:
-                raise WorkersFailed("its workers died or failed at whatever they were shown")
+            if done == report.resumed and len(gaps) > 1:
+                raise WorkersFailed("its workers died or failed on every block")
         self._save_unanswered(self.parts.gaps(1))
         on_progress(report.tiles, report.tiles)
 

@@ -205,8 +205,8 @@ def summary(job: BatchRun, report: Report) -> Iterator[str]:
         refused = report.counts.errors.total()
         yield f"{refused:,} without an answer: {_counted(report.counts.errors)}."
     yield from report.notes
-    if report.kept:
-        yield f"{report.kept:,} were answered before and kept."
+    if report.resumed:
+        yield f"{report.resumed:,} were answered before and kept."
     if report.scored:
         yield (
             f"{report.scored:,} scored in {report.seconds:,.1f} s by {_workers(report)}: "

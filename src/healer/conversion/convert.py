@@ -93,8 +93,8 @@ class Conversion:
 
     def _check_resources(self) -> None:
         request, checkpoint = self._request, self._checkpoint
-        kept = sum(file.stat().st_size for file in request.work.iterdir())
-        check_disk(request.work, stored_bytes(checkpoint, request.weights) - kept)
+        resumed = sum(file.stat().st_size for file in request.work.iterdir())
+        check_disk(request.work, stored_bytes(checkpoint, request.weights) - resumed)
         check_memory(self._model_id, working_bytes(checkpoint, request.weights))
 
     def _vision(self) -> Files:

@@ -88,7 +88,7 @@ class Part(StoredRecord):
 
 
 class Parts:
-    """Kept in `folder`; a part's record is written once its files are whole. All of them depend
+    """Stored in `folder`; a part's record is written once its files are whole. All of them depend
     on `common`."""
 
     def __init__(self, folder: Path, common: object) -> None:

@@ -124,7 +124,7 @@ def compute_in_float32(block: nn.Module) -> None:
 
 
 class Verification:
-    """Logits of the answer's position, and of each after FORCED tokens that both are made to say.
+    """Logits of the answer's position, and of each after FORCED tokens that both are made to write.
 
     Reads no weights until it runs.
     """

@@ -97,7 +97,7 @@ def assess(
         figures[shift] = metrics.measure(scored_of(under(rows, shift), calibration), resamples)
         advance(1)
         if shift in baseline.scored:
-            colour[shift] = metrics.measure(baseline.scored[shift], resamples, given=False)
+            colour[shift] = metrics.measure(baseline.scored[shift], resamples, verdicts=False)
         advance(1)
     notes = notes_on(dataset, rows, engine)
     return Results(

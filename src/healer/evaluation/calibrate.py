@@ -154,7 +154,7 @@ def crossfitted(
         "batch": lambda _known, _truth, unseen: sigmoid(unseen - unseen.mean()),
         "platt": lambda known, true, unseen: platt(known, true).probabilities(unseen),
     }
-    given = {name: np.empty(len(margins)) for name in methods}
+    probabilities = {name: np.empty(len(margins)) for name in methods}
     answers = np.zeros(len(margins), np.int64)
     try:
         folds = list(by_case(truth, cases))
@@ -162,20 +162,20 @@ def crossfitted(
         raise NotCalibratable(str(error)) from None
     for known, unseen in folds:
         for name, method in methods.items():
-            given[name][unseen] = method(margins[known], truth[known], margins[unseen])
+            probabilities[name][unseen] = method(margins[known], truth[known], margins[unseen])
         fit = platt(margins[known], truth[known])
         seen = [fit.probabilities(place[known]) for place in everywhere]
         points = points_everywhere(seen, truth[known])
-        answers[unseen] = _answered(given["platt"][unseen], points)
-    quality = {name: quality_of(truth, values) for name, values in given.items()}
+        answers[unseen] = _answered(probabilities["platt"][unseen], points)
+    quality = {name: quality_of(truth, values) for name, values in probabilities.items()}
     return quality, verdicts_of(truth, answers) | {"auroc": float(roc_auc_score(truth, margins))}
 
 
 def _answered(probabilities: Reals, points: Points) -> NDArray[np.int64]:
     """1 yes, −1 no, 0 indeterminate: the rule of `healer.screening.verdict`."""
     between = (probabilities > points.lower) & (probabilities < points.upper)
-    said = np.where(probabilities >= points.upper, 1, -1)
-    return np.where(between, 0, said)
+    decided = np.where(probabilities >= points.upper, 1, -1)
+    return np.where(between, 0, decided)
 
 
 def quality_of(truth: Truth, probabilities: Reals) -> dict[str, float]:
@@ -188,13 +188,13 @@ def quality_of(truth: Truth, probabilities: Reals) -> dict[str, float]:
 
 def verdicts_of(truth: Truth, answers: NDArray[np.int64]) -> dict[str, float]:
     """Wrong answers as shares of all yes and all no, and what is right among answers given."""
-    given = answers != 0
+    decided = answers != 0
     out = {
         "yes_called_no": float(np.mean(answers[truth] == -1)),
         "no_called_yes": float(np.mean(answers[~truth] == 1)),
-        "indeterminate": float(np.mean(~given)),
+        "indeterminate": float(np.mean(~decided)),
     }
-    yes, no = truth & given, ~truth & given
+    yes, no = truth & decided, ~truth & decided
     if yes.any() and no.any():
         right = float(np.mean(answers[yes] == 1)), float(np.mean(answers[no] == -1))
         out["balanced_accuracy"] = sum(right) / 2

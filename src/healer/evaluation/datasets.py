@@ -1,7 +1,7 @@
 """Tiles of known answer, in every layout they come in.
 
 A folder with `index.csv`, a CSV file, a folder per class, a MedMNIST `.npz`, or a zip or tar of
-any of these. Nothing is decoded here: an item's pixels are read when they are asked for.
+any of these. Nothing is decoded here: an item's pixels are read when they are needed.
 """
 
 from __future__ import annotations
@@ -196,7 +196,7 @@ def _foldered(folder: Path, mapping: LabelMapping) -> Listed:
 
 
 def _arrays(path: Path, mapping: LabelMapping, name: str | None) -> Dataset:
-    """MedMNIST's layout: the part kept for testing, or the only one there is."""
+    """MedMNIST's layout: the part set aside for testing, or the only one there is."""
     try:
         with np.load(path, allow_pickle=False) as held:
             part = next(p for p in ("test", "val", "train") if f"{p}_images" in held)

@@ -38,7 +38,7 @@ NO_RANGE = 416
 FOLDER = Path("runs/datasets")
 
 Advance = Callable[[int, int | None], None]
-Say = Callable[[str], None]
+Print = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _write(archive: Path, member: Member, target: Path, left: int) -> int:
     return written
 
 
-def fetch(known: PublishedDataset, folder: Path, say: Say, advance: Advance) -> Path:
+def fetch(known: PublishedDataset, folder: Path, print_line: Print, advance: Advance) -> Path:
     """The dataset below `folder`, downloaded and unpacked where it is not there yet.
 
     `advance` gets the bytes so far and in all. Raises `healer.errors.DatasetError`.
@@ -154,10 +154,10 @@ def fetch(known: PublishedDataset, folder: Path, say: Say, advance: Advance) -> 
     if known.archive is None:
         raise DownloadRefused(known.name, known.manual, known.page)
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"{known.title}: {known.licence}, {known.page}")
+    print_line(f"{known.title}: {known.licence}, {known.page}")
     file = folder / Path(urlsplit(known.archive.url).path).name
     _download(known, known.archive, file, folder, advance)
-    _check(known.archive, file, say)
+    _check(known.archive, file, print_line)
     if not is_archive(file):
         return file.rename(place)
     unpack(file, place)
@@ -221,46 +221,46 @@ def _receive(
         raise DatasetDamaged(partial.stem, f"it is larger than {limit:,} bytes")
 
 
-def _check(archive: PublishedArchive, file: Path, say: Say) -> None:
+def _check(archive: PublishedArchive, file: Path, print_line: Print) -> None:
     kind, _, expected = (archive.checksum or "sha256:").partition(":")
     with file.open("rb") as content:
         found = hashlib.file_digest(content, kind).hexdigest()
     if not expected:
-        say(f"checksum not known to Healer: computed sha256 {found}")
+        print_line(f"checksum not known to Healer: computed sha256 {found}")
     elif found != expected:
         file.unlink()
         raise DatasetDamaged(file.name, f"{kind} {found}, not {expected}")
 
 
 def locate(
-    wanted: str,
+    name_or_path: str,
     mapping: LabelMapping,
-    say: Say,
+    print_line: Print,
     advance: Advance,
     *,
     download: bool = False,
     folder: Path = FOLDER,
 ) -> Dataset:
-    """Raises `healer.errors.DatasetError`; downloads only where `download` says so."""
-    path = Path(wanted)
+    """Raises `healer.errors.DatasetError`; downloads only where `download` is set."""
+    path = Path(name_or_path)
     if path.exists():
-        return _at(path, mapping, say, folder)
-    known = PUBLISHED.get(wanted.casefold())
+        return _at(path, mapping, print_line, folder)
+    known = PUBLISHED.get(name_or_path.casefold())
     if known is None:
         return datasets.read_dataset(path, mapping)
     place = place_of(known, folder)
     if not download and not place.exists():
         advice = f"Pass --download to fetch it ({known.licence}), or give the path of your copy"
         raise DatasetNotFound(known.name, advice)
-    return datasets.read_dataset(fetch(known, folder, say, advance), mapping, known.name)
+    return datasets.read_dataset(fetch(known, folder, print_line, advance), mapping, known.name)
 
 
-def _at(path: Path, mapping: LabelMapping, say: Say, folder: Path) -> Dataset:
+def _at(path: Path, mapping: LabelMapping, print_line: Print, folder: Path) -> Dataset:
     if path.is_dir() or not is_archive(path):
         return datasets.read_dataset(path, mapping)
     name = next(path.name[: -len(end)] for end in SUFFIXES if path.name.lower().endswith(end))
     place = folder / name
     if not place.exists():
-        say(printable(f"Unpacking {path.name} into {place}"))
+        print_line(printable(f"Unpacking {path.name} into {place}"))
         unpack(path, place)
     return datasets.read_dataset(place, mapping, name)

@@ -73,16 +73,16 @@ class Scored:
 
 
 def measure(
-    scored: Scored, resamples: int = RESAMPLES, seed: int = SEED, *, given: bool = True
+    scored: Scored, resamples: int = RESAMPLES, seed: int = SEED, *, verdicts: bool = True
 ) -> dict[str, Figure]:
-    """Every figure with its interval over resampled cases; `given` says verdicts were given."""
+    """Every figure with its interval over resampled cases; `verdicts`: whether any were made."""
     with config_context(assume_finite=True, skip_parameter_validation=True):
         values = measured(scored)
         spans = intervals(
             lambda rows: measured(scored.take(rows)), scored.cases.tolist(), resamples, seed
         )
     figures = {name: _figure(name, value, spans, scored) for name, value in values.items()}
-    return figures if given else {n: f for n, f in figures.items() if n != "indeterminate"}
+    return figures if verdicts else {n: f for n, f in figures.items() if n != "indeterminate"}
 
 
 def measured(scored: Scored) -> Values:
@@ -110,15 +110,15 @@ def ranked(truth: Truth, margins: Reals) -> dict[str, float]:
     }
 
 
-def _best(wanted: Reals, kept: Reals) -> float:
+def _best(raised: Reals, held: Reals) -> float:
     """The most of one rate that still keeps the other at the target."""
-    return float(wanted[kept >= TARGET - 1e-12].max())
+    return float(raised[held >= TARGET - 1e-12].max())
 
 
 def balanced_accuracy(scored: Scored) -> float:
     """At the verdict, among answers given; NaN where they hold only one class."""
-    given = scored.answers != Answer.INDETERMINATE
-    truth, predicted = scored.truth[given], scored.answers[given] == Answer.YES
+    decided = scored.answers != Answer.INDETERMINATE
+    truth, predicted = scored.truth[decided], scored.answers[decided] == Answer.YES
     if not truth.any() or truth.all():
         return math.nan
     return float(metrics.balanced_accuracy_score(truth, predicted))

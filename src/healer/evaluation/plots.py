@@ -81,10 +81,10 @@ def _roc(
 
 
 def _reliability(bins: list[list[float]], file: Path) -> Path:
-    said, seen, count = zip(*bins, strict=True)
+    predicted, observed, count = zip(*bins, strict=True)
     with _plot(file, SQUARE, "Reliability", "probability given", "share that was yes") as axes:
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1)
-        axes.plot(said, seen, color=ENGINE, linewidth=1.2, marker="o", markersize=5)
+        axes.plot(predicted, observed, color=ENGINE, linewidth=1.2, marker="o", markersize=5)
         spread = (
             f"{int(min(count))}"
             if min(count) == max(count)

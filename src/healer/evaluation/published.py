@@ -170,7 +170,7 @@ class LabelMapping:
         return {label: self._meaning(name) for label, name in found.items()}
 
     def names(self, label: str) -> bool:
-        """Whether this is a class that is known or asked for."""
+        """Whether this is a class that is known or named in the mapping."""
         return plain_label(label) in self.yes | self.ignore | MEANINGS.keys()
 
     def _known(self, name: str) -> bool:

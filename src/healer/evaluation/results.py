@@ -1,4 +1,4 @@
-"""From answers to everything a report says: one JSON-able record."""
+"""From answers to all that a report shows: one record that JSON can hold."""
 
 from __future__ import annotations
 
@@ -205,8 +205,8 @@ def seconds_of(rows: Sequence[Row]) -> dict[str, float] | None:
 
 def confusion_of(rows: Sequence[Row], calibration: Calibration | None) -> dict[str, dict[str, int]]:
     verdicts = [row.verdict(calibration) for row in rows]
-    said = [str(verdict.answer) if verdict else "refused" for verdict in verdicts]
-    return metrics.confusion([row.label for row in rows], said)
+    answers = [str(verdict.answer) if verdict else "refused" for verdict in verdicts]
+    return metrics.confusion([row.label for row in rows], answers)
 
 
 def curves(scored: Scored, cut: float) -> dict[str, Any]:

@@ -103,7 +103,7 @@ def spellings_of(path: str) -> list[str]:
 class Resolver:
     """From paths as lists spell them to those on the disk, below `folder` or absolute.
 
-    Each folder is listed once, which is quicker than asking for each of its files.
+    Each folder is listed once, which is quicker than a system call for each of its files.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -136,7 +136,7 @@ def order(items: Sequence[Item], recipe: Recipe, epoch: int) -> NDArray[np.int64
 
 
 class Lessons:
-    """Prompts exactly as the engine asks them, each with the answer it should score highest."""
+    """Prompts exactly as the engine sends them, each with the answer it should score highest."""
 
     def __init__(self, gemma: Gemma, data: Dataset, limits: Limits, model_id: str) -> None:
         self.items = data.items
@@ -150,10 +150,10 @@ class Lessons:
         inputs = self._gemma.inputs([self._tile(item) for item in items])
         ids = inputs["input_ids"]
         targets = torch.tensor([self._ids[item.positive] for item in items], device=ids.device)
-        given = targets[:, :1]
-        inputs["input_ids"] = torch.cat([ids, given], dim=1)
+        answer = targets[:, :1]
+        inputs["input_ids"] = torch.cat([ids, answer], dim=1)
         for name, value in (("attention_mask", 1), ("token_type_ids", 0)):
-            inputs[name] = torch.cat([inputs[name], torch.full_like(given, value)], dim=1)
+            inputs[name] = torch.cat([inputs[name], torch.full_like(answer, value)], dim=1)
         return inputs, targets
 
     def _tile(self, item: Item) -> Tile:

@@ -116,7 +116,7 @@ SMOOTHED = 20  # steps
 
 
 class LossLog:
-    """Goes on after step `done`: rows of steps that a killed run took in vain are dropped."""
+    """Continues after step `done`: rows of steps that a killed run took in vain are dropped."""
 
     def __init__(self, folder: Path, done: int) -> None:
         self._file = folder / LOSSES

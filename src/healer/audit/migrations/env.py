@@ -1,4 +1,4 @@
-"""Run by Alembic, on the connection and in the transaction that `upgrading.py` gives it."""
+"""Run by Alembic, on the connection and in the transaction of `database.upgrade_schema`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ TABLE = "healer_audit"
 HASH = String(64)
 NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite's own row number: it has no other
 
-# REPLACE deletes what it collides with and does not ask the trigger on DELETE, so an insert may
+# REPLACE deletes what it collides with and does not run the trigger on DELETE, so an insert may
 # only ever add the next record.
 SQLITE = f"""
 CREATE TRIGGER {TABLE}_next BEFORE INSERT ON {TABLE}
