@@ -53,7 +53,7 @@ class AnswerRecord(AuditRecord):
     `pixel_digest`); `margin` is the natural log-odds of yes against no, `mass` the probability put
     on either. `question` is the id of the question answered. `second_…` is the second answer, null
     where there was none; `warnings` are codes of those beside the gate's; `windows` is how many a
-    wide field was scored in, null where it was scored whole. Records of earlier versions lack these.
+    wide field was scored in, null where it was scored whole. Earlier versions' records lack these.
     """
 
     kind: Literal["answer"] = "answer"
