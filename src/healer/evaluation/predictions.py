@@ -25,6 +25,7 @@ from healer.errors.engine import ModelError, UpstreamError
 from healer.errors.evaluation import ResultsMismatch
 from healer.evaluation.datasets import Dataset, Item, Limits
 from healer.evaluation.shifts import NONE, RESCALED, SHIFTS, shift_named
+from healer.files.disk import atomic_write
 from healer.files.spelling import Spellings, escaped, json_safe, spellings_of
 from healer.files.table import read_heading, read_rows
 from healer.images.tile import Tile
@@ -89,7 +90,8 @@ class Journal:
             _check_binding(folder, json.loads(binding_file.read_text(encoding="utf-8")), binding)
         else:
             text = json_safe(json.dumps(binding, indent=1, ensure_ascii=False))
-            binding_file.write_text(text, encoding="utf-8")
+            with atomic_write(binding_file) as stream:
+                stream.write(text.encode())
         self.done = {
             (row.shift, row.path): row for rows in _whole_lines(self._file) for row in rows
         }

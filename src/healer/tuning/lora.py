@@ -199,7 +199,5 @@ def check_disk(folder: Path, needed: int) -> None:
 
 
 def dtype_of(base: Path) -> str:
-    from transformers import AutoConfig
-
     config = AutoConfig.from_pretrained(base, local_files_only=True, trust_remote_code=False)
     return str(config.dtype or "bfloat16").removeprefix("torch.")
