@@ -1,4 +1,4 @@
-"""The seam: what Healer asks of a model, whichever model it is.
+"""What every engine does, whichever model it runs.
 
     score(tiles)               log-odds of yes against no, for each tile
     explain(evidence, answer)  one line for an answer already given

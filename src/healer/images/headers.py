@@ -1,4 +1,4 @@
-"""What a picture says of itself in its header, read before any decoder is asked."""
+"""What a picture says of itself in its header, read before any decoder runs."""
 
 from __future__ import annotations
 

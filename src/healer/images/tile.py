@@ -1,4 +1,4 @@
-"""A tile, the decoded picture; and what tells pages of one file apart."""
+"""A tile, the decoded picture; and what distinguishes pages of one file."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class ClassHead:
 class Question:
     """A yes/no question about a tile. `id` changes whenever the wording or the head does.
 
-    `text` is what a language model is asked, `head` how a classifier answers it, and `sentences`
+    `text` is the prompt of a language model, `head` how a classifier answers it, and `sentences`
     what a classifier says of each answer. `follow_up` is answered too where this is not a yes.
     A calibration is bound to the question through an engine's `prompt_id`.
     """

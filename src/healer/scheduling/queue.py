@@ -129,10 +129,10 @@ class RequestQueue:
         except TimeoutError:
             return
 
-    async def _until(self, met: Callable[[], bool]) -> None:
+    async def _until(self, condition: Callable[[], bool]) -> None:
         self._idle += 1
         try:
-            while not met():
+            while not condition():
                 self._changed.clear()
                 await self._changed.wait()
         finally:

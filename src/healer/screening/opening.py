@@ -119,7 +119,7 @@ def find_calibration(
 
 
 def find_reference(settings: Settings, info: EngineInfo) -> Reference | None:
-    """What the tiles of the calibration looked like, where `healer calibrate` left it there."""
+    """The reference of the calibration's tiles, where `healer calibrate` left it there."""
     if settings.calibration == "off":
         return None
     named = settings.calibration != "auto"

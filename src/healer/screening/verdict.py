@@ -132,7 +132,7 @@ def second_answer(
     share = head.probability(shares) if head else None
     if share is None:
         return None
-    # Cancer is part of what is asked: this can be no less probable than the headline.
+    # Cancer is part of the second question: this can be no less probable than the headline.
     probability = max(share, headline.probability)
     verdict = _second_verdict(headline.answer, probability, cuts)
     mark = None if headline.answer is Answer.YES else _likely_mark(verdict, findings, cuts)

@@ -23,7 +23,7 @@ from healer.errors.engine import UpstreamUnsuited
 FORMS = {word: set(spellings(word)) for word in ("yes", "no")}
 SPACES = str.maketrans("▁Ġ", "  ")  # as vocabularies spell them
 NOTHING = -math.inf
-# Probabilities come from float32 sums: less than this cannot be told from nothing.
+# Probabilities come from float32 sums: less than this cannot be distinguished from nothing.
 ROUNDING = 1e-6
 EXCESS = 0.01  # of a sum of probabilities over 1: more is no rounding
 
@@ -45,8 +45,8 @@ class AnswerOdds:
     bounds: tuple[float, float]
 
 
-def read_answer(url: str, reply: Reply, asked: int) -> AnswerOdds:
-    """Of a reply that was to list the `asked` likeliest tokens. Raises UpstreamUnsuited."""
+def read_answer(url: str, reply: Reply, likeliest: int) -> AnswerOdds:
+    """Of a reply that was to list so many of the likeliest tokens. Raises UpstreamUnsuited."""
     if not reply.likeliest:
         raise UpstreamUnsuited(url, "it gives no top_logprobs")
     listed = [
@@ -66,7 +66,7 @@ def read_answer(url: str, reply: Reply, asked: int) -> AnswerOdds:
     if total > 1 + EXCESS:
         raise UpstreamUnsuited(url, f"the probabilities of its tokens add up to {total:.2f}")
     hidden = {spelt(each) for each in reply.likeliest if each.logprob is None}
-    return answer_odds(ranked, asked, hidden)
+    return answer_odds(ranked, likeliest, hidden)
 
 
 def spelt(token: Likely) -> str:
@@ -74,11 +74,11 @@ def spelt(token: Likely) -> str:
 
 
 def answer_odds(
-    ranked: Sequence[ListedToken], asked: int, hidden: Collection[str] = ()
+    ranked: Sequence[ListedToken], likeliest: int, hidden: Collection[str] = ()
 ) -> AnswerOdds:
     """`hidden` are spellings whose probability was not given."""
     # What was drawn may be listed besides the likeliest, and be less likely than any unlisted.
-    least = ranked[min(asked, len(ranked)) - 1].logprob
+    least = ranked[min(likeliest, len(ranked)) - 1].logprob
     left = math.log(max(1 - sum(math.exp(each.logprob) for each in ranked), ROUNDING))
     yes, most_yes = known(ranked, "yes", left if FORMS["yes"] & set(hidden) else least, left)
     no, most_no = known(ranked, "no", left if FORMS["no"] & set(hidden) else least, left)

@@ -1,4 +1,4 @@
-"""How long, and how often, a server is asked."""
+"""Requests to the server: timeouts, retries and the circuit breaker."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class CircuitOpen(Exception):
     """Nobody is let through for `seconds`, because of `cause`."""
 
     def __init__(self, seconds: float, cause: str) -> None:
-        super().__init__(f"asked again in {seconds:.0f} s")
+        super().__init__(f"tried again in {seconds:.0f} s")
         self.seconds, self.cause = seconds, cause
 
 
@@ -126,7 +126,7 @@ class Client:
         )
 
     def cards(self) -> list[Card] | None:
-        """The models it lists, None where it has no list. Asked once, with few retries."""
+        """The models it lists, None where it has no list. Requested once, with few retries."""
         request = self._http.build_request("GET", "models", timeout=STATUS_SECONDS)
         try:
             response = self._sent(request)
@@ -145,7 +145,7 @@ class Client:
         return self._with_retries(lambda: self._answer(body))
 
     def probe(self, body: Body) -> Reply:
-        """As `ask`, where a server may not know what it is asked for: UpstreamUnsuited is raised
+        """As `ask`, where a server may not support the request: UpstreamUnsuited is raised
         for a 500 too, which some send then, if it comes twice."""
         words = ""
         for _ in range(2):
@@ -173,7 +173,7 @@ class Client:
             response.close()
 
     def check(self) -> None:
-        """Raises UpstreamUnreachable while it is left alone because it kept failing."""
+        """Raises UpstreamUnreachable while the circuit is open."""
         try:
             self._breaker.check()
         except CircuitOpen as open_circuit:

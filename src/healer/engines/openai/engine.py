@@ -77,7 +77,7 @@ class OpenAIEngine:
         model: str | None = None,
         retries: RetryPolicy = RETRIES,
     ) -> OpenAIEngine:
-        """Blocking: the server is asked a few questions. Values are those of Settings.
+        """Blocking: the server is probed with a few requests. Values are those of Settings.
 
         Raises InvalidSettings or UpstreamError.
         """
@@ -103,8 +103,8 @@ class OpenAIEngine:
     def _score_tile(self, tile: Tile) -> Evidence:
         server, known = self._ready(), self._known
         image = png(tile)
-        asked = scoring_body(self._question, image, known.likeliest, known.direct)
-        reply = server.ask(asked | {"model": known.model})
+        body = scoring_body(self._question, image, known.likeliest, known.direct)
+        reply = server.ask(body | {"model": known.model})
         read = answers.read_answer(server.url, reply, known.likeliest)
         if reply.system_fingerprint != known.fingerprint:
             raise UpstreamChanged(server.url, "its fingerprint changed")
@@ -118,9 +118,9 @@ class OpenAIEngine:
 
     def _written(self, image: str, answer: Answer) -> Iterator[str]:
         forcing, start = self._known.forcing, opening(self._question, answer)
-        asked = explaining_body(forcing, self._question, image, answer, start)
-        asked |= {"model": self._known.model, **self._known.direct.fields}
-        with closing(self._ready().stream(asked)) as pieces:
+        body = explaining_body(forcing, self._question, image, answer, start)
+        body |= {"model": self._known.model, **self._known.direct.fields}
+        with closing(self._ready().stream(body)) as pieces:
             start, rest = check_opening(forcing, answer, start, without_thoughts(pieces))
             yield from one_sentence(start, rest)
 

@@ -73,10 +73,10 @@ def quotable(words: str, key: str = "") -> str:
     for pattern in (DATA_URL, CREDENTIAL, IN_ADDRESS):
         words = pattern.sub(LEFT_OUT, words)
     plain = "".join(letter if letter.isprintable() else " " for letter in words)
-    kept = [
+    printable = [
         LEFT_OUT if _shows(word, key) else ENCODED.sub(LEFT_OUT, word) for word in plain.split()
     ]
-    line = " ".join(kept).strip("{}[] ")
+    line = " ".join(printable).strip("{}[] ")
     return line if len(line) <= LONGEST else line[: LONGEST - 1].rstrip() + LEFT_OUT
 
 
@@ -121,7 +121,7 @@ KEYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 
 class Failed(Exception):
-    """Worth asking again; `wait` is what the server asks for, in seconds, `status` what it sent."""
+    """Worth a retry; `wait` is what the server requests, in seconds, `status` what it sent."""
 
     def __init__(
         self, error: UpstreamError, wait: float | None = None, status: int | None = None
@@ -144,7 +144,7 @@ def check_response(url: str, response: httpx.Response) -> None:
 
 
 def check_body(url: str, response: httpx.Response, body: bytes | str) -> None:
-    """The same for a body that came as a success, or a piece of it, and tells of an error."""
+    """The same for a body that came as a success, or a piece of it, and reports an error."""
     complaint = complaint_in(body)
     if complaint is None:
         return

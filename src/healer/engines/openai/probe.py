@@ -1,4 +1,4 @@
-"""Getting to know a server: which model it has, what it tells, how it takes a given beginning."""
+"""A server's capabilities: its model, the probabilities it gives, how an answer can be forced."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from healer.errors.engine import UpstreamModelUnknown, UpstreamUnsuited
 from healer.images.tile import Tile
 
 LIKELIEST_COUNTS = (20, 10, 5)  # likeliest tokens: what OpenAI allows, and what stricter servers do
-WORD = "Yes"  # one token in every vocabulary that can be asked yes or no
+WORD = "Yes"  # one token in every vocabulary that has yes and no
 PINK = (226, 158, 194)
 ONLY = "because"  # no model says this alone unless it must
 BEGINNING = 8  # tokens, enough to see a thought begin
@@ -53,7 +53,7 @@ THINKING_NOT_SUPPRESSED = (
 
 @dataclass(frozen=True, slots=True)
 class FirstScore:
-    """A first look at a plain tile; `likeliest` is how many tokens the server lists."""
+    """The first score of a plain tile; `likeliest` is how many tokens the server lists."""
 
     reply: Reply
     reading: AnswerOdds
@@ -82,13 +82,13 @@ def ways(mark: str) -> Iterator[Direct]:
 
 
 def suppress_thinking(
-    mark: str, look: Callable[[Direct], FirstScore]
+    mark: str, score: Callable[[Direct], FirstScore]
 ) -> tuple[Direct, FirstScore] | None:
     """The first way in which it answers with yes or no, or at least does not think."""
     silent = None
     for direct in ways(mark):
         try:
-            found = look(direct)
+            found = score(direct)
         except UpstreamUnsuited:
             continue
         if mark_in(found.reply) is None:
@@ -101,7 +101,7 @@ def suppress_thinking(
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """`likeliest` is how many tokens it lists, `fingerprint` what it says of itself in answers,
-    `thinks` whether it would think before it answers, `direct` how it is asked not to."""
+    `thinks` whether it would think before it answers, `direct` how it is prevented."""
 
     model: str
     identity: Identity
@@ -117,14 +117,14 @@ def probe_capabilities(server: Client, wanted: str | None, question: Question) -
     """A few small questions about a plain tile. Raises UpstreamError."""
     card = choose(server, wanted)
     image = png(Tile(np.full((64, 64, 3), PINK, np.uint8)))
-    thinks, direct, look = first_answer(server, card.id, question, image)
-    met = identity(described(server, card))
+    thinks, direct, score = first_answer(server, card.id, question, image)
+    served = identity(described(server, card))
     return Capabilities(
         model=card.id,
-        identity=met,
-        revision=revision(server.url, met, look.reply.system_fingerprint),
-        likeliest=look.likeliest,
-        fingerprint=look.reply.system_fingerprint,
+        identity=served,
+        revision=revision(server.url, served, score.reply.system_fingerprint),
+        likeliest=score.likeliest,
+        fingerprint=score.reply.system_fingerprint,
         forcing=answer_forcing(server, question, image, {"model": card.id, **direct.fields}),
         thinks=thinks,
         direct=direct,
@@ -134,7 +134,7 @@ def probe_capabilities(server: Client, wanted: str | None, question: Question) -
 def first_answer(
     server: Client, model: str, question: Question, image: str
 ) -> tuple[bool, Direct, FirstScore]:
-    """Whether it thinks first, how it is kept from it, and what it then answers."""
+    """Whether it thinks first, how it is prevented, and what it then answers."""
     named = {"model": model}
     mark = mark_in(server.ask(writing_body(question, image, BEGINNING) | named))
     refusal = plain = None
@@ -158,13 +158,13 @@ def first_answer(
 
 
 def described(server: Client, card: Card) -> Card:
-    """The card again: some servers describe a model only once it has been asked."""
+    """The card again: some servers describe a model only once it has answered."""
     cards = server.cards() or []
     return next((each for each in cards if each.id == card.id), card)
 
 
 def choose(server: Client, wanted: str | None) -> Card:
-    """The model asked for, or the only one there is."""
+    """The configured model, or the only one there is."""
     cards = server.cards()
     if cards is None:
         if wanted is None:
@@ -207,7 +207,7 @@ def answer_forcing(server: Client, question: Question, image: str, named: Body) 
 
 def continues(server: Client, question: Question, image: str, named: Body) -> bool:
     """ListedToken by the prompt's length: a turn that goes on is longer by WORD alone, one that was
-    closed, or opened anew, by more."""
+    closed, or opened again, by more."""
     begun = explaining_body(AnswerForcing.PREFILL, question, image, Answer.YES, WORD)
     plain = writing_body(question, image, 1)
     try:
@@ -228,7 +228,7 @@ def obeys_grammar(server: Client, question: Question, image: str, named: Body) -
 
 
 def changed(server: Client, known: Capabilities) -> str | None:
-    """Why what was met is not there any more; raises UpstreamError where nothing answers."""
+    """Why it serves the probed model no longer; raises UpstreamError where nothing answers."""
     cards = server.cards()
     if cards is None:
         return None

@@ -1,4 +1,4 @@
-"""What is asked of the server, as OpenAI's /chat/completions spells it."""
+"""The requests to the server, as OpenAI's /chat/completions spells them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class AnswerForcing(StrEnum):
 
     PREFILL = "prefill"  # the server continues a turn that Healer began
     GRAMMAR = "grammar"  # it may write nothing else (llama.cpp's GBNF)
-    ASKED = "asked"  # it is asked to, and what it writes is checked
+    ASKED = "asked"  # it is instructed to, and what it writes is checked
 
 
 def png(tile: Tile) -> str:
@@ -56,8 +56,8 @@ def turn(role: str, content: object) -> Body:
 
 @dataclass(frozen=True, slots=True)
 class Direct:
-    """How a model is kept from thinking first: fields that its server or its template knows, and
-    an opening of its turn that leaves only the answer to write."""
+    """How thinking first is prevented: fields that a server or a model's template knows, and an
+    opening of its turn that leaves only the answer to write."""
 
     fields: Body = field(default_factory=dict)
     opening: str = ""
@@ -69,36 +69,36 @@ AS_IT_IS = Direct()
 def scoring_body(
     question: Question, image: str, likeliest: int = LIKELIEST, direct: Direct = AS_IT_IS
 ) -> Body:
-    """Asks for the first answer token alone, and what else it could have been."""
-    asked = {"max_tokens": 1, "logprobs": True, "top_logprobs": likeliest}
-    body = {"messages": messages(question, image), **asked, **GREEDY, **direct.fields}
+    """Requests the first answer token alone, and what else it could have been."""
+    options = {"max_tokens": 1, "logprobs": True, "top_logprobs": likeliest}
+    body = {"messages": messages(question, image), **options, **GREEDY, **direct.fields}
     if not direct.opening:
         return body
     return body | {"messages": [*body["messages"], turn("assistant", direct.opening)], **CONTINUED}
 
 
 def writing_body(question: Question, image: str, tokens: int) -> Body:
-    """Asks for the answer as the model begins it by itself."""
+    """Requests the answer as the model begins it by itself."""
     return {"messages": messages(question, image), "max_tokens": tokens, **GREEDY}
 
 
 def explaining_body(
     forcing: AnswerForcing, question: Question, image: str, answer: Answer, start: str
 ) -> Body:
-    """Asks for a sentence that begins with `start`, or for the rest of it."""
-    asked = messages(question, image)
+    """Requests a sentence that begins with `start`, or for the rest of it."""
+    turns = messages(question, image)
     if forcing is AnswerForcing.PREFILL:
-        asked = [*asked, turn("assistant", start)]
-        return {"messages": asked, "max_tokens": MAX_NEW_TOKENS, **CONTINUED, **GREEDY}
+        turns = [*turns, turn("assistant", start)]
+        return {"messages": turns, "max_tokens": MAX_NEW_TOKENS, **CONTINUED, **GREEDY}
     longest = MAX_NEW_TOKENS + OPENING_TOKENS
     if forcing is AnswerForcing.GRAMMAR:
         grammar = f"root ::= {json.dumps(start)} [^\\n]+"
-        return {"messages": asked, "max_tokens": longest, "grammar": grammar, **GREEDY}
+        return {"messages": turns, "max_tokens": longest, "grammar": grammar, **GREEDY}
     again = f'Explain that in one sentence, beginning with "{start}"'
-    asked = [*asked, turn("assistant", STATED[answer]), turn("user", again)]
-    return {"messages": asked, "max_tokens": longest, **GREEDY}
+    turns = [*turns, turn("assistant", STATED[answer]), turn("user", again)]
+    return {"messages": turns, "max_tokens": longest, **GREEDY}
 
 
 def prompt_id(question: Question, direct: Direct = AS_IT_IS) -> str:
-    """Changes with anything the server is asked, but for the image."""
+    """Changes with any part of a request except the image."""
     return short_hash(json.dumps(scoring_body(question, "", direct=direct)))

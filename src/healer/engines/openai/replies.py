@@ -143,8 +143,8 @@ def _texts(parts: list[Any]) -> Iterator[str]:
             yield text
 
 
-# What tells one served model from another. Servers say much of a model that changes while it stays
-# the same (llama.cpp's router: `status`, when it loads or sleeps), so only what names a model, and
+# What identifies a served model. Servers say much of a model that changes while it stays the same
+# (llama.cpp's router: `status`, when it loads or sleeps), so only what names a model, and
 # what describes its weights, counts.
 NAMES = ("id", "owned_by", "root", "parent", "revision", "digest", "quantization")
 # In `meta`, which llama.cpp gives only while a model is loaded.
@@ -161,14 +161,14 @@ def identity(card: Card) -> Identity:
     return {name: value for name, value in (named | described).items() if value is not None}
 
 
-def same(met: Identity, now: Identity) -> bool:
+def same(before: Identity, now: Identity) -> bool:
     """Names must be the same; weights only where both describe them."""
-    if any(met.get(name) != now.get(name) for name in NAMES):
+    if any(before.get(name) != now.get(name) for name in NAMES):
         return False
-    return all(met[name] == now[name] for name in met.keys() & now.keys())
+    return all(before[name] == now[name] for name in before.keys() & now.keys())
 
 
-def revision(url: str, met: Identity, fingerprint: str | None) -> str:
+def revision(url: str, served: Identity, fingerprint: str | None) -> str:
     """Short, and another one for another server, model or fingerprint."""
-    described = json.dumps([url, met, fingerprint], sort_keys=True, default=str)
-    return f"{met.get('owned_by') or 'unnamed'}-{short_hash(described)}"
+    described = json.dumps([url, served, fingerprint], sort_keys=True, default=str)
+    return f"{served.get('owned_by') or 'unnamed'}-{short_hash(described)}"

@@ -78,7 +78,7 @@ class Attention:
                 self._library.healer_attention(*rows, scratch, *shape, self.threads)
 
     def _room(self, size: int) -> int:
-        """Where `size` bytes are free: kept, as fresh memory costs the system's time."""
+        """Where `size` bytes are free: reused, as fresh memory costs the system's time."""
         if self._scratch.size < size + ALIGNED:
             self._scratch = np.empty(size + ALIGNED, np.uint8)
         return -(-_address(self._scratch) // ALIGNED) * ALIGNED

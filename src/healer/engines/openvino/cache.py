@@ -1,4 +1,4 @@
-"""Images that were read, kept as the runtime keeps their keys and values: in 8 bits."""
+"""Encoded images, cached as the runtime stores their keys and values: in 8 bits."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class ImageCache:
         return _latest(self._features, key)
 
     def prefix(self, key: str) -> Packed | None:
-        # Used together, so that neither grows old while the other is asked for.
+        # Used together, so that neither grows old while the other is used.
         _latest(self._features, key)
         return _latest(self._prefixes, key)
 
@@ -110,7 +110,7 @@ class ImageCache:
 
     def _drop_one(self) -> None:
         """Older keys and values first, then older features, then the newest of both."""
-        older = next((kept for kept in (self._prefixes, self._features) if len(kept) > 1), None)
+        older = next((cache for cache in (self._prefixes, self._features) if len(cache) > 1), None)
         (older or self._prefixes or self._features).popitem(last=False)
 
 
@@ -119,7 +119,7 @@ def key_of(pixels: NDArray[np.uint8]) -> str:
     return hashlib.sha256(pixels.tobytes()).hexdigest()
 
 
-def _latest(kept: OrderedDict[str, Entry], key: str) -> Entry | None:
-    if key in kept:
-        kept.move_to_end(key)
-    return kept.get(key)
+def _latest(cache: OrderedDict[str, Entry], key: str) -> Entry | None:
+    if key in cache:
+        cache.move_to_end(key)
+    return cache.get(key)

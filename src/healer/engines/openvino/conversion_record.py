@@ -148,7 +148,7 @@ def check_conversion(
     """Compare the folder with its record.
 
     Sizes are compared, and the sha256 of files under 32 MiB; `deep` hashes the weights too.
-    `advance` is told the bytes hashed. Raises ConversionIncomplete or ConversionAltered.
+    `advance` is called with the bytes hashed. Raises ConversionIncomplete or ConversionAltered.
     """
     return CONVERSION.check(folder, deep=deep, advance=advance)
 

@@ -98,7 +98,7 @@ class OpenVINOEngine:
         return self._gemma
 
     def _check(self, gemma: Gemma) -> None:
-        """What can be told without a look at an image; parity was measured when converting."""
+        """What can be checked without an image; parity was measured when converting."""
         tokens, image = gemma.record.tokens, gemma.record.image
         ids, model_id = self._prompt.ids, self.info.model_id
         if not (self._answers.yes and self._answers.no):

@@ -24,7 +24,7 @@ FOR_LANGUAGE = {
     "KV_CACHE_PRECISION": "u8",
     "INFERENCE_PRECISION_HINT": "f32",  # in bfloat16 the logits would be rounded to sixteenths
 }
-# A compiled graph is kept without its weights; those stay where they are, mapped into memory.
+# A compiled graph is cached without its weights; those stay where they are, mapped into memory.
 WITHOUT_WEIGHTS = {"CACHE_MODE": "OPTIMIZE_SIZE"}
 UNKEPT = {"CACHE_DIR": ""}  # what OpenVINO keeps, it cannot read again with a layer of ours
 BYTES_A_MB = 1024 * 1024
@@ -58,7 +58,7 @@ def load(
 
 
 def vision(core: openvino.Core, file: Path, config: dict[str, Any], dtype: str) -> Vision:
-    """With our own attention where that is faster, unless `dtype` asks for float32."""
+    """With our own attention where that is faster, unless `dtype` is float32."""
     if dtype == "float32" or why_not():
         return Vision(core.compile_model(file, "CPU", config))
     model, attention = core.read_model(file), Attention()
@@ -77,7 +77,7 @@ def properties(threads: int, dtype: str) -> dict[str, Any]:
 
 
 def compiled_cache(folder: Path) -> Path | None:
-    """Where compiled graphs are kept between starts: beside `folder`, if that can be written."""
+    """Where compiled graphs are cached between starts: beside `folder`, if that can be written."""
     folder = folder.resolve()
     place = folder.with_name(f"{folder.name}-compiled")
     writable = place if place.exists() else place.parent

@@ -1,7 +1,7 @@
-"""One converted Gemma 3: a tile's first answer token, then greedy tokens from where it was asked.
+"""One converted Gemma 3: a tile's first answer token, then greedy tokens from the prompt's end.
 
 A tile is always read in two steps, the prompt up to the end of the image and then the question,
-and the second always starts from what was kept after the first. So an image that is in the cache
+and the second always starts from the cache that the first left. So an image that is in the cache
 is answered exactly as one that is not.
 """
 

@@ -61,7 +61,7 @@ class MedGemmaEngine:
             if threads > 0:
                 torch.set_num_threads(threads)
             where = loading.pick_device(device)
-            asked = loading.Plan(
+            plan = loading.Plan(
                 folder,
                 question,
                 found.model_id,
@@ -70,7 +70,7 @@ class MedGemmaEngine:
                 loading.pick_quantization(quantization, where),
                 adapter,
             )
-            gemma, plan, warnings = loading.load(asked, allow_fallback=allow_fallback)
+            gemma, plan, warnings = loading.load(plan, allow_fallback=allow_fallback)
         except ImportError as error:
             extra = "tune" if error.name == "peft" else "medgemma"
             raise ExtraNotInstalled("medgemma", extra, str(error)) from error

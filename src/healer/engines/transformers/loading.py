@@ -31,27 +31,27 @@ ENOUGH_FOR_BFLOAT16 = 14 * 2**30  # 8.6 GB of weights, and sixteen tiles with th
 LITTLE_MASS = "a known tile gets {:.2%} on yes and no together"
 
 
-def pick_device(asked: str) -> str:
+def pick_device(configured: str) -> str:
     """`auto` takes CUDA, then MPS, then the CPU; raises DeviceUnavailable for one not there."""
     there = {
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
         "cpu": True,
     }
-    if asked == "auto":
+    if configured == "auto":
         return next(device for device, available in there.items() if available)
-    if not there.get(asked, False):
-        raise DeviceUnavailable(asked, f"torch {torch.__version__} sees no such device")
-    return asked
+    if not there.get(configured, False):
+        raise DeviceUnavailable(configured, f"torch {torch.__version__} sees no such device")
+    return configured
 
 
-def pick_quantization(asked: str, device: str, memory: int | None = None) -> str:
+def pick_quantization(configured: str, device: str, memory: int | None = None) -> str:
     """`auto` saves memory where it is short; elsewhere 8-bit weights only cost time.
 
-    `memory` is the device's, in bytes; asked of the driver where it is not given.
+    `memory` is the device's, in bytes; read from the driver where it is not given.
     """
-    if asked != "auto":
-        return asked
+    if configured != "auto":
+        return configured
     if device == "cpu":
         return "8bit"
     if not device.startswith("cuda"):  # bitsandbytes knows no other

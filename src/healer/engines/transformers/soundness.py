@@ -1,7 +1,7 @@
 """Does what was loaded give usable numbers?
 
 Gemma 3 in 8-bit has been seen to write gibberish or nothing, and names of modules to leave alone
-have silently ceased to match; so what was loaded is looked at, not what was asked for.
+have silently ceased to match; so what was loaded is checked, not what was configured.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from healer.images.tile import Tile
 if TYPE_CHECKING:
     from healer.engines.transformers.model import Gemma
 
-# A model told to answer yes or no puts nearly all its probability there; gibberish next to none.
+# A working model puts nearly all its probability on yes or no; gibberish next to none.
 SENSIBLE_MASS = 0.01
 
 

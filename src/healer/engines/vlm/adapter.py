@@ -108,7 +108,7 @@ def attach_adapter(model: Any, folder: Path) -> Any:  # noqa: ANN401
 
 @contextmanager
 def known_warnings() -> Iterator[None]:
-    """peft asks transformers by a name that transformers is about to drop."""
+    """peft uses transformers by a name that transformers is about to drop."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".is_gradient_checkpointing", FutureWarning)
         yield

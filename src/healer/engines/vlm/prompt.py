@@ -1,4 +1,4 @@
-"""What the model is asked, and the words its explanation must start from."""
+"""The prompt, and the words its explanation must start from."""
 
 from __future__ import annotations
 
@@ -58,5 +58,5 @@ def encode(tokenizer: Tokenizer, question: str, image_tokens: int) -> Prompt:
     image = f"\n\n{START_OF_IMAGE}{IMAGE * image_tokens}{END_OF_IMAGE}"
     # Special tokens part a text: what follows one is the same tokens as on its own.
     texts = (before + image, "\n\n" + after)
-    prefix, asked = (tokenizer.encode(text, add_special_tokens=False).ids for text in texts)
-    return Prompt(tuple(prefix), tuple(asked))
+    prefix, question_ids = (tokenizer.encode(text, add_special_tokens=False).ids for text in texts)
+    return Prompt(tuple(prefix), tuple(question_ids))

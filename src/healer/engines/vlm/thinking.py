@@ -1,4 +1,4 @@
-"""Models that think aloud before they answer: their thoughts told from their words.
+"""Models that think aloud before they answer: their thoughts separated from their answer.
 
 MedGemma 1.5 writes `<unused94>thought`, others `<think>`; where a server hides such marks, the bare
 word `thought` on a line of its own remains.
