@@ -176,6 +176,7 @@ class ModelLifecycle:
                 started = time.monotonic()
                 self_test(screener)
                 self.throughput.record(time.monotonic() - started, 1)
+            self._observer.ready(screeners[0])
             opened.pop_all()
         return screeners
 

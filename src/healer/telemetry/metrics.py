@@ -154,6 +154,9 @@ class Metrics(Observer):
         for wait in waits:
             self._seconds.labels("queue").observe(wait)
 
+    def ready(self, screener: Screener) -> None:
+        self._drift_of(screener.info)  # its reference is a file, which no answer should wait for
+
     def scored(self, screener: Screener, score: Score) -> None:
         self._seconds.labels("score").observe(score.seconds)
         for stage in SCORING_STAGES & score.evidence.stages.keys():

@@ -30,6 +30,9 @@ class Observer:
     and never raises.
     """
 
+    def ready(self, screener: Screener) -> None:
+        """A model is loaded and has passed its self-test."""
+
     def queue_depth(self, depth: int) -> None:
         """The queue's length changed; `depth` tiles wait now."""
 
