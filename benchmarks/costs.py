@@ -148,12 +148,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--write", type=Path, help="a document with <!-- costs --> in it")
     options = parser.parse_args(arguments)
     rates = Rates.of(tomllib.loads(options.prices.read_text(encoding="utf-8")))
-    said = "\n".join(report(rates, options.cpu_seconds, options.l4_seconds)) + "\n"
+    output = "\n".join(report(rates, options.cpu_seconds, options.l4_seconds)) + "\n"
     if options.write is None:
-        sys.stdout.write(said)
+        sys.stdout.write(output)
     else:
         before, rest = options.write.read_text(encoding="utf-8").split(START)
-        options.write.write_text(f"{before}{START}{said}{END}{rest.split(END)[1]}")
+        options.write.write_text(f"{before}{START}{output}{END}{rest.split(END)[1]}")
 
 
 if __name__ == "__main__":

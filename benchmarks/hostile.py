@@ -82,9 +82,9 @@ class Service:
         started = time.perf_counter()
         response = self.client.post("/predict", files=upload, data={"gate": "off"})
         seconds = time.perf_counter() - started
-        said = response.json()
-        code, detail = said.get("code", "answered"), said.get("detail", "")
-        return Outcome(hostile, response.status_code, code, detail, seconds, said)
+        body = response.json()
+        code, detail = body.get("code", "answered"), body.get("detail", "")
+        return Outcome(hostile, response.status_code, code, detail, seconds, body)
 
     def answers(self) -> bool:
         """Whether a good tile is answered now."""
@@ -118,9 +118,9 @@ def serving(**variables: str) -> Iterator[Service]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(60)
-        said = Path(log.name).read_text(encoding="utf-8")
-        if "Traceback" in said:
-            raise AssertionError(said)
+        log_text = Path(log.name).read_text(encoding="utf-8")
+        if "Traceback" in log_text:
+            raise AssertionError(log_text)
 
 
 def report(outcomes: Sequence[Outcome], memory: Memory) -> Iterable[str]:
@@ -129,8 +129,8 @@ def report(outcomes: Sequence[Outcome], memory: Memory) -> Iterable[str]:
     for group in dict.fromkeys(each.hostile.group for each in outcomes):
         of_group = [each for each in outcomes if each.hostile.group == group]
         counts = Counter(f"{each.status} `{each.code}`" for each in of_group)
-        said = ", ".join(f"{count} × {code}" for code, count in counts.most_common())
-        yield f"| {group} | {len(of_group)} | {said} | {max(e.seconds for e in of_group):.1f} |"
+        summary = ", ".join(f"{count} × {code}" for code, count in counts.most_common())
+        yield f"| {group} | {len(of_group)} | {summary} | {max(e.seconds for e in of_group):.1f} |"
     megabytes = [each // 1024**2 for each in (memory.first, memory.most_alone, memory.most)]
     yield ""
     server_errors = sum(each.status >= 500 for each in outcomes)

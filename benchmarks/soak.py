@@ -88,8 +88,8 @@ class Soak:
     def faults(self) -> list[str]:
         if self.start is None or self.end is None:
             return ["it did not end"]
-        said = Counter(code for codes in self.outcomes.values() for code in codes.elements())
-        found = [f"{n} × {code}" for code, n in said.items() if not FINE.fullmatch(code)]
+        codes_seen = Counter(code for codes in self.outcomes.values() for code in codes.elements())
+        found = [f"{n} × {code}" for code, n in codes_seen.items() if not FINE.fullmatch(code)]
         if self.growth > MEMORY_TOLERANCE:
             found.append(f"memory grew by {self.growth / MIB:.0f} MiB")
         if self.end.files > self.start.files + FILES_TOLERANCE:

@@ -51,8 +51,8 @@ class Visitors:
 
     async def events(self, form: Form) -> str:
         async with self._post(form, **EVENTS) as response:
-            said = await response.text()
-        return last_event(said) if response.status == 200 else outcome(response.status, said)
+            output = await response.text()
+        return last_event(output) if response.status == 200 else outcome(response.status, output)
 
     async def slow(self, form: Form) -> str:
         """A piece at a time, over two seconds."""

@@ -57,11 +57,11 @@ def branch_of(kind: Kind) -> Kind | None:
 
 def codes_below(branch: Kind) -> str:
     """Each code with what it says; a class without a code of its own has its parent's."""
-    said = defaultdict(list)
+    meanings = defaultdict(list)
     for kind in EVERY:
         if branch_of(kind) is branch and "exit_code" in vars(kind):
-            said[kind.exit_code].append(MEANINGS.get(kind, kind.title))
-    return "; ".join(f"{code} {' / '.join(titles)}" for code, titles in sorted(said.items()))
+            meanings[kind.exit_code].append(MEANINGS.get(kind, kind.title))
+    return "; ".join(f"{code} {' / '.join(titles)}" for code, titles in sorted(meanings.items()))
 
 
 def table() -> str:

@@ -101,8 +101,8 @@ def test_where_all_is_there_it_does_and_says_nothing(machine: Machine) -> None:
 
 def test_what_is_missing_is_installed_at_once_and_no_daemon_started(machine: Machine) -> None:
     machine.have(*(BRINGS.keys() - {"postgresql", "nginx-light", "libc6-dev"}))
-    said = machine.install()
-    assert said == "Installing what tests need: postgresql nginx-light libc6-dev\n"
+    output = machine.install()
+    assert output == "Installing what tests need: postgresql nginx-light libc6-dev\n"
     assert machine.requested == [
         "-qq update",
         "-qq -y install --no-install-recommends postgresql nginx-light libc6-dev",
@@ -112,9 +112,9 @@ def test_what_is_missing_is_installed_at_once_and_no_daemon_started(machine: Mac
 
 def test_a_package_that_cannot_be_had_keeps_no_other_away(machine: Machine) -> None:
     machine.have(*(BRINGS.keys() - {"chromium", "buildah"}))
-    said = machine.install(UNKNOWN="chromium").splitlines()
-    assert "E: Unable to locate package chromium" in said
-    assert said[-1].endswith("will be skipped. On Debian: apt-get install chromium")
+    output = machine.install(UNKNOWN="chromium").splitlines()
+    assert "E: Unable to locate package chromium" in output
+    assert output[-1].endswith("will be skipped. On Debian: apt-get install chromium")
     assert (machine.root / BRINGS["buildah"]).exists()
 
 

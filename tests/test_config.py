@@ -137,8 +137,8 @@ def test_a_home_that_nobody_has_is_a_sentence(
     monkeypatch.setenv(variable, "~nobody-of-this-name/x")
     with pytest.raises(InvalidSettings) as caught:
         load_settings()
-    said = "no home folder is known for ~nobody-of-this-name; give the whole path."
-    assert str(caught.value) == f"{variable} cannot be used: {said}"
+    message = "no home folder is known for ~nobody-of-this-name; give the whole path."
+    assert str(caught.value) == f"{variable} cannot be used: {message}"
 
 
 @pytest.mark.parametrize("value", ["auto", "off", "healer-calibration.json"])

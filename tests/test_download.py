@@ -674,7 +674,7 @@ def test_the_command_says_what_it_did(hub: Hub, target: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "error", "said"),
+    ("variables", "error", "message"),
     [
         ({"MY_HF_TOKEN": ""}, TokenMissing, "MY_HF_TOKEN (or HF_TOKEN)"),
         ({"MY_HF_TOKEN": STRANGER}, LicenceNotAccepted, "accept the terms at http://"),
@@ -683,13 +683,13 @@ def test_the_command_says_what_it_did(hub: Hub, target: Path) -> None:
     ],
 )
 def test_the_command_says_in_a_sentence_why_it_failed(
-    hub: Hub, target: Path, variables: dict[str, str], error: type[HealerError], said: str
+    hub: Hub, target: Path, variables: dict[str, str], error: type[HealerError], message: str
 ) -> None:
     run = _run_module(hub, target, **variables)
 
     assert run.returncode == error.exit_code
     assert run.stdout == ""
-    assert said in run.stderr
+    assert message in run.stderr
     assert len(run.stderr.splitlines()) == 1
     assert "hf_" not in run.stderr
 
@@ -698,10 +698,10 @@ def test_two_downloads_into_one_folder_fetch_everything_once(hub: Hub, target: P
     command = [sys.executable, "-m", "healer.download"]
     environment = _environment(hub, target)
     both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(2)]
-    said = [process.communicate(timeout=60)[0] for process in both]
+    message = [process.communicate(timeout=60)[0] for process in both]
 
     assert [process.returncode for process in both] == [0, 0]
-    assert all(b"is complete in" in sentence for sentence in said)
+    assert all(b"is complete in" in sentence for sentence in message)
     assert [len(hub.bodies(name)) for name in (*SHARDS, "/config.json")] == [1, 1, 1]
 
 
@@ -714,7 +714,7 @@ def test_the_command_stops_at_once_when_interrupted(hub: Hub, target: Path) -> N
         command, env=_environment(hub, target), stderr=subprocess.PIPE, text=True
     ) as process:
         hub.faults.before_body = lambda: process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, message = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert said == "Stopped. Run this again: it goes on where it stopped.\n"
+    assert message == "Stopped. Run this again: it goes on where it stopped.\n"

@@ -91,9 +91,14 @@ def started(
     with tempfile.TemporaryDirectory(prefix="load-") as folder:
         log = Path(folder) / "log"
         with (
-            log.open("w") as said,
+            log.open("w") as log_file,
             subprocess.Popen(  # noqa: S603 - our own commands
-                command, cwd=REPOSITORY, env=environment, stdout=said, stderr=said, text=True
+                command,
+                cwd=REPOSITORY,
+                env=environment,
+                stdout=log_file,
+                stderr=log_file,
+                text=True,
             ) as process,
         ):
             try:

@@ -58,20 +58,20 @@ def tile_file(folder: Path, comment: str = "") -> Path:
 
 
 def test_a_whole_log_is_verified_and_its_head_anchors_it(log: str, tmp_path: Path) -> None:
-    code, said = healer("verify")
+    code, printed = healer("verify")
     assert code == 0
-    assert "2 records (2 of kind answer), none broken" in said
-    head = said.split()[-1]
+    assert "2 records (2 of kind answer), none broken" in printed
+    head = printed.split()[-1]
     with closing(Store(log)) as store:
         store.append(answer("r3"))
-    code, said = healer("verify", "--head", head)
-    assert (code, "the anchor is record 2" in said) == (0, True)
+    code, printed = healer("verify", "--head", head)
+    assert (code, "the anchor is record 2" in printed) == (0, True)
     (tmp_path / "audit.db").unlink()
     with closing(Store(log)) as store:
         store.append(answer("r1"))
-    code, said = healer("verify", "--head", head)
+    code, printed = healer("verify", "--head", head)
     assert code == 96
-    assert "None of the 1 records has the hash" in said
+    assert "None of the 1 records has the hash" in printed
 
 
 def test_a_record_altered_behind_the_databases_back_is_found(log: str) -> None:
@@ -81,9 +81,9 @@ def test_a_record_altered_behind_the_databases_back_is_found(log: str) -> None:
             "UPDATE healer_audit SET body = replace(body, 'yes', 'no') WHERE sequence = 2"
         )
     for command in ("verify", "export"):
-        code, said = healer(command)
+        code, printed = healer(command)
         assert code == 95
-        assert "Record 2 is the first that does not fit" in said
+        assert "Record 2 is the first that does not fit" in printed
 
 
 @pytest.mark.usefixtures("log")
@@ -96,23 +96,23 @@ def test_export_writes_lines_and_keeps_the_head_apart(tmp_path: Path) -> None:
     assert healer("export", "--format", "csv", "--out", str(out))[0] == 0
     rows = csv.DictReader(out.read_text(encoding="utf-8").splitlines())
     assert [row["caller"] for row in rows] == ["", "'=cmd()"]
-    code, said = healer("export", "--out", str(out))
-    assert (code, "--out cannot be written (File exists)" in said) == (2, True)
+    code, printed = healer("export", "--out", str(out))
+    assert (code, "--out cannot be written (File exists)" in printed) == (2, True)
 
 
 def test_replay_recomputes_what_the_builtin_model_answered(log: str, tmp_path: Path) -> None:
     image = tile_file(tmp_path)
     assert healer("replay", str(image))[0] == 97
     record(log, image, margin=0.0)
-    code, said = healer("replay", str(image))
-    assert code == 0, said
-    assert "may move by 0.02" in said
+    code, printed = healer("replay", str(image))
+    assert code == 0, printed
+    assert "may move by 0.02" in printed
     stripped = tile_file(tmp_path, "other bytes, same pixels")
     assert healer("replay", str(stripped))[0] == 0
     record(log, image, margin=0.5)
-    code, said = healer("replay", str(image))
+    code, printed = healer("replay", str(image))
     assert code == 1
-    assert "no: the margin" in said
+    assert "no: the margin" in printed
 
 
 def record(log: str, image: Path, margin: float) -> None:
@@ -138,8 +138,12 @@ def test_upgrade_makes_the_tables_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     first = CliRunner().invoke(app, ["audit", "upgrade"])
     assert first.stdout == "The audit log's tables are of version 0001.\n"
     (line,) = first.stderr.splitlines()
-    said = json.loads(line)
-    assert (said["event"], said["found"], said["version"]) == ("audit log upgraded", "none", "0001")
+    printed = json.loads(line)
+    assert (printed["event"], printed["found"], printed["version"]) == (
+        "audit log upgraded",
+        "none",
+        "0001",
+    )
     assert healer("upgrade") == (0, first.stdout)
     assert "0 records (none), none broken" in healer("verify")[1]
 
@@ -154,16 +158,16 @@ def test_predict_says_that_it_records_nothing(log: str, tmp_path: Path) -> None:
 
 def test_without_a_log_each_command_says_so() -> None:
     for command in (["verify"], ["export"], ["upgrade"]):
-        code, said = healer(*command)
-        assert (code, "HEALER_AUDIT is not set" in said) == (2, True)
+        code, printed = healer(*command)
+        assert (code, "HEALER_AUDIT is not set" in printed) == (2, True)
 
 
 def test_a_log_that_is_not_there_is_not_called_whole(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("HEALER_AUDIT", f"sqlite:///{tmp_path}/none.db")
-    code, said = healer("verify")
-    assert (code, "there is no such file" in said) == (91, True)
+    code, printed = healer("verify")
+    assert (code, "there is no such file" in printed) == (91, True)
 
 
 def test_without_the_extra_what_to_install_is_reported(tmp_path: Path) -> None:

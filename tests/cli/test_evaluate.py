@@ -124,7 +124,7 @@ def test_what_was_left_out_missing_or_refused_is_reported_everywhere(
     (tiles / ".Trash-1000" / "old.png").touch()
     (tiles / "normal" / "000.png").write_bytes(b"no picture")
     results = json.loads((fake(tiles, tmp_path / "run") / "results.json").read_text("utf-8"))
-    said = " ".join(capsys.readouterr().out.split())
+    printed = " ".join(capsys.readouterr().out.split())
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert results["dataset"]["files_left_out"] == {"hidden": 1}
     assert set(results["confusion"]) == {"adenocarcinoma", "normal"}
@@ -133,7 +133,7 @@ def test_what_was_left_out_missing_or_refused_is_reported_everywhere(
         "1 of 8 tiles have no margin and take no part in the figures: 1 not_an_image.",
     ):
         assert note in results["notes"]
-        assert note in said
+        assert note in printed
         assert note in page
 
 
@@ -213,9 +213,9 @@ def test_degenerate_datasets_give_reasons_not_a_crash(
             folder.rmdir()
     out = fake(tiles, tmp_path / "run")
     assert (out / "report.html").is_file()
-    said = " ".join(capsys.readouterr().out.split())
-    assert "— (every tile is" in said
-    assert "No colour baseline: each answer needs at least two cases" in said
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "— (every tile is" in printed
+    assert "No colour baseline: each answer needs at least two cases" in printed
 
 
 def test_unreadable_tiles_only(tmp_path: Path) -> None:

@@ -49,17 +49,17 @@ def test_a_key_is_made_shown_once_listed_and_revoked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["add", "lis"], "HEALER_API_KEYS_FILE is not set"),
         (["add", "a name", "--file", "keys.json"], "letters, digits"),
         (["list", "--file", "nowhere.json"], "No such file"),
     ],
 )
-def test_what_cannot_be_done_is_reported(arguments: list[str], said: str) -> None:
+def test_what_cannot_be_done_is_reported(arguments: list[str], message: str) -> None:
     done = run("keys", *arguments)
     assert done.exit_code in (2, 101)
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_it_does_not_serve_others_unasked() -> None:

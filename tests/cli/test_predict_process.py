@@ -75,13 +75,13 @@ def test_ctrl_c_keeps_what_was_printed_and_counts_it(
         assert process.stdout
         rows = [process.stdout.readline() for _ in range(2)]
         process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=60)
+        rest, output = process.communicate(timeout=60)
     assert process.returncode == 130
     verdicts = [row.split()[0] for row in rows]
     words = ("no", "indeterminate", "yes")
     counted = ", ".join(f"{verdicts.count(word)} {word}" for word in words if word in verdicts)
     assert rest.splitlines()[:2] == ["", counted]
-    assert said == f"Stopped after 2 of 3 tiles: {counted}.\n"
+    assert output == f"Stopped after 2 of 3 tiles: {counted}.\n"
     assert len(written.read_text(encoding="utf-8").splitlines()) == 3
 
 
@@ -90,9 +90,9 @@ def test_ctrl_c_leaves_whole_lines_of_json(tiles: list[Path], endless: Path) -> 
         assert process.stdout
         assert json.loads(process.stdout.readline())["path"] == str(tiles[0])
         process.send_signal(signal.SIGINT)
-        rest, said = process.communicate(timeout=60)
+        rest, output = process.communicate(timeout=60)
     assert (process.returncode, rest) == (130, "")
-    assert said.startswith("Stopped after 1 of 2 tiles")
+    assert output.startswith("Stopped after 1 of 2 tiles")
 
 
 @pytest.mark.parametrize("option", ["--explain", "--json", "--csv=-"])
@@ -133,13 +133,13 @@ def on_terminal(columns: int, *arguments: str) -> tuple[int, list[str]]:
         [*COMMAND, *arguments], stdin=theirs, stdout=theirs, stderr=theirs, env=plain
     ) as process:
         os.close(theirs)
-        said = b""
+        output = b""
         try:
             while data := os.read(ours, 4096):
-                said += data
+                output += data
         except OSError:  # how a terminal ends
             os.close(ours)
-    return process.wait(60), re.sub(r"\x1b\[[0-9;]*m", "", said.decode()).splitlines()
+    return process.wait(60), re.sub(r"\x1b\[[0-9;]*m", "", output.decode()).splitlines()
 
 
 def test_a_terminal_of_eighty_columns_holds_a_tile_in_one_line(tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_a_pipe_is_given_whole_names(tmp_path: Path) -> None:
     place = tmp_path / ("a-case-with-a-long-name-" * 4)
     folder_of(place, 1)
     with predicting(str(place)) as process:
-        said, _ = process.communicate(timeout=60)
-    assert said.splitlines()[0].endswith(f"  {place / '0000.png'}")
+        output, _ = process.communicate(timeout=60)
+    assert output.splitlines()[0].endswith(f"  {place / '0000.png'}")
 
 
 def test_a_terminal_that_knows_no_dashes_is_shown_what_it_can(tmp_path: Path) -> None:

@@ -38,9 +38,9 @@ def test_it_serves_says_what_to_try_and_stops_on_request(tmp_path: Path) -> None
         finally:
             server.send_signal(signal.SIGTERM)
     assert server.returncode in (0, -signal.SIGTERM)
-    said = (tmp_path / "log").read_text(encoding="utf-8")
-    assert "curl -F image_file=@" in said
-    assert "Traceback" not in said
+    output = (tmp_path / "log").read_text(encoding="utf-8")
+    assert "curl -F image_file=@" in output
+    assert "Traceback" not in output
 
 
 def wait_for_url(server: subprocess.Popen[bytes], log: Path) -> str:

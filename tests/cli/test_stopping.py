@@ -37,8 +37,8 @@ def serving(tmp_path: Path, arguments: list[str]) -> Iterator[tuple[subprocess.P
     assert "Traceback" not in log.read_text(encoding="utf-8")
 
 
-def wait_until(said: Callable[[], bool], server: subprocess.Popen[bytes]) -> None:
-    while not said():
+def wait_until(condition: Callable[[], bool], server: subprocess.Popen[bytes]) -> None:
+    while not condition():
         assert server.poll() is None
 
 

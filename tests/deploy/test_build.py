@@ -224,9 +224,9 @@ def test_a_dry_run_calls_nobody(world: World) -> None:
 
 
 def test_a_dry_run_does_what_it_says(world: World) -> None:
-    said = build(world, "--dry-run").err.splitlines()
+    output = build(world, "--dry-run").err.splitlines()
     build(world)
-    promised = [shlex.split(line.removeprefix("would run: gcloud ")) for line in said]
+    promised = [shlex.split(line.removeprefix("would run: gcloud ")) for line in output]
     assert [call for call in world.calls if not QUESTIONS & set(call)] == promised
 
 

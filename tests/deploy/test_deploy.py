@@ -168,15 +168,15 @@ def test_a_dry_run_calls_nobody_and_prints_the_manifest(world: World) -> None:
     completed = deploy(world, "--dry-run", OPENLY)
     assert completed.code == 0
     assert container(completed.out)["image"] == f"{IMAGE}:latest"
-    said = [line for line in completed.err.splitlines() if line.startswith("would run: gcloud ")]
-    assert len(said) == 4
-    assert f"run services add-iam-policy-binding {SERVICE}" in said[-1]
+    output = [line for line in completed.err.splitlines() if line.startswith("would run: gcloud ")]
+    assert len(output) == 4
+    assert f"run services add-iam-policy-binding {SERVICE}" in output[-1]
 
 
 def test_a_dry_run_shows_the_manifest_that_would_be_applied(world: World) -> None:
-    said = deploy(world, "--dry-run", IMAGE=f"{IMAGE}:v1").out
+    output = deploy(world, "--dry-run", IMAGE=f"{IMAGE}:v1").out
     deploy(world, IMAGE=f"{IMAGE}:v1")
-    assert world.what("manifest") == said
+    assert world.what("manifest") == output
 
 
 def test_the_manifest_lies_nowhere_afterwards(world: World, tmp_path: object) -> None:
@@ -194,7 +194,7 @@ def test_help_and_unknown_arguments(world: World) -> None:
 
 
 def test_everything_but_questions_is_in_a_dry_run(world: World) -> None:
-    said = deploy(world, "--dry-run", OPENLY).err
+    output = deploy(world, "--dry-run", OPENLY).err
     deploy(world, OPENLY)
     verbs = [" ".join(call[:3]) for call in world.calls if not QUESTIONS & set(call)]
-    assert all(verb in said for verb in verbs)
+    assert all(verb in output for verb in verbs)

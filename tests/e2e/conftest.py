@@ -61,7 +61,9 @@ def open_page(browser: Browser) -> Iterator[OpenPage]:
     for context in contexts:
         context.close()
     # The page itself shows what a server answered; Chromium's own line about it is no fault.
-    assert [said for said in complaints if "Failed to load resource" not in said] == []
+    assert [
+        complaint for complaint in complaints if "Failed to load resource" not in complaint
+    ] == []
 
 
 @pytest.fixture(scope="package")

@@ -166,12 +166,12 @@ def test_cuts_that_cross_become_one_between() -> None:
 def test_the_service_gives_the_verdicts_the_fit_promised() -> None:
     margins, truth = drawn(0.6, 0.2, count=600)
     found = fit_calibration(margins, truth, cases(600))
-    said = [
+    answers_given = [
         decided(p, found.points.lower, found.points.upper)
         for p in found.fit.probabilities(margins).tolist()
     ]
-    wrong_yes = sum(a is Answer.YES and not t for a, t in zip(said, truth, strict=True))
-    wrong_no = sum(a is Answer.NO and bool(t) for a, t in zip(said, truth, strict=True))
+    wrong_yes = sum(a is Answer.YES and not t for a, t in zip(answers_given, truth, strict=True))
+    wrong_no = sum(a is Answer.NO and bool(t) for a, t in zip(answers_given, truth, strict=True))
     assert wrong_yes <= 0.05 * (~truth).sum() + 1
     assert wrong_no <= 0.05 * truth.sum() + 1
 

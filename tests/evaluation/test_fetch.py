@@ -98,16 +98,21 @@ def test_a_zip_is_fetched_checked_and_unpacked(
 ) -> None:
     known = served(server, PUBLISHED["crc-val-he-7k"], "CRC.zip", zipped, sha256(zipped))
     monkeypatch.setitem(PUBLISHED, known.name, known)
-    said: list[str] = []
+    messages: list[str] = []
     for _ in range(2):
         dataset = locate(
-            known.name, LabelMapping(), said.append, quiet, download=True, folder=tmp_path / "data"
+            known.name,
+            LabelMapping(),
+            messages.append,
+            quiet,
+            download=True,
+            folder=tmp_path / "data",
         )
         assert len(dataset.items) == 6
         assert dataset.name == known.name
     assert len(server.ranges) == 1
     assert [path.name for path in (tmp_path / "data").iterdir()] == [known.name]
-    assert known.licence in said[0]
+    assert known.licence in messages[0]
 
 
 def test_nothing_is_fetched_unless_requested(server: Server, tmp_path: Path) -> None:
@@ -140,9 +145,9 @@ def test_without_a_known_checksum_the_computed_one_is_reported(
     server: Server, zipped: bytes, tmp_path: Path
 ) -> None:
     known = served(server, PUBLISHED["crc-val-he-7k"], "CRC.zip", zipped, None)
-    said: list[str] = []
-    fetch(known, tmp_path / "data", said.append, quiet)
-    assert f"computed sha256 {sha256(zipped).removeprefix('sha256:')}" in said[1]
+    messages: list[str] = []
+    fetch(known, tmp_path / "data", messages.append, quiet)
+    assert f"computed sha256 {sha256(zipped).removeprefix('sha256:')}" in messages[1]
 
 
 def test_more_than_announced_is_refused(server: Server, zipped: bytes, tmp_path: Path) -> None:
@@ -183,8 +188,10 @@ def test_what_healer_cannot_fetch_is_reported_with_the_publishers_page(
 def test_an_archive_of_ones_own_is_unpacked_once(zipped: bytes, tmp_path: Path) -> None:
     file = tmp_path / "my-tiles.zip"
     file.write_bytes(zipped)
-    said: list[str] = []
+    messages: list[str] = []
     for _ in range(2):
-        dataset = locate(str(file), LabelMapping(), said.append, quiet, folder=tmp_path / "data")
+        dataset = locate(
+            str(file), LabelMapping(), messages.append, quiet, folder=tmp_path / "data"
+        )
         assert len(dataset.items) == 6
-    assert len(said) == 1
+    assert len(messages) == 1

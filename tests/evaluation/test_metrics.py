@@ -32,14 +32,14 @@ def drawn(count: int, seed: int = 0) -> Scored:
 def test_the_figures_are_scikit_learns() -> None:
     tiles = drawn(400)
     values = metrics.measured(tiles)
-    said = tiles.answers == "yes"
+    predicted = tiles.answers == "yes"
     assert values["auroc"] == pytest.approx(sk.roc_auc_score(tiles.truth, tiles.margins))
     assert values["average_precision"] == pytest.approx(
         sk.average_precision_score(tiles.truth, tiles.margins)
     )
     assert values["brier"] == pytest.approx(np.mean((tiles.probabilities - tiles.truth) ** 2))
     assert values["balanced_accuracy"] == pytest.approx(
-        (np.mean(said[tiles.truth]) + np.mean(~said[~tiles.truth])) / 2
+        (np.mean(predicted[tiles.truth]) + np.mean(~predicted[~tiles.truth])) / 2
     )
 
 
@@ -79,47 +79,49 @@ def test_balanced_accuracy_leaves_out_what_was_not_answered() -> None:
 
 def test_ece_by_hand() -> None:
     """Two bins: 0.2 was right 0 of 2 times, 0.9 was right 1 of 2."""
-    truth, said = np.array([False, False, True, False]), np.array([0.2, 0.2, 0.9, 0.9])
-    assert metrics.calibration_error(truth, said, bins=2) == pytest.approx(0.5 * 0.2 + 0.5 * 0.4)
+    truth, predicted = np.array([False, False, True, False]), np.array([0.2, 0.2, 0.9, 0.9])
+    assert metrics.calibration_error(truth, predicted, bins=2) == pytest.approx(
+        0.5 * 0.2 + 0.5 * 0.4
+    )
 
 
 def test_ece_of_a_calibrated_constant_is_nought_in_any_order() -> None:
     truth = np.array([True] * 30 + [False] * 70)
-    said = np.full(100, 0.3)
-    assert metrics.calibration_error(truth, said) == pytest.approx(0)
-    assert metrics.calibration_error(truth[::-1], said) == pytest.approx(0)
+    predicted = np.full(100, 0.3)
+    assert metrics.calibration_error(truth, predicted) == pytest.approx(0)
+    assert metrics.calibration_error(truth[::-1], predicted) == pytest.approx(0)
 
 
 def test_ece_of_calibrated_probabilities_is_small_and_of_overconfident_ones_is_not() -> None:
     rng = np.random.default_rng(1)
-    said = rng.random(20_000)
-    truth = rng.random(20_000) < said
-    assert metrics.calibration_error(truth, said) < 0.015
-    assert metrics.calibration_error(truth, np.where(said > 0.5, 0.99, 0.01)) > 0.2
+    predicted = rng.random(20_000)
+    truth = rng.random(20_000) < predicted
+    assert metrics.calibration_error(truth, predicted) < 0.015
+    assert metrics.calibration_error(truth, np.where(predicted > 0.5, 0.99, 0.01)) > 0.2
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=80))
 def test_bins_hold_equal_masses_where_nothing_is_tied(values: list[float]) -> None:
-    said = np.array(values)
-    where = metrics.bins_of(said)
+    predicted = np.array(values)
+    where = metrics.bins_of(predicted)
     assert 0 <= where.min() <= where.max() < metrics.BINS
     if len(set(values)) == len(values):
         counts = np.bincount(where, minlength=metrics.BINS)
         assert counts.max() - counts.min() <= 1
     for value in values:
-        assert len(set(where[said == value].tolist())) == 1
+        assert len(set(where[predicted == value].tolist())) == 1
 
 
 def test_risk_and_coverage_by_hand() -> None:
-    truth, said = np.array([True, False, True, False]), np.array([0.9, 0.2, 0.4, 0.3])
-    coverage, risk = metrics.risk_coverage(truth, said, 0.5)
+    truth, predicted = np.array([True, False, True, False]), np.array([0.9, 0.2, 0.4, 0.3])
+    coverage, risk = metrics.risk_coverage(truth, predicted, 0.5)
     assert coverage.tolist() == [0.25, 0.5, 0.75, 1.0]
     assert risk.tolist() == [0, 0, 0, 0.25]
 
 
 def test_the_equally_sure_are_withheld_together() -> None:
-    truth, said = np.array([True, False, False]), np.full(3, 0.8)
-    coverage, risk = metrics.risk_coverage(truth, said, 0.5)
+    truth, predicted = np.array([True, False, False]), np.full(3, 0.8)
+    coverage, risk = metrics.risk_coverage(truth, predicted, 0.5)
     assert coverage.tolist() == [1.0]
     assert risk.tolist() == [pytest.approx(2 / 3)]
 

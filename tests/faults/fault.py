@@ -94,11 +94,11 @@ class Shown:
     def _health(self, response: httpx.Response) -> None:
         assert response.status_code == (503 if self.fault.dead else 200)
         body: dict[str, Any] = response.json()
-        said = [body["reason"] or "", body["engine_reason"], *body["warnings"]]
+        reasons = [body["reason"] or "", body["engine_reason"], *body["warnings"]]
         if self.fault.health is None:
             assert body["reason"] is None, body
         else:
-            assert self.fault.health in " ".join(said), said
+            assert self.fault.health in " ".join(reasons), reasons
         self.checked.add("health")
 
     def recovered(self, answer: httpx.Response) -> None:

@@ -172,17 +172,17 @@ def test_the_score_is_not_a_number(shown: Shown, margin: float) -> None:
     )
 )
 @pytest.mark.parametrize(
-    "said",
+    "failure",
     [
         MemoryError(),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB."),
         RuntimeError("Exception from src/core: std::bad_alloc"),
     ],
 )
-def test_the_engine_is_out_of_memory(shown: Shown, said: Exception) -> None:
+def test_the_engine_is_out_of_memory(shown: Shown, failure: Exception) -> None:
     engine = Frail()
     with service(engine) as client:
-        engine.score_error = said
+        engine.score_error = failure
         shown.client(predict(client))
         shown.probes(client.get)
         engine.score_error = None

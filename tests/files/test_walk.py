@@ -57,13 +57,13 @@ def test_what_was_left_out_is_one_line_with_counts_by_reason(tmp_path: Path) -> 
     put(tmp_path, "a.png", "b.svs", "c.svs", "notes.txt", "README", "e.dcm", *HIDDEN)
     (tmp_path / "@eaDir").mkdir()
     put(tmp_path, "@eaDir/\udcff.png")
-    said = str(walk(tmp_path).left_out)
-    assert said.startswith("Left out: 7 hidden files, 5 of them pictures (")
+    output = str(walk(tmp_path).left_out)
+    assert output.startswith("Left out: 7 hidden files, 5 of them pictures (")
     assert (
-        ", …); 1 file of the system's own, a picture (@eaDir); 5 files in other formats (" in said
+        ", …); 1 file of the system's own, a picture (@eaDir); 5 files in other formats (" in output
     )
-    assert said.endswith(", …).")
-    assert "\n" not in said
+    assert output.endswith(", …).")
+    assert "\n" not in output
     assert str(LeftOut()) == ""
 
 

@@ -77,9 +77,9 @@ def show_refusals(at: Bench, order: Order, hub: Hub) -> None:
             built = at.buildah.build(at.context, changed)
         assert built.returncode != 0, name
         assert token is None or token not in built.log
-        said, ended = built.log.split("./acquire")[1].splitlines()[1:3]
+        first_line, ended = built.log.split("./acquire")[1].splitlines()[1:3]
         assert ended.endswith(f"status {error.exit_code}"), built.log
-        say(f"{name} ({error.exit_code}): {said}")
+        say(f"{name} ({error.exit_code}): {first_line}")
     hub.faults.sizes = {}
 
 

@@ -132,10 +132,10 @@ def test_a_preview_whose_picture_lies_behind_it_is_not_taken_for_it() -> None:
 def test_three_channels_that_say_they_are_rgb_are_put_together(
     channel: dict[str, list[object]], order: tuple[int, ...]
 ) -> None:
-    said = {name: [values[place] for place in order] for name, values in channel.items()}
+    order_of = {name: [values[place] for place in order] for name, values in channel.items()}
     data = noted(
         np.ascontiguousarray(PLANES[list(order)]), ome=True, photometric="minisblack",
-        metadata={"axes": "CYX", "Channel": said},
+        metadata={"axes": "CYX", "Channel": order_of},
     )  # fmt: skip
     assert np.array_equal(read(data).pixels, shown())
 

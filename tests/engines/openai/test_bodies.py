@@ -141,8 +141,8 @@ def test_words_may_come_in_parts_and_all_at_once(
         upstream.faults.append(body(200, content, "text/event-stream"))
     else:
         upstream.faults.append(replied({"choices": [{"message": {"content": content}}]}))
-    said = "".join(engine.explain(evidence, Answer.YES))
-    assert said == "Yes, colorectal cancer is present in this image because they crowd."
+    sentence = "".join(engine.explain(evidence, Answer.YES))
+    assert sentence == "Yes, colorectal cancer is present in this image because they crowd."
 
 
 def test_a_verdict_is_read_beside_content_in_parts_and_nulls(
@@ -298,14 +298,14 @@ def test_no_secret_is_ever_quoted(
 
 
 def test_an_address_is_quoted_without_its_password() -> None:
-    said = words_in(b'{"error": "no http://me:pw@there/v1 here"}')
-    assert said == "no http://…there/v1 here"
+    sentence = words_in(b'{"error": "no http://me:pw@there/v1 here"}')
+    assert sentence == "no http://…there/v1 here"
 
 
 def test_what_is_long_is_cut_and_what_is_deep_does_not_matter() -> None:
-    said = words_in(json.dumps({"error": "word " * 500}).encode())
-    assert len(said) == 200
-    assert said.endswith("…")
+    sentence = words_in(json.dumps({"error": "word " * 500}).encode())
+    assert len(sentence) == 200
+    assert sentence.endswith("…")
     deep = b'{"error":' * 3000 + b'"x"' + b"}" * 3000
     assert len(words_in(deep)) <= 200
     assert len(words_in(b"[" * 100_000)) <= 200

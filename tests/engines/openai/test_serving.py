@@ -77,13 +77,13 @@ def answered(client: TestClient) -> dict[str, Any]:
 
 def wait_until_reported(client: TestClient, words: str) -> None:
     """Why it is not ready."""
-    said = ""
+    sentence = ""
     for _ in range(2000):
         response = client.get("/ready")
-        said = "" if response.status_code == 200 else response.json()["detail"]
-        if words in said:
+        sentence = "" if response.status_code == 200 else response.json()["detail"]
+        if words in sentence:
             return
-    raise AssertionError(said)
+    raise AssertionError(sentence)
 
 
 def test_ready_follows_the_upstream(upstream: Upstream, client: TestClient) -> None:

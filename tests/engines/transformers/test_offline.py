@@ -106,8 +106,8 @@ def test_no_request_leaves_at_run_time(
     address, made = connections
     everywhere = {"HF_ENDPOINT": address, "HTTP_PROXY": address, "HTTPS_PROXY": address}
     nowhere = {"NO_PROXY": "", "no_proxy": "", "HF_HUB_OFFLINE": "0", "HF_HOME": str(tmp_path)}
-    said = python(RUN, str(taught), **everywhere, **nowhere)
-    assert said.startswith("Yes, colorectal cancer is present")
+    output = python(RUN, str(taught), **everywhere, **nowhere)
+    assert output.startswith("Yes, colorectal cancer is present")
     assert made == []
     python(ASK_THE_HUB, **everywhere, **nowhere)
     assert made != []
@@ -122,6 +122,6 @@ def test_the_hub_is_closed_while_loading_and_open_again_after() -> None:
 
 @pytest.mark.parametrize("library", ["torch", "transformers", "bitsandbytes", "accelerate"])
 def test_a_missing_library_names_the_extra(taught: Path, library: str) -> None:
-    said = python(BLOCKED, str(taught), library)
-    assert library in said
-    assert "pip install 'healer[medgemma]'" in said
+    output = python(BLOCKED, str(taught), library)
+    assert library in output
+    assert "pip install 'healer[medgemma]'" in output

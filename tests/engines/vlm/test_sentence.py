@@ -11,7 +11,7 @@ from healer.engines.vlm.sentence import NO_EXPLANATION, one_sentence
 OPENING = "Yes, because"
 
 
-def said(*pieces: str) -> str:
+def sentence_of(*pieces: str) -> str:
     return "".join(one_sentence(OPENING, pieces))
 
 
@@ -31,7 +31,7 @@ def said(*pieces: str) -> str:
     ],
 )
 def test_ends_at_the_end_of_the_sentence(text: str, sentence: str) -> None:
-    assert said(text) == f"{OPENING} {sentence}"
+    assert sentence_of(text) == f"{OPENING} {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_ends_at_the_end_of_the_sentence(text: str, sentence: str) -> None:
     ],
 )
 def test_is_plain_text_on_one_line(text: str, sentence: str) -> None:
-    assert said(text) == f"{OPENING} {sentence}"
+    assert sentence_of(text) == f"{OPENING} {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_is_plain_text_on_one_line(text: str, sentence: str) -> None:
     ],
 )
 def test_cuts_a_loop_where_it_starts(text: str, sentence: str) -> None:
-    assert said(text) == f"{OPENING} {sentence}"
+    assert sentence_of(text) == f"{OPENING} {sentence}"
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,12 @@ def test_cuts_a_loop_where_it_starts(text: str, sentence: str) -> None:
     ],
 )
 def test_leaves_no_word_hanging_where_it_was_cut(text: str, sentence: str) -> None:
-    assert said(text) == f"{OPENING} {sentence}"
+    assert sentence_of(text) == f"{OPENING} {sentence}"
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n\n", "**", "...", " the", "gu" * 50])
 def test_no_words_is_reported_so(text: str) -> None:
-    assert said(text) == NO_EXPLANATION
+    assert sentence_of(text) == NO_EXPLANATION
 
 
 def test_requests_no_more_than_it_needs() -> None:
@@ -108,8 +108,8 @@ WORDS = st.lists(st.sampled_from(["a", "gland", "e.g.", "0.5", "and", "**", "\n"
 def test_pieces_do_not_matter(words: list[str], size: int) -> None:
     text = " ".join(words)
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
-    sentence = said(*pieces)
-    assert sentence == said(text)
+    sentence = sentence_of(*pieces)
+    assert sentence == sentence_of(text)
     assert "\n" not in sentence
     assert sentence.endswith(".")
     assert "*" not in sentence
