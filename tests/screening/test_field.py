@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from healer.engines.base import FieldScale
@@ -71,6 +71,10 @@ def test_windows_lie_half_over_each_other_where_there_is_room() -> None:
 
 
 @given(LENGTHS, LENGTHS, st.sampled_from([None, 0.12, 0.25, 0.5, 1.0, 4.9]))
+@example(65, 8193, 4.9)
+@example(127, 9000, 4.9)
+@example(9000, 127, 4.9)
+@example(9000, 64, 4.9)
 def test_the_whole_picture_is_covered_or_it_is_reported(
     width: int, height: int, mpp: float | None
 ) -> None:

@@ -115,8 +115,10 @@ def _counts(width: int, height: int, side: int) -> tuple[int, int]:
         )
         if columns * rows <= MOST_WINDOWS:
             return columns, rows
-    shrink = math.sqrt(MOST_WINDOWS / (columns * rows))
-    fewer = min(columns, MOST_WINDOWS) if rows == 1 else max(1, int(columns * shrink))
+    # Two at least where one does not reach both edges: what lies between them is a gap that shows.
+    shrink = 1.0 if rows == 1 else math.sqrt(MOST_WINDOWS / (columns * rows))
+    most = MOST_WINDOWS // min(rows, 2)
+    fewer = max(min(columns, 2), min(int(columns * shrink), most))
     return fewer, min(rows, MOST_WINDOWS // fewer)
 
 
