@@ -191,3 +191,9 @@ def test_where_it_runs_and_what_it_warns_of_make_no_other_model() -> None:
     assert margins_seen(metrics) == 2
     metrics.scored(screener(revision="another"), score())
     assert margins_seen(metrics) == 1
+
+
+def test_drift_is_measured_from_the_moment_a_model_is_ready() -> None:
+    metrics = Metrics(lambda _: reference())
+    metrics.ready(SCREENER)
+    assert value(metrics.registry, "drift_answers", figure=MARGIN) == 0
