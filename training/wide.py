@@ -17,7 +17,7 @@ from PIL import Image
 from rich.progress import track
 
 from healer.engines.base import Answer
-from healer.engines.builtin.engine import BuiltinEngine
+from healer.engines.builtin.engine import SCORES, BuiltinEngine, Outputs
 from healer.images.tile import Tile
 from healer.screening import calibration
 from healer.screening.opening import SHIPPED
@@ -59,8 +59,8 @@ class Member(BuiltinEngine):
         super().__init__(threads=1)
         self._members, self._member = shipped.session(), member
 
-    def _one(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return shipped.one(self._members, pixels, self._member)
+    def _one(self, pixels: NDArray[np.uint8]) -> Outputs:
+        return {SCORES: shipped.one(self._members, pixels, self._member)}
 
 
 def measure(tiles: Tiles) -> list[Read]:

@@ -116,11 +116,15 @@ export const texts = {
     } satisfies Record<Mark, string>,
     second: "Dysplasia or cancer",
     warnings: "About this picture",
-    warned: { wide_field: "A wide field, read window by window" } as Partial<
-      Record<string, string>
-    >,
+    warned: {
+      wide_field: "A wide field, read window by window",
+      unlike_training: "Unlike the tissue that the model was trained on",
+    } as Partial<Record<string, string>>,
     warnedOtherwise: "Answered with a warning: see below",
-    warnedShort: { wide_field: "Wide field" } as Partial<Record<string, string>>,
+    warnedShort: {
+      wide_field: "Wide field",
+      unlike_training: "Unlike training",
+    } as Partial<Record<string, string>>,
     warnedShortOtherwise: "With a warning",
     positiveWindows: ({ yes, of }: { yes: number; of: number }) =>
       `${yes} of ${many(of, "window", "windows")} ${yes === 1 ? "is" : "are"} read as cancer`,

@@ -79,7 +79,7 @@ class SecondAnswerOut(BaseModel):
 
 
 class FieldWarningOut(BaseModel):
-    """What to know of a picture that was answered all the same; `wide_field` is one."""
+    """What to know of a picture that was answered all the same: `wide_field`, `unlike_training`."""
 
     code: str
     measured: float
@@ -159,7 +159,7 @@ class VerdictOut(BaseModel):
     )
     calibrated: bool = Field(
         description="Whether `probability` was calibrated on pictures like this one: on known "
-        "cases, with nothing to say against the picture, and no wide field."
+        "cases, with nothing to say against the picture, no wide field and not unlike_training."
     )
     reason: str | None = Field(
         description="A sentence: why the verdict is indeterminate; null otherwise."

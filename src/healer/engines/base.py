@@ -30,6 +30,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Unlikeness:
+    """How far a tile lies from the tiles that a model learnt from, in distances that are usual of
+    such tiles; above `threshold` it is unlike them."""
+
+    measured: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What scoring a tile gave.
 
@@ -37,13 +46,15 @@ class Evidence:
     [0, 1] that the engine put on answering yes or no at all (1 for a classifier). Where an engine
     does not know everything, `bounds` are the least and the greatest that the margin can be.
     `stages` are seconds by stage of scoring; of a batch, this tile's share. `state` is the engine's
-    own (features, a KV cache), so that explaining need not score the image again.
+    own (features, a KV cache), so that explaining need not score the image again. `unlikeness` is
+    None where the engine does not measure it.
     """
 
     margin: float
     mass: float = 1.0
     findings: tuple[Finding, ...] = ()
     bounds: tuple[float, float] | None = None
+    unlikeness: Unlikeness | None = None
     stages: Mapping[str, float] = field(default_factory=dict, repr=False, compare=False)
     state: object = field(default=None, repr=False, compare=False)
 

@@ -15,6 +15,7 @@ from healer.images.tile import Tile
 from healer.questions.base import Question
 from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.calibration import Calibration
+from healer.screening.unlike_training import warned_if_unlike
 from healer.screening.verdict import SecondAnswer, Verdict, decide, second_answer
 from healer.screening.wide_field import (
     LEAST_SIDE,
@@ -155,7 +156,9 @@ class Screener:
             second=self._second(verdict, evidence.findings),
             headline_rule=self.headline_rule(),
         )
-        return score if not is_wide(tile, self.engine) else _warned(score, tile, self.engine, WHOLE)
+        if is_wide(tile, self.engine):
+            score = _warned(score, tile, self.engine, WHOLE)
+        return warned_if_unlike(score)
 
     def _second(self, verdict: Verdict, findings: Sequence[Finding]) -> SecondAnswer | None:
         return second_answer(verdict, findings) if self.question.follow_up else None
@@ -176,7 +179,7 @@ class Screener:
             windows=tuple(read.answers(verdicts)),
             place=place,
         )
-        return _warned(score, tile, self.engine, read.in_words())
+        return warned_if_unlike(_warned(score, tile, self.engine, read.in_words()))
 
     def _evidence_of(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         evidences = self.engine.score(tiles)
@@ -194,7 +197,7 @@ WHOLE = (
 
 def _warned(score: Score, tile: Tile, engine: Engine, rest: str) -> Score:
     """Of a wide field: no calibration was fitted on such."""
-    warnings = (wide_field_warning(tile, engine, rest),)
+    warnings = (wide_field_warning(tile, engine, rest), *score.warnings)
     return replace(score, verdict=replace(score.verdict, calibrated=False), warnings=warnings)
 
 

@@ -29,7 +29,9 @@ from healer.engines.base import (
     Finding,
     Question,
     StageTimer,
+    Unlikeness,
 )
+from healer.engines.builtin.unlike import FEATURES, Gaussians
 from healer.errors.engine import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.hardware import cores, give_way
 from healer.images.tile import Tile
@@ -46,6 +48,9 @@ CARD = "model.json"
 # It learnt from tiles of 180 to 270 µm, enlarged to a field of up to 2.4 times as much.
 SCALE = FieldScale(widest=650, window=224)
 NAMED_CLASSES = 2  # in a sentence
+
+SCORES = "scores"  # the network's output beside FEATURES
+Outputs = dict[str, NDArray[np.float32]]  # by name
 
 SIDE = 160
 # Bounds the work that one absurdly long picture can ask for.
@@ -76,6 +81,9 @@ class BuiltinEngine:
         self._shares = question.head.shares_of(model.names)
         self._names = model.names
         self._session = open_session(model.network)
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        has_features = FEATURES in self._outputs
+        self._gaussians = Gaussians.read(folder, model.sha256) if has_features else None
         self._pool = ThreadPoolExecutor(threads or cores(), "builtin", give_way)
         self._info = EngineInfo(
             engine="builtin",
@@ -106,28 +114,28 @@ class BuiltinEngine:
         squares = [square_windows(tile.pixels) for tile in tiles]
         inputs = [network_input(square) for each in squares for square in each]
         stages.end_stage("preprocess")
-        scores = self._run(inputs)
+        outputs = self._run(inputs)
         stages.end_stage("infer")
         ends = np.cumsum([len(each) for each in squares])
         return [
-            self._evidence(scores[end - len(each) : end], stages)
+            self._evidence(outputs[end - len(each) : end], stages)
             for each, end in zip(squares, ends, strict=True)
         ]
 
-    def _run(self, inputs: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-        scores = np.concatenate(
-            [np.empty((0, len(self._names))), *self._pool.map(self._one, inputs)]
-        )
-        if not np.isfinite(scores).all():
+    def _run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Outputs]:
+        """Raises ModelUnsound."""
+        outputs = list(self._pool.map(self._one, inputs))
+        if not all(np.isfinite(each[SCORES]).all() for each in outputs):
             raise ModelUnsound(MODEL_ID, "a score is not a finite number")
-        return scores
+        return outputs
 
-    def _one(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        scores: NDArray[np.float32] = self._session.run(None, {"pixels": pixels[None]})[0]
-        return scores
+    def _one(self, pixels: NDArray[np.uint8]) -> Outputs:
+        values = self._session.run(self._outputs, {"pixels": pixels[None]})
+        return dict(zip(self._outputs, values, strict=True))
 
-    def _evidence(self, scores: NDArray[np.float64], stages: StageTimer) -> Evidence:
-        """From the log-probabilities (windows, classes) of one tile."""
+    def _evidence(self, outputs: Sequence[Outputs], stages: StageTimer) -> Evidence:
+        """From the log-probabilities (1, classes) and features of each window of one tile."""
+        scores = np.concatenate([each[SCORES] for each in outputs]).astype(np.float64)
         mean = np.logaddexp.reduce(scores, axis=0) - np.log(len(scores))
         mean -= np.logaddexp.reduce(mean)
         findings = (
@@ -136,8 +144,17 @@ class BuiltinEngine:
         )
         ranked = sorted(findings, key=lambda finding: -finding.probability)
         return Evidence(
-            float(class_margin(mean, self._shares)), findings=tuple(ranked), stages=stages
+            float(class_margin(mean, self._shares)),
+            findings=tuple(ranked),
+            unlikeness=self._unlikeness(outputs),
+            stages=stages,
         )
+
+    def _unlikeness(self, outputs: Sequence[Outputs]) -> Unlikeness | None:
+        """None where the model's files do not let it be measured."""
+        if self._gaussians is None or not all(FEATURES in each for each in outputs):
+            return None
+        return self._gaussians.unlikeness(np.concatenate([each[FEATURES] for each in outputs]))
 
     def explain(self, evidence: Evidence, answer: Answer) -> Iterator[str]:
         return compose_sentence(evidence.findings, answer, self._question)

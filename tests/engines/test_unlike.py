@@ -1,0 +1,67 @@
+"""Unlikeness by features: its Gaussians, its file, and what the engine makes of both."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from healer.engines.builtin.engine import (
+    CARD,
+    MODEL_FOLDER,
+    NETWORK,
+    BuiltinEngine,
+)
+from healer.engines.builtin.unlike import UNLIKE, Gaussians
+from healer.errors.engine import ModelAltered
+from healer.images.tile import Tile
+
+MEMBERS, DIMENSIONS = 2, 6
+
+
+def gaussians(threshold: float = 1.5) -> Gaussians:
+    """Around 1, with a standard deviation of 2 in every direction."""
+    return Gaussians(
+        np.ones((MEMBERS, DIMENSIONS), np.float32),
+        np.stack([np.eye(DIMENSIONS, dtype=np.float32) / 2] * MEMBERS),
+        np.ones(MEMBERS, np.float32),
+        threshold,
+    )
+
+
+def features(*values: float) -> np.ndarray:
+    return np.stack([np.full((MEMBERS, DIMENSIONS), value, np.float32) for value in values])
+
+
+def test_a_distance_is_in_standard_deviations() -> None:
+    assert gaussians().distances(features(1, 3, -3)) == pytest.approx([0, 1, 2])
+
+
+def test_the_unlikeness_of_several_squares_is_their_mean() -> None:
+    found = gaussians().unlikeness(features(3, -3))
+    assert found.measured == pytest.approx(1.5)
+    assert found.threshold == 1.5
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    (tmp_path / UNLIKE).write_bytes(gaussians(1.7).to_bytes("abc"))
+    found = Gaussians.read(tmp_path, "abc")
+    assert found is not None
+    assert found.threshold == 1.7
+    assert found.distances(features(1, 3)) == pytest.approx([0, 1])
+
+
+def test_that_of_another_network_is_refused(tmp_path: Path) -> None:
+    (tmp_path / UNLIKE).write_bytes(gaussians().to_bytes("abc"))
+    with pytest.raises(ModelAltered, match="another network"):
+        Gaussians.read(tmp_path, "abd")
+
+
+def test_without_its_file_the_engine_measures_none(tmp_path: Path) -> None:
+    for name in (NETWORK, CARD):
+        shutil.copy(MODEL_FOLDER / name, tmp_path / name)
+    engine = BuiltinEngine(threads=1, folder=tmp_path)
+    (evidence,) = engine.score([Tile(np.full((64, 64, 3), 200, np.uint8))])
+    assert evidence.unlikeness is None
