@@ -52,8 +52,8 @@ def beside(results: Mapping[str, Any]) -> str:
     folds = ", ".join(f"{value:.3f}" for value in results["each_fold"][VERSUS_ALL])
     cut = results["threshold"]
     return (
-        f"{results['tiles']} tiles of {results['cases']} cases, {results['folds']} folds, seeds "
-        f"{', '.join(map(str, results['seeds']))}. AUROC against all other classes fold by fold: "
+        f"{results['tiles']} tiles of {results['cases']} cases, {results['folds']} folds. "
+        "AUROC against all other classes fold by fold: "
         f"{folds}. Cut at even odds, balanced accuracy is "
         f"{cut['balanced_accuracy_at_even_odds']:.3f}; at 95 % specificity, sensitivity is "
         f"{cut['sensitivity_at_95_specificity']:.3f}."

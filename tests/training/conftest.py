@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training import kather
 from training.data import LABELS, TILE, Tiles
+from training.kather import KatherTiles
 
 
 @pytest.fixture(scope="session")
@@ -26,4 +28,21 @@ def drawn() -> Tiles:
         np.ones(count, np.bool_),
         labels.astype(np.int64),
         np.array([f"case {at // 2}" for at in range(count)]),
+    )
+
+
+@pytest.fixture(scope="session")
+def drawn_kather() -> KatherTiles:
+    """Five tiles of each of Kather 2016's labels, each a slide of its own."""
+    rng = np.random.default_rng(1)
+    labels = np.array(sorted([*kather.EPITHELIUM, *kather.TISSUE, kather.COMPLEX]) * 5)
+    pixels = rng.integers(60, 250, (len(labels), kather.SIDE, kather.SIDE, 3), dtype=np.uint8)
+    groups = np.arange(len(labels))
+    return KatherTiles(
+        np.array([f"{at}.png" for at in groups]),
+        pixels,
+        labels,
+        np.array([kather.output_of(label) for label in labels]),
+        groups,
+        kather.split(labels, groups),
     )

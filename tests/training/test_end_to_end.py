@@ -10,9 +10,13 @@ import pytest
 from healer.engines.builtin.engine import BuiltinEngine
 from healer.evaluation.shifts import SHIFTS
 from healer.images.tile import Tile
-from training import baseline, card, crossval, evaluate, export
+from training import baseline, card, crossval, evaluate, export, shipped
+from training.crown import Crown
 from training.data import Tiles
+from training.ensemble import Member
 from training.fit import Recipe
+from training.kather import OUTPUT_NAMES, KatherTiles
+from training.trunk import Trunk
 
 TINY = Recipe(epochs=1, drawn=(0.0,), batch=6, neck=8)
 
@@ -24,21 +28,28 @@ def runs(drawn: Tiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_results_are_written_and_printed(drawn: Tiles, runs: Path, tmp_path: Path) -> None:
-    scores = tmp_path / "scores.csv"
-    evaluate.write(evaluate.evaluate(drawn, TINY, 1, runs, scores), tmp_path / "results.json")
+def test_results_are_written_and_printed(
+    drawn: Tiles, drawn_kather: KatherTiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shipped, "CLASS_ANSWERS", tmp_path / "classes.csv")
+    home, away = tmp_path / "answers.csv", tmp_path / "kather.csv"
+    results = evaluate.evaluate(drawn, drawn_kather, home, away)
+    evaluate.write(results, tmp_path / "results.json")
     text = card.figures(tmp_path / "results.json")
-    assert len(scores.read_text(encoding="utf-8").splitlines()) == 1 + len(SHIFTS) * len(drawn)
+    for file, tiles in ((home, drawn), (away, drawn_kather)):
+        assert len(file.read_text(encoding="utf-8").splitlines()) == 1 + len(SHIFTS) * len(tiles)
     assert "adenocarcinoma against normal and polyp | 4 / 12" in text
     assert "24 tiles of 12 cases, 4 folds" in text
 
 
 def test_exported_members_serve(drawn: Tiles, runs: Path, tmp_path: Path) -> None:
     networks = [crossval.read(member, TINY, runs) for member in crossval.members(1)]
-    export.write(networks, {}, tmp_path)
+    whole = [Member(Trunk(network), Crown.of(network, width=8)).eval() for network in networks]
+    export.write(whole, {}, tmp_path)
     engine = BuiltinEngine(threads=1, folder=tmp_path)
     (evidence,) = engine.score([Tile(drawn.pixels[0])])
     assert np.isfinite(evidence.margin)
+    assert {each.name for each in evidence.findings} == set(OUTPUT_NAMES)
 
 
 def test_the_baseline_sees_colour_and_only_unseen_cases(drawn: Tiles) -> None:

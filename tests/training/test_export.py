@@ -10,13 +10,17 @@ import torch
 from onnx import TensorProto
 
 from healer.engines.builtin.engine import CARD, NETWORK, SIDE, read_model_files
-from training import export
-from training.network import Ensemble, Network
+from training import export, shipped
+from training.crown import Crown
+from training.ensemble import Ensemble, Member
+from training.network import Network
+from training.trunk import Trunk
 
 
-def members() -> list[Network]:
+def members() -> list[Member]:
     torch.manual_seed(0)
-    return [Network(neck=8).eval() for _ in range(2)]
+    networks = [Network(neck=8).eval() for _ in range(2)]
+    return [Member(Trunk(each), Crown.of(each, width=12)).eval() for each in networks]
 
 
 def test_onnx_equals_torch(tmp_path: Path) -> None:
@@ -24,10 +28,23 @@ def test_onnx_equals_torch(tmp_path: Path) -> None:
     export.write(networks, {}, tmp_path)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 3, SIDE, SIDE), dtype=np.uint8)
     session = onnxruntime.InferenceSession(tmp_path / NETWORK)
-    (served,) = session.run(None, {"pixels": pixels})
+    scores, features = session.run(list(export.OUTPUTS), {"pixels": pixels})
     with torch.inference_mode():
-        trained = Ensemble(networks).eval()(torch.from_numpy(pixels)).numpy()
-    assert np.abs(served - trained).max() < 2e-3
+        trained = Ensemble(networks).eval()(torch.from_numpy(pixels))
+    assert np.abs(scores - trained[0].numpy()).max() < 2e-3
+    assert features.shape == (3, 2, 240)
+    assert np.abs(features - trained[1].numpy()).max() < 2e-2
+
+
+def test_each_member_can_be_run_alone(tmp_path: Path) -> None:
+    networks = members()
+    export.write(networks, {}, tmp_path)
+    session = shipped.session(tmp_path)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, SIDE, SIDE), dtype=np.uint8)
+    for at, member in enumerate(networks):
+        with torch.inference_mode():
+            _, trained = member(torch.from_numpy(pixels)[None])
+        assert np.abs(shipped.one(session, pixels, at) - trained.numpy()).max() < 2e-3
 
 
 def test_large_weights_are_stored_in_half_precision() -> None:

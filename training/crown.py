@@ -1,0 +1,93 @@
+"""The part of each network that version 4 trains: the neck and the heads."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from training.kather import EPITHELIAL, OUTPUTS
+from training.network import Network
+from training.trunk import CHANNELS, SHALLOW_CHANNELS
+
+WIDTH = 256
+
+
+class Crown(nn.Module):
+    """The trunk's maps → tile logits (n, 11), spot logits (n, 11, 10, 10) and a logit of whether
+    there is epithelium (n)."""
+
+    def __init__(self, width: int = WIDTH) -> None:
+        super().__init__()
+        self.neck = nn.Sequential(nn.Conv2d(CHANNELS, width, 1), nn.ReLU6())
+        self.spots = nn.Conv2d(width, OUTPUTS, 1)
+        self.dropout = nn.Dropout(0.2)
+        pooled = 2 * width + 2 * SHALLOW_CHANNELS
+        self.tile = nn.Linear(pooled, OUTPUTS)
+        self.epithelium = nn.Linear(pooled, 1)
+
+    @classmethod
+    def of(cls, network: Network, width: int = WIDTH) -> Crown:
+        """Begins as version 3's neck and heads, beside channels of the neck that no head reads yet;
+        every tissue class begins as what version 3 called other tissue."""
+        crown = cls(width)
+        with torch.no_grad():
+            known = _begin_neck(crown.neck[0], network)
+            rows = [min(output, EPITHELIAL) for output in range(OUTPUTS)]
+            for layer in (crown.spots, crown.tile, crown.epithelium):
+                for parameter in layer.parameters():
+                    parameter.zero_()
+            weight, pooled = crown.tile.weight, network.tile.weight[rows]
+            crown.spots.weight[:, :known] = network.spots.weight[rows]
+            weight[:, :known], weight[:, width : width + known] = pooled.chunk(2, 1)
+            for layer, theirs in ((crown.spots, network.spots), (crown.tile, network.tile)):
+                if layer.bias is not None and theirs.bias is not None:
+                    layer.bias.copy_(theirs.bias[rows])
+        return crown
+
+    def forward(self, deep: Tensor, shallow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        features = self.neck(deep)
+        spots = self.spots(features)
+        # Epithelium speaks for the tile however much stroma surrounds it.
+        lesion = torch.softmax(spots, 1)[:, :EPITHELIAL].sum(1, keepdim=True)
+        gated = (features * lesion).sum((2, 3)) / (lesion.sum((2, 3)) + 0.5)
+        pooled = self.dropout(torch.cat([features.mean((2, 3)), gated, shallow], 1))
+        return self.tile(pooled), spots, self.epithelium(pooled)[:, 0]
+
+
+def _begin_neck(neck: nn.Module, network: Network) -> int:
+    """Version 3's channels first, with its norm folded in, and how many they are."""
+    old, norm = network.neck[0], network.neck[1]
+    if not (isinstance(neck, nn.Conv2d) and isinstance(old, nn.Conv2d) and neck.bias is not None):
+        raise TypeError("a neck begins with a convolution")
+    if not isinstance(norm, nn.BatchNorm2d) or norm.running_mean is None:
+        raise TypeError("version 3's neck has a norm")
+    known, last = old.weight.shape[:2]
+    scale = norm.weight / torch.sqrt(torch.as_tensor(norm.running_var) + norm.eps)
+    nn.init.kaiming_normal_(neck.weight, nonlinearity="relu")
+    neck.weight.mul_(0.5)
+    neck.weight[:known] = 0
+    neck.weight[:known, :last] = old.weight * scale[:, None, None, None]
+    neck.bias.zero_()
+    neck.bias[:known] = norm.bias - norm.running_mean * scale
+    return known
+
+
+def capped(tile: Tensor, epithelium: Tensor) -> Tensor:
+    """Log-probabilities (n, 11) whose classes of epithelium add up to no more than the veto says.
+
+    What they give up, the tissue classes share in proportion.
+    """
+    scores = torch.log_softmax(tile, 1)
+    present = scores[:, :EPITHELIAL].logsumexp(1, keepdim=True)
+    tissue = scores[:, EPITHELIAL:].logsumexp(1, keepdim=True)
+    most = functional.logsigmoid(epithelium)[:, None]
+    rest = functional.logsigmoid(-epithelium)[:, None]
+    vetoed = most < present
+    return torch.cat(
+        [
+            scores[:, :EPITHELIAL] + torch.where(vetoed, most - present, 0.0),
+            scores[:, EPITHELIAL:] + torch.where(vetoed, rest - tissue, 0.0),
+        ],
+        1,
+    )

@@ -1,0 +1,135 @@
+"""Other laboratories: what the networks make of Kather 2016's tiles, left out, and of simulated
+ones; the tables of the model card."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from healer.evaluation.shifts import NONE, SHIFTS, TITLES
+from healer.screening.calibration import Calibration
+from healer.screening.opening import SHIPPED
+from training import calibration
+from training.calibration import Place
+from training.data import CANCER_INDEX, LABELS
+from training.kather import COMPLEX, OUTPUT_NAMES, TISSUES
+from training.metrics import margin
+from training.shipped import CLASS_ANSWERS, COLUMNS, EBHI_SEG, KATHER_2016, LABORATORIES
+
+BEGIN = "<!-- other laboratories: python -m training card -->"
+END = "<!-- end of other laboratories -->"
+ROWS = ("tumor", "mucosa", *TISSUES, COMPLEX)
+
+
+def tables(file: Path = CLASS_ANSWERS) -> str:
+    """The text between the markers."""
+    return "\n\n".join([answers_by_class(file), left_out(file), confusion(file)])
+
+
+def answers_by_class(file: Path) -> str:
+    """Kather 2016, each tile by the network that never saw its group."""
+    fitted = Calibration.model_validate_json(SHIPPED.read_bytes())
+    found: Mapping[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    with file.open(newline="", encoding="utf-8") as out:
+        for row in csv.DictReader(out):
+            if row["source"] == KATHER_2016:
+                probability = fitted.probability(margin_of(row))
+                found[row["label"], row["shift"]][verdict(probability, fitted)] += 1
+    head = (
+        "| Kather 2016, left out | tiles | as it is: no / indeterminate / yes "
+        "| under every change together |"
+    )
+    lines = [head, "|---|---|---|---|"]
+    for label in ROWS:
+        total: Counter[str] = Counter()
+        for change in (*SHIFTS, *LABORATORIES):
+            total += found[label, change]
+        plain = found[label, NONE]
+        lines.append(f"| {label} | {plain.total()} | {counts(plain)} | {counts(total)} |")
+    return "\n".join(lines)
+
+
+def margin_of(row: Mapping[str, str]) -> float:
+    shares = np.array([[float(row[name]) for name in COLUMNS]]).clip(2e-5)
+    return float(margin(np.log(shares), CANCER_INDEX)[0])
+
+
+def verdict(probability: float, fitted: Calibration) -> str:
+    if probability >= fitted.upper:
+        return "yes"
+    return "no" if probability <= fitted.lower else "indeterminate"
+
+
+def counts(found: Counter[str]) -> str:
+    return " / ".join(str(found[name]) for name in ("no", "indeterminate", "yes"))
+
+
+def left_out(file: Path) -> str:
+    """What a calibration fitted on one source is worth on the other, and on simulated ones."""
+    every = calibration.places(file)
+    by_source = {
+        name: [place for place in every if place.source == name] for name in (EBHI_SEG, KATHER_2016)
+    }
+    plain = [place for place in every if place.change in SHIFTS]
+    random = [place for place in every if place.change in LABORATORIES]
+    cases = (
+        ("EBHI-Seg", "Kather 2016", by_source[EBHI_SEG], by_source[KATHER_2016]),
+        ("Kather 2016", "EBHI-Seg", by_source[KATHER_2016], by_source[EBHI_SEG]),
+        ("both, fixed changes", "both, random laboratories", plain, random),
+        ("both (ships)", "EBHI-Seg, the same", every, by_source[EBHI_SEG]),
+        ("both (ships)", "Kather 2016, the same", every, by_source[KATHER_2016]),
+    )
+    head = (
+        "| calibration fitted on | measured on | AUROC | ECE | cancer called no | rest called yes "
+        "| indeterminate | balanced accuracy among answers |"
+    )
+    lines = [head, "|---|---|---|---|---|---|---|---|"]
+    for fitted_on, measured_on, known, unseen in cases:
+        figures = calibration.evidence(known, unseen)
+        shares = (f"{figures[name]:.1%}" for name in
+                  ("yes_called_no", "no_called_yes", "indeterminate"))  # fmt: skip
+        lines.append(
+            f"| {fitted_on} | {measured_on} | {figures['auroc']:.3f} | {figures['ece']:.3f} "
+            f"| {' | '.join(shares)} | {figures['balanced_accuracy']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def confusion(file: Path) -> str:
+    """The likeliest class of every tile as it is, by the network that never saw it."""
+    found: Mapping[str, Counter[str]] = defaultdict(Counter)
+    with file.open(newline="", encoding="utf-8") as out:
+        for row in csv.DictReader(out):
+            if row["shift"] == NONE:
+                found[row["label"]][max(COLUMNS, key=lambda name: float(row[name]))] += 1
+    head = f"| likeliest class | tiles | {' | '.join(short(name) for name in OUTPUT_NAMES)} |"
+    lines = [head, "|---" * (len(OUTPUT_NAMES) + 2) + "|"]
+    for label in (*LABELS, *ROWS):
+        cells = " | ".join(str(found[label][name] or "–") for name in COLUMNS)
+        lines.append(f"| {label} | {found[label].total()} | {cells} |")
+    return "\n".join(lines)
+
+
+def short(name: str) -> str:
+    return name.replace(" intraepithelial neoplasia", "").replace("adenocarcinoma", "cancer")
+
+
+def auroc(places: Sequence[Place]) -> float:
+    truth = np.concatenate([place.truth for place in places])
+    return float(roc_auc_score(truth, np.concatenate([place.margins for place in places])))
+
+
+def by_change(file: Path = CLASS_ANSWERS) -> str:
+    """AUROC of each source under each change."""
+    every = {(place.source, place.change): place for place in calibration.places(file)}
+    lines = ["| changed | EBHI-Seg | Kather 2016 |", "|---|---|---|"]
+    for change in (*SHIFTS, *LABORATORIES):
+        areas = (f"{auroc([every[name, change]]):.3f}" for name in (EBHI_SEG, KATHER_2016))
+        title = TITLES.get(change, f"random {change.replace('-', ' ')}")
+        lines.append(f"| {title} | {' | '.join(areas)} |")
+    return "\n".join(lines)

@@ -1,0 +1,128 @@
+"""What each lever of version 4 is worth: crowns trained with one of them off, measured out of fold.
+
+Each tile, and each random view, is scored by the one network that never saw its fold. The cut is
+the one that leaves 97 % of what is no cancer at home below it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from sklearn.metrics import roc_auc_score
+
+from healer.evaluation.shifts import NONE
+from training import crowns, maps, trunk
+from training.crown import Crown
+from training.crown_fit import predict
+from training.data import CANCER_INDEX, Tiles
+from training.kather import COMPLEX, EPITHELIAL, FOLDS, OUTPUTS, KatherTiles
+from training.metrics import margin
+from training.mix import KATHER
+
+RESULTS = Path(__file__).parent / "levers.json"
+BEGIN = "<!-- levers: python -m training levers -->"
+END = "<!-- end of levers -->"
+SPECIFICITY = 0.97
+VERSION_3, NO_VETO = "version 3's heads", "no veto"
+TUMOUR_IN_VIEW = 0.3  # share of a view from which it counts as cancer; none at all is no cancer
+
+Reals = NDArray[np.float32]
+FIGURES = {
+    "home": "EBHI-Seg, AUROC",
+    "kather": "Kather 2016, AUROC",
+    "kather_changed": "the same under six changes",
+    "views": "random views of it",
+    "tissue": "its tissue called yes",
+    "tumour": "its tumour called yes",
+}
+
+
+def measure(tiles: Tiles, folds: NDArray[np.int64], others: KatherTiles, runs: Path) -> None:
+    """Trains what is not there yet, measures, writes `levers.json`."""
+    found = {}
+    networks = trunk.version_3(trunk.restore(runs))
+    start = [Crown.of(network).eval() for network in networks]
+    labels = tiles.labels == CANCER_INDEX
+    found[VERSION_3] = figures(start, labels, folds, others, runs, cap=False)
+    for name in crowns.RECIPES:
+        crowns.train(runs, name)
+        found[name] = figures(crowns.read(runs, name), labels, folds, others, runs)
+        if name == "everything":
+            trained = crowns.read(runs, name)
+            found[NO_VETO] = figures(trained, labels, folds, others, runs, cap=False)
+    RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
+def figures(
+    members: Sequence[Crown],
+    cancer: NDArray[np.bool_],
+    folds: NDArray[np.int64],
+    others: KatherTiles,
+    runs: Path,
+    *,
+    cap: bool = True,
+) -> dict[str, float]:
+    home = dict(held_out(members, folds, "ebhi", runs, cap=cap))[NONE]
+    away = dict(held_out(members, others.folds, "kather", runs, cap=cap))
+    tumour = others.labels == "tumor"
+    known = others.labels != COMPLEX
+    tissue = others.outputs >= EPITHELIAL
+    cut = np.quantile(home[~cancer], SPECIFICITY)
+    every = np.concatenate([margins[known] for margins in away.values()])
+    truth = np.tile(tumour[known], len(away))
+    return {
+        "home": area(cancer, home),
+        "kather": area(tumour[known], away[NONE][known]),
+        "kather_changed": area(truth, every),
+        "views": of_views(members, runs, cap=cap),
+        "tissue": round(float(np.mean([m[tissue] > cut for m in away.values()])), 4),
+        "tumour": round(float(np.mean([m[tumour] > cut for m in away.values()])), 4),
+    }
+
+
+def held_out(
+    members: Sequence[Crown], folds: NDArray[np.int64], name: str, runs: Path, *, cap: bool
+) -> Mapping[str, Reals]:
+    """Margins by shift."""
+    out = {}
+    for shift, found in maps.read_held_out(runs, name):
+        scores = np.empty((len(folds), OUTPUTS), np.float32)
+        for member, crown in enumerate(members):
+            rows = folds == member
+            scores[rows] = predict(crown, found.deep[rows], found.shallow[rows], cap=cap)
+        out[shift] = margin(scores, CANCER_INDEX)
+    return out
+
+
+def of_views(members: Sequence[Crown], runs: Path, *, cap: bool) -> float:
+    """AUROC on random views of Kather 2016: any scale, stain, camera and focus."""
+    truths, margins = [], []
+    for member in track(range(FOLDS), "Random views"):
+        views: Mapping[str, NDArray[Any]] = maps.read_views(runs, member)
+        tumour = views["targets"][:, CANCER_INDEX].mean((1, 2)) / 255
+        clear = (tumour > TUMOUR_IN_VIEW) | (tumour == 0)
+        rows = (views["folds"] == member) & (views["kinds"] == KATHER) & clear
+        scores = predict(members[member], views["deep"][rows], views["shallow"][rows], cap=cap)
+        truths.append(tumour[rows] > 0)
+        margins.append(margin(scores, CANCER_INDEX))
+    return area(np.concatenate(truths), np.concatenate(margins))
+
+
+def area(truth: NDArray[np.bool_], margins: Reals) -> float:
+    return round(float(roc_auc_score(truth, margins)), 4)
+
+
+def table(file: Path = RESULTS) -> str:
+    rows = json.loads(file.read_text(encoding="utf-8"))
+    lines = [f"| | {' | '.join(FIGURES.values())} |", "|---" * (len(FIGURES) + 1) + "|"]
+    for name, found in rows.items():
+        areas = [f"{found[key]:.3f}" for key in list(FIGURES)[:4]]
+        shares = [f"{found[key]:.1%}" for key in list(FIGURES)[4:]]
+        lines.append(f"| {name} | {' | '.join([*areas, *shares])} |")
+    return "\n".join(lines)
