@@ -84,6 +84,7 @@ def levers_(
     torch.set_num_threads(threads)
     tiles = data.load(folder)
     levers.measure(tiles, shipped.unseen_by(tiles), kather.load(others), runs)
+    into_card(levers.versions(), levers.VERSIONS, levers.VERSIONS_END)
     into_card(levers.table(), levers.BEGIN, levers.END)
 
 
@@ -146,6 +147,7 @@ def card_() -> None:
     into_card(model_card.figures(), model_card.BEGIN, model_card.END)
     into_card(second.tables(), second.BEGIN, second.END)
     into_card(laboratories.tables(), laboratories.BEGIN, laboratories.END)
+    into_card(laboratories.shares_table(), laboratories.BY_SHARE, laboratories.BY_SHARE_END)
 
 
 @app.command("all")

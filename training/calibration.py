@@ -21,21 +21,28 @@ from rich.progress import track
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from healer.cli import drift_reference
-from healer.engines.builtin.engine import BuiltinEngine
+from healer.cli.calibrate_run import save_reference, write_record
+from healer.engines.builtin.engine import BuiltinEngine, class_margin
 from healer.evaluation.calibrate import Fit, Points, operating_points
 from healer.evaluation.metrics import calibration_error
 from healer.evaluation.shifts import NONE
 from healer.images.tile import Tile
 from healer.quality.gate import Gate
-from healer.screening.calibration import Binding, Calibration, Fitted
-from healer.screening.reference import GATE_FIGURES, Reference, reference_beside
+from healer.questions.colorectal import HIGH_GRADE_SHARE
+from healer.screening.calibration import (
+    GATE_FIGURES,
+    Binding,
+    Calibration,
+    Fitted,
+    Reference,
+    reference_beside,
+)
 from training.kather import COMPLEX
-from training.metrics import margin
 from training.shipped import CLASS_ANSWERS, COLUMNS, EBHI_SEG, KATHER_2016
 
 CANCERS = frozenset({"adenocarcinoma", "tumor"})
 SOURCES = (EBHI_SEG, KATHER_2016)
+LEAST_SHARE = 2e-5  # what the file of class probabilities rounds to nothing
 TARGET = 0.95  # sensitivity and specificity that the cuts keep
 
 
@@ -52,23 +59,25 @@ class Place:
     paths: Sequence[str]
 
 
-def places(file: Path = CLASS_ANSWERS) -> list[Place]:
-    """Out of fold; tiles that are neither yes nor no take no part."""
+def places(file: Path = CLASS_ANSWERS, share: float = HIGH_GRADE_SHARE) -> list[Place]:
+    """Out of fold, with that share of high-grade neoplasia for cancer; tiles that are neither yes
+    nor no take no part."""
     rows: Mapping[tuple[str, str], list[Mapping[str, str]]] = defaultdict(list)
     with file.open(newline="", encoding="utf-8") as out:
         for row in csv.DictReader(out):
             if row["label"] != COMPLEX:
                 rows[row["source"], row["shift"]].append(row)
-    return [_place(*key, held) for key, held in rows.items()]
+    return [_place(*key, held, share) for key, held in rows.items()]
 
 
-def _place(source: str, change: str, rows: Sequence[Mapping[str, str]]) -> Place:
+def _place(source: str, change: str, rows: Sequence[Mapping[str, str]], share: float) -> Place:
+    counted = [1.0, share, *[0.0] * (len(COLUMNS) - 2)]
     shares = np.array([[float(row[name]) for name in COLUMNS] for row in rows])
     labels = np.array([row["label"] for row in rows])
     return Place(
         source,
         change,
-        np.asarray(margin(np.log(shares.clip(2e-5)), 0), np.float64),
+        class_margin(np.log(shares.clip(LEAST_SHARE)), counted),
         np.isin(labels, list(CANCERS)),
         labels,
         np.array([row["case_id"] for row in rows]),
@@ -144,8 +153,8 @@ def write(place: Path, folders: Sequence[Path], file: Path = CLASS_ANSWERS) -> C
     margins = np.concatenate([at.margins for at in plain])
     paths = (folder / path for folder, at in zip(folders, plain, strict=True) for path in at.paths)
     reference = Reference.of(engine.info, name, margins.tolist(), gate_figures(paths))
-    drift_reference.write(written, place)
-    drift_reference.save(reference, reference_beside(place))
+    write_record(written, place)
+    save_reference(reference, reference_beside(place))
     return written
 
 

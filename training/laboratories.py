@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from healer.evaluation.shifts import NONE, SHIFTS, TITLES
+from healer.questions.colorectal import HIGH_GRADE_SHARE
 from healer.screening.calibration import Calibration
 from healer.screening.opening import SHIPPED
 from training import calibration
@@ -23,12 +24,16 @@ from training.shipped import CLASS_ANSWERS, COLUMNS, EBHI_SEG, KATHER_2016, LABO
 
 BEGIN = "<!-- other laboratories: python -m training card -->"
 END = "<!-- end of other laboratories -->"
+BY_SHARE = "<!-- share: python -m training card -->"
+BY_SHARE_END = "<!-- end of share -->"
+HIGH_GRADE_SHARES = (0.0, 0.15, HIGH_GRADE_SHARE, 0.5)
 ROWS = ("tumor", "mucosa", *TISSUES, COMPLEX)
 
 
 def tables(file: Path = CLASS_ANSWERS) -> str:
     """The text between the markers."""
-    return "\n\n".join([answers_by_class(file), left_out(file), confusion(file)])
+    parts = (by_change, answers_by_class, left_out, confusion)
+    return "\n\n".join(part(file) for part in parts)
 
 
 def answers_by_class(file: Path) -> str:
@@ -55,7 +60,7 @@ def answers_by_class(file: Path) -> str:
 
 
 def margin_of(row: Mapping[str, str]) -> float:
-    shares = np.array([[float(row[name]) for name in COLUMNS]]).clip(2e-5)
+    shares = np.array([[float(row[name]) for name in COLUMNS]]).clip(calibration.LEAST_SHARE)
     return float(margin(np.log(shares), CANCER_INDEX)[0])
 
 
@@ -119,15 +124,30 @@ def short(name: str) -> str:
     return name.replace(" intraepithelial neoplasia", "").replace("adenocarcinoma", "cancer")
 
 
+def shares_table(file: Path = CLASS_ANSWERS) -> str:
+    """AUROC of each source for several shares of high-grade neoplasia in the margin of cancer."""
+    head = "| share | EBHI-Seg | under every change | Kather 2016 | under every change |"
+    lines = [head, "|---|---|---|---|---|"]
+    for share in HIGH_GRADE_SHARES:
+        every = calibration.places(file, share)
+        areas = []
+        for source in (EBHI_SEG, KATHER_2016):
+            mine = [place for place in every if place.source == source]
+            areas += [auroc([place for place in mine if place.change == NONE]), auroc(mine)]
+        note = " (ships)" if share == HIGH_GRADE_SHARE else ""
+        lines.append(f"| {share:.2f}{note} | {' | '.join(f'{area:.3f}' for area in areas)} |")
+    return "\n".join(lines)
+
+
 def auroc(places: Sequence[Place]) -> float:
     truth = np.concatenate([place.truth for place in places])
     return float(roc_auc_score(truth, np.concatenate([place.margins for place in places])))
 
 
-def by_change(file: Path = CLASS_ANSWERS) -> str:
+def by_change(file: Path) -> str:
     """AUROC of each source under each change."""
     every = {(place.source, place.change): place for place in calibration.places(file)}
-    lines = ["| changed | EBHI-Seg | Kather 2016 |", "|---|---|---|"]
+    lines = ["| tile, changed | EBHI-Seg | Kather 2016 |", "|---|---|---|"]
     for change in (*SHIFTS, *LABORATORIES):
         areas = (f"{auroc([every[name, change]]):.3f}" for name in (EBHI_SEG, KATHER_2016))
         title = TITLES.get(change, f"random {change.replace('-', ' ')}")

@@ -128,6 +128,10 @@ class ModelOut(BaseModel):
     quantization: str
     adapter: str | None = Field(description="LoRA adapter served; null where there is none.")
     calibration: str | None = Field(description="Calibration applied; null where there is none.")
+    calibration_fitted_on: str | None = Field(
+        default=None,
+        description="The tiles that calibration was fitted on: what its probabilities hold for.",
+    )
     thresholds: Thresholds = Field(description="Where `probability` is cut into verdicts.")
 
     @classmethod
@@ -142,6 +146,7 @@ class ModelOut(BaseModel):
             quantization=info.quantization,
             adapter=info.adapter,
             calibration=calibration.id if calibration else None,
+            calibration_fitted_on=calibration.fitted_on.in_words() if calibration else None,
             thresholds=Thresholds(
                 lower=calibration.lower if calibration else CUT,
                 upper=calibration.upper if calibration else CUT,

@@ -65,6 +65,9 @@ class Fitted(StoredRecord):
     positives: int = Field(gt=0)
     cases: int = Field(gt=0)
 
+    def in_words(self) -> str:
+        return f"{self.dataset}: {self.tiles:,} tiles of {self.cases:,} cases"
+
 
 class Calibration(StoredRecord):
     """probability = sigmoid(slope · margin + intercept); no at or below `lower`, yes from `upper`.

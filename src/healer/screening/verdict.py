@@ -97,7 +97,7 @@ class Cuts:
     high_grade: float
 
 
-OF_TILES = Cuts(lower=0.3, upper=0.75, high_grade=0.2)
+OF_TILES = Cuts(lower=0.3, upper=0.77, high_grade=0.15)
 # Of the windows of a wide field: a hundred of them are a hundred chances to be wrong.
 OF_WINDOWS = Cuts(lower=0.75, upper=0.95, high_grade=0.5)
 

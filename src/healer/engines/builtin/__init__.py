@@ -19,5 +19,5 @@ SPEC = EngineSpec(
     offline_tiles=16,
     calibration_folder=lambda _settings: Path(__file__).parent,
     worker_per_core=True,
-    trained_on=frozenset({"ebhi-seg"}),
+    trained_on=frozenset({"ebhi-seg", "kather2016"}),
 )
