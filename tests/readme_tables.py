@@ -45,9 +45,22 @@ def accuracy() -> str:
     return "\n".join(lines)
 
 
+def laboratories() -> str:
+    text = (REPO / "training" / "laboratories.json").read_text(encoding="utf-8")
+    lines = [
+        "| Kather 2016, left out | tiles | called no / indeterminate / yes |",
+        "|---|---|---|",
+    ]
+    for label, counts in json.loads(text).items():
+        plain = counts["as_it_is"]
+        lines.append(f"| {label} | {sum(plain)} | {' / '.join(map(str, plain))} |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings,
     "exit codes": exit_codes.table,
+    "other laboratories": laboratories,
     "accuracy": accuracy,
 }
 

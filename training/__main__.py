@@ -146,6 +146,7 @@ def card_() -> None:
     """Print the model card's figures and write them into docs/model-card.md."""
     into_card(model_card.figures(), model_card.BEGIN, model_card.END)
     into_card(second.tables(), second.BEGIN, second.END)
+    laboratories.write()
     into_card(laboratories.tables(), laboratories.BEGIN, laboratories.END)
     into_card(laboratories.shares_table(), laboratories.BY_SHARE, laboratories.BY_SHARE_END)
 

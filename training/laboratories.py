@@ -4,6 +4,7 @@ ones; the tables of the model card."""
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,35 +28,49 @@ END = "<!-- end of other laboratories -->"
 BY_SHARE = "<!-- share: python -m training card -->"
 BY_SHARE_END = "<!-- end of share -->"
 HIGH_GRADE_SHARES = (0.0, 0.15, HIGH_GRADE_SHARE, 0.5)
+RESULTS = Path(__file__).parent / "laboratories.json"
+VERDICTS = ("no", "indeterminate", "yes")
 ROWS = ("tumor", "mucosa", *TISSUES, COMPLEX)
 
 
 def tables(file: Path = CLASS_ANSWERS) -> str:
     """The text between the markers."""
-    parts = (by_change, answers_by_class, left_out, confusion)
-    return "\n\n".join(part(file) for part in parts)
+    found = [by_change(file), answers_by_class(), left_out(file), confusion(file)]
+    return "\n\n".join(found)
 
 
-def answers_by_class(file: Path) -> str:
-    """Kather 2016, each tile by the network that never saw its group."""
+def write(file: Path = CLASS_ANSWERS, out: Path = RESULTS) -> None:
+    """Counts of no, indeterminate and yes by label of Kather 2016, each tile by the network that
+    never saw its group; also what README's table is made from."""
     fitted = Calibration.model_validate_json(SHIPPED.read_bytes())
-    found: Mapping[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    with file.open(newline="", encoding="utf-8") as out:
-        for row in csv.DictReader(out):
+    found: Mapping[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+    with file.open(newline="", encoding="utf-8") as rows:
+        for row in csv.DictReader(rows):
             if row["source"] == KATHER_2016:
-                probability = fitted.probability(margin_of(row))
-                found[row["label"], row["shift"]][verdict(probability, fitted)] += 1
+                said = verdict(fitted.probability(margin_of(row)), fitted)
+                found[row["label"]][row["shift"], said] += 1
+    counts = {
+        label: {
+            "as_it_is": [found[label][NONE, said] for said in VERDICTS],
+            "changed": [
+                sum(found[label][change, said] for change in (*SHIFTS, *LABORATORIES))
+                for said in VERDICTS
+            ],
+        }
+        for label in ROWS
+    }
+    out.write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
+
+
+def answers_by_class(file: Path = RESULTS) -> str:
     head = (
-        "| Kather 2016, left out | tiles | as it is: no / indeterminate / yes "
+        "| Kather 2016, left out | tiles | as they are: no / indeterminate / yes "
         "| under every change together |"
     )
     lines = [head, "|---|---|---|---|"]
-    for label in ROWS:
-        total: Counter[str] = Counter()
-        for change in (*SHIFTS, *LABORATORIES):
-            total += found[label, change]
-        plain = found[label, NONE]
-        lines.append(f"| {label} | {plain.total()} | {counts(plain)} | {counts(total)} |")
+    for label, counts in json.loads(file.read_text(encoding="utf-8")).items():
+        plain, changed = (" / ".join(map(str, counts[key])) for key in ("as_it_is", "changed"))
+        lines.append(f"| {label} | {sum(counts['as_it_is'])} | {plain} | {changed} |")
     return "\n".join(lines)
 
 
@@ -68,10 +83,6 @@ def verdict(probability: float, fitted: Calibration) -> str:
     if probability >= fitted.upper:
         return "yes"
     return "no" if probability <= fitted.lower else "indeterminate"
-
-
-def counts(found: Counter[str]) -> str:
-    return " / ".join(str(found[name]) for name in ("no", "indeterminate", "yes"))
 
 
 def left_out(file: Path) -> str:

