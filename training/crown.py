@@ -76,7 +76,7 @@ def _begin_neck(neck: nn.Module, network: Network) -> int:
 def capped(tile: Tensor, epithelium: Tensor) -> Tensor:
     """Log-probabilities (n, 11) whose classes of epithelium add up to no more than the veto says.
 
-    What they give up, the tissue classes share in proportion.
+    The tissue classes share the remainder in proportion.
     """
     scores = torch.log_softmax(tile, 1)
     present = scores[:, :EPITHELIAL].logsumexp(1, keepdim=True)

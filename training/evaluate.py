@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from healer.evaluation import shifts
-from training import baseline, crossval, metrics, shipped
+from training import baseline, crossval, crowns, metrics, shipped
 from training.data import CANCER_INDEX, Tiles
 from training.kather import KatherTiles
 from training.shipped import HeldOut
@@ -37,7 +38,9 @@ def evaluate(
     save_answers(away, scores, elsewhere)
     network = {title: scores[at_home.source, shift] for shift, title in shifts.TITLES.items()}
     return {
+        "recipe": asdict(crowns.RECIPES[crowns.SHIPPED]),
         "folds": crossval.FOLDS,
+        "seed": crowns.SEED,
         "tiles": len(tiles),
         "cases": len(np.unique(tiles.cases)),
         "network": measured(tiles, network),

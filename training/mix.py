@@ -3,7 +3,7 @@
 A view belongs to one fold, of EBHI-Seg's cases and of Kather 2016's groups alike, and shows tissue
 of that fold alone: the network that never saw the fold can be asked about every one of them.
 Kather 2016's tumour, mucosa and tissue are shown alone, as mosaics at several scales, and pasted
-into views of EBHI-Seg, so that the source of a picture does not tell its class.
+into views of EBHI-Seg, so that the source of a picture does not give its class away.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ def test_wide_fields_hide_no_cancer() -> None:
 def test_the_shipped_network_is_the_measured_recipe() -> None:
     results = json.loads(evaluate.RESULTS.read_text(encoding="utf-8"))
     shipped = json.loads((MODEL_FOLDER / CARD).read_text(encoding="utf-8"))["training"]
-    assert shipped == {**results["recipe"], "folds": results["folds"], "seeds": results["seeds"]}
+    assert shipped == {**results["recipe"], "folds": results["folds"], "seed": results["seed"]}
 
 
 def test_out_of_fold_scores_cover_every_measured_tile() -> None:
