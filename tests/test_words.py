@@ -31,7 +31,7 @@ ALLOWED = {
     "frontend/src/session/queue.test.ts": {"told"},
     "docs/image.md": {"asking"},  # an error message
 }
-ROOMS = ("tests", "benchmarks", "scripts", "training", "docs", "frontend/src", "deploy")
+ROOMS = ("src", "tests", "benchmarks", "scripts", "training", "docs", "frontend/src", "deploy")
 ENDINGS = {".py", ".md", ".ts", ".tsx", ".sh", ".yaml", ".c", ""}
 WORD = re.compile(rf"(?<![A-Za-z])({'|'.join(TERMS)})(?![A-Za-z])", re.IGNORECASE)
 

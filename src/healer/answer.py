@@ -1,4 +1,4 @@
-"""An answer: what was asked, what was read, how sure that is, and what answered.
+"""An answer: its question, what was read, how sure that is, and what answered.
 
 The one shape that the HTTP service, the command line and archives share, as `Problem` is for what
 got no answer. Field names are a contract; add, never rename.
@@ -64,7 +64,7 @@ class GateOut(BaseModel):
 class SecondAnswerOut(BaseModel):
     """Whether dysplasia is likely where no cancer was read; it never contradicts `verdict`."""
 
-    question: str = Field(description="What was asked: dysplasia-or-cancer-1.")
+    question: str = Field(description="The question: dysplasia-or-cancer-1.")
     verdict: Answer
     probability: Share = Field(description="Probability of dysplasia or cancer.")
     calibrated: bool = Field(description="Whether `probability` was calibrated on known cases.")
@@ -157,7 +157,7 @@ class ModelOut(BaseModel):
 class VerdictOut(BaseModel):
     """What is known as soon as the engine has scored; the explanation follows."""
 
-    question: str = Field(description="What was asked: colorectal-cancer-1.")
+    question: str = Field(description="The question: colorectal-cancer-1.")
     verdict: Answer
     probability: Share = Field(
         description="Probability that the answer is yes: that colorectal cancer is present."

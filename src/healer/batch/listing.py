@@ -94,14 +94,14 @@ def _folder(path: Path) -> Listing:
 
 
 def _named(path: Path, written: Iterable[str]) -> Listing:
-    """Names as they are spelt on the disk; those of no file as they are listed."""
+    """Names as they are written on the disk; those of no file as they are listed."""
     resolver = Resolver(path.parent)
     names, missing = [], []
     for name in written:
-        spelt = resolver.find(name)
-        if spelt is None:
+        on_disk = resolver.find(name)
+        if on_disk is None:
             missing.append(name)
-        names.append(spelt or name)
+        names.append(on_disk or name)
     return Listing(names, Files(path.parent), missing=missing)
 
 

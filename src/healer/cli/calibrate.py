@@ -52,6 +52,6 @@ def calibrate(
             limit=limit,
             answers=answers,
             info=info,
-            shifts=answers is not None,  # asking the engine again under each would take long
+            shifts=answers is not None,  # scoring again under each would take long
         )
         run(settings_with(engine=engine, calibration="off"), request, out)

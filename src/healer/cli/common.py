@@ -40,7 +40,9 @@ LimitOption = Annotated[
 ]
 AnswersOption = Annotated[
     Path | None,
-    typer.Option("--answers", help="Take margins from this CSV instead of asking the engine."),
+    typer.Option(
+        "--answers", help="Take margins from this CSV instead of scoring with the engine."
+    ),
 ]
 InfoOption = Annotated[
     Path | None,

@@ -168,7 +168,7 @@ def answer_dataset(
         folder = request.out or unfinished(binding) or _new_folder(dataset, screener.info.engine)
         journal = Journal(folder, binding)
         total = len(dataset.items) * len(shifts)
-        task = progress.add_task(f"Asking {screener.info.engine}", total=total)
+        task = progress.add_task(f"Scoring with {screener.info.engine}", total=total)
         limits = Limits(settings.max_bytes, settings.max_pixels)
         rows = predict(
             screener, dataset, shifts, journal, limits, lambda count: progress.advance(task, count)

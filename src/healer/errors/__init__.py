@@ -54,7 +54,7 @@ HealerError
 │   ├── EngineFailed         on one image, in a way it did not foresee
 │   ├── EngineOutOfMemory    on one image
 │   ├── EngineHung           silent for too long
-│   └── UpstreamError        asking a model behind another server
+│   └── UpstreamError        a model behind another server
 │       ├── UpstreamUnreachable  no answer, or one of the 500s
 │       ├── UpstreamBusy         429
 │       ├── UpstreamKeyRejected  401 or 403

@@ -33,7 +33,7 @@ class TokenRejected(DownloadError):
     code = "token_rejected"
     title = "The hub rejected the token"
     message = (
-        "The hub rejected the token while asking for {model_id} (401). Check that MY_HF_TOKEN is "
+        "The hub rejected the token when asked for {model_id} (401). Check that MY_HF_TOKEN is "
         "complete, not expired and has read access, or create a new one."
     )
     exit_code = 12

@@ -158,7 +158,7 @@ def _index_in(folder: Path) -> Path | None:
 
 
 def _indexed(index: Path, resolver: Resolver) -> Listed:
-    """Paths as they are spelt on the disk; those that name nothing stay as they are listed."""
+    """Paths as they are written on the disk; those that name nothing stay as they are listed."""
     try:
         column = column_of(read_heading(index))
         if column is None or "label" not in read_heading(index):

@@ -15,7 +15,7 @@ Cells = Mapping[str, str]
 
 
 def column_of(names: Sequence[str], candidates: Sequence[str] = PATHS) -> str | None:
-    """The first of `candidates` among columns, whatever their case and spaces; as spelt there."""
+    """The first of `candidates` among columns, whatever their case and spaces; as written there."""
     plain = {plain_header(name): name for name in reversed(names)}
     return next((plain[name] for name in candidates if name in plain), None)
 

@@ -12,7 +12,7 @@ SERRATED = "serrated adenoma"
 
 # Whether glands invade often cannot be seen in one small field: the closer the field, the more of
 # a cancer's probability goes to high-grade neoplasia. So much of that probability speaks for
-# cancer. Out of fold it costs 0.003 of AUROC at home, where the two are told apart.
+# cancer. Out of fold it costs 0.003 of AUROC at home, where the two are distinguished.
 HIGH_GRADE_SHARE = 0.3
 
 DYSPLASIA_OR_CANCER = Question(

@@ -190,7 +190,7 @@ class Screener:
 
 
 WHOLE = (
-    "It was looked at whole, scaled down, and a small lesion can be missed: crop fields of view "
+    "It was read whole, scaled down, and a small lesion can be missed: crop fields of view "
     "out of it and send those."
 )
 

@@ -70,7 +70,7 @@ def _unsettled(low: float, high: float, lower: float, upper: float) -> str | Non
     if no or between or yes:
         return None
     return (
-        "The model told too few of its likeliest words: the probability lies somewhere from "
+        "The model reported too few of its likeliest words: the probability lies somewhere from "
         f"{percent(low)} to {percent(high)}, and the answer is not the same throughout."
     )
 

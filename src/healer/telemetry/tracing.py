@@ -122,7 +122,7 @@ class Tracing:
             child.end(stage.ended)
 
     def close(self) -> None:
-        """Send what is left. Blocking; gives up on an absent collector after SHUTDOWN_SECONDS."""
+        """Send what is left. Blocking; abandons an absent collector after SHUTDOWN_SECONDS."""
         timer = threading.Timer(SHUTDOWN_SECONDS, self._exporter.shutdown)
         timer.start()
         self._provider.shutdown()

@@ -2,7 +2,7 @@
 
 A server lists only some tokens. One that is not listed is no likelier than the last that is, and
 all of them together no likelier than what the listed ones leave over. So a class with unlisted
-spellings has a probability in an interval, and the margin too. Several tokens may be spelt alike
+spellings has a probability in an interval, and the margin too. Several tokens may be written alike
 (`▁Yes` and `Yes`, where the server drops what marks a space): their probabilities add up.
 """
 
@@ -30,7 +30,7 @@ EXCESS = 0.01  # of a sum of probabilities over 1: more is no rounding
 
 @dataclass(frozen=True, slots=True)
 class ListedToken:
-    """A listed token, spelt with plain spaces, and the natural logarithm of its probability."""
+    """A listed token, written with plain spaces, and the natural logarithm of its probability."""
 
     spelling: str
     logprob: float
@@ -50,7 +50,7 @@ def read_answer(url: str, reply: Reply, likeliest: int) -> AnswerOdds:
     if not reply.likeliest:
         raise UpstreamUnsuited(url, "it gives no top_logprobs")
     listed = [
-        ListedToken(spelt(each), each.logprob)
+        ListedToken(token_text(each), each.logprob)
         for each in reply.likeliest
         if each.logprob is not None
     ]
@@ -65,11 +65,11 @@ def read_answer(url: str, reply: Reply, likeliest: int) -> AnswerOdds:
     total = sum(math.exp(each.logprob) for each in ranked)
     if total > 1 + EXCESS:
         raise UpstreamUnsuited(url, f"the probabilities of its tokens add up to {total:.2f}")
-    hidden = {spelt(each) for each in reply.likeliest if each.logprob is None}
+    hidden = {token_text(each) for each in reply.likeliest if each.logprob is None}
     return answer_odds(ranked, likeliest, hidden)
 
 
-def spelt(token: Likely) -> str:
+def token_text(token: Likely) -> str:
     return token.token.translate(SPACES)
 
 
@@ -92,7 +92,7 @@ def known(
 ) -> tuple[float, float]:
     """Logarithms of the least and the most probability of all spellings of `word`."""
     found = [each.logprob for each in ranked if each.spelling in FORMS[word]]
-    missing = len(FORMS[word]) - len(found)  # tokens, of which several may be spelt alike
+    missing = len(FORMS[word]) - len(found)  # tokens, of which several may be written alike
     low = log_sum(found)
     if missing <= 0:
         return low, low

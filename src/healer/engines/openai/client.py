@@ -213,7 +213,7 @@ class Client:
         return error.wait if error.wait <= self._retries.timeout else False
 
     def _sent(self, request: httpx.Request, *, stream: bool = False) -> httpx.Response:
-        """Raises Failed where it is worth asking again, UpstreamError where it is not."""
+        """Raises Failed where it is worth another request, UpstreamError where it is not."""
         try:
             response = self._http.send(request, stream=stream)
             if not response.is_success:
