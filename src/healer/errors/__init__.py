@@ -131,6 +131,17 @@ HealerError
     │   ├── HeadTooLarge
     │   ├── HttpUnreadable
     │   └── ClientTooSlow
+    ├── SlideError               a whole slide
+    │   ├── NotASlide
+    │   ├── SlideDamaged
+    │   ├── SlideUnsupported
+    │   ├── NotBrightfield       fluorescence
+    │   ├── NoResolution         none stated, or none plausible
+    │   ├── ResolutionContradictory
+    │   ├── SlideSeriesIncomplete    files of it are missing
+    │   ├── SlideTooCostly       in seconds or memory, or it ended the reader
+    │   ├── AreaUnreadable       a part of it; the rest is read
+    │   └── SlidesNotInstalled   the slides extra is missing
     └── ImageError
         ├── NotAnImage
         ├── UnsupportedFormat    a format or a coding that is not read, or several pages
@@ -155,4 +166,5 @@ from healer.errors.engine import *
 from healer.errors.evaluation import *
 from healer.errors.request import *
 from healer.errors.scheduling import *
+from healer.errors.slides import *
 from healer.errors.weights import *

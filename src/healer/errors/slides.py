@@ -1,0 +1,132 @@
+"""What keeps a whole slide, or a part of it, from being read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from healer.errors.base import RequestError
+
+
+@dataclass(eq=False)
+class SlideError(RequestError):
+    code = "bad_slide"
+    title = "The slide cannot be read"
+    message = "The slide cannot be read."
+
+
+@dataclass(eq=False)
+class NotASlide(SlideError):
+    code = "not_a_slide"
+    title = "The file is not a whole slide"
+    message = (
+        "The file is not a whole slide that Healer can open. It takes what OpenSlide reads (SVS, "
+        "NDPI, MRXS, SCN, BIF, DICOM and more) and TIFF, OME-TIFF and QPTIFF. Check the path, or "
+        "export the slide as one of them."
+    )
+
+
+@dataclass(eq=False)
+class SlideDamaged(SlideError):
+    reason: str
+    code = "slide_damaged"
+    title = "The slide is truncated or damaged"
+    message = "The slide is truncated or damaged ({reason}). Copy or export it again."
+
+
+@dataclass(eq=False)
+class SlideUnsupported(SlideError):
+    """`format` names what it is, `advice` what to do instead."""
+
+    format: str
+    advice: str = "Export the slide as a tiled 8-bit RGB TIFF pyramid."
+    code = "slide_unsupported"
+    title = "The slide's format is not supported"
+    message = "The slide is {format}. {advice}"
+
+
+@dataclass(eq=False)
+class NotBrightfield(SlideError):
+    reason: str
+    code = "not_brightfield"
+    title = "The slide is not a brightfield scan"
+    message = (
+        "The slide is not a brightfield scan of stained tissue ({reason}): fluorescence cannot be "
+        "judged. Scan the H&E-stained section in transmitted light."
+    )
+
+
+@dataclass(eq=False)
+class NoResolution(SlideError):
+    """`sources` says what each place that could state it holds."""
+
+    sources: str
+    code = "no_resolution"
+    title = "The slide states no usable resolution"
+    message = (
+        "The slide does not state how many micrometres one pixel covers ({sources}). State it: on "
+        "the command line --mpp, in a list of slides the column mpp. A scanner's 40x is commonly "
+        "0.25, its 20x 0.5; look it up rather than guess."
+    )
+
+
+@dataclass(eq=False)
+class ResolutionContradictory(SlideError):
+    sources: str
+    code = "resolution_contradictory"
+    title = "The slide contradicts itself about its resolution"
+    message = (
+        "The slide states several resolutions that cannot all be true ({sources}). State the right "
+        "one, in micrometres per pixel: on the command line --mpp, in a list of slides the column "
+        "mpp."
+    )
+
+
+@dataclass(eq=False)
+class SlideSeriesIncomplete(SlideError):
+    missing: str
+    code = "slide_series_incomplete"
+    title = "Files of the slide are missing"
+    message = (
+        "Files that belong to the slide are missing ({missing}). Copy the whole folder, or the "
+        "whole DICOM series, to one place."
+    )
+
+
+@dataclass(eq=False)
+class SlideTooCostly(SlideError):
+    reason: str
+    code = "slide_too_costly"
+    title = "The slide takes too much to read"
+    message = (
+        "The slide was not read: reading it {reason}. Check that the file is whole, or export it "
+        "as a tiled TIFF pyramid."
+    )
+
+
+@dataclass(eq=False)
+class AreaUnreadable(SlideError):
+    """In level-0 pixels."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+    reason: str
+    code = "area_unreadable"
+    title = "A part of the slide cannot be read"
+    message = (
+        "The part of the slide at ({x}, {y}), {width} × {height} pixels, cannot be read "
+        "({reason}). The rest was read; scan or copy the slide again to read all of it."
+    )
+
+
+@dataclass(eq=False)
+class SlidesNotInstalled(SlideError):
+    reason: str
+    code = "slides_not_installed"
+    title = "The libraries for whole slides are not installed"
+    message = (
+        "Reading whole slides needs libraries that are missing ({reason}). Install them with: pip "
+        "install 'healer[slides]'."
+    )
+    exit_code = 99

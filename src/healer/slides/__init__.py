@@ -1,0 +1,4 @@
+"""Whole slides: reading them, answering for them, and the files that say what was read.
+
+Needs the `slides` extra.
+"""

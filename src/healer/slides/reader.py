@@ -1,0 +1,85 @@
+"""The seam: what Healer asks of a slide, whichever format and library it is read with.
+
+Every coordinate is in level-0 pixels. Pixels come as RGBA: alpha 0 is what the scanner left out.
+Labels, macro images and barcodes are never opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healer.errors.base import HealerError
+from healer.quality.gate import LoadedTile
+from healer.slides.geometry import Area, Level, Resolution
+
+if TYPE_CHECKING:
+    from healer.settings.model import GateMode
+
+Rgba = NDArray[np.uint8]  # (height, width, 4)
+# `raw` leaves colours as stored; `srgb` applies the slide's own ICC profile. The choice changes
+# what a model sees, and so is part of what a calibration was fitted for.
+ColourChoice = Literal["raw", "srgb"]
+
+
+@dataclass(frozen=True, slots=True)
+class SlideInfo:
+    """What a slide says of itself, without anything that could name a patient.
+
+    `bounds` is the part of level 0 that was scanned. `properties` are those of an allow list.
+    `reader` names the library, its version and the format. `content_hash` tells slides apart, by
+    their content; it is of no use in a log, where `log_key` stands for the slide.
+    """
+
+    size: tuple[int, int]
+    resolution: Resolution
+    levels: tuple[Level, ...]
+    bounds: Area
+    properties: Mapping[str, str]
+    reader: str
+    colour: ColourChoice
+    content_hash: str
+    log_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TileRead:
+    """One area as a tile that passed or failed the gate, or why it could not be read.
+
+    What the scanner left out is white in it; `scanned` is the share of it that was not."""
+
+    area: Area
+    loaded: LoadedTile | HealerError
+    scanned: float = 1.0
+
+
+@runtime_checkable
+class SlideReader(Protocol):
+    """An open slide. For one thread at a time."""
+
+    @property
+    def info(self) -> SlideInfo: ...
+
+    def read(self, area: Area, size: tuple[int, int]) -> Rgba:
+        """`area`, which may reach past the slide, as an image `size` (width, height) pixels wide.
+
+        Alpha is not premultiplied. Raises AreaUnreadable where the file is damaged there; other
+        areas can be read after that.
+        """
+        ...
+
+    def thumbnail(self, um_per_px: float) -> Rgba:
+        """The whole slide at about that scale: the scanned `bounds` and what lies around them."""
+        ...
+
+    def tiles(
+        self, areas: Iterable[Area], size: tuple[int, int], gate: GateMode = "warn"
+    ) -> Iterator[TileRead]:
+        """Each area in order, read ahead of who consumes them; one that fails gives its error."""
+        ...
+
+    def close(self) -> None: ...
