@@ -242,6 +242,13 @@ def rgb_of(page: TiffPage, samples: Eight) -> Eight:
     return pixels
 
 
+def alpha_sample(page: TiffPage) -> int | None:
+    """Which sample is the picture's transparency."""
+    colours = 3 if int(page.photometric) == PALETTE else COLOURS[int(page.photometric)]
+    alpha = _alpha(page, colours)
+    return None if alpha is None else alpha[0]
+
+
 def _alpha(page: TiffPage, colours: int) -> tuple[int, bool] | None:
     """Which sample it is and whether the colours are multiplied by it already. A further sample
     that the file does not call alpha is none."""

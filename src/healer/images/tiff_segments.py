@@ -69,6 +69,13 @@ class Page:
     compression: int
     reversed: bool
 
+    @classmethod
+    def of(cls, page: TiffPage) -> Page:
+        checked = cls(page, int(page.compression), int(page.fillorder) == 2)
+        if checked.compression in PACKED:
+            page.compression, page.fillorder = 1, 1
+        return checked
+
     @property
     def channels(self) -> int:
         """In one segment."""
@@ -77,16 +84,14 @@ class Page:
 
 def samples_of(page: TiffPage, data: bytes, max_pixels: int) -> Eight:
     """(height, width, samples), each sample from 0 to 255; a palette's are RGB already."""
-    checked = Page(page, int(page.compression), int(page.fillorder) == 2)
-    if checked.compression in PACKED:
-        page.compression, page.fillorder = 1, 1
-    convert = _converter(checked)
+    checked = Page.of(page)
+    convert = converter_to_bytes(checked)
     depth = 3 if int(page.photometric) == PALETTE else page.samplesperpixel
     canvas = np.zeros((page.imagelength, page.imagewidth, depth), np.uint8)
     separate = int(page.planarconfig) == 2
     for segment in _segments(checked, data, max_pixels):
         height, width = segment.shown
-        decoded = _decoded(checked, segment)[:height, :width]
+        decoded = decoded_segment(checked, segment)[:height, :width]
         planes = slice(segment.plane, segment.plane + 1) if separate else slice(None)
         place = canvas[segment.top :, segment.left :, planes][:height, :width]
         for top in range(0, height, BAND_ROWS):
@@ -98,7 +103,7 @@ def samples_of(page: TiffPage, data: bytes, max_pixels: int) -> Eight:
 def _segments(checked: Page, data: bytes, max_pixels: int) -> Iterator[Segment]:
     page = checked.tags
     height, width = page.imagelength, page.imagewidth
-    tall, wide = _segment_area(page)
+    tall, wide = segment_area(page)
     if tall * wide > max(max_pixels, LARGEST_SEGMENT):
         raise TruncatedImage(
             f"tiles of {wide:,} × {tall:,} for a picture of {width:,} × {height:,}"
@@ -121,7 +126,7 @@ def _segments(checked: Page, data: bytes, max_pixels: int) -> Iterator[Segment]:
         yield Segment(data[offset : offset + size], index, plane, top, left, area, shown)
 
 
-def _segment_area(page: TiffPage) -> tuple[int, int]:
+def segment_area(page: TiffPage) -> tuple[int, int]:
     area = (
         (page.tilelength, page.tilewidth)
         if page.is_tiled
@@ -132,7 +137,7 @@ def _segment_area(page: TiffPage) -> tuple[int, int]:
     return int(area[0]), int(area[1])
 
 
-def _decoded(checked: Page, segment: Segment) -> Samples:
+def decoded_segment(checked: Page, segment: Segment) -> Samples:
     """(height, width, channels): no less than the picture shows of the segment."""
     page, compression = checked.tags, checked.compression
     if compression in EMBEDDED:
@@ -162,7 +167,7 @@ def _by_library(checked: Page, content: bytes, index: int, **options: object) ->
 
 
 def _unpacked(checked: Page, segment: Segment) -> bytes:
-    height, width = _segment_area(checked.tags)
+    height, width = segment_area(checked.tags)
     bits = width * int(checked.tags.bitspersample) * checked.channels
     return _unpack(checked, segment, height * ceil(bits / 8))
 
@@ -189,7 +194,7 @@ def _unpack(checked: Page, segment: Segment, most: int) -> bytes:
 def _ycbcr(checked: Page, segment: Segment) -> Samples:
     across, down = checked.tags.subsampling or (2, 2)
     size = ycbcr_bytes(segment.area, across, down)
-    largest = ycbcr_bytes(_segment_area(checked.tags), across, down)
+    largest = ycbcr_bytes(segment_area(checked.tags), across, down)
     content = _unpack(checked, segment, largest)
     if len(content) < size:
         raise TruncatedImage(f"its strip or tile {segment.index + 1} is cut short")
@@ -211,7 +216,7 @@ def _jpeg(checked: Page, segment: Segment) -> Samples:
 def _check_size(size: tuple[int, int], segment: Segment, checked: Page) -> None:
     """A library would lay the rows of a picture of another width under each other all the same."""
     height, width = size
-    tall = _segment_area(checked.tags)[0]
+    tall = segment_area(checked.tags)[0]
     if width not in (segment.area[1], segment.shown[1]) or not segment.shown[0] <= height <= tall:
         raise TruncatedImage(
             f"its strip or tile {segment.index + 1} holds a picture of {width:,} × {height:,}"
@@ -252,7 +257,7 @@ def _check_claims(checked: Page, segment: Segment) -> bool:
     return is_aperio and header.components == 3 and not header.colour_transform
 
 
-def _converter(checked: Page) -> Callable[[Samples], Eight]:
+def converter_to_bytes(checked: Page) -> Callable[[Samples], Eight]:
     page = checked.tags
     if int(page.photometric) == PALETTE:
         palette = _palette(page)

@@ -8,7 +8,7 @@ import resource
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
@@ -29,12 +29,14 @@ from healer.sandbox.protocol import (
     encode_message,
 )
 
-OPEN_FILES = 32
+Answer = Callable[[bytes], bytes]
+
 # A process whose service was killed while it decodes ends by itself, this long past its time.
 ORPHAN_SECONDS = 2.0
 
 
-def main(socket: int, buffer: int, limits: Limits) -> None:
+def main(socket: int, limits: Limits, answer: Answer) -> None:
+    """Replies to each message until the service closes the connection."""
     for stop_signal in (signal.SIGINT, signal.SIGTERM):  # the service handles them
         signal.signal(stop_signal, signal.SIG_IGN)
     give_way()
@@ -44,7 +46,7 @@ def main(socket: int, buffer: int, limits: Limits) -> None:
     with Connection(socket) as connection:
         try:
             connection.send_bytes(READY)
-            serve(connection, SharedBuffer(buffer), limits)
+            serve(connection, limits, answer)
         except (EOFError, ConnectionError):
             return
 
@@ -54,7 +56,7 @@ def apply_limits(limits: Limits) -> None:
     if sys.platform == "linux":
         _set_limit(resource.RLIMIT_AS, limits.memory_bytes)
     _set_limit(resource.RLIMIT_FSIZE, CHANNELS * limits.max_pixels)
-    _set_limit(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _set_limit(resource.RLIMIT_NOFILE, limits.open_files)
     _set_limit(resource.RLIMIT_CORE, 0)
 
 
@@ -64,12 +66,12 @@ def _set_limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (limit, limit))
 
 
-def serve(connection: Connection[Any, Any], buffer: SharedBuffer, limits: Limits) -> None:
+def serve(connection: Connection[Any, Any], limits: Limits, answer: Answer) -> None:
     while True:
-        request = LoadRequest(**json.loads(connection.recv_bytes()))
+        message = connection.recv_bytes()
         with time_limit(limits.seconds):
-            reply = reply_to(request, buffer, limits)
-        connection.send_bytes(encode_message(reply))
+            reply = answer(message)
+        connection.send_bytes(reply)
 
 
 @contextmanager
@@ -101,5 +103,12 @@ def load_image(request: LoadRequest, buffer: SharedBuffer, limits: Limits) -> Lo
 
 
 if __name__ == "__main__":
-    (socket, buffer), values = json.loads(sys.argv[1])
-    main(socket, buffer, Limits(**values))
+    (socket, handle), values = json.loads(sys.argv[1])
+    bounds, images = Limits(**values), SharedBuffer(handle)
+    main(
+        socket,
+        bounds,
+        lambda message: encode_message(
+            reply_to(LoadRequest(**json.loads(message)), images, bounds)
+        ),
+    )

@@ -29,17 +29,20 @@ BASE_BYTES = 192 * 1024 * 1024
 FILE_COPIES = 3
 BYTES_A_PIXEL = 20
 CHANNELS = 3
+OPEN_FILES = 32
 READY = b"ready"  # a decoder's first message
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`seconds` of wall-clock time for one image; `share_bytes` caps its memory where given."""
+    """`seconds` of wall-clock time for one image; `share_bytes` caps its memory where given;
+    `open_files` is one more than the highest descriptor that it may use."""
 
     max_pixels: int
     max_bytes: int
     seconds: float
     share_bytes: int | None = None
+    open_files: int = OPEN_FILES
 
     @property
     def memory_bytes(self) -> int:

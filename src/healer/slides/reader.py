@@ -57,6 +57,16 @@ class TileRead:
     scanned: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """A whole slide, small. `scale` is level-0 pixels per pixel along each axis; `unreadable`
+    (height, width) marks where the file is damaged."""
+
+    pixels: Rgba
+    unreadable: NDArray[np.bool_]
+    scale: tuple[float, float]
+
+
 @runtime_checkable
 class SlideReader(Protocol):
     """An open slide. For one thread at a time."""
@@ -72,8 +82,12 @@ class SlideReader(Protocol):
         """
         ...
 
+    def overview(self, um_per_px: float) -> Overview:
+        """All of level 0 at about that scale."""
+        ...
+
     def thumbnail(self, um_per_px: float) -> Rgba:
-        """The whole slide at about that scale: the scanned `bounds` and what lies around them."""
+        """The overview's pixels."""
         ...
 
     def tiles(

@@ -1,0 +1,124 @@
+"""Whether a DICOM series is whole, before it is opened as a slide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import pydicom
+from pydicom import Dataset
+from pydicom.errors import InvalidDicomError
+
+from healer.errors.slides import SlideDamaged, SlideSeriesIncomplete
+
+VOLUME, RESAMPLED = "VOLUME", "RESAMPLED"
+WANTED_TAGS = [
+    "SeriesInstanceUID",
+    "ImageType",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "TotalPixelMatrixRows",
+    "TotalPixelMatrixColumns",
+    "DimensionOrganizationType",
+    "ConcatenationUID",
+    "InConcatenationTotalNumber",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One file of a series: a level of the pyramid, or a part of one."""
+
+    series: str
+    kind: tuple[str, ...]
+    frames: int
+    frames_needed: int | None
+    columns: int
+    rows: int
+    concatenation: str | None
+    concatenation_files: int
+
+    @property
+    def is_level(self) -> bool:
+        return VOLUME in self.kind
+
+    @property
+    def name(self) -> str:
+        return f"{self.columns:,} × {self.rows:,}"
+
+
+def check_series(member: Path) -> None:
+    """Raises SlideSeriesIncomplete, which names the level that lacks files, and SlideDamaged."""
+    chosen = read_instance(member)
+    if chosen is None:
+        raise SlideDamaged("its DICOM header cannot be read")
+    series = [each for each in instances(member.parent) if each.series == chosen.series]
+    levels = [each for each in series if each.is_level]
+    missing = [*_base(levels), *_parts(levels), *_frames(levels)]
+    if missing:
+        raise SlideSeriesIncomplete("; ".join(missing))
+
+
+def instances(folder: Path) -> Iterator[Instance]:
+    for path in sorted(folder.iterdir()):
+        instance = read_instance(path)
+        if instance is not None:
+            yield instance
+
+
+def read_instance(path: Path) -> Instance | None:
+    """None for what is no DICOM image."""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=WANTED_TAGS)
+        return _instance(header)
+    except (InvalidDicomError, OSError, ValueError, TypeError, KeyError, NotImplementedError):
+        return None
+
+
+def _instance(header: Dataset) -> Instance:
+    columns, rows = (int(header.get(f"TotalPixelMatrix{n}", 0)) for n in ("Columns", "Rows"))
+    tile_columns, tile_rows = int(header.get("Columns", 0)), int(header.get("Rows", 0))
+    is_full = header.get("DimensionOrganizationType") == "TILED_FULL"
+    needed = None
+    if is_full and tile_columns and tile_rows:
+        needed = ceil(columns / tile_columns) * ceil(rows / tile_rows)
+    concatenation = header.get("ConcatenationUID")
+    return Instance(
+        series=str(header.get("SeriesInstanceUID")),
+        kind=tuple(str(word) for word in header.get("ImageType", ())),
+        frames=int(header.get("NumberOfFrames", 1)),
+        frames_needed=needed,
+        columns=columns,
+        rows=rows,
+        concatenation=None if concatenation is None else str(concatenation),
+        concatenation_files=int(header.get("InConcatenationTotalNumber", 1)),
+    )
+
+
+def _base(levels: list[Instance]) -> Iterator[str]:
+    """The finest level is the one that is not resampled from another."""
+    if not levels:
+        yield "every level: only thumbnails, labels or overviews are there"
+    elif all(RESAMPLED in each.kind for each in levels):
+        largest = max(levels, key=lambda each: each.columns)
+        yield f"the finest level; the largest that is there is {largest.name} pixels"
+
+
+def _parts(levels: list[Instance]) -> Iterator[str]:
+    for uid in sorted({each.concatenation for each in levels if each.concatenation}):
+        parts = [each for each in levels if each.concatenation == uid]
+        wanted = max(each.concatenation_files for each in parts)
+        if len(parts) < wanted:
+            yield f"{wanted - len(parts)} of the {wanted} files of the level of {parts[0].name}"
+
+
+def _frames(levels: list[Instance]) -> Iterator[str]:
+    for each in levels:
+        if each.concatenation is None and each.frames_needed and each.frames < each.frames_needed:
+            yield (
+                f"{each.frames_needed - each.frames:,} of the {each.frames_needed:,} tiles of the "
+                f"level of {each.name}"
+            )

@@ -1,0 +1,219 @@
+"""Opening a slide: its files, the processes that read them, and what it says of itself."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from queue import LifoQueue
+from typing import TypeVar
+
+import structlog
+
+from healer.errors.scheduling import ImageReaderLost
+from healer.errors.slides import AreaUnreadable, ResolutionContradictory, SlideTooCostly
+from healer.hardware import cores
+from healer.settings.model import GateMode
+from healer.slides.geometry import Area, Level, Resolution
+from healer.slides.members import Members, log_key
+from healer.slides.overview import Canvas, read_block
+from healer.slides.reader import ColourChoice, Overview, Rgba, SlideInfo, SlideReader, TileRead
+from healer.slides.resolution import reconcile
+from healer.slides.slide_file import SlideDescription
+from healer.slides.worker import MOST_PICTURE_PIXELS, SlideProcess
+
+log = structlog.get_logger(__name__)
+
+SECONDS = 20.0  # for opening a slide, and for each area of it
+MOST_READERS = 8
+READ_AHEAD = 8  # areas for each reader
+READS_A_PROCESS = 5000  # then it is replaced: what a library does not give back stays bounded
+MOST_LOST = 8  # areas that may each end a process, or take all its time
+LONGEST_GLASS_MM = 300.0
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def open_slide(
+    path: Path,
+    *,
+    mpp: float | None = None,
+    mpp_source: str = "--mpp",
+    colour: ColourChoice = "raw",
+    readers: int | None = None,
+    seconds: float = SECONDS,
+) -> SlideReader:
+    """`path` is a slide, any member of a DICOM series, or the folder of one. `mpp` takes the place
+    of what the file states, `mpp_source` says whose word it is.
+
+    Raises SlideError, FileNotReadable, EmptyFile, ModelNotReady and ImageReaderLost.
+    """
+    members = Members(path)
+    given = None if mpp is None else Resolution(mpp, mpp, mpp_source)
+    try:
+        return SandboxedSlide(members, given, colour, readers or default_readers(), seconds)
+    except BaseException:
+        members.close()
+        raise
+
+
+def default_readers() -> int:
+    return min(MOST_READERS, cores())
+
+
+class SandboxedSlide:
+    """Read by `count` processes; one that fails is replaced. For one thread at a time."""
+
+    def __init__(
+        self,
+        members: Members,
+        given: Resolution | None,
+        colour: ColourChoice,
+        count: int,
+        seconds: float,
+    ) -> None:
+        self._members, self._colour, self._seconds = members, colour, seconds
+        self._idle: LifoQueue[SlideProcess | None] = LifoQueue()
+        for _ in range(count - 1):
+            self._idle.put(None)  # started when it is needed
+        self._count, self._lost = count, 0
+        process = SlideProcess(members.handles, seconds)
+        try:
+            description = process.open(str(members.path), colour)
+            self._info = _info(description, given, members)
+        except BaseException:
+            process.close()
+            raise
+        self._idle.put(process)
+        self._threads = ThreadPoolExecutor(count, "slide")
+
+    @property
+    def info(self) -> SlideInfo:
+        return self._info
+
+    def read(self, area: Area, size: tuple[int, int]) -> Rgba:
+        if size[0] * size[1] > MOST_PICTURE_PIXELS or min(size) < 1:
+            raise ValueError(f"pictures have 1 to {MOST_PICTURE_PIXELS} pixels")
+        return self._with_process(lambda process: process.read(area, size), area)
+
+    def overview(self, um_per_px: float) -> Overview:
+        canvas = Canvas.of(self._info, um_per_px)
+        for block, pixels, unreadable in self._ahead(
+            lambda block: read_block(self.read, block), canvas.blocks()
+        ):
+            canvas.put(block, pixels, unreadable)
+        return canvas.overview()
+
+    def thumbnail(self, um_per_px: float) -> Rgba:
+        return self.overview(um_per_px).pixels
+
+    def tiles(
+        self, areas: Iterable[Area], size: tuple[int, int], gate: GateMode = "warn"
+    ) -> Iterator[TileRead]:
+        return self._ahead(lambda area: self._tile(area, size, gate), areas)
+
+    def close(self) -> None:
+        self._threads.shutdown(cancel_futures=True)
+        while not self._idle.empty():
+            process = self._idle.get()
+            if process is not None:
+                process.close()
+        self._members.close()
+
+    def _tile(self, area: Area, size: tuple[int, int], gate: GateMode) -> TileRead:
+        um_per_px = area.width * self._info.resolution.x / size[0]
+        try:
+            return self._with_process(
+                lambda process: process.tile(area, size, gate, um_per_px), area
+            )
+        except AreaUnreadable as error:
+            return TileRead(area, error, 0.0)
+
+    def _with_process(self, step: Callable[[SlideProcess], Result], area: Area) -> Result:
+        """Raises AreaUnreadable; SlideTooCostly where that happened too often; and what no slide
+        is to blame for."""
+        for last in (False, True):
+            process = self._idle.get()
+            try:
+                process = self._alive_or_new(process)
+                return step(process)
+            except SlideTooCostly as error:
+                self._count_lost(error)
+                raise AreaUnreadable(
+                    area.x, area.y, area.width, area.height, error.reason
+                ) from None
+            except ImageReaderLost as error:  # ended from outside: the area is asked for again
+                log.warning("slide reader ended", slide=self._info.log_key, reason=error.reason)
+                if last:
+                    raise
+            finally:
+                self._idle.put(self._kept(process))
+        raise AssertionError  # the loop returns or raises
+
+    def _alive_or_new(self, process: SlideProcess | None) -> SlideProcess:
+        if process is not None:
+            return process
+        new = SlideProcess(self._members.handles, self._seconds)
+        try:
+            new.open(str(self._members.path), self._colour)
+        except BaseException:
+            new.close()
+            raise
+        return new
+
+    def _kept(self, process: SlideProcess | None) -> SlideProcess | None:
+        """None for one to be replaced."""
+        if process is None or (process.alive and process.reads < READS_A_PROCESS):
+            return process
+        process.close()
+        return None
+
+    def _count_lost(self, error: SlideTooCostly) -> None:
+        self._lost += 1
+        log.warning("slide reader ended", slide=self._info.log_key, reason=error.reason)
+        if self._lost > MOST_LOST:
+            raise SlideTooCostly(f"{error.reason}, {self._lost} times")
+
+    def _ahead(self, step: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """`step` of each item in order, computed a little ahead."""
+        source = iter(items)
+        first = islice(source, READ_AHEAD * self._count)
+        waiting = deque(self._threads.submit(step, item) for item in first)
+        try:
+            while waiting:
+                result = waiting.popleft().result()
+                waiting.extend(self._threads.submit(step, item) for item in islice(source, 1))
+                yield result
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _info(description: SlideDescription, given: Resolution | None, members: Members) -> SlideInfo:
+    resolution = given or reconcile(description.statements, description.magnification)
+    content_hash = members.content_hash()
+    finest = description.levels[0]
+    check_extent(finest, resolution)
+    return SlideInfo(
+        size=(finest.width, finest.height),
+        resolution=resolution,
+        levels=description.levels,
+        bounds=description.bounds,
+        properties=description.properties,
+        reader=description.reader,
+        colour=description.colour,
+        content_hash=content_hash,
+        log_key=log_key(content_hash),
+    )
+
+
+def check_extent(finest: Level, resolution: Resolution) -> None:
+    """Raises ResolutionContradictory for a slide larger than any glass."""
+    across, down = finest.width * resolution.x / 1000, finest.height * resolution.y / 1000
+    if max(across, down) > LONGEST_GLASS_MM:
+        raise ResolutionContradictory(
+            f"{resolution.source}: {resolution.mean:.4g} µm, by which it is {across:,.0f} × "
+            f"{down:,.0f} mm large"
+        )

@@ -1,0 +1,122 @@
+"""What OpenSlide reads: SVS, NDPI, MRXS, SCN, BIF, DICOM, generic TIFF pyramids and more."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import openslide
+from openslide import OpenSlide, OpenSlideCache, OpenSlideError
+
+from healer.errors.slides import NotBrightfield, SlideDamaged
+from healer.slides.colour import ToSrgb
+from healer.slides.geometry import Area, Level
+from healer.slides.reader import ColourChoice, Rgba
+from healer.slides.resolution import StatedResolution, positive, stated
+from healer.slides.sampling import honest_levels
+from healer.slides.slide_file import SlideDescription, allowed, check_size
+
+CACHE_BYTES = 32 * 1024 * 1024
+LONGEST_REASON = 160
+UM_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
+EPIFLUORESCENCE = "111743"  # DICOM's code for the illumination
+ILLUMINATION = "dicom.OpticalPathSequence[0].IlluminationTypeCodeSequence[0].CodeValue"
+
+
+class OpenSlideFile:
+    """Its handle fails for good at the first error, and is then opened again."""
+
+    def __init__(self, path: str, colour: ColourChoice) -> None:
+        """Raises OpenSlideError and SlideError."""
+        self._path = path
+        self._slide = self._opened()
+        properties = self._slide.properties
+        if properties.get(ILLUMINATION) == EPIFLUORESCENCE:
+            raise NotBrightfield("its illumination is stated as epifluorescence")
+        check_size(*self._slide.dimensions)
+        self._levels = honest_levels(self._slide.level_dimensions)
+        self._to_srgb = self._profile() if colour == "srgb" else None
+        self.description = self._described(properties)
+
+    @property
+    def levels(self) -> Sequence[Level]:
+        return self.description.levels
+
+    def read_level(self, level: int, x: int, y: int, width: int, height: int) -> Rgba:
+        place = tuple(self._levels)[level]
+        downsample = self._levels[place].downsample
+        origin = (round(x * downsample), round(y * downsample))
+        try:
+            pixels = np.asarray(self._slide.read_region(origin, place, (width, height)))
+        except OpenSlideError as error:
+            reason = reason_of(error)
+            self._slide.close()
+            self._slide = self._opened()
+            raise SlideDamaged(reason) from None
+        return pixels if self._to_srgb is None else self._to_srgb.apply(pixels)
+
+    def close(self) -> None:
+        self._slide.close()
+
+    def _opened(self) -> OpenSlide:
+        slide = OpenSlide(self._path)
+        slide.set_cache(OpenSlideCache(CACHE_BYTES))
+        return slide
+
+    def _profile(self) -> ToSrgb | None:
+        profile = self._slide.color_profile
+        return None if profile is None else ToSrgb(profile.tobytes())
+
+    def _described(self, properties: Mapping[str, str]) -> SlideDescription:
+        vendor = properties.get(openslide.PROPERTY_NAME_VENDOR, "unknown")
+        return SlideDescription(
+            reader=f"openslide {openslide.__library_version__} ({vendor})",
+            levels=tuple(self._levels.values()),
+            bounds=bounds_of(properties, self._slide.dimensions),
+            statements=statements_of(properties, vendor),
+            magnification=positive(properties.get(openslide.PROPERTY_NAME_OBJECTIVE_POWER)),
+            properties=allowed(properties),
+            colour="raw" if self._to_srgb is None else "srgb",
+        )
+
+
+def bounds_of(properties: Mapping[str, str], size: tuple[int, int]) -> Area:
+    """The part of level 0 that was scanned: all of it where nothing is said."""
+    whole = Area(0, 0, *size)
+    values = [properties.get(f"openslide.bounds-{name}") for name in ("x", "y", "width", "height")]
+    try:
+        x, y, width, height = (int(value or "") for value in values)
+    except ValueError:
+        return whole
+    return Area(x, y, width, height).intersection(whole) or whole
+
+
+def statements_of(properties: Mapping[str, str], vendor: str) -> tuple[StatedResolution, ...]:
+    """Of a generic TIFF, OpenSlide's value is that of the tags; no source is named twice."""
+    statements = []
+    if vendor != "generic-tiff":
+        across, down = (properties.get(f"openslide.mpp-{axis}") for axis in "xy")
+        statements.append(stated(f"{vendor} metadata", across, down))
+    unit = UM_PER_UNIT.get(properties.get("tiff.ResolutionUnit", ""))
+    per_unit = [positive(properties.get(f"tiff.{axis}Resolution")) for axis in "XY"]
+    if unit:
+        statements.append(stated("TIFF tags", *(value and unit / value for value in per_unit)))
+    if vendor == "dicom":
+        statements.append(_imaged_volume(properties))
+    return tuple(statements)
+
+
+def _imaged_volume(properties: Mapping[str, str]) -> StatedResolution:
+    sides = (("Width", "Columns"), ("Height", "Rows"))
+    values = []
+    for side, count in sides:
+        millimetres = positive(properties.get(f"dicom.ImagedVolume{side}"))
+        pixels = positive(properties.get(f"dicom.TotalPixelMatrix{count}"))
+        values.append(millimetres * 1000 / pixels if millimetres and pixels else None)
+    return stated("DICOM imaged volume", *values)
+
+
+def reason_of(error: Exception) -> str:
+    """One short line that can be printed. Files have neutral names where they are read."""
+    text = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    return text[:LONGEST_REASON].strip().rstrip(".") or type(error).__name__

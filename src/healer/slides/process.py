@@ -1,0 +1,99 @@
+"""`python -m healer.slides.process`: reads one slide until its service closes the connection."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from healer.errors.base import RequestError
+from healer.errors.request import ImageError
+from healer.errors.slides import AreaUnreadable, SlideDamaged, SlideError, SlideTooCostly
+from healer.images.tiff_coding import on_white
+from healer.images.tile import Tile
+from healer.quality.gate import GATE
+from healer.sandbox.process import main
+from healer.sandbox.protocol import Limits, SharedBuffer
+from healer.slides.formats import as_slide_error, open_slide_file
+from healer.slides.messages import (
+    AreaRead,
+    OpenRequest,
+    ReadRequest,
+    SlideRefused,
+    decode_request,
+    encode,
+)
+from healer.slides.sampling import read_area
+from healer.slides.slide_file import SlideDescription, SlideFile
+
+
+class SlideServer:
+    """Answers with what it reads; whatever a slide makes a library raise is the slide's fault."""
+
+    def __init__(self, buffer: SharedBuffer, limits: Limits) -> None:
+        self._buffer, self._limits = buffer, limits
+        self._file: SlideFile | None = None
+
+    def answer(self, message: bytes) -> bytes:
+        request = decode_request(message)
+        return encode(
+            self._opened(request) if isinstance(request, OpenRequest) else self._read(request)
+        )
+
+    def _opened(self, request: OpenRequest) -> SlideDescription | SlideRefused:
+        try:
+            self._file = open_slide_file(Path(request.path), request.colour)
+        except RequestError as error:
+            return SlideRefused.of(error)
+        except MemoryError:
+            return SlideRefused.of(SlideTooCostly(self._limits.memory_reason))
+        except Exception as error:
+            return SlideRefused.of(SlideDamaged(type(error).__name__))
+        return self._file.description
+
+    def _read(self, request: ReadRequest) -> AreaRead | SlideRefused:
+        try:
+            return self._pixels(request)
+        except MemoryError:
+            reason = self._limits.memory_reason
+        except ImageError as error:
+            reason = reason_of(as_slide_error(error))
+        except SlideError as error:
+            reason = reason_of(error)
+        except Exception as error:
+            reason = type(error).__name__
+        area = request.area
+        return SlideRefused.of(AreaUnreadable(area.x, area.y, area.width, area.height, reason))
+
+    def _pixels(self, request: ReadRequest) -> AreaRead:
+        if self._file is None:
+            raise RuntimeError("no slide is open")
+        started = time.perf_counter()
+        pixels = read_area(self._file, request.area, (request.width, request.height))
+        alpha = pixels[..., 3]
+        scanned = float((alpha > 0).mean())
+        if request.gate is None:
+            self._buffer.write(np.ascontiguousarray(pixels).data)
+            return AreaRead(scanned, None, {"decode": time.perf_counter() - started})
+        colours = np.ascontiguousarray(pixels[..., :3])
+        if scanned < 1 or alpha.min() < 255:
+            colours = on_white(colours, alpha, premultiplied=False)
+        read = time.perf_counter()
+        report = None if request.gate == "off" else GATE.assess(Tile(pixels=colours))
+        self._buffer.write(np.ascontiguousarray(colours).data)
+        timings = {"decode": read - started, "gate": time.perf_counter() - read}
+        return AreaRead(scanned, report, timings)
+
+
+def reason_of(error: SlideError) -> str:
+    reason = error.fields().get("reason", error.fields().get("format"))
+    return reason if isinstance(reason, str) else error.title.lower()
+
+
+if __name__ == "__main__":
+    (socket, handle), values = json.loads(sys.argv[1])
+    bounds = Limits(**values)
+    main(socket, bounds, SlideServer(SharedBuffer(handle), bounds).answer)
