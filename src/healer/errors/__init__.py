@@ -141,6 +141,9 @@ HealerError
     │   ├── SlideSeriesIncomplete    files of it are missing
     │   ├── SlideTooCostly       in seconds or memory, or it ended the reader
     │   ├── AreaUnreadable       a part of it; the rest is read
+    │   ├── SlideRunMismatch     the tiles read so far are another run's
+    │   ├── SlideTaken           another run is writing
+    │   ├── SlideAnswersNotWritable
     │   └── SlidesNotInstalled   the slides extra is missing
     └── ImageError
         ├── NotAnImage

@@ -130,3 +130,36 @@ class SlidesNotInstalled(SlideError):
         "install 'healer[slides]'."
     )
     exit_code = 99
+
+
+@dataclass(eq=False)
+class SlideRunMismatch(SlideError):
+    folder: str
+    differs: str
+    code = "slide_run_mismatch"
+    title = "The tiles read so far belong to another run"
+    message = (
+        "{folder} holds the tiles of a run that differs in {differs}, and one slide must not mix "
+        "them. Repeat the command that started it, choose another --out, or begin again with "
+        "--fresh."
+    )
+
+
+@dataclass(eq=False)
+class SlideTaken(SlideError):
+    folder: str
+    code = "slide_taken"
+    title = "Another run is writing this slide"
+    message = "Another run is writing into {folder}. Wait for it to end, or choose another --out."
+
+
+@dataclass(eq=False)
+class SlideAnswersNotWritable(SlideError):
+    folder: str
+    reason: str
+    code = "slide_answers_not_writable"
+    title = "The slide's answers cannot be written"
+    message = (
+        "{folder} cannot be written: {reason}. Mend that and repeat the command: it goes on where "
+        "it stopped."
+    )

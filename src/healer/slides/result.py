@@ -13,7 +13,7 @@ from healer.slides.geometry import Area
 class TileResult:
     """`probability`, `verdict` and `second` are None where the tile was not scored: `reasons` are
     then the gate's codes, or `problem` the code of the error that kept it from being read.
-    `tissue_mm2` is the tissue in it that no tile before it in the grid covers."""
+    `tissue_mm2` is the tissue in its area, whatever other tiles cover."""
 
     area: Area
     um_per_px: float

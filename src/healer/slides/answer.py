@@ -1,0 +1,132 @@
+"""A slide's answer, as `slide.json` and everything beside it say it. Add fields, never rename."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healer import __version__
+from healer.answer import ModelOut, SecondAnswerOut
+from healer.display import percent
+from healer.engines.base import Answer
+from healer.notice import NOTICE
+from healer.questions.base import Question
+from healer.screening.second_answer import SecondAnswer
+from healer.screening.verdict import Verdict
+from healer.slides.cascade import Cascade
+from healer.slides.coverage import Coverage
+from healer.slides.reader import SlideInfo
+from healer.slides.regions import Region, RegionKind, area_json
+from healer.slides.result import TileResult
+from healer.slides.score import SlideScores, SlideThresholds
+from healer.slides.scoring import TilePlan
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SlideAnswer:
+    """`first` is the verdict before a second model was asked. `tissue` is the mask over the whole
+    slide, `seconds` are by stage."""
+
+    name: str
+    info: SlideInfo
+    question: Question
+    model: ModelOut
+    plan: TilePlan
+    verdict: Verdict
+    first: Verdict
+    second: SecondAnswer | None
+    scores: SlideScores
+    thresholds: SlideThresholds
+    rule: str
+    calibration: str | None
+    regions: tuple[Region, ...]
+    coverage: Coverage
+    least_coverage: float
+    results: tuple[TileResult, ...]
+    tissue: NDArray[np.bool_]
+    cascade: Cascade | None
+    seed: int
+    seconds: Mapping[str, float]
+    binding: Mapping[str, str]
+
+    @property
+    def suspicious(self) -> list[Region]:
+        return [region for region in self.regions if region.kind is RegionKind.CANCER]
+
+    @property
+    def sentence(self) -> str:
+        """What the slide's answer is, in a sentence or two."""
+        words = self.question.sentences.get(self.verdict.answer, "")
+        if self.verdict.reason:
+            return f"{words} {self.verdict.reason}"
+        if self.verdict.answer is Answer.YES and self.suspicious:
+            count, area = len(self.suspicious), self.suspicious[0].area_mm2
+            regions = f"{count} suspicious region{'s' * (count != 1)}"
+            return f"{words} The first of {regions} covers {area:.2f} mm²."
+        return f"{words} {percent(self.coverage.share, 1)} of the tissue were read."
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "healer": __version__,
+            "notice": NOTICE,
+            "slide": self.name,
+            "question": self.question.id,
+            **self._verdict(),
+            "scores": self.scores.as_json(),
+            "thresholds": asdict(self.thresholds),
+            "rule": self.rule,
+            "slide_calibration": self.calibration,
+            "coverage": {**self.coverage.as_json(), "least_share_for_no": self.least_coverage},
+            "regions": [region.as_json(self.info.resolution) for region in self.regions],
+            "cascade": self.cascade and self.cascade.as_json(self.model.id, self.first.answer),
+            "tiles": self._tiles(),
+            **info_json(self.info),
+            "model": self.model.model_dump(mode="json"),
+            "seed": self.seed,
+            "timings_s": {stage: round(seconds, 3) for stage, seconds in self.seconds.items()},
+            "run": dict(self.binding),
+        }
+
+    def _verdict(self) -> dict[str, Any]:
+        second = SecondAnswerOut.of(self.second)
+        return {
+            "verdict": str(self.verdict.answer),
+            "probability": round(self.verdict.probability, 6),
+            "calibrated": self.verdict.calibrated,
+            "reason": self.verdict.reason,
+            "sentence": self.sentence,
+            "first_verdict": str(self.first.answer),
+            "second_answer": second and second.model_dump(mode="json"),
+        }
+
+    def _tiles(self) -> dict[str, Any]:
+        results = self.results
+        return {
+            "um_per_px": self.plan.um_per_px,
+            "px": self.plan.px,
+            "overlap": self.plan.overlap,
+            "visited": len(results),
+            "scored": self.scores.tiles,
+            "excluded": sum(bool(each.reasons) and not each.problem for each in results),
+            "unreadable": sum(each.problem is not None for each in results),
+        }
+
+
+def info_json(info: SlideInfo) -> dict[str, Any]:
+    return {
+        "size": info.size,
+        "mpp": asdict(info.resolution),
+        "levels": [asdict(level) for level in info.levels],
+        "bounds": area_json(info.bounds),
+        "reader": info.reader,
+        "colour": info.colour,
+        "properties": dict(info.properties),
+        "content_hash": info.content_hash,
+    }

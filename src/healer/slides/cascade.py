@@ -1,0 +1,212 @@
+"""A second model, shown the places that matter: it confirms what was read, doubts it, or is
+silent."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from healer.engines.base import Answer
+from healer.errors import HealerError
+from healer.images.tile import Tile
+from healer.screening.pipeline import score_each
+from healer.screening.screener import Score, Screener, to_screening
+from healer.screening.verdict import Verdict
+from healer.slides.geometry import Area, Resolution
+from healer.slides.reader import SlideReader
+from healer.slides.regions import Region, RegionKind, area_json
+from healer.slides.result import TileResult
+from healer.slides.scoring import area_around, on_white
+
+PATCH_PX = 896
+PATCH_UM_PER_PX = 0.5  # a field of 448 µm, within what such models are shown
+PATCHES = 8
+SUSPICIOUS_SHARE = 0.75  # of the patches; the others are spread over the tissue
+
+
+class Opinion(StrEnum):
+    CONFIRMS = "confirms"
+    DOUBTS = "doubts"
+    SILENT = "silent"
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """`region` is the rank of the region of cancer that it shows, None elsewhere; `first` what
+    was read in the tile at its centre."""
+
+    area: Area
+    region: int | None
+    first: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class PatchAnswer:
+    patch: Patch
+    opinion: Opinion
+    verdict: Answer | None
+    probability: float | None
+    sentence: str
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "box": area_json(self.patch.area),
+            "region": self.patch.region,
+            "first_verdict": str(self.patch.first),
+            "verdict": self.verdict and str(self.verdict),
+            "probability": self.probability,
+            "opinion": str(self.opinion),
+            "sentence": self.sentence,
+        }
+
+
+def choose_patches(
+    regions: Sequence[Region],
+    scored: Sequence[TileResult],
+    resolution: Resolution,
+    count: int,
+    seed: int,
+) -> list[Patch]:
+    """Peaks of regions of cancer by rank, then the highest tiles elsewhere; then, from a seeded
+    start, each as far from all before it as can be. None overlaps another."""
+    chosen = _Chosen(resolution)
+    by_area = {each.area: each for each in scored}
+    for region in regions:
+        if region.kind is RegionKind.CANCER:
+            chosen.add(by_area[region.peak_area], region.rank, _suspicious(count))
+    ranked = sorted(scored, key=lambda each: -(each.probability or 0.0))
+    for tile in ranked:
+        chosen.add(tile, None, _suspicious(count))
+    for tile in _spread(scored, [patch.area for patch in chosen.patches], count, seed):
+        chosen.add(tile, None, count)
+    return chosen.patches
+
+
+def _suspicious(count: int) -> int:
+    return math.ceil(count * SUSPICIOUS_SHARE)
+
+
+class _Chosen:
+    def __init__(self, resolution: Resolution) -> None:
+        self.patches: list[Patch] = []
+        self._resolution = resolution
+
+    def add(self, tile: TileResult, region: int | None, most: int) -> None:
+        area = area_around(tile.area, PATCH_PX * PATCH_UM_PER_PX, self._resolution)
+        if len(self.patches) < most and not any(
+            area.intersection(each.area) for each in self.patches
+        ):
+            self.patches.append(Patch(area, region, Answer(tile.verdict or Answer.INDETERMINATE)))
+
+
+def _spread(
+    scored: Sequence[TileResult], taken: Sequence[Area], count: int, seed: int
+) -> Iterator[TileResult]:
+    """Farthest first (Gonzalez 1985)."""
+    if not scored:
+        return
+    centres = np.array([each.area.centre for each in scored])
+    away = np.full(len(scored), np.inf)
+    for area in taken:
+        away = np.minimum(away, np.hypot(*(centres - area.centre).T))
+    if not taken:
+        away = np.random.default_rng(seed).random(len(scored))
+    for _ in range(min(count, len(scored))):
+        at = int(away.argmax())
+        yield scored[at]
+        away = np.minimum(away, np.hypot(*(centres - centres[at]).T))
+
+
+def ask_about(
+    screener: Screener, reader: SlideReader, patches: Sequence[Patch]
+) -> Iterator[PatchAnswer]:
+    """One at a time: each may take a minute."""
+    for patch in patches:
+        try:
+            pixels = on_white(reader.read(patch.area, (PATCH_PX, PATCH_PX)))
+            tile = Tile(pixels=pixels, mpp=PATCH_UM_PER_PX)
+            (score,) = score_each(screener, [tile])
+            if not isinstance(score, Score):
+                raise score
+            yield _answer(patch, score, to_screening(score, screener.explain(score)).explanation)
+        except HealerError as error:
+            yield PatchAnswer(patch, Opinion.SILENT, None, None, str(error))
+
+
+def _answer(patch: Patch, score: Score, sentence: str) -> PatchAnswer:
+    verdict = score.verdict
+    return PatchAnswer(
+        patch,
+        opinion_of(patch.first, verdict.answer),
+        verdict.answer,
+        verdict.probability,
+        sentence,
+    )
+
+
+def opinion_of(first: Answer, second: Answer) -> Opinion:
+    if Answer.INDETERMINATE in (first, second):
+        return Opinion.SILENT
+    return Opinion.CONFIRMS if first is second else Opinion.DOUBTS
+
+
+@dataclass(frozen=True, slots=True)
+class Cascade:
+    """What the second model, `model`, said of each patch."""
+
+    model: str
+    answers: tuple[PatchAnswer, ...]
+    seed: int
+    asked_for: int
+
+    def of_region(self, rank: int) -> list[PatchAnswer]:
+        return [each for each in self.answers if each.patch.region == rank]
+
+    def in_words(self, first_model: str, verdict: Answer) -> str:
+        """Who said what."""
+        counts = Counter(answer.opinion for answer in self.answers)
+        said = ", ".join(
+            f"{word} {counts[opinion]}"
+            for opinion, word in (
+                (Opinion.CONFIRMS, "confirmed"),
+                (Opinion.DOUBTS, "doubted"),
+                (Opinion.SILENT, "was silent on"),
+            )
+            if counts[opinion]
+        )
+        shown = f"{len(self.answers)} place{'s' * (len(self.answers) != 1)}"
+        return (
+            f"{first_model} read every tile and said {verdict}; {self.model} was shown {shown}: "
+            f"it {said or 'was asked nothing'}."
+        )
+
+    def verdict_after(self, first: Verdict, first_model: str) -> Verdict:
+        """Where the two disagree about the slide, it is open: a yes whose regions are all doubted,
+        a no against which one place is read as cancer."""
+        of_regions = [each.opinion for each in self.answers if each.patch.region is not None]
+        doubted = Opinion.DOUBTS in of_regions and Opinion.CONFIRMS not in of_regions
+        seen = [each for each in self.answers if each.verdict is Answer.YES]
+        disagree = (first.answer is Answer.YES and doubted) or (
+            first.answer is Answer.NO and bool(seen)
+        )
+        if not disagree:
+            return first
+        reason = f"The two models disagree. {self.in_words(first_model, first.answer)}"
+        return replace(first, answer=Answer.INDETERMINATE, reason=reason)
+
+    def as_json(self, first_model: str, verdict: Answer) -> dict[str, Any]:
+        return {
+            "model": self.model,
+            "patch_px": PATCH_PX,
+            "patch_um_per_px": PATCH_UM_PER_PX,
+            "seed": self.seed,
+            "patches_asked_for": self.asked_for,
+            "sentence": self.in_words(first_model, verdict),
+            "patches": [answer.as_json() for answer in self.answers],
+        }

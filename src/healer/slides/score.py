@@ -1,0 +1,152 @@
+"""From tiles to one answer for the slide.
+
+A slide is thousands of chances to be wrong, so that neither its highest tile nor a tile's own
+thresholds decide. Its score is the mean of the highest tiles, each of which counts as much as its
+best neighbour bears it out. Thresholds follow from those of tiles by a rule, without any slide
+having been looked at, until a slide calibration was fitted (`healer calibrate slides.csv`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from healer.display import percent
+from healer.engines.base import Answer
+from healer.screening.second_answer import OF_WINDOWS, SecondAnswer, second_answer
+from healer.screening.verdict import Verdict
+from healer.slides.coverage import Coverage
+from healer.slides.regions import (
+    TOP,
+    TileNeighbours,
+    dysplasia_of,
+    mean_findings,
+)
+from healer.slides.result import TileResult
+
+YES_ODDS = 20.0
+RULE = (
+    f"The score is the mean of the {TOP} highest tiles, each counting as the lower of itself and "
+    "its highest neighbour. No at or below the threshold from which a tile is a yes; yes from "
+    f"{YES_ODDS:.0f} times its odds; indeterminate between."
+)
+CALIBRATED_RULE = (
+    f"The score is the mean of the {TOP} highest tiles, each counting as the lower of itself and "
+    "its highest neighbour; the probability and its thresholds were fitted on slides."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SlideThresholds:
+    """No at or below `lower`, yes from `upper`; `positive`, from which a tile is a yes."""
+
+    lower: float
+    upper: float
+    positive: float
+
+    @classmethod
+    def from_tiles(cls, upper: float) -> SlideThresholds:
+        """By RULE, from a tile's own threshold."""
+        return cls(
+            lower=upper, upper=upper * YES_ODDS / (1 + upper * (YES_ODDS - 1)), positive=upper
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SlideScores:
+    """`score` decides; the others stand beside it. `maximum` is the highest tile, `top_mean` the
+    mean of the TOP highest whatever lies beside them, `pair` the best tile that its neighbour
+    bears out, `positive_mm2` tissue in tiles that are a yes by themselves."""
+
+    score: float
+    maximum: float
+    top_mean: float
+    pair: float
+    positive_mm2: float
+    positive_tiles: int
+    tiles: int
+
+    @classmethod
+    def of(cls, scored: Sequence[TileResult], positive_mm2: float, cut: float) -> SlideScores:
+        """Of tiles that all have a probability; of none, all are 0."""
+        values = probabilities_of(scored)
+        if not len(values):
+            return cls(0.0, 0.0, 0.0, 0.0, 0.0, 0, 0)
+        supported = TileNeighbours([each.area for each in scored]).supported(values)
+        return cls(
+            score=_mean_of_highest(supported),
+            maximum=float(values.max()),
+            top_mean=_mean_of_highest(values),
+            pair=float(supported.max()),
+            positive_mm2=positive_mm2,
+            positive_tiles=int((values >= cut).sum()),
+            tiles=len(values),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            name: round(value, 6) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def probabilities_of(scored: Sequence[TileResult]) -> NDArray[np.float64]:
+    return np.array([each.probability for each in scored], np.float64)
+
+
+def _mean_of_highest(values: NDArray[np.float64]) -> float:
+    """Of TOP, or of all where there are fewer: a small biopsy has no more."""
+    return float(np.sort(values)[::-1][:TOP].mean())
+
+
+def decide_slide(
+    probability: float,
+    thresholds: SlideThresholds,
+    coverage: Coverage,
+    least_coverage: float,
+    *,
+    calibrated: bool = False,
+) -> Verdict:
+    """Yes wherever cancer was read; no only where enough of the tissue was."""
+    if not coverage.tissue:
+        return _open(0.0, "No tissue was found on the slide.")
+    if not coverage.read:
+        return _open(0.0, f"No tile could be read. {coverage.in_words()}")
+    if probability >= thresholds.upper:
+        return Verdict(Answer.YES, probability, calibrated)
+    if probability > thresholds.lower:
+        return _open(probability, _between(probability, thresholds), calibrated)
+    if coverage.share < least_coverage:
+        reason = (
+            f"Nothing that was read is suspicious, but only {percent(coverage.share, 1)} of the "
+            f"tissue was read, and {percent(least_coverage)} are needed to answer no. "
+            f"{coverage.in_words()}"
+        )
+        return _open(probability, reason, calibrated)
+    return Verdict(Answer.NO, probability, calibrated)
+
+
+def _open(probability: float, reason: str, calibrated: bool = False) -> Verdict:
+    return Verdict(Answer.INDETERMINATE, probability, calibrated, reason)
+
+
+def _between(probability: float, thresholds: SlideThresholds) -> str:
+    return (
+        f"Its score of {probability:.3f} falls between {thresholds.lower:.3f}, up to which the "
+        f"slide would be a no, and {thresholds.upper:.3f}, from which it would be a yes."
+    )
+
+
+def second_of_slide(scored: Sequence[TileResult], headline: Verdict) -> SecondAnswer | None:
+    """Dysplasia or cancer, from the mean findings of the tiles that say most, each borne out by a
+    neighbour; None where the engine gives no classes. It is no "no" unless the headline is."""
+    if not scored or any(each.second is None for each in scored):
+        return None
+    neighbours = TileNeighbours([each.area for each in scored])
+    values = np.array([dysplasia_of(each) for each in scored], np.float64)
+    order = np.argsort(-neighbours.supported(values), kind="stable")[:TOP]
+    return second_answer(headline, mean_findings([scored[at] for at in order]), OF_WINDOWS)
