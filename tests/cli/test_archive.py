@@ -14,7 +14,8 @@ pytest.importorskip("pyarrow", reason="archives need healer[ray]")
 from healer.batch.parts import AnswerCounts
 from healer.batch.run import BatchRun, Report
 from healer.cli import app
-from healer.cli.predict import ProgressLines, progress, summary
+from healer.cli.predict import summary
+from healer.cli.progress import ProgressLines, progress
 from healer.settings.loading import Settings
 
 run = CliRunner().invoke

@@ -1,5 +1,5 @@
 """The command line:
-`healer serve | predict | download | doctor | eval | calibrate | tune | optimize |
+`healer serve | predict | slide | download | doctor | eval | calibrate | tune | optimize |
 audit | keys`."""
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from healer.cli import (
     optimize,
     predict,
     serve,
+    slide,
     tune,
 )
 from healer.cli.common import expand_paths
@@ -60,7 +61,7 @@ def download() -> None:
     raise typer.Exit(run())
 
 
-for command in (serve.serve, predict.predict, download, doctor.doctor):
+for command in (serve.serve, predict.predict, slide.slide, download, doctor.doctor):
     app.command()(expand_paths(command))
 app.command("eval")(expand_paths(evaluate.evaluate))
 app.command()(expand_paths(calibrate.calibrate))

@@ -4,22 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from healer import NOTICE
 from healer.cli.common import (
@@ -33,14 +22,13 @@ from healer.cli.common import (
     settings_with,
     stderr,
 )
+from healer.cli.progress import progress
 from healer.display import printable
 from healer.errors.batch import ArchivesNotInstalled
 from healer.settings.loading import Settings
 
 if TYPE_CHECKING:  # an extra
-    from healer.batch.run import BatchRun, OnProgress, Report
-
-LINE_EVERY = 0.05  # of all tiles, where there is no terminal to draw on
+    from healer.batch.run import BatchRun, Report
 
 
 def predict(
@@ -126,14 +114,6 @@ def _predict_archive(
     return predict_archive(BatchRun(settings, source, output, address), quiet=quiet)
 
 
-class Rate(ProgressColumn):
-    """Over the whole run: answers come in blocks, so that a momentary rate says little."""
-
-    def render(self, task: Task) -> Text:
-        answered = task.completed - task.fields.get("kept", 0)
-        return Text(f"{answered / task.elapsed:.1f} tiles/s" if task.elapsed else "", "dim")
-
-
 def predict_archive(job: BatchRun, *, quiet: bool = False) -> bool:
     """Answer for every tile of the archive; True where all have an answer."""
     from healer.batch.run import run
@@ -150,53 +130,6 @@ def predict_archive(job: BatchRun, *, quiet: bool = False) -> bool:
     for line in () if quiet else summary(job, report):
         out.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     return not report.counts.errors
-
-
-@contextmanager
-def progress(console: Console, *, quiet: bool = False) -> Iterator[OnProgress]:
-    if quiet:
-        yield lambda _done, _total: None
-    elif console.is_terminal:
-        with _bar(console) as bar:
-            yield ProgressBar(bar).update
-    else:
-        yield ProgressLines(console).update
-
-
-def _bar(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(
-        *(*columns, Rate(), TimeRemainingColumn()),
-        console=console,
-        redirect_stdout=False,  # it is Ray's, and not to be shown
-        redirect_stderr=False,
-    )
-
-
-class ProgressBar:
-    """The first update counts what an earlier run had answered."""
-
-    def __init__(self, bar: Progress) -> None:
-        self._bar, self._started = bar, False
-        self._task = bar.add_task("Starting", total=None)
-
-    def update(self, done: int, total: int) -> None:
-        if not self._started:
-            self._bar.reset(self._task, total=total, kept=done)
-            self._started = True
-        self._bar.update(self._task, description="Scoring", completed=done)
-
-
-class ProgressLines:
-    """Progress for a file or a pipe: a line now and then."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._shown = console, -1.0
-
-    def update(self, done: int, total: int) -> None:
-        if done == total or done / total >= self._shown + LINE_EVERY:
-            self._shown = done / total
-            self._console.print(f"{done:,} of {total:,} tiles")
 
 
 def summary(job: BatchRun, report: Report) -> Iterator[str]:

@@ -144,6 +144,8 @@ HealerError
     │   ├── SlideRunMismatch     the tiles read so far are another run's
     │   ├── SlideTaken           another run is writing
     │   ├── SlideAnswersNotWritable
+    │   ├── SlideListUnreadable
+    │   ├── FolderWithoutSlides
     │   └── SlidesNotInstalled   the slides extra is missing
     └── ImageError
         ├── NotAnImage

@@ -163,3 +163,26 @@ class SlideAnswersNotWritable(SlideError):
         "{folder} cannot be written: {reason}. Mend that and repeat the command: it goes on where "
         "it stopped."
     )
+
+
+@dataclass(eq=False)
+class SlideListUnreadable(SlideError):
+    source: str
+    reason: str
+    code = "slide_list_unreadable"
+    title = "The list of slides cannot be read"
+    message = (
+        "{source} cannot be read as a list of slides ({reason}). Give a CSV file with the column "
+        "path and, where slides do not state it rightly, mpp in micrometres per pixel."
+    )
+
+
+@dataclass(eq=False)
+class FolderWithoutSlides(SlideError):
+    path: str
+    code = "folder_without_slides"
+    title = "The folder holds no slides"
+    message = (
+        "{path} holds no file that is named like a slide (.svs, .ndpi, .mrxs, .tif, .dcm and "
+        "more). Name the slides themselves, or another folder."
+    )

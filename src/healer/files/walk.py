@@ -130,12 +130,16 @@ def is_system_file(name: str) -> bool:
 
 def is_picture(name: str) -> bool:
     """By the end of its name, whatever its case."""
-    return os.path.splitext(name)[1].lower() in PICTURES  # noqa: PTH122 - a million of them
+    return ending_of(name) in PICTURES
 
 
-def walk(folder: Path) -> Walk:
-    """The pictures at or below `folder`, which may itself be hidden."""
-    walker = _Walker(folder)
+def ending_of(name: str) -> str:
+    return os.path.splitext(name)[1].lower()  # noqa: PTH122 - a million of them
+
+
+def walk(folder: Path, endings: frozenset[str] = PICTURES) -> Walk:
+    """The pictures at or below `folder`, which may itself be hidden; or what else has `endings`."""
+    walker = _Walker(folder, endings)
     walker.run()
     return Walk(sorted(walker.files), walker.left_out)
 
@@ -156,6 +160,7 @@ def walk_all(paths: Iterable[Path]) -> Walk:
 @dataclass(slots=True)
 class _Walker:
     root: Path
+    endings: frozenset[str] = PICTURES
     files: list[Path] = field(default_factory=list)
     left_out: LeftOut = field(default_factory=LeftOut)
     _walked: set[str] = field(default_factory=set)
@@ -193,8 +198,7 @@ class _Walker:
             if not entry.is_symlink():
                 return Path(entry.path)
             self._links.append(Path(entry.path))
-        elif not is_picture(entry.name):
-            ending = os.path.splitext(entry.name)[1].lower()  # noqa: PTH122
+        elif (ending := ending_of(entry.name)) not in self.endings:
             self.left_out.add(Reason.OTHER_FORMAT, ending or entry.name)
         elif _is_special(entry):
             self.left_out.add(Reason.NOT_A_FILE, entry.name)

@@ -13,7 +13,7 @@ from healer import __version__
 from healer.answer import ModelOut, SecondAnswerOut
 from healer.display import percent
 from healer.engines.base import Answer
-from healer.notice import NOTICE
+from healer import NOTICE
 from healer.questions.base import Question
 from healer.screening.second_answer import SecondAnswer
 from healer.screening.verdict import Verdict

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from healer.engines.base import Answer
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.images.tile import Tile
 from healer.screening.pipeline import score_each
 from healer.screening.screener import Score, Screener, to_screening

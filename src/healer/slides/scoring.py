@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healer.engines.registry import ENGINES
-from healer.errors import HealerError
+from healer.errors.base import HealerError
 from healer.images.tile import Tile
 from healer.quality.gate import LoadedTile
 from healer.screening.pipeline import score_each

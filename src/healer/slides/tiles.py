@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from healer.engines.base import Answer, Finding
 from healer.errors.slides import SlideAnswersNotWritable, SlideRunMismatch, SlideTaken
 from healer.files.atomic import atomic_write
-from healer.notice import NOTICE
+from healer import NOTICE
 from healer.screening.second_answer import Mark, SecondAnswer
 from healer.slides.geometry import Area
 from healer.slides.result import TileResult

@@ -1,0 +1,138 @@
+"""Which slides are meant: files, folders, or a CSV list with a scale for each."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pydicom
+
+from healer.errors.slides import FolderWithoutSlides, SlideListUnreadable
+from healer.files.spelling import Resolver, to_bytes
+from healer.files.table import column_of, read_heading, read_rows
+from healer.files.walk import walk
+
+DICOM = ".dcm"
+ENDINGS = frozenset(
+    {
+        *(".svs", ".ndpi", ".vms", ".vmu", ".scn", ".mrxs", ".bif", ".svslide", ".zvi", ".czi"),
+        *(".tif", ".tiff", ".qptiff", DICOM),
+    }
+)
+MPP = ("mpp", "um_per_px", "mpp_x")
+LABEL, CASE = ("label", "class"), ("case_id", "case", "patient")
+
+
+@dataclass(frozen=True, slots=True)
+class ListedSlide:
+    """`name` is that of its folder of answers, and differs from all others'. `mpp` is what its
+    list states; `label` and `case` are for evaluating."""
+
+    path: Path
+    name: str
+    mpp: float | None = None
+    label: str | None = None
+    case: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SlideListing:
+    slides: tuple[ListedSlide, ...]
+    notes: tuple[str, ...] = field(default=())
+
+
+def list_slides(paths: Iterable[Path]) -> SlideListing:
+    """Named files as they are, folders walked, lists read. Raises `healer.errors.slides`."""
+    slides: list[ListedSlide] = []
+    notes: list[str] = []
+    for path in paths:
+        if path.is_dir():
+            walked = walk(path, ENDINGS)
+            if not walked.files:
+                raise FolderWithoutSlides(str(path))
+            slides += [ListedSlide(file, file.stem) for file in _one_a_series(walked.files)]
+            notes += [str(walked.left_out)] * bool(walked.left_out)
+        elif path.suffix.lower() == ".csv":
+            slides += _of_list(path)
+        else:
+            slides.append(ListedSlide(path, path.stem))
+    return SlideListing(tuple(_distinct(slides)), tuple(notes))
+
+
+def _one_a_series(files: Iterable[Path]) -> Iterator[Path]:
+    """DICOM keeps each level of a slide in a file of its own; any of them opens all."""
+    seen: set[tuple[Path, str]] = set()
+    for file in files:
+        if file.suffix.lower() == DICOM:
+            series = file.parent, series_of(file)
+            if series in seen:
+                continue
+            seen.add(series)
+        yield file
+
+
+def series_of(file: Path) -> str:
+    """Its series' id, or the file's own name where that cannot be read."""
+    try:
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=["SeriesInstanceUID"])
+        return str(header.SeriesInstanceUID)
+    except Exception:  # whatever a damaged file brings about, opening it as a slide will say
+        return file.name
+
+
+def _of_list(path: Path) -> Iterator[ListedSlide]:
+    resolver = Resolver(path.parent)
+    try:
+        heading = read_heading(path)
+        columns = {
+            "path": column_of(heading),
+            "mpp": column_of(heading, MPP),
+            "label": column_of(heading, LABEL),
+            "case": column_of(heading, CASE),
+        }
+        if columns["path"] is None:
+            raise SlideListUnreadable(path.name, "it has no column path")
+        for number, cells in read_rows(path):
+            values = {key: cells[name].strip() for key, name in columns.items() if name}
+            if not values["path"]:
+                raise SlideListUnreadable(path.name, f"line {number} has no path")
+            yield _listed(path, number, values, resolver)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SlideListUnreadable(path.name, reason) from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        reason = str(error) if isinstance(error, csv.Error) else "it is no text"
+        raise SlideListUnreadable(path.name, reason) from None
+
+
+def _listed(
+    source: Path, number: int, values: Mapping[str, str], resolver: Resolver
+) -> ListedSlide:
+    spelt = resolver.find(values["path"]) or values["path"]
+    file = source.parent / spelt
+    mpp = values.get("mpp")
+    try:
+        scale = float(mpp) if mpp else None
+    except ValueError:
+        reason = f"line {number} has {mpp} for micrometres per pixel, which is no number"
+        raise SlideListUnreadable(source.name, reason) from None
+    return ListedSlide(
+        file, file.stem, scale, values.get("label") or None, values.get("case") or None
+    )
+
+
+def _distinct(slides: Iterable[ListedSlide]) -> Iterator[ListedSlide]:
+    """Where several have one name, each gets a part that follows from its path alone, so that it
+    keeps its folder when others are added."""
+    once = {slide.path.absolute(): slide for slide in slides}
+    names = Counter(slide.name.casefold() for slide in once.values())
+    for path, slide in once.items():
+        if names[slide.name.casefold()] == 1:
+            yield slide
+        else:
+            digest = hashlib.sha256(to_bytes(str(path))).hexdigest()[:8]
+            yield replace(slide, name=f"{slide.name}-{digest}")
