@@ -16,8 +16,7 @@ from healer.images.tile import Tile
 from healer.quality.gate import GATE, LoadedTile
 from healer.settings.model import GateMode
 from healer.slides.geometry import Area, Level, Resolution
-from healer.slides.overview import Overview
-from healer.slides.reader import Rgba, SlideInfo, TileRead
+from healer.slides.reader import Overview, Rgba, SlideInfo, TileRead
 from healer.slides.scoring import on_white
 
 GLASS = (243, 242, 244)
@@ -32,6 +31,7 @@ class MemorySlide:
     damaged: tuple[Area, ...] = ()
     bounds: Area | None = None
     content_hash: str = "5eed"
+    gated: bool = True
     tiles_read: int = field(default=0, init=False)
     stop_after: int | None = None
 
@@ -87,7 +87,7 @@ class MemorySlide:
             tile = Tile(pixels=on_white(self.read(area, size)), mpp=1.0)
         except HealerError as error:
             return error
-        return LoadedTile(tile, None if gate == "off" else GATE.assess(tile), {})
+        return LoadedTile(tile, GATE.assess(tile) if gate != "off" and self.gated else None, {})
 
     def close(self) -> None:
         pass

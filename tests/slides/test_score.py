@@ -83,13 +83,13 @@ def test_the_second_answer_follows_from_the_tiles_that_say_most() -> None:
         for x in range(8)
         for y in range(8)
     ]
-    second = second_of_slide(tiles, Verdict(Answer.NO, 0.0))
+    second = second_of_slide(tiles, Verdict(Answer.NO, 0.0), [])
     assert second is not None
     assert (second.verdict, second.mark) == (Answer.YES, Mark.LOW_GRADE)
     assert second.probability == pytest.approx(0.98)
 
 
 def test_an_open_headline_leaves_no_second_no() -> None:
-    second = second_of_slide([scored(0, 0, 0.01)], Verdict(Answer.INDETERMINATE, 0.01))
+    second = second_of_slide([scored(0, 0, 0.01)], Verdict(Answer.INDETERMINATE, 0.01), [])
     assert second is not None
     assert second.verdict is Answer.INDETERMINATE

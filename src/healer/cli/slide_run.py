@@ -54,7 +54,9 @@ def answer_slides(screener: SlideScreener, paths: Sequence[Path], output: SlideO
     return not any(row.get("error_code") for row in rows)
 
 
-def _answered(screener: SlideScreener, slide: ListedSlide, output: SlideOutput, err: Console) -> Json:
+def _answered(
+    screener: SlideScreener, slide: ListedSlide, output: SlideOutput, err: Console
+) -> Json:
     """Its row of the worklist; whatever fails on a slide is its own row's error."""
     path = str(slide.path)
     try:

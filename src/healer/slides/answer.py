@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -66,10 +66,15 @@ class SlideAnswer:
         if self.verdict.reason:
             return f"{words} {self.verdict.reason}"
         if self.verdict.answer is Answer.YES and self.suspicious:
-            count, area = len(self.suspicious), self.suspicious[0].area_mm2
-            regions = f"{count} suspicious region{'s' * (count != 1)}"
-            return f"{words} The first of {regions} covers {area:.2f} mm²."
-        return f"{words} {percent(self.coverage.share, 1)} of the tissue were read."
+            area = self.suspicious[0].area_mm2
+            return f"{words} The first of {_counted(self.suspicious)} covers {area:.2f} mm²."
+        read = f"{words} {percent(self.coverage.share, 1)} of the tissue was read."
+        if self.suspicious:
+            read += (
+                f" {_counted(self.suspicious)} of few tiles, which no others bear out, did not "
+                "decide the answer."
+            )
+        return read
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -117,6 +122,10 @@ class SlideAnswer:
             "excluded": sum(bool(each.reasons) and not each.problem for each in results),
             "unreadable": sum(each.problem is not None for each in results),
         }
+
+
+def _counted(regions: Sequence[Region]) -> str:
+    return f"{len(regions)} suspicious region{'s' * (len(regions) != 1)}"
 
 
 def info_json(info: SlideInfo) -> dict[str, Any]:

@@ -30,10 +30,15 @@ PRECURSOR_COLOUR, NOT_SCORED_COLOUR = (91, 42, 166), (120, 120, 120)
 
 
 def write_json(place: Path, document: Json) -> None:
-    """Raises OSError."""
-    text = json.dumps(document, ensure_ascii=False, indent=1)
+    """A field a line. Raises OSError."""
+    fields = (f"{_json(name)}: {_json(value)}" for name, value in document.items())
+    text = "{\n" + ",\n".join(fields) + "\n}\n"
     with atomic_write(place) as stream:
-        stream.write(f"{json_safe(text)}\n".encode())
+        stream.write(json_safe(text).encode())
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def write_geojson(place: Path, features: Iterable[Json], origin: Area) -> None:
@@ -41,11 +46,11 @@ def write_geojson(place: Path, features: Iterable[Json], origin: Area) -> None:
     which crops a slide to what was scanned and counts from there. Raises OSError."""
     with atomic_write(place) as stream:
         head = {"notice": NOTICE, "origin": {"x": origin.x, "y": origin.y}}
-        stream.write(b'{"type": "FeatureCollection", "healer": ' + json.dumps(head).encode())
+        stream.write(b'{"type": "FeatureCollection", "healer": ' + _json(head).encode())
         stream.write(b', "features": [')
         for at, feature in enumerate(features):
             stream.write(b",\n" if at else b"\n")
-            stream.write(json.dumps(feature, ensure_ascii=False).encode())
+            stream.write(_json(feature).encode())
         stream.write(b"\n]}\n")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import shapely
 
 from healer.slides.geometry import Area
-from healer.slides.regions import TOP, TileNeighbours, grown_boxes
+from healer.slides.regions import TOP, TileNeighbours, grown_boxes, shows_precursor
 from healer.slides.result import TileResult
 
 SHIFTS = (-0.5, 0.0, 0.5)
@@ -47,9 +47,9 @@ class ReadingOrder:
 
 
 def areas_between(results: Sequence[TileResult], cut: float) -> list[Area]:
-    """Areas half a tile off those that are at least `cut`, where fewer than TOP of such touch: a
-    small lesion then has as many tiles that bear it out as a large one."""
-    tiles = [each for each in results if (each.probability or 0.0) >= cut]
+    """Areas half a tile off those that are at least `cut`, or show a precursor, where fewer than
+    TOP of such touch: a small lesion then has as many tiles that bear it out as a large one."""
+    tiles = [each for each in results if (each.probability or 0.0) >= cut or shows_precursor(each)]
     if not tiles:
         return []
     few = TileNeighbours([each.area for each in tiles]).in_groups_below(TOP)

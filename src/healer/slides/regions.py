@@ -118,7 +118,7 @@ def find_regions(results: Sequence[TileResult], resolution: Resolution, cut: flo
     those of tiles in which a precursor is likely."""
     cancer = [each for each in results if each.probability is not None and each.probability >= cut]
     chosen = {id(each) for each in cancer}
-    precursor = [each for each in results if id(each) not in chosen and _has_precursor(each)]
+    precursor = [each for each in results if id(each) not in chosen and shows_precursor(each)]
     return [
         *_ranked(cancer, resolution, RegionKind.CANCER, lambda tile: tile.probability or 0.0),
         *_ranked(precursor, resolution, RegionKind.PRECURSOR, dysplasia_of),
@@ -129,7 +129,7 @@ def dysplasia_of(result: TileResult) -> float:
     return result.second.probability if result.second else 0.0
 
 
-def _has_precursor(result: TileResult) -> bool:
+def shows_precursor(result: TileResult) -> bool:
     second = result.second
     return second is not None and second.verdict is Answer.YES and second.mark is not None
 

@@ -156,7 +156,8 @@ def _outline(region: Region, size: float) -> str:
         for ring in part
     )
     label = (
-        f'<text class="{region.kind}" x="{region.box.x}" y="{region.box.y}" '
+        f'<text class="{region.kind}" x="{region.box.x + size / 4:.0f}" '
+        f'y="{region.box.y + size:.0f}" '
         f'style="font-size:{size:.0f}px;stroke-width:{size / 6:.0f}">{region.rank}</text>'
     )
     return f'<path class="{region.kind}" d="{path}"/>{label}'

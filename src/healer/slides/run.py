@@ -169,7 +169,7 @@ class SlideRun:
             plan=plan,
             verdict=verdict,
             first=first,
-            second=second_of_slide(scored, verdict),
+            second=second_of_slide(scored, verdict, regions),
             scores=scores,
             thresholds=thresholds,
             rule=RULE,

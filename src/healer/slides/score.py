@@ -9,7 +9,7 @@ having been looked at, until a slide calibration was fitted (`healer calibrate s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,8 @@ from healer.screening.verdict import Verdict
 from healer.slides.coverage import Coverage
 from healer.slides.regions import (
     TOP,
+    Region,
+    RegionKind,
     TileNeighbours,
     dysplasia_of,
     mean_findings,
@@ -122,7 +124,7 @@ def decide_slide(
         return _open(probability, _between(probability, thresholds), calibrated)
     if coverage.share < least_coverage:
         reason = (
-            f"Nothing that was read is suspicious, but only {percent(coverage.share, 1)} of the "
+            f"What was read speaks against cancer, but only {percent(coverage.share, 1)} of the "
             f"tissue was read, and {percent(least_coverage)} are needed to answer no. "
             f"{coverage.in_words()}"
         )
@@ -141,12 +143,17 @@ def _between(probability: float, thresholds: SlideThresholds) -> str:
     )
 
 
-def second_of_slide(scored: Sequence[TileResult], headline: Verdict) -> SecondAnswer | None:
+def second_of_slide(
+    scored: Sequence[TileResult], headline: Verdict, regions: Sequence[Region]
+) -> SecondAnswer | None:
     """Dysplasia or cancer, from the mean findings of the tiles that say most, each borne out by a
-    neighbour; None where the engine gives no classes. It is no "no" unless the headline is."""
+    neighbour; None where the engine gives no classes. It is no "no" unless the headline is, nor
+    where a precursor is likely in any region, however small."""
     if not scored or any(each.second is None for each in scored):
         return None
     neighbours = TileNeighbours([each.area for each in scored])
     values = np.array([dysplasia_of(each) for each in scored], np.float64)
     order = np.argsort(-neighbours.supported(values), kind="stable")[:TOP]
-    return second_answer(headline, mean_findings([scored[at] for at in order]), OF_WINDOWS)
+    small = any(region.kind is RegionKind.PRECURSOR for region in regions)
+    cuts = replace(OF_WINDOWS, lower=0.0) if small else OF_WINDOWS
+    return second_answer(headline, mean_findings([scored[at] for at in order]), cuts)

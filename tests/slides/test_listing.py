@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from healer.errors.slides import FolderWithoutSlides, SlideListUnreadable
+from healer.slides.listing import list_slides
+
+
+def put(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_folders_are_walked_for_slides_and_files_taken_as_they_are(tmp_path: Path) -> None:
+    put(tmp_path / "a", "x.svs", "deep/y.NDPI", "notes.txt", "z.tiff")
+    put(tmp_path, "odd.bin")
+    listing = list_slides([tmp_path / "a", tmp_path / "odd.bin"])
+    assert [slide.name for slide in listing.slides] == ["y", "x", "z", "odd"]
+    assert "1 file in another format" in listing.notes[0]
+
+
+def test_a_list_gives_paths_scales_labels_and_cases(tmp_path: Path) -> None:
+    put(tmp_path, "a.svs", "sub/b.svs")
+    (tmp_path / "list.csv").write_text(
+        "path,mpp,label,case_id\na.svs,0.25,cancer,p1\nsub\\b.svs,,normal,p2\n", encoding="utf-8"
+    )
+    first, second = list_slides([tmp_path / "list.csv"]).slides
+    assert (first.path, first.mpp) == (tmp_path / "a.svs", 0.25)
+    assert (second.path, second.mpp) == (tmp_path / "sub" / "b.svs", None)
+    assert (second.label, second.case) == ("normal", "p2")
+
+
+def test_slides_of_one_name_have_folders_of_their_own_that_stay(tmp_path: Path) -> None:
+    put(tmp_path, "a/biopsy.svs", "b/biopsy.svs", "c/other.svs")
+    names = [slide.name for slide in list_slides([tmp_path]).slides]
+    assert len(set(names)) == 3
+    assert "other" in names
+    put(tmp_path, "d/biopsy.svs")
+    assert set(names) <= {slide.name for slide in list_slides([tmp_path]).slides}
+
+
+def test_a_slide_that_is_named_twice_is_answered_once(tmp_path: Path) -> None:
+    put(tmp_path, "a.svs")
+    assert len(list_slides([tmp_path / "a.svs", tmp_path]).slides) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("slide\na.svs\n", "it has no column path"),
+        ("path,mpp\na.svs,forty\n", "line 2 has forty"),
+        ("path,mpp\n,0.5\n", "line 2 has no path"),
+    ],
+)
+def test_a_list_that_cannot_be_read_says_why(tmp_path: Path, text: str, reason: str) -> None:
+    (tmp_path / "list.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(SlideListUnreadable, match=reason):
+        list_slides([tmp_path / "list.csv"])
+
+
+def test_a_list_or_folder_that_is_not_there_or_empty_is_said(tmp_path: Path) -> None:
+    with pytest.raises(SlideListUnreadable):
+        list_slides([tmp_path / "absent.csv"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(FolderWithoutSlides):
+        list_slides([tmp_path / "empty"])
+
+
+def test_the_files_of_one_dicom_series_are_one_slide(data_dir: Path, tmp_path: Path) -> None:
+    source = data_dir / "slides" / "cmu-1-dicom"
+    if not source.is_dir():
+        pytest.skip("no DICOM series here")
+    for file in source.iterdir():
+        shutil.copyfile(file, tmp_path / f"{file.stem}.dcm")
+    assert len(list_slides([tmp_path]).slides) == 1
