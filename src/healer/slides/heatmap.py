@@ -22,6 +22,8 @@ from healer.slides.result import TileResult
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 THUMBNAIL_SIDE = 1600  # pixels at most, along the longer side
+FINEST = 2.0  # micrometres per pixel of a thumbnail
+PNG_LEVEL = 3  # noise hardly shrinks further, and takes several times as long
 MAP_UM_PER_PX = 8.0  # of the pyramid's finest level
 LEVEL_UM_PER_PX = (4.0, 16.0)  # a level of the slide's own between these is taken instead
 # Viridis (van der Walt and Smith 2015): even steps to every eye, and unlike any stain.
@@ -90,9 +92,9 @@ def overlay(
 
 
 def thumbnail_scale(info: SlideInfo) -> float:
-    """Micrometres per pixel at which the longer side has THUMBNAIL_SIDE pixels."""
+    """Micrometres per pixel at which the longer side has THUMBNAIL_SIDE pixels, or fewer."""
     (width, height), scale = info.size, info.resolution
-    return max(width * scale.x, height * scale.y) / THUMBNAIL_SIDE
+    return max(width * scale.x, height * scale.y, THUMBNAIL_SIDE * FINEST) / THUMBNAIL_SIDE
 
 
 def write_picture(place: Path, picture: Image.Image) -> None:
@@ -100,7 +102,7 @@ def write_picture(place: Path, picture: Image.Image) -> None:
     notes = PngInfo()
     notes.add_text("Comment", NOTICE)
     with atomic_write(place) as stream:
-        picture.save(stream, "PNG", pnginfo=notes)
+        picture.save(stream, "PNG", pnginfo=notes, compress_level=PNG_LEVEL)
 
 
 def over(thumbnail: Image.Image, layer: Image.Image) -> Image.Image:

@@ -320,5 +320,5 @@ def _jpeg(picture: Image.Image) -> str:
 
 def _png(picture: Image.Image) -> str:
     stream = BytesIO()
-    picture.save(stream, "PNG", optimize=True)
+    picture.save(stream, "PNG")
     return f"data:image/png;base64,{base64.b64encode(stream.getvalue()).decode()}"
