@@ -16,6 +16,7 @@ from healer.cli.common import (
     IgnoreOption,
     InfoOption,
     LimitOption,
+    SlidesOption,
     YesOption,
     exit_on_error,
     settings_with,
@@ -37,9 +38,19 @@ def calibrate(
     ignore: IgnoreOption = None,
     download: DownloadOption = False,
     data: DataOption = Path("runs/datasets"),
+    slides: SlidesOption = None,
+    sensitivity: Annotated[
+        float,
+        typer.Option(min=0.5, max=1, help="With --slides: of slides with cancer, not called no."),
+    ] = 0.99,
 ) -> None:
-    """Fit probabilities and the two cuts on tiles of known answer."""
+    """Fit probabilities and the two cuts on tiles of known answer, or on slides."""
     with exit_on_error():
+        if slides is not None:
+            with needs_extra():
+                from healer.cli.slide_labels import calibrate_slides
+            calibrate_slides(Path(dataset), slides, yes or (), ignore or (), sensitivity, out)
+            return
         with needs_extra():
             from healer.cli.calibrate_run import calibrate as run
             from healer.cli.evaluate_run import EvaluationRequest

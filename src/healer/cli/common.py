@@ -48,6 +48,14 @@ InfoOption = Annotated[
     Path | None,
     typer.Option("--info", help="With --answers: results.json of the engine they came from."),
 ]
+SlidesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--slides",
+        metavar="DIR",
+        help="DATASET is a list of slides with labels, answered by healer slide --out DIR.",
+    ),
+]
 CalibrationOption = Annotated[
     str | None, typer.Option("--calibration", help="A file, auto or off (HEALER_CALIBRATION).")
 ]

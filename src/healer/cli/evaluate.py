@@ -17,6 +17,7 @@ from healer.cli.common import (
     IgnoreOption,
     InfoOption,
     LimitOption,
+    SlidesOption,
     YesOption,
     exit_on_error,
     settings_with,
@@ -59,6 +60,7 @@ def evaluate(
             "verdicts, than this.",
         ),
     ] = 0.02,
+    slides: SlidesOption = None,
 ) -> None:
     """Measure how good the answers to a dataset are, or compare two such measurements."""
     if (dataset is None) == (compare is None):
@@ -68,7 +70,11 @@ def evaluate(
         with needs_extra():
             from healer.cli.evaluate_run import EvaluationRequest, compare_runs
             from healer.cli.evaluate_run import evaluate as run
-        if compare:
+        if slides is not None:
+            with needs_extra():
+                from healer.cli.slide_labels import evaluate_slides
+            evaluate_slides(Path(str(dataset)), slides, yes or (), ignore or (), resamples, out)
+        elif compare:
             within = compare_runs(*compare, max_loss, resamples)
         else:
             request = EvaluationRequest(

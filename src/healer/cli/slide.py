@@ -50,6 +50,10 @@ def slide(
     icc: Annotated[
         Colour, typer.Option(help="srgb applies the slide's colour profile; raw does not.")
     ] = Colour.RAW,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="A calibration fitted on slides (healer calibrate --slides)."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the places shown to the second model.")] = 0,
     json: JsonOption = False,
     fresh: Annotated[
@@ -71,6 +75,6 @@ def slide(
         except ModuleNotFoundError as missing:
             raise SlidesNotInstalled(str(missing)) from None
         options = SlideOptions(coverage, overlap, patches, seed)
-        screener = SlideScreener(settings, out, options, mpp, icc.value, engine, fresh)
+        screener = SlideScreener(settings, out, options, mpp, icc.value, engine, fresh, calibration)
         all_answered = answer_slides(screener, paths, SlideOutput(as_json=json, quiet=quiet))
     raise typer.Exit(0 if all_answered else 1)

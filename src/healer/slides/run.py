@@ -14,6 +14,7 @@ from healer.screening.calibration import Binding
 from healer.screening.screener import Screener
 from healer.screening.wide_field import scale_of
 from healer.slides.answer import SlideAnswer
+from healer.slides.calibration import SlideCalibration
 from healer.slides.cascade import PATCHES, Cascade, ask_about, choose_patches
 from healer.slides.coverage import LEAST_COVERAGE, CoverageLedger
 from healer.slides.geometry import Area
@@ -23,6 +24,7 @@ from healer.slides.reader import SlideInfo, SlideReader
 from healer.slides.regions import Region, find_regions
 from healer.slides.result import TileResult
 from healer.slides.score import (
+    CALIBRATED_RULE,
     RULE,
     SlideScores,
     SlideThresholds,
@@ -98,6 +100,7 @@ class SlideRun:
     parts: TileParts
     options: SlideOptions = field(default_factory=SlideOptions)
     known: Sequence[TileResult] = ()
+    calibration: SlideCalibration | None = None
     second: Callable[[], Screener] | None = None
     on_progress: OnProgress = lambda _: None
     on_map: OnMap = lambda _mask, _results: None
@@ -151,13 +154,17 @@ class SlideRun:
         results = sorted(self._results.values(), key=lambda each: (each.area.y, each.area.x))
         for result in results:
             ledger.add(result)
-        coverage, thresholds = ledger.coverage(), SlideThresholds.from_tiles(cut)
+        coverage, calibration = ledger.coverage(), self.calibration
+        thresholds = SlideThresholds.of(calibration, cut)
         scored = [each for each in results if each.probability is not None]
         positive = [each for each in scored if (each.probability or 0.0) >= cut]
         positive_mm2 = ledger.covered_mm2([each.area for each in positive])
         scores = SlideScores.of(scored, positive_mm2, cut)
         least = self.options.least_coverage
-        first = decide_slide(scores.score, thresholds, coverage, least)
+        probability = calibration.probability(scores.score) if calibration else scores.score
+        first = decide_slide(
+            probability, thresholds, coverage, least, calibrated=calibration is not None
+        )
         regions = find_regions(scored, info.resolution, cut)
         cascade = self._ask_second(regions, scored)
         verdict = cascade.verdict_after(first, self.screener.info.model_id) if cascade else first
@@ -172,8 +179,8 @@ class SlideRun:
             second=second_of_slide(scored, verdict, regions),
             scores=scores,
             thresholds=thresholds,
-            rule=RULE,
-            calibration=None,
+            rule=CALIBRATED_RULE if calibration else RULE,
+            calibration=calibration.id if calibration else None,
             regions=tuple(regions),
             coverage=coverage,
             least_coverage=least,

@@ -19,6 +19,7 @@ from healer.display import percent
 from healer.engines.base import Answer
 from healer.screening.second_answer import OF_WINDOWS, SecondAnswer, second_answer
 from healer.screening.verdict import Verdict
+from healer.slides.calibration import SlideCalibration
 from healer.slides.coverage import Coverage
 from healer.slides.regions import (
     TOP,
@@ -49,6 +50,12 @@ class SlideThresholds:
     lower: float
     upper: float
     positive: float
+
+    @classmethod
+    def of(cls, calibration: SlideCalibration | None, tile_upper: float) -> SlideThresholds:
+        if calibration is None:
+            return cls.from_tiles(tile_upper)
+        return cls(calibration.lower, calibration.upper, tile_upper)
 
     @classmethod
     def from_tiles(cls, upper: float) -> SlideThresholds:
@@ -138,7 +145,7 @@ def _open(probability: float, reason: str, calibrated: bool = False) -> Verdict:
 
 def _between(probability: float, thresholds: SlideThresholds) -> str:
     return (
-        f"Its score of {probability:.3f} falls between {thresholds.lower:.3f}, up to which the "
+        f"Its {probability:.3f} falls between {thresholds.lower:.3f}, up to which the "
         f"slide would be a no, and {thresholds.upper:.3f}, from which it would be a yes."
     )
 

@@ -15,6 +15,7 @@ from healer.screening.calibration import Binding
 from healer.screening.opening import open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
+from healer.slides.calibration import load_slide_calibration
 from healer.slides.folder import SlideFolder
 from healer.slides.listing import ListedSlide
 from healer.slides.opening import open_slide
@@ -37,6 +38,7 @@ class SlideScreener:
     colour: ColourChoice = "raw"
     second_engine: str | None = None
     fresh: bool = False
+    calibration: Path | None = None
 
     @cached_property
     def screener(self) -> Screener:
@@ -67,7 +69,14 @@ class SlideScreener:
         tiles = binding_of(
             reader.info, self.screener, plan_for(self.screener, self.options.overlap)
         )
-        binding = {**tiles, **self.options.as_binding(), **self._second_binding()}
+        file = self.calibration
+        calibration = None if file is None else load_slide_calibration(file, tiles)
+        binding = {
+            **tiles,
+            **self.options.as_binding(),
+            **self._second_binding(),
+            **({"option calibration": calibration.id} if calibration else {}),
+        }
         with folder.parts() as parts:
             if self.fresh:
                 parts.discard()
@@ -82,6 +91,7 @@ class SlideScreener:
                 parts=parts,
                 options=self.options,
                 known=folder.known_results(tiles),
+                calibration=calibration,
                 second=(lambda: self.second) if self.second_engine else None,
                 on_progress=on_progress,
                 on_map=lambda mask, results: folder.write_early_map(reader, mask.pixels, results),
