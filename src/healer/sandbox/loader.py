@@ -79,6 +79,9 @@ class Worker(SandboxedProcess):
         except ValidationError:  # a decoder that runs our code never sends that
             self.kill()
             raise ImageTooCostly(STOPPED) from None
+        except OSError as error:
+            self.kill()
+            raise ImageReaderLost(os.strerror(error.errno or 0)) from None
         except (ImageTooCostly, ImageReaderLost):
             self.kill()
             raise
@@ -86,10 +89,7 @@ class Worker(SandboxedProcess):
             self.buffer.wipe()
 
     def _request(self, data: bytes, mode: GateMode, page: int | None) -> LoadReply:
-        try:
-            self.buffer.write(data)
-        except OSError as error:
-            raise ImageReaderLost(os.strerror(error.errno or 0)) from None
+        self.buffer.write(data)
         message = encode_message(LoadRequest(len(data), mode, page))
         reply: LoadReply = _replies().validate_json(self.exchange(message))
         return reply

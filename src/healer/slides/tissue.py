@@ -1,0 +1,154 @@
+"""Where on a slide there is tissue: what absorbs light or has colour, at 8 µm a pixel.
+
+Generous on purpose: what is no tissue after all (pen, dust, folds of glue) is then refused by the
+gate, and stands in the account of what was read; tissue left out here would stand nowhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from healer.errors.slides import NotBrightfield
+from healer.slides.geometry import Area
+from healer.slides.reader import Overview, SlideReader
+
+UM_PER_PX = 8.0
+SMALLEST_MM2 = 0.02  # of a piece of tissue; fragments of 0.05 mm² are kept whatever their shape
+GAP_UM = 64.0  # closed: fat is thin walls around what looks like glass
+LARGEST_HOLE_MM2 = 0.02
+
+BLACK = 24  # of 255, in the brightest channel: padding and what lies beside the slide
+GROUND_SHARE = 0.02  # of the brightest pixels, from which the colour of bare glass is taken
+LEAST_GROUND = 160.0  # a slide without any glass has that for its ground
+# Mean optical density above bare glass, and its spread over the channels. Glass varies by a third
+# of the least of them; pale fat and mucus are between, and have colour.
+DENSE, PALE, COLOURED = 0.12, 0.025, 0.03
+# Nuclei at this scale leave more than 40 of 255 in every channel; fluorescence leaves most at 0.
+BRIGHTFIELD_LEVEL, BRIGHTFIELD_SHARE = 40, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """`tissue` (height, width) covers all of level 0, `scale` level-0 pixels per pixel along each
+    axis. What cannot be read at this scale counts as tissue, and is `unreadable`."""
+
+    um_per_px: float
+    tissue: NDArray[np.bool_]
+    unreadable: NDArray[np.bool_]
+    scale: tuple[float, float]
+    mm2: float
+    mm2_per_px: float
+
+    def part(self, area: Area) -> NDArray[np.bool_]:
+        """The tissue of pixels whose centres lie in `area`."""
+        return self.tissue[self.pixels(area)]
+
+    def pixels(self, area: Area) -> tuple[slice, slice]:
+        """Rows and columns of the pixels whose centres lie in `area`."""
+        across, down = self.scale
+        rows = _between(area.y, area.bottom, down, self.tissue.shape[0])
+        columns = _between(area.x, area.right, across, self.tissue.shape[1])
+        return rows, columns
+
+
+def _between(start: int, end: int, scale: float, count: int) -> slice:
+    first, last = (int(np.ceil(edge / scale - 0.5)) for edge in (start, end))
+    return slice(min(max(first, 0), count), min(max(last, 0), count))
+
+
+def tissue_mask(reader: SlideReader) -> Mask:
+    """Raises NotBrightfield, and what the reader does."""
+    return mask_of(reader.overview(UM_PER_PX), reader)
+
+
+def mask_of(overview: Overview, reader: SlideReader) -> Mask:
+    resolution = reader.info.resolution
+    across, down = overview.scale[0] * resolution.x, overview.scale[1] * resolution.y
+    mm2_per_px = across * down / 1e6
+    um_per_px = float(np.sqrt(across * down))
+    visible = shown(overview.pixels)
+    check_brightfield(overview.pixels, visible)
+    tissue = cleaned(absorbing(overview.pixels, visible), um_per_px, mm2_per_px)
+    tissue |= overview.unreadable
+    return Mask(
+        um_per_px=um_per_px,
+        tissue=tissue,
+        unreadable=overview.unreadable,
+        scale=overview.scale,
+        mm2=float(tissue.sum()) * mm2_per_px,
+        mm2_per_px=mm2_per_px,
+    )
+
+
+def shown(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Of RGBA: scanned, and not the black that some scanners put where they did not."""
+    visible: NDArray[np.bool_] = (pixels[..., 3] > 0) & (pixels[..., :3].max(axis=2) > BLACK)
+    return visible
+
+
+def check_brightfield(pixels: NDArray[np.uint8], visible: NDArray[np.bool_]) -> None:
+    """Raises NotBrightfield for a picture of light in the dark."""
+    scanned = pixels[..., 3] > 0
+    if not scanned.any():
+        return
+    bright = pixels[..., :3].min(axis=2) > BRIGHTFIELD_LEVEL
+    share = float(bright[visible].mean()) if visible.any() else 0.0
+    if share < BRIGHTFIELD_SHARE:
+        raise NotBrightfield(
+            f"{1 - share:.0%} of what it shows is light of single colours on a dark ground"
+        )
+
+
+def absorbing(pixels: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels denser than glass, or as pale as fat but coloured."""
+    if not visible.any():
+        return visible
+    # A mean of 3 by 3 takes the grain off; edges of tissue widen by half a pixel.
+    smooth = ndimage.uniform_filter(pixels[..., :3].astype(np.float32), (3, 3, 0), mode="nearest")
+    ground = ground_colour(smooth[visible])
+    density = np.log(ground + 1) - np.log(smooth + 1)
+    mean, spread = density.mean(axis=2), np.ptp(density, axis=2)
+    absorbs: NDArray[np.bool_] = (mean > DENSE) | ((mean > PALE) & (spread > COLOURED))
+    return absorbs & visible
+
+
+def ground_colour(colours: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of bare glass: the mean of the brightest pixels."""
+    light = colours.mean(axis=1)
+    brightest = colours[light >= np.quantile(light, 1 - GROUND_SHARE)].mean(axis=0)
+    ground: NDArray[np.float32] = np.maximum(brightest, LEAST_GROUND).astype(np.float32)
+    return ground
+
+
+def cleaned(tissue: NDArray[np.bool_], um_per_px: float, mm2_per_px: float) -> NDArray[np.bool_]:
+    """Gaps closed, small holes filled, specks removed."""
+    closed = _closed(tissue, round(GAP_UM / 2 / um_per_px))
+    filled = ~_without_small(~closed, LARGEST_HOLE_MM2 / mm2_per_px)
+    return _without_small(filled, SMALLEST_MM2 / mm2_per_px)
+
+
+def _closed(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """By distances: as quick for large radii as for small ones. The slide's edge closes nothing."""
+    if radius < 1 or not mask.any():
+        return mask
+    padded = np.pad(mask, radius + 1)
+    grown = ndimage.distance_transform_edt(~padded) <= radius
+    shrunk = ndimage.distance_transform_edt(grown) > radius
+    closed: NDArray[np.bool_] = (shrunk | padded)[
+        radius + 1 : -radius - 1, radius + 1 : -radius - 1
+    ]
+    return closed
+
+
+def _without_small(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """Without connected pieces of fewer than `least` pixels."""
+    labels, _ = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel())
+    large = sizes >= least
+    large[0] = False
+    kept: NDArray[np.bool_] = large[labels]
+    return kept
