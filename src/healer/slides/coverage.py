@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from healer.slides.geometry import Area, Resolution
+from healer.slides.geometry import Area
 from healer.slides.result import TileResult
+from healer.slides.tissue import Mask
 
 LEAST_COVERAGE = 0.95  # of the tissue, before a slide is answered with "no"
 UNVISITED, UNREADABLE, FIRST_REASON, READ = 0, 1, 2, 255
@@ -57,45 +57,37 @@ class Coverage:
 
 class CoverageLedger:
     """Each pixel of the tissue mask has one fate, so that tiles that overlap count once. What was
-    read in any tile is read; what was excluded in one and unreadable in another is excluded.
+    read in any tile is read; what was excluded in one and unreadable in another is excluded."""
 
-    `tissue` is the mask over the whole of a slide of `size` pixels at level 0.
-    """
-
-    def __init__(
-        self, tissue: NDArray[np.bool_], size: tuple[int, int], resolution: Resolution
-    ) -> None:
-        self._tissue = tissue
-        rows, columns = tissue.shape
-        self._step = size[0] / columns, size[1] / rows
-        self.pixel_mm2 = self._step[0] * resolution.x * self._step[1] * resolution.y / 1e6
-        self._fates = np.zeros(tissue.shape, np.uint8)
+    def __init__(self, mask: Mask) -> None:
+        self._mask = mask
+        self._fates = np.where(mask.unreadable, UNREADABLE, UNVISITED).astype(np.uint8)
         self._codes: list[str] = []
 
     def add(self, result: TileResult) -> None:
-        block = self._fates[self._pixels(result.area)]
+        block = self._fates[self._mask.pixels(result.area)]
         np.maximum(block, self._fate(result), out=block)
 
     def tissue_mm2(self, area: Area) -> float:
         """Of the tissue whose pixels have their centres in `area`."""
-        return float(np.count_nonzero(self._tissue[self._pixels(area)]) * self.pixel_mm2)
+        return float(np.count_nonzero(self._mask.part(area)) * self._mask.mm2_per_px)
 
     def covered_mm2(self, areas: Iterable[Area]) -> float:
         """Of the tissue in any of `areas`."""
-        covered = np.zeros_like(self._tissue)
+        covered = np.zeros_like(self._mask.tissue)
         for area in areas:
-            covered[self._pixels(area)] = True
-        return float(np.count_nonzero(covered & self._tissue) * self.pixel_mm2)
+            covered[self._mask.pixels(area)] = True
+        return float(np.count_nonzero(covered & self._mask.tissue) * self._mask.mm2_per_px)
 
     def coverage(self) -> Coverage:
-        counts = np.bincount(self._fates[self._tissue], minlength=256) * self.pixel_mm2
+        counts = np.bincount(self._fates[self._mask.tissue], minlength=256) * self._mask.mm2_per_px
         excluded = {
             code: float(counts[FIRST_REASON + at])
             for at, code in enumerate(self._codes)
             if counts[FIRST_REASON + at]
         }
         return Coverage(
-            tissue=float(np.count_nonzero(self._tissue) * self.pixel_mm2),
+            tissue=self._mask.mm2,
             read=float(counts[READ]),
             excluded=excluded,
             unreadable=float(counts[UNREADABLE]),
@@ -111,16 +103,3 @@ class CoverageLedger:
         if code not in self._codes:
             self._codes.append(code)
         return FIRST_REASON + self._codes.index(code)
-
-    def _pixels(self, area: Area) -> tuple[slice, slice]:
-        """Those of the mask whose centres lie in `area`."""
-        across, down = self._step
-        return (
-            _centres(area.y, area.height, down),
-            _centres(area.x, area.width, across),
-        )
-
-
-def _centres(start: int, length: int, step: float) -> slice:
-    first, last = (np.ceil(edge / step - 0.5) for edge in (start, start + length))
-    return slice(max(0, int(first)), max(0, int(last)))

@@ -117,7 +117,7 @@ class SlideRun:
         self._kept = len(self._results)
         with self._timed("tissue"):
             mask = tissue_mask(self.reader)
-        ledger = CoverageLedger(mask.pixels, info.size, info.resolution)
+        ledger = CoverageLedger(mask)
         scorer = TileScorer(self.reader, self.screener, plan, ledger)
         with self._timed("tiles"):
             areas = tile_areas(mask, info.resolution, plan.um_per_px, plan.px, plan.overlap)
@@ -185,7 +185,7 @@ class SlideRun:
             coverage=coverage,
             least_coverage=least,
             results=tuple(results),
-            tissue=mask.pixels,
+            tissue=mask.tissue,
             cascade=cascade,
             seed=self.options.seed,
             seconds=self._seconds,

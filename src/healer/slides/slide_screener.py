@@ -94,7 +94,7 @@ class SlideScreener:
                 calibration=calibration,
                 second=(lambda: self.second) if self.second_engine else None,
                 on_progress=on_progress,
-                on_map=lambda mask, results: folder.write_early_map(reader, mask.pixels, results),
+                on_map=lambda mask, results: folder.write_early_map(reader, mask.tissue, results),
             )
             document = folder.write(run.answer(), reader)
             parts.discard()
