@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,7 +54,7 @@ def list_slides(paths: Iterable[Path]) -> SlideListing:
             walked = walk(path, ENDINGS)
             if not walked.files:
                 raise FolderWithoutSlides(str(path))
-            slides += [ListedSlide(file, file.stem) for file in _one_a_series(walked.files)]
+            slides += _without_further_levels(walked.files)
             notes += [str(walked.left_out)] * bool(walked.left_out)
         elif path.suffix.lower() == ".csv":
             slides += _of_list(path)
@@ -63,16 +63,21 @@ def list_slides(paths: Iterable[Path]) -> SlideListing:
     return SlideListing(tuple(_distinct(slides)), tuple(notes))
 
 
-def _one_a_series(files: Iterable[Path]) -> Iterator[Path]:
-    """DICOM keeps each level of a slide in a file of its own; any of them opens all."""
-    seen: set[tuple[Path, str]] = set()
+def _without_further_levels(files: Iterable[Path]) -> Iterator[ListedSlide]:
+    """DICOM keeps each level of a slide in a file of its own, and any of them opens all. Where a
+    folder holds one slide in several files, it is called after the folder."""
+    series: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for file in files:
         if file.suffix.lower() == DICOM:
-            series = file.parent, series_of(file)
-            if series in seen:
-                continue
-            seen.add(series)
-        yield file
+            series[file.parent][series_of(file)].append(file)
+        else:
+            yield ListedSlide(file, file.stem)
+    for folder, members in series.items():
+        for levels in members.values():
+            whole = (
+                len(members) == 1 and len(levels) > 1 and len(list(folder.iterdir())) == len(levels)
+            )
+            yield ListedSlide(levels[0], folder.name if whole else levels[0].stem)
 
 
 def series_of(file: Path) -> str:

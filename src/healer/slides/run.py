@@ -37,7 +37,7 @@ from healer.slides.tissue import Mask, tissue_mask
 
 TILE_PX = 224
 UM_PER_PX = 1.0  # of engines that state no scale of their own
-PART_TILES = 128
+PART_TILES = 64
 FIRST_MAP_TILES = 64
 
 
