@@ -21,8 +21,8 @@ pytest.importorskip("pyarrow", reason="whole slides need healer[slides]")
 
 import pyarrow.parquet as pq
 
+from healer import NOTICE
 from healer.cli import app
-from healer.notice import NOTICE
 
 run = CliRunner().invoke
 SIDE = 224

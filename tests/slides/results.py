@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from healer.engines.base import Answer, Finding
 from healer.questions.colorectal import ADENOCARCINOMA, HIGH_GRADE, LOW_GRADE, SERRATED
-from healer.screening.second_answer import OF_WINDOWS, second_answer
-from healer.screening.verdict import Verdict
+from healer.screening.verdict import OF_WINDOWS, Verdict, second_answer
 from healer.slides.geometry import Area, Resolution
 from healer.slides.result import TileResult
 

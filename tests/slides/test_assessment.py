@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from healer import NOTICE
 from healer.cli import app
 from healer.errors.engine import CalibrationMismatch
 from healer.errors.evaluation import DatasetUnreadable, NotCalibratable, ResultsMismatch
 from healer.evaluation.published import LabelMapping
-from healer.notice import NOTICE
 from healer.slides.assessment import AnsweredSlides, answered_slides, fit_slides, measure_slides
 from healer.slides.calibration import (
     load_slide_calibration,

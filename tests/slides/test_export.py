@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from healer.notice import NOTICE
+from healer import NOTICE
 from healer.slides.export import (
     region_features,
     tile_features,

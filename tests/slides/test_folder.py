@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from healer import NOTICE
 from healer.errors.slides import SlideRunMismatch
-from healer.notice import NOTICE
 from healer.slides.folder import SlideFolder
 from healer.slides.geometry import Area
 from tests.slides.drawn import answered, drawn_slide

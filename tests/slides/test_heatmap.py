@@ -7,7 +7,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from healer.notice import NOTICE
+from healer import NOTICE
 from healer.slides.geometry import Area, Level, Resolution
 from healer.slides.heatmap import (
     NOT_READ,

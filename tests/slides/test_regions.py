@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from healer.screening.second_answer import Mark
+from healer.screening.verdict import Mark
 from healer.slides.geometry import Area
 from healer.slides.regions import Region, RegionKind, TileNeighbours, find_regions
 from healer.slides.result import TileResult

@@ -10,8 +10,7 @@ import pytest
 from PIL import Image
 
 from healer.engines.base import Answer
-from healer.engines.registry import EngineChoice
-from healer.screening.opening import open_screener
+from healer.screening.opening import EngineChoice, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import load_settings
 from healer.slides.answer import SlideAnswer

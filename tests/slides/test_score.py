@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from healer.engines.base import Answer
-from healer.screening.second_answer import Mark
-from healer.screening.verdict import Verdict
+from healer.screening.verdict import Mark, Verdict
 from healer.slides.coverage import Coverage
 from healer.slides.score import SlideScores, SlideThresholds, decide_slide, second_of_slide
 from tests.slides.results import CUT, scored

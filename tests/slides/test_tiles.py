@@ -5,8 +5,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from healer.errors.slides import SlideRunMismatch, SlideTaken
 from healer import NOTICE
+from healer.errors.slides import SlideRunMismatch, SlideTaken
 from healer.slides.tiles import TileParts, read_tiles, write_tiles
 from tests.slides.results import refused, scored
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from healer.cli.evaluate_output import cell
+from healer import NOTICE
+from healer.cli.evaluate_run import cell
 from healer.display import examples, percent
 from healer.errors.request import OutputNotWritable
 from healer.evaluation.metrics import TITLES, Figure, as_json
 from healer.evaluation.published import LabelMapping
-from healer.files.atomic import atomic_write
-from healer.notice import NOTICE
+from healer.files.disk import atomic_write
 from healer.slides.assessment import (
     AnsweredSlides,
     FittedSlides,

@@ -13,14 +13,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from healer import NOTICE
+from healer.answer import new_request_id
 from healer.cli.predict_files import log_to_stderr
 from healer.cli.predict_output import percent, standard_output, words
 from healer.cli.progress import progress
 from healer.display import printable
 from healer.errors.base import HealerError
 from healer.errors.request import OutputNotWritable
-from healer import NOTICE
-from healer.problem import Problem, new_request_id
+from healer.problem import Problem
 from healer.slides.export import worklist_row, write_worklist
 from healer.slides.folder import ANSWER
 from healer.slides.listing import ListedSlide, list_slides

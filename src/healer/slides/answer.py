@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from healer import __version__
+from healer import NOTICE, __version__
 from healer.answer import ModelOut, SecondAnswerOut
 from healer.display import percent
 from healer.engines.base import Answer
-from healer import NOTICE
 from healer.questions.base import Question
-from healer.screening.second_answer import SecondAnswer
-from healer.screening.verdict import Verdict
+from healer.screening.verdict import SecondAnswer, Verdict
 from healer.slides.cascade import Cascade
 from healer.slides.coverage import Coverage
 from healer.slides.reader import SlideInfo

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from healer.engines.base import Answer
 from healer.errors.evaluation import DatasetUnreadable, NotCalibratable, ResultsMismatch
-from healer.evaluation.bootstrap import RESAMPLES, Rows, by_case, intervals
 from healer.evaluation.calibrate import LEAST_OF_EACH, Fit, Points, operating_points, platt
-from healer.evaluation.metrics import Figure, Scored, measure
+from healer.evaluation.metrics import RESAMPLES, Figure, Rows, Scored, by_case, intervals, measure
 from healer.evaluation.published import LabelMapping
 from healer.slides.calibration import (
     FittedOnSlides,

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from healer.engines.base import Answer
-from healer.files.atomic import atomic_write
-from healer.files.spelling import escaped, json_safe
 from healer import NOTICE
+from healer.engines.base import Answer
+from healer.files.disk import atomic_write
+from healer.files.spelling import escaped, json_safe
 from healer.slides.answer import SlideAnswer
 from healer.slides.geometry import Area
 from healer.slides.regions import Region, RegionKind

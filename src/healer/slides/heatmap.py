@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from healer.files.atomic import atomic_write
 from healer import NOTICE
+from healer.files.disk import atomic_write
 from healer.slides.geometry import Area
 from healer.slides.reader import SlideInfo
 from healer.slides.result import TileResult

@@ -16,7 +16,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from healer.engines.base import Answer, Finding
-from healer.screening.second_answer import Mark
+from healer.screening.verdict import Mark
 from healer.slides.geometry import Area, Resolution
 from healer.slides.result import TileResult
 

@@ -13,10 +13,10 @@ from string import Template
 
 from PIL import Image
 
+from healer import NOTICE
 from healer.display import percent, rough_percent
 from healer.errors.base import HealerError
-from healer.files.atomic import atomic_write
-from healer import NOTICE
+from healer.files.disk import atomic_write
 from healer.slides.answer import SlideAnswer
 from healer.slides.cascade import PatchAnswer
 from healer.slides.export import region_name

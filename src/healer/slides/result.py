@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from healer.engines.base import Finding
-from healer.screening.second_answer import SecondAnswer
+from healer.screening.verdict import SecondAnswer
 from healer.slides.geometry import Area
 
 

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from healer.display import percent
 from healer.engines.base import Answer
-from healer.screening.second_answer import OF_WINDOWS, SecondAnswer, second_answer
-from healer.screening.verdict import Verdict
+from healer.screening.verdict import OF_WINDOWS, SecondAnswer, Verdict, second_answer
 from healer.slides.calibration import SlideCalibration
 from healer.slides.coverage import Coverage
 from healer.slides.regions import (

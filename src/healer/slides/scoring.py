@@ -15,7 +15,7 @@ from healer.images.tile import Tile
 from healer.quality.gate import LoadedTile
 from healer.screening.pipeline import score_each
 from healer.screening.screener import Score, Screener
-from healer.screening.second_answer import OF_WINDOWS, second_answer
+from healer.screening.verdict import OF_WINDOWS, second_answer
 from healer.slides.coverage import CoverageLedger
 from healer.slides.geometry import Area, Resolution
 from healer.slides.reader import SlideReader, TileRead

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from healer.engines import builtin
-from healer.engines.registry import EngineChoice, choose_engine
 from healer.screening.calibration import Binding
-from healer.screening.opening import open_screener
+from healer.screening.opening import EngineChoice, choose_engine, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.slides.calibration import load_slide_calibration

@@ -19,11 +19,11 @@ import filelock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from healer import NOTICE
 from healer.engines.base import Answer, Finding
 from healer.errors.slides import SlideAnswersNotWritable, SlideRunMismatch, SlideTaken
-from healer.files.atomic import atomic_write
-from healer import NOTICE
-from healer.screening.second_answer import Mark, SecondAnswer
+from healer.files.disk import atomic_write
+from healer.screening.verdict import Mark, SecondAnswer
 from healer.slides.geometry import Area
 from healer.slides.result import TileResult
 
