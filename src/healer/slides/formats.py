@@ -16,7 +16,8 @@ from healer.slides.slide_file import SlideFile
 
 TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 DICOM_MARK, DICOM_MARK_AT = b"DICM", 128
-GENERIC_TIFF = "generic-tiff"
+PLAIN_TIFFS = ("generic-tiff", "aperio")  # of which any TIFF reader makes sense
+CUT_SHORT = "its directories cannot be read, as where a file was cut short"
 
 
 def open_slide_file(path: Path, colour: ColourChoice) -> SlideFile:
@@ -58,16 +59,17 @@ def _open(path: Path, colour: ColourChoice) -> SlideFile:
         from healer.slides.dicom_series import check_series
 
         check_series(path)
+    vendor = OpenSlide.detect_format(str(path))
+    if vendor is None:
+        return _unknown_to_openslide(path, colour, is_tiff)
     try:
-        if OpenSlide.detect_format(str(path)) is None:
-            return _unknown_to_openslide(path, colour, is_tiff)
         return _open_with_openslide(path, colour)
     except OpenSlideError as error:
         from healer.slides.openslide_file import reason_of
 
-        if is_tiff:
+        if is_tiff and vendor in PLAIN_TIFFS:
             return _open_tiff(path, colour)
-        raise SlideDamaged(reason_of(error)) from None
+        raise SlideDamaged(reason_of(error, str(path))) from None
 
 
 def _unknown_to_openslide(path: Path, colour: ColourChoice, is_tiff: bool) -> SlideFile:
@@ -95,11 +97,11 @@ def _is_for_tifffile(path: Path) -> bool:
     from healer.slides.tiff_file import first_pages
 
     try:
-        with TiffFile(path) as file:
+        with path.open("rb") as stream, TiffFile(stream) as file:
             first_pages(file)
             return file.is_ome or file.is_qpi
-    except (TiffFileError, ValueError, KeyError, IndexError, TypeError, OSError) as error:
-        raise SlideDamaged(f"its directories cannot be read: {type(error).__name__}") from None
+    except (TiffFileError, ValueError, KeyError, IndexError, TypeError, OSError):
+        raise SlideDamaged(CUT_SHORT) from None
 
 
 def _open_tiff(path: Path, colour: ColourChoice) -> SlideFile:
@@ -109,5 +111,5 @@ def _open_tiff(path: Path, colour: ColourChoice) -> SlideFile:
         return TiffSlideFile(str(path), colour)
     except (MemoryError, ImageError, SlideDamaged, SlideUnsupported):
         raise
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OSError) as error:
-        raise SlideDamaged(f"its directories cannot be read: {type(error).__name__}") from None
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, OSError):
+        raise SlideDamaged(CUT_SHORT) from None

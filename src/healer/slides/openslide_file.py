@@ -8,7 +8,7 @@ import numpy as np
 import openslide
 from openslide import OpenSlide, OpenSlideCache, OpenSlideError
 
-from healer.errors.slides import NotBrightfield, SlideDamaged
+from healer.errors.slides import NotBrightfield, SlideDamaged, SlideUnsupported
 from healer.slides.colour import ToSrgb
 from healer.slides.geometry import Area, Level
 from healer.slides.reader import ColourChoice, Rgba
@@ -18,6 +18,8 @@ from healer.slides.slide_file import SlideDescription, allowed, check_size
 
 CACHE_BYTES = 32 * 1024 * 1024
 LONGEST_REASON = 160
+MOST_TILE_PIXELS = 16 * 1024 * 1024
+SIDES = ("width", "height")
 UM_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
 EPIFLUORESCENCE = "111743"  # DICOM's code for the illumination
 ILLUMINATION = "dicom.OpticalPathSequence[0].IlluminationTypeCodeSequence[0].CodeValue"
@@ -34,6 +36,7 @@ class OpenSlideFile:
         if properties.get(ILLUMINATION) == EPIFLUORESCENCE:
             raise NotBrightfield("its illumination is stated as epifluorescence")
         check_size(*self._slide.dimensions)
+        check_tiles(properties, self._slide.level_count)
         self._levels = honest_levels(self._slide.level_dimensions)
         self._to_srgb = self._profile() if colour == "srgb" else None
         self.description = self._described(properties)
@@ -49,7 +52,7 @@ class OpenSlideFile:
         try:
             pixels = np.asarray(self._slide.read_region(origin, place, (width, height)))
         except OpenSlideError as error:
-            reason = reason_of(error)
+            reason = reason_of(error, self._path)
             self._slide.close()
             self._slide = self._opened()
             raise SlideDamaged(reason) from None
@@ -116,7 +119,20 @@ def _imaged_volume(properties: Mapping[str, str]) -> StatedResolution:
     return stated("DICOM imaged volume", *values)
 
 
-def reason_of(error: Exception) -> str:
-    """One short line that can be printed. Files have neutral names where they are read."""
-    text = "".join(letter if letter.isprintable() else " " for letter in str(error))
+def check_tiles(properties: Mapping[str, str], levels: int) -> None:
+    """A tile is decoded whole, in memory that a lying one would exhaust. Raises
+    SlideUnsupported."""
+    for level in range(levels):
+        sides = [properties.get(f"openslide.level[{level}].tile-{side}") for side in SIDES]
+        width, height = (int(side) if side and side.isdecimal() else 0 for side in sides)
+        if width * height > MOST_TILE_PIXELS:
+            raise SlideUnsupported(
+                f"in tiles of {width:,} × {height:,} pixels, which cannot be read in parts"
+            )
+
+
+def reason_of(error: Exception, path: str) -> str:
+    """One short line that can be printed."""
+    text = str(error).replace(path, "the file")
+    text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text[:LONGEST_REASON].strip().rstrip(".") or type(error).__name__

@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import tifffile
@@ -34,6 +36,7 @@ MOST_SEGMENT_PIXELS = 16 * 1024 * 1024  # a strip or a tile is decoded whole
 MOST_SEGMENT_BYTES = 64 * 1024 * 1024
 MOST_DIRECTORIES = 1000
 ICC_PROFILE = 34675
+TILE_WIDTH = 322
 SEPARATE_PLANES = 2
 
 logging.getLogger("tifffile").disabled = True  # it quotes text of the file
@@ -42,7 +45,15 @@ logging.getLogger("tifffile").disabled = True  # it quotes text of the file
 class TiffSlideFile:
     def __init__(self, path: str, colour: ColourChoice) -> None:
         """Raises SlideError, ImageError, and what tifffile does on what is no TIFF."""
-        self._file = TiffFile(path)
+        with ExitStack() as undo:
+            stream = undo.enter_context(Path(path).open("rb"))
+            self._file = undo.enter_context(TiffFile(stream))
+            self._describe(colour)
+            self._open = undo.pop_all()
+
+    def _describe(self, colour: ColourChoice) -> None:
+        if self._file.is_ndpi:  # its tiles are of a kind of their own; OpenSlide refused it
+            raise SlideDamaged("an NDPI of which parts are missing")
         pages = level_pages(self._file)
         for page in pages:
             check_colour(page)
@@ -69,7 +80,7 @@ class TiffSlideFile:
         return self.description.levels
 
     def close(self) -> None:
-        self._file.close()
+        self._open.close()
 
     def read_level(self, level: int, x: int, y: int, width: int, height: int) -> Rgba:
         """Raises ImageError where a segment cannot be decoded."""
@@ -146,6 +157,8 @@ def _is_level(page: TiffPage, full: TiffPage) -> bool:
 def check_colour(page: TiffPage) -> None:
     """Raises ImageError for a coding that is not read, and SlideUnsupported for grey."""
     check_coding(page)
+    if TILE_WIDTH in page.tags and not page.is_tiled:
+        raise SlideDamaged("tiles of no size")
     if COLOURS[int(page.photometric)] == 1 and int(page.photometric) != PALETTE:
         raise SlideUnsupported("a scan in grey", "Scan the H&E-stained section in colour.")
     tall, wide = segment_area(page)

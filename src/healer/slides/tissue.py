@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from healer.errors.slides import NotBrightfield
-from healer.slides.geometry import Area
+from healer.slides.geometry import Area, Resolution
 from healer.slides.reader import Overview, SlideReader
 
 UM_PER_PX = 8.0
@@ -33,11 +33,12 @@ BRIGHTFIELD_LEVEL, BRIGHTFIELD_SHARE = 40, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """`tissue` (height, width) covers all of level 0, `scale` level-0 pixels per pixel along each
-    axis. What cannot be read at this scale counts as tissue, and is `unreadable`."""
+    """`pixels` (height, width) says where tissue is on all of level 0; `scale` is level-0 pixels
+    per pixel along each axis. What cannot be read at this scale counts as tissue, and is
+    `unreadable`."""
 
     um_per_px: float
-    tissue: NDArray[np.bool_]
+    pixels: NDArray[np.bool_]
     unreadable: NDArray[np.bool_]
     scale: tuple[float, float]
     mm2: float
@@ -45,13 +46,13 @@ class Mask:
 
     def part(self, area: Area) -> NDArray[np.bool_]:
         """The tissue of pixels whose centres lie in `area`."""
-        return self.tissue[self.pixels(area)]
+        return self.pixels[self.place(area)]
 
-    def pixels(self, area: Area) -> tuple[slice, slice]:
+    def place(self, area: Area) -> tuple[slice, slice]:
         """Rows and columns of the pixels whose centres lie in `area`."""
         across, down = self.scale
-        rows = _between(area.y, area.bottom, down, self.tissue.shape[0])
-        columns = _between(area.x, area.right, across, self.tissue.shape[1])
+        rows = _between(area.y, area.bottom, down, self.pixels.shape[0])
+        columns = _between(area.x, area.right, across, self.pixels.shape[1])
         return rows, columns
 
 
@@ -62,11 +63,10 @@ def _between(start: int, end: int, scale: float, count: int) -> slice:
 
 def tissue_mask(reader: SlideReader) -> Mask:
     """Raises NotBrightfield, and what the reader does."""
-    return mask_of(reader.overview(UM_PER_PX), reader)
+    return mask_of(reader.overview(UM_PER_PX), reader.info.resolution)
 
 
-def mask_of(overview: Overview, reader: SlideReader) -> Mask:
-    resolution = reader.info.resolution
+def mask_of(overview: Overview, resolution: Resolution) -> Mask:
     across, down = overview.scale[0] * resolution.x, overview.scale[1] * resolution.y
     mm2_per_px = across * down / 1e6
     um_per_px = float(np.sqrt(across * down))
@@ -76,7 +76,7 @@ def mask_of(overview: Overview, reader: SlideReader) -> Mask:
     tissue |= overview.unreadable
     return Mask(
         um_per_px=um_per_px,
-        tissue=tissue,
+        pixels=tissue,
         unreadable=overview.unreadable,
         scale=overview.scale,
         mm2=float(tissue.sum()) * mm2_per_px,

@@ -1,0 +1,151 @@
+"""Slides made from tiles of known class at known places on glass, in several formats."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from healer.slides.geometry import Area
+
+Pixels = NDArray[np.uint8]
+DATA = Path(__file__).parents[3] / "shared/data"
+SLIDES = DATA / "slides"
+GLASS = (243, 242, 245)
+UM_PER_PX = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """Tissue of one kind, tiled over an area."""
+
+    label: str
+    area: Area
+
+
+@cache
+def tissue_of(label: str) -> tuple[Pixels, ...]:
+    """Real tiles of a class, resampled to UM_PER_PX."""
+    tiles: list[Pixels] = []
+    for source, field_um in (("kather2016", 74.0), ("ebhi-seg", 224.0)):
+        with (DATA / source / "index.csv").open(encoding="utf-8", newline="") as file:
+            paths = [row["path"] for row in csv.DictReader(file) if row["label"] == label]
+        side = round(field_um / UM_PER_PX)
+        for path in paths[:12]:
+            image = Image.open(DATA / source / path).convert("RGB")
+            tiles.append(np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)))
+    return tuple(tiles)
+
+
+def glass_with(size: tuple[int, int], patches: Sequence[Patch], seed: int = 0) -> Pixels:
+    """RGB of `size` (width, height): glass with a little grain, and the patches."""
+    random = np.random.default_rng(seed)
+    width, height = size
+    canvas = np.empty((height, width, 3), np.int16)
+    canvas[:] = GLASS
+    canvas += random.integers(-2, 3, canvas.shape, np.int16)
+    picture = canvas.clip(0, 255).astype(np.uint8)
+    for patch in patches:
+        _fill(picture, patch, random)
+    return picture
+
+
+def _fill(picture: Pixels, patch: Patch, random: np.random.Generator) -> None:
+    tiles, area = tissue_of(patch.label), patch.area
+    side = tiles[0].shape[0]
+    for y in range(area.y, area.bottom, side):
+        for x in range(area.x, area.right, side):
+            tile = tiles[random.integers(len(tiles))]
+            height, width = min(side, area.bottom - y), min(side, area.right - x)
+            picture[y : y + height, x : x + width] = tile[:height, :width]
+
+
+def halves(picture: Pixels, count: int) -> list[Pixels]:
+    """The picture and `count - 1` halves of halves of it."""
+    levels = [picture]
+    for _ in range(count - 1):
+        height, width = levels[-1].shape[0] // 2, levels[-1].shape[1] // 2
+        levels.append(
+            np.asarray(Image.fromarray(levels[-1]).resize((width, height), Image.Resampling.BOX))
+        )
+    return levels
+
+
+def write_svs(path: Path, picture: Pixels, um_per_px: float | None = UM_PER_PX) -> Path:
+    """As Aperio's scanners do: levels in the main chain, a thumbnail, a label and a macro."""
+    height, width = picture.shape[:2]
+    text = f"Aperio Image Library v11.2.1\r\n{width}x{height} (256x256) JPEG/RGB Q=90|AppMag = 20"
+    if um_per_px is not None:
+        text += f"|MPP = {um_per_px}"
+    text += "|Filename = CANARY-Patient|User = CANARY-User|Date = 01/02/03"
+    levels = halves(picture, 3)
+    options: dict[str, Any] = {"photometric": "rgb", "compression": "jpeg", "metadata": None}
+    tiled: dict[str, Any] = {**options, "tile": (256, 256)}
+    whole: dict[str, Any] = {**options, "rowsperstrip": 16, "compression": None}
+    thumbnail = np.asarray(Image.fromarray(picture).resize((256, 256 * height // width)))
+    with tifffile.TiffWriter(path) as file:
+        file.write(levels[0], description=text, **tiled)
+        file.write(thumbnail, description=text, **whole)
+        for level in levels[1:]:
+            file.write(level, description=text, **tiled)
+        label = np.full((64, 64, 3), 200, np.uint8)
+        kind = "Aperio Image Library v11.2.1\r\n"
+        file.write(label, description=f"{kind}label 64x64 CANARY-Label", subfiletype=1, **whole)
+        file.write(label, description=f"{kind}macro 64x64", subfiletype=9, **whole)
+    return path
+
+
+def write_pyramid(
+    path: Path, picture: Pixels, um_per_px: float | None = UM_PER_PX, compression: str = "jpeg"
+) -> Path:
+    """A generic tiled TIFF."""
+    resolution = None if um_per_px is None else (10_000 / um_per_px, 10_000 / um_per_px)
+    with tifffile.TiffWriter(path) as file:
+        for place, level in enumerate(halves(picture, 4)):
+            scale = 2.0**place
+            file.write(
+                level,
+                tile=(256, 256),
+                photometric="rgb",
+                compression=compression,
+                metadata=None,
+                subfiletype=int(place > 0),
+                resolution=resolution and (resolution[0] / scale, resolution[1] / scale),
+                resolutionunit="CENTIMETER" if resolution else None,
+            )
+    return path
+
+
+def write_ome(path: Path, picture: Pixels, um: tuple[float, float] = (UM_PER_PX,) * 2) -> Path:
+    """Levels in SubIFDs, the scale in OME-XML alone."""
+    levels = halves(picture, 3)
+    options: dict[str, Any] = {"tile": (256, 256), "photometric": "rgb", "compression": "deflate"}
+    metadata = {"axes": "YXS", "PhysicalSizeX": um[0], "PhysicalSizeY": um[1]}
+    with tifffile.TiffWriter(path, ome=True) as file:
+        file.write(levels[0], subifds=len(levels) - 1, metadata=metadata, **options)
+        for level in levels[1:]:
+            file.write(level, subfiletype=1, **options)
+    return path
+
+
+def write_strips(path: Path, picture: Pixels, um_per_px: float = UM_PER_PX) -> Path:
+    """One level in strips, which OpenSlide refuses."""
+    tifffile.imwrite(
+        path,
+        picture,
+        photometric="rgb",
+        rowsperstrip=16,
+        compression="deflate",
+        metadata=None,
+        resolution=(10_000 / um_per_px,) * 2,
+        resolutionunit="CENTIMETER",
+    )
+    return path
