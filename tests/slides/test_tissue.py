@@ -97,11 +97,11 @@ def test_every_bit_of_tissue_lies_in_a_tile(overlap: float) -> None:
     ]
     found = mask(glass_with((4000, 3000), patches))
     areas = tile_areas(found, RESOLUTION, 1.03, 224, overlap)
-    covered = np.zeros_like(found.pixels)
+    covered = np.zeros_like(found.tissue)
     for area in areas:
         assert found.part(area).any()
-        covered[found.place(area)] = True
-    assert not (found.pixels & ~covered).any()
+        covered[found.pixels(area)] = True
+    assert not (found.tissue & ~covered).any()
     assert len(set(areas)) == len(areas)
 
 

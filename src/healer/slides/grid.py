@@ -55,11 +55,11 @@ def tile_areas(
 
 def _with_tissue(mask: Mask, grid: TileGrid) -> NDArray[np.bool_]:
     """By row and column of the grid."""
-    height, width = mask.pixels.shape
+    height, width = mask.tissue.shape
     rows = ceil(height * mask.scale[1] / grid.step_y)
     columns = ceil(width * mask.scale[0] / grid.step_x)
     # Summed-area table: a tile's tissue is four look-ups, whatever its size.
-    sums = np.pad(mask.pixels.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
+    sums = np.pad(mask.tissue.cumsum(0, dtype=np.int64).cumsum(1), ((1, 0), (1, 0)))
     tops, bottoms = _edges(rows, grid.step_y, grid.height, mask.scale[1], height)
     lefts, rights = _edges(columns, grid.step_x, grid.width, mask.scale[0], width)
     counts = (

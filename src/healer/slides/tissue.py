@@ -33,12 +33,12 @@ BRIGHTFIELD_LEVEL, BRIGHTFIELD_SHARE = 40, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """`pixels` (height, width) says where tissue is on all of level 0; `scale` is level-0 pixels
+    """`tissue` (height, width) says where tissue is on all of level 0; `scale` is level-0 pixels
     per pixel along each axis. What cannot be read at this scale counts as tissue, and is
     `unreadable`."""
 
     um_per_px: float
-    pixels: NDArray[np.bool_]
+    tissue: NDArray[np.bool_]
     unreadable: NDArray[np.bool_]
     scale: tuple[float, float]
     mm2: float
@@ -46,13 +46,13 @@ class Mask:
 
     def part(self, area: Area) -> NDArray[np.bool_]:
         """The tissue of pixels whose centres lie in `area`."""
-        return self.pixels[self.place(area)]
+        return self.tissue[self.pixels(area)]
 
-    def place(self, area: Area) -> tuple[slice, slice]:
+    def pixels(self, area: Area) -> tuple[slice, slice]:
         """Rows and columns of the pixels whose centres lie in `area`."""
         across, down = self.scale
-        rows = _between(area.y, area.bottom, down, self.pixels.shape[0])
-        columns = _between(area.x, area.right, across, self.pixels.shape[1])
+        rows = _between(area.y, area.bottom, down, self.tissue.shape[0])
+        columns = _between(area.x, area.right, across, self.tissue.shape[1])
         return rows, columns
 
 
@@ -76,7 +76,7 @@ def mask_of(overview: Overview, resolution: Resolution) -> Mask:
     tissue |= overview.unreadable
     return Mask(
         um_per_px=um_per_px,
-        pixels=tissue,
+        tissue=tissue,
         unreadable=overview.unreadable,
         scale=overview.scale,
         mm2=float(tissue.sum()) * mm2_per_px,
