@@ -35,11 +35,12 @@ Answer = Callable[[bytes], bytes]
 ORPHAN_SECONDS = 2.0
 
 
-def main(socket: int, limits: Limits, answer: Answer) -> None:
+def main(socket: int, limits: Limits, answer: Answer, *, gives_way: bool = True) -> None:
     """Replies to each message until the service closes the connection."""
     for stop_signal in (signal.SIGINT, signal.SIGTERM):  # the service handles them
         signal.signal(stop_signal, signal.SIG_IGN)
-    give_way()
+    if gives_way:
+        give_way()
     apply_limits(limits)
     # What a library prints may quote an image's metadata.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

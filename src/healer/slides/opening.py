@@ -76,17 +76,17 @@ class SandboxedSlide:
     ) -> None:
         self._members, self._colour, self._seconds = members, colour, seconds
         self._idle: LifoQueue[SlideProcess | None] = LifoQueue()
-        for _ in range(count - 1):
-            self._idle.put(None)  # started when it is needed
+        processes = [SlideProcess(members.handles, seconds) for _ in range(count)]
         self._count, self._lost = count, 0
-        process = SlideProcess(members.handles, seconds)
         try:
-            description = process.open(str(members.path), colour)
+            description = processes[-1].open(str(members.path), colour)
             self._info = _info(description, given, members)
         except BaseException:
-            process.close()
+            for process in processes:
+                process.close()
             raise
-        self._idle.put(process)
+        for process in processes:  # those that start meanwhile open it when they are needed
+            self._idle.put(process)
         self._threads = ThreadPoolExecutor(count, "slide")
 
     @property
@@ -137,7 +137,7 @@ class SandboxedSlide:
         for last in (False, True):
             process = self._idle.get()
             try:
-                process = self._alive_or_new(process)
+                process = self._open_or_new(process)
                 return step(process)
             except SlideTooCostly as error:
                 self._count_lost(error)
@@ -152,16 +152,15 @@ class SandboxedSlide:
                 self._idle.put(self._kept(process))
         raise AssertionError  # the loop returns or raises
 
-    def _alive_or_new(self, process: SlideProcess | None) -> SlideProcess:
-        if process is not None:
-            return process
-        new = SlideProcess(self._members.handles, self._seconds)
+    def _open_or_new(self, process: SlideProcess | None) -> SlideProcess:
+        process = process or SlideProcess(self._members.handles, self._seconds)
         try:
-            new.open(str(self._members.path), self._colour)
+            if not process.is_open:
+                process.open(str(self._members.path), self._colour)
         except BaseException:
-            new.close()
+            process.close()
             raise
-        return new
+        return process
 
     def _kept(self, process: SlideProcess | None) -> SlideProcess | None:
         """None for one to be replaced."""

@@ -96,4 +96,5 @@ def reason_of(error: SlideError) -> str:
 if __name__ == "__main__":
     (socket, handle), values = json.loads(sys.argv[1])
     bounds = Limits(**values)
-    main(socket, bounds, SlideServer(SharedBuffer(handle), bounds).answer)
+    # There is no service to give way to: the model waits for what is read here.
+    main(socket, bounds, SlideServer(SharedBuffer(handle), bounds).answer, gives_way=False)

@@ -46,11 +46,13 @@ class SlideProcess(SandboxedProcess):
     def __init__(self, files: Sequence[int], seconds: float) -> None:
         super().__init__(slide_limits(files, seconds), MODULE, files)
         self.reads = 0
+        self.is_open = False
 
     def open(self, path: str, colour: ColourChoice) -> SlideDescription:
         reply = self._reply(OpenRequest(path, colour))
         if not isinstance(reply, SlideDescription):
             raise self._nonsense()
+        self.is_open = True
         return reply
 
     def read(self, area: Area, size: tuple[int, int]) -> Rgba:

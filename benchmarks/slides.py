@@ -1,0 +1,250 @@
+"""What reading whole slides costs: `python -m benchmarks.slides`.
+
+Makes pyramids of the sides asked for, half glass and half tissue (JPEG in tiles, 0.5 µm a pixel),
+reads and scores each as `healer slide` does, and scores as many of its tiles from JPEG files as
+`healer predict` does, in the same process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import psutil
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from healer.engines.builtin import SPEC
+from healer.outcomes import outcomes
+from healer.screening.opening import EngineChoice, open_screener
+from healer.screening.screener import Screener
+from healer.settings.loading import Settings
+from healer.slides.coverage import CoverageLedger
+from healer.slides.geometry import Area
+from healer.slides.grid import tile_areas
+from healer.slides.opening import open_slide
+from healer.slides.reader import SlideReader
+from healer.slides.run import FIRST_MAP_TILES, plan_for
+from healer.slides.scoring import TileScorer, on_white
+from healer.slides.tissue import tissue_mask
+from tests.slides.glass import GLASS, UM_PER_PX, tissue_of
+
+TILE = 256
+POOL = 32  # different tiles of tissue; a slide repeats them
+FIELD = 16  # tiles a side of a field of tissue, or of glass
+LEVELS = 5
+LABELS = ("tumor", "stroma", "mucosa", "lympho")
+SAMPLED = 512  # tiles that are scored as files too
+SETTINGS = Settings(_env_file=None)
+
+
+def write_slide(path: Path, side: int) -> None:
+    """Encoded tiles are written again and again: seconds, and little memory, whatever the size."""
+    per_level = [_encoded(level) for level in range(LEVELS)]
+    with tifffile.TiffWriter(path, bigtiff=True) as file:
+        for level, (glass, tissue) in enumerate(per_level):
+            length = side >> level
+            file.write(
+                _tiles(length, level, glass, tissue),
+                shape=(length, length, 3),
+                dtype=np.uint8,
+                tile=(TILE, TILE),
+                photometric="rgb",
+                compression="jpeg",
+                compressionargs={"outcolorspace": "rgb"},
+                subfiletype=int(level > 0),
+                resolution=(10_000 / UM_PER_PX / 2**level,) * 2,
+                resolutionunit="CENTIMETER",
+                metadata=None,
+            )
+
+
+def _tiles(length: int, level: int, glass: bytes, tissue: Sequence[bytes]) -> Iterator[bytes]:
+    count, field = -(-length // TILE), max(1, FIELD >> level)
+    random = np.random.default_rng(0)
+    for row in range(count):
+        for column in range(count):
+            is_tissue = (row // field + column // field) % 2 == 0
+            yield tissue[int(random.integers(len(tissue)))] if is_tissue else glass
+
+
+def _encoded(level: int) -> tuple[bytes, list[bytes]]:
+    random = np.random.default_rng(level)
+    tissue = [_mosaic(TILE << level, random) for _ in range(POOL >> level or 1)]
+    small = [
+        np.asarray(Image.fromarray(each).resize((TILE, TILE), Image.Resampling.BOX))
+        for each in tissue
+    ]
+    return _jpeg(np.full((TILE, TILE, 3), GLASS, np.uint8)), [_jpeg(each) for each in small]
+
+
+def _jpeg(pixels: NDArray[np.uint8]) -> bytes:
+    return bytes(imagecodecs.jpeg8_encode(pixels, level=85, outcolorspace="rgb"))
+
+
+def _mosaic(side: int, random: np.random.Generator) -> NDArray[np.uint8]:
+    picture = np.empty((side, side, 3), np.uint8)
+    tiles = [tile for label in LABELS for tile in tissue_of(label) if tile.shape[0] < TILE]
+    step = tiles[0].shape[0]
+    for y in range(0, side, step):
+        for x in range(0, side, step):
+            tile = tiles[random.integers(len(tiles))]
+            place = picture[y : y + step, x : x + step]
+            place[:] = tile[: place.shape[0], : place.shape[1]]
+    return picture
+
+
+class MemorySampler:
+    """The most that this process and those it started hold together, shared pages once."""
+
+    def __init__(self) -> None:
+        self.most = 0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._sample)
+
+    def __enter__(self) -> MemorySampler:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        own = psutil.Process()
+        while not self._done.wait(0.2):
+            self.most = max(self.most, sum(held(each) for each in (own, *own.children())))
+
+
+def held(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_full_info().pss)
+    except psutil.Error:
+        return 0
+
+
+def processors() -> float:
+    """Seconds that this process and those it started have been busy."""
+    children = psutil.Process().children()
+    return time.process_time() + sum(sum(child.cpu_times()[:2]) for child in children)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Seconds from opening the slide on. `files_rate` is of the same tiles as JPEG files; `busy_ms`
+    and `files_busy_ms` are milliseconds of processors that a tile took, which others that use them
+    change little."""
+
+    side: int
+    tissue_mm2: float
+    tiles: int
+    overview_seconds: float
+    first_map_seconds: float
+    seconds: float
+    files_rate: float
+    busy_ms: float
+    files_busy_ms: float
+    memory: int
+
+    @property
+    def rate(self) -> float:
+        return self.tiles / (self.seconds - self.overview_seconds)
+
+    @property
+    def row(self) -> str:
+        return (
+            f"| {self.side:,}² | {self.tissue_mm2:.0f} | {self.tiles:,} | {self.rate:.0f} | "
+            f"{self.files_rate:.0f} | {self.rate / self.files_rate:.2f} | "
+            f"{self.busy_ms:.0f} | {self.files_busy_ms:.0f} | "
+            f"{self.overview_seconds:.1f} | {self.first_map_seconds:.1f} | {self.seconds:.1f} | "
+            f"{self.memory / 1e6:.0f} |"
+        )
+
+
+HEADER = (
+    "| side, px | tissue, mm² | tiles | tiles/s | as files | ratio | CPU ms a tile | as files | "
+    "overview, s | first map, s | all, s | memory, MB |\n" + 12 * "|---" + "|"
+)
+
+
+def measured(screener: Screener, path: Path, side: int) -> Measured:
+    started = time.perf_counter()
+    with MemorySampler() as memory, closing(open_slide(path)) as reader:
+        mask = tissue_mask(reader)
+        overview = time.perf_counter() - started
+        plan = plan_for(screener, 0.0)
+        areas = tile_areas(mask, reader.info.resolution, plan.um_per_px, plan.px)
+        scorer = TileScorer(reader, screener, plan, CoverageLedger(mask))
+        done, first_map, busy_before = 0, 0.0, processors()
+        for group in scorer.results(iter(areas)):
+            done += len(group)
+            if done >= FIRST_MAP_TILES and not first_map:
+                first_map = time.perf_counter() - started
+        seconds = time.perf_counter() - started
+        busy = (processors() - busy_before) / done
+    with closing(open_slide(path)) as reader:
+        rate, files_busy = files_rate(screener, reader, areas[:SAMPLED], plan.px)
+    return Measured(
+        side,
+        mask.mm2,
+        done,
+        overview,
+        first_map,
+        seconds,
+        rate,
+        1000 * busy,
+        1000 * files_busy,
+        memory.most,
+    )
+
+
+def files_rate(
+    screener: Screener, reader: SlideReader, areas: Sequence[Area], px: int
+) -> tuple[float, float]:
+    """Tiles a second of `healer predict` on a folder, and seconds of processors a tile."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for number, area in enumerate(areas):
+            path = Path(folder, f"{number}.jpg")
+            Image.fromarray(on_white(reader.read(area, (px, px)))).save(path, quality=90)
+            paths.append(path)
+        started, busy = time.perf_counter(), time.process_time()
+        count = sum(1 for _ in outcomes(screener, paths, SETTINGS))
+        seconds = time.perf_counter() - started
+        return count / seconds, (time.process_time() - busy) / count
+
+
+@contextmanager
+def builtin_screener() -> Iterator[Screener]:
+    screener = open_screener(EngineChoice(SPEC.name, "it reads whole slides"), SETTINGS)
+    try:
+        yield screener
+    finally:
+        screener.engine.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("sides", nargs="*", type=int, default=[10_000], help="in pixels")
+    sides = parser.parse_args().sides
+    sys.stdout.write(f"{HEADER}\n")
+    with builtin_screener() as screener, tempfile.TemporaryDirectory() as folder:
+        for side in sides:
+            path = Path(folder, "slide.tiff")
+            write_slide(path, side)
+            sys.stdout.write(f"{measured(screener, path, side).row}\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
