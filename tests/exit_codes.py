@@ -19,8 +19,9 @@ EVERY: list[Kind] = [
 COMMANDS: dict[Kind, str] = {
     errors.InvalidSettings: "all",
     errors.DownloadError: "download",
-    errors.ModelError: "predict, eval, calibrate, tune, optimize, audit replay",
-    errors.RequestError: "predict, audit replay",
+    errors.ModelError: "predict, slide, eval, calibrate, tune, optimize, audit replay",
+    errors.RequestError: "predict, slide, audit replay",
+    errors.SlideError: "slide, eval, calibrate",
     errors.DatasetError: "eval, calibrate, tune",
     errors.TuningError: "tune",
     errors.ArchiveError: "predict --input",
@@ -41,9 +42,9 @@ MEANINGS: dict[Kind, str] = {
 FIXED = [
     ("all", "0 Done"),
     (
-        "predict, doctor, eval, audit",
-        "1 Done, but a tile was not answered (`predict`), a check failed (`doctor`), B is worse "
-        "than A (`eval --compare`), or the answer is another now (`audit replay`)",
+        "predict, slide, doctor, eval, audit",
+        "1 Done, but a tile or a slide was not answered (`predict`, `slide`), a check failed "
+        "(`doctor`), B is worse than A (`eval --compare`), or the answer is another now (`audit replay`)",
     ),
     ("all", "1 Nobody foresaw it, and Python says where; or the reader of a pipe has closed it"),
     ("serve", f"{HUNG} The model hangs: start the service again"),

@@ -12,6 +12,7 @@ class SlideError(RequestError):
     code = "bad_slide"
     title = "The slide cannot be read"
     message = "The slide cannot be read."
+    exit_code = 110
 
 
 @dataclass(eq=False)
@@ -129,7 +130,7 @@ class SlidesNotInstalled(SlideError):
         "Reading whole slides needs libraries that are missing ({reason}). Install them with: pip "
         "install 'healer[slides]'."
     )
-    exit_code = 99
+    exit_code = 111
 
 
 @dataclass(eq=False)
