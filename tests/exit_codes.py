@@ -44,7 +44,8 @@ FIXED = [
     (
         "predict, slide, doctor, eval, audit",
         "1 Done, but a tile or a slide was not answered (`predict`, `slide`), a check failed "
-        "(`doctor`), B is worse than A (`eval --compare`), or the answer is another now (`audit replay`)",
+        "(`doctor`), B is worse than A (`eval --compare`), or the answer is another now (`audit "
+        "replay`)",
     ),
     ("all", "1 Nobody foresaw it, and Python says where; or the reader of a pipe has closed it"),
     ("serve", f"{HUNG} The model hangs: start the service again"),
