@@ -14,24 +14,34 @@ DOCUMENT = REPO / "docs" / "licences.md"
 LICENSING = Licensing()
 # What may be used and passed on beside Apache-2.0 code, and what it requires.
 NOTICE = "its notice is passed on"
+REPLACEABLE = "it can be replaced by another version; it is a package of its own"
 ALLOWED = {
     "0BSD": "nothing",
     "CC0-1.0": "nothing",
     "Apache-2.0": NOTICE,
     "Apache-2.0 WITH LLVM-exception": NOTICE,
     "BSD": NOTICE,
+    "BSD-1-Clause": "its notice is passed on with source code",
     "BSD-2-Clause": NOTICE,
     "BSD-3-Clause": NOTICE,
+    "BSD-4.3TAHOE": "its notice is passed on; advertising for its features names its authors",
     "BSL-1.0": "its notice is passed on with source code",
     "CNRI-Python": NOTICE,
+    "IJG": "documents say whose work it is based on: NOTICE does",
     "ISC": NOTICE,
     "MIT-0": "nothing",
     "MIT": NOTICE,
     "MIT-CMU": NOTICE,
     "PSF-2.0": NOTICE,
+    "libpng-2.0": "its notice is passed on with source code",
+    "libtiff": NOTICE,
+    "blessing": "nothing",
+    "LicenseRef-Public-Domain": "nothing",
     "Zlib": "its notice is passed on with source code",
     "MPL-2.0": "changes to its own files are published; we make none",
-    "LGPL-3.0-only": "it can be replaced by another version; it is a package of its own",
+    "LGPL-2.1-only": REPLACEABLE,
+    "LGPL-2.1-or-later": REPLACEABLE,
+    "LGPL-3.0-only": REPLACEABLE,
 }
 # Other spellings; "BSD" stays what it is where a package does not say which.
 SPDX_NAMES = {
