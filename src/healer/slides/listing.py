@@ -117,8 +117,8 @@ def _of_list(path: Path) -> Iterator[ListedSlide]:
 def _listed(
     source: Path, number: int, values: Mapping[str, str], resolver: Resolver
 ) -> ListedSlide:
-    spelt = resolver.find(values["path"]) or values["path"]
-    file = source.parent / spelt
+    written = resolver.find(values["path"]) or values["path"]
+    file = source.parent / written
     mpp = values.get("mpp")
     try:
         scale = float(mpp) if mpp else None

@@ -31,7 +31,7 @@ class SlideInfo:
     """What a slide says of itself, without anything that could name a patient.
 
     `bounds` is the part of level 0 that was scanned. `properties` are those of an allow list.
-    `reader` names the library, its version and the format. `content_hash` tells slides apart, by
+    `reader` names the library, its version and the format. `content_hash` distinguishes slides by
     their content; it is of no use in a log, where `log_key` stands for the slide.
     """
 

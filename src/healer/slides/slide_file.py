@@ -1,4 +1,4 @@
-"""What both readers of slide files tell of a file, and the properties that may leave them."""
+"""What both readers of slide files report of a file, and the properties that may leave them."""
 
 from __future__ import annotations
 
