@@ -136,17 +136,31 @@ def short(name: str) -> str:
 
 
 def shares_table(file: Path = CLASS_ANSWERS) -> str:
-    """AUROC of each source for several shares of high-grade neoplasia in the margin of cancer."""
-    head = "| share | EBHI-Seg | under every change | Kather 2016 | under every change |"
-    lines = [head, "|---|---|---|---|---|"]
+    """Several shares of high-grade neoplasia in the margin of cancer, each with a calibration of
+    its own, fitted like the one that ships."""
+    head = (
+        "| share | AUROC: EBHI-Seg | under every change | Kather 2016 | under every change "
+        "| cancer of EBHI-Seg: no / indeterminate / yes | its high-grade neoplasia "
+        "| ECE on Kather 2016 |"
+    )
+    lines = [head, "|---|---|---|---|---|---|---|---|"]
     for share in HIGH_GRADE_SHARES:
         every = calibration.places(file, share)
-        areas = []
+        scaling, points = calibration.fit(every)
+        cells = [f"{share:.2f}" + (" (ships)" if share == HIGH_GRADE_SHARE else "")]
         for source in (EBHI_SEG, KATHER_2016):
             mine = [place for place in every if place.source == source]
-            areas += [auroc([place for place in mine if place.change == NONE]), auroc(mine)]
-        note = " (ships)" if share == HIGH_GRADE_SHARE else ""
-        lines.append(f"| {share:.2f}{note} | {' | '.join(f'{area:.3f}' for area in areas)} |")
+            plain = [place for place in mine if place.change == NONE]
+            cells += [f"{auroc(plain):.3f}", f"{auroc(mine):.3f}"]
+        (home,) = (at for at in every if (at.source, at.change) == (EBHI_SEG, NONE))
+        found = scaling.probabilities(home.margins)
+        for label in LABELS[:2]:
+            mine_of = found[home.labels == label]
+            no, yes = (mine_of <= points.lower).sum(), (mine_of >= points.upper).sum()
+            cells.append(f"{no} / {len(mine_of) - no - yes} / {yes}")
+        away = [place for place in every if (place.source, place.change) == (KATHER_2016, NONE)]
+        cells.append(f"{calibration.evidence(every, away)['ece']:.3f}")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
