@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from healer import NOTICE
+from healer.answer import Thresholds
 from healer.cli import app
 from healer.errors.engine import CalibrationMismatch
 from healer.errors.evaluation import DatasetUnreadable, NotCalibratable, ResultsMismatch
@@ -89,7 +90,7 @@ def test_a_calibration_makes_the_answer_calibrated_and_sets_its_thresholds(
     tmp_path: Path,
 ) -> None:
     held = fit_slides(read(listed(tmp_path)), 0.99, resamples=0).calibration
-    thresholds = SlideThresholds.of(held, 0.556)
+    thresholds = SlideThresholds.of(held, Thresholds(lower=0.3, upper=0.75))
     assert (thresholds.lower, thresholds.upper) == (held.lower, held.upper)
     whole = Coverage(1.0, 1.0, {}, 0.0, 0.0)
     verdict = decide_slide(held.probability(0.999), thresholds, whole, 0.95, calibrated=True)

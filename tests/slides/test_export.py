@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def test_the_answer_says_what_was_read_where_with_what(tmp_path: Path) -> None:
     assert document["model"]["id"] == "healer/fake"
     assert document["tiles"]["scored"] == len(answer.results)
     assert document["coverage"]["read_share"] == 1
+
+
+def test_a_slide_of_tiles_unlike_the_training_carries_a_warning(tmp_path: Path) -> None:
+    answer = answered(drawn_slide(), tmp_path)
+    assert answer.as_json()["warnings"] == []
+    unlike = tuple(replace(each, warnings=("unlike_training",)) for each in answer.results)
+    document = replace(answer, results=unlike).as_json()
+    assert "100 % of the tiles are unlike" in document["warnings"][0]
+    assert document["tiles"]["unlike_training"] == len(unlike)
 
 
 def test_qupath_gets_closed_rings_classes_with_colour_and_measurements(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from healer.answer import Thresholds
 from healer.engines.base import Answer
 from healer.screening.verdict import Mark, Verdict
 from healer.slides.coverage import Coverage
@@ -12,21 +13,21 @@ ALL = Coverage(tissue=10, read=10, excluded={}, unreadable=0, unvisited=0)
 PART = Coverage(tissue=10, read=9, excluded={"too_blurred": 1}, unreadable=0, unvisited=0)
 NOTHING_READ = Coverage(tissue=10, read=0, excluded={"too_blurred": 10}, unreadable=0, unvisited=0)
 BARE = Coverage(tissue=0, read=0, excluded={}, unreadable=0, unvisited=0)
-THRESHOLDS = SlideThresholds.from_tiles(CUT)
+THRESHOLDS = SlideThresholds.of(None, Thresholds(lower=0.3, upper=CUT))
 
 
 def decided(score: float, coverage: Coverage = ALL) -> Verdict:
     return decide_slide(score, THRESHOLDS, coverage, 0.95)
 
 
-def test_yes_needs_twenty_times_the_odds_of_a_tile_s_yes() -> None:
-    assert THRESHOLDS.lower == THRESHOLDS.positive == 0.5
-    assert THRESHOLDS.upper == pytest.approx(20 / 21)
+def test_no_is_a_tile_s_no_and_yes_needs_ten_times_the_odds_of_a_tile_s_yes() -> None:
+    assert (THRESHOLDS.lower, THRESHOLDS.positive) == (0.3, 0.5)
+    assert THRESHOLDS.upper == pytest.approx(10 / 11)
 
 
 @pytest.mark.parametrize(
     ("score", "answer"),
-    [(0.96, Answer.YES), (0.9, Answer.INDETERMINATE), (0.5, Answer.NO), (0.0, Answer.NO)],
+    [(0.92, Answer.YES), (0.9, Answer.INDETERMINATE), (0.3, Answer.NO), (0.0, Answer.NO)],
 )
 def test_the_score_is_cut_at_the_thresholds(score: float, answer: Answer) -> None:
     assert decided(score).answer is answer

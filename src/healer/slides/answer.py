@@ -14,6 +14,7 @@ from healer.answer import ModelOut, SecondAnswerOut
 from healer.display import percent
 from healer.engines.base import Answer
 from healer.questions.base import Question
+from healer.screening import unlike_training
 from healer.screening.verdict import SecondAnswer, Verdict
 from healer.slides.cascade import Cascade
 from healer.slides.coverage import Coverage
@@ -24,6 +25,7 @@ from healer.slides.score import SlideScores, SlideThresholds
 from healer.slides.scoring import TilePlan
 
 FORMAT = 1
+UNLIKE_SHARE = 0.2  # of the scored tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,24 @@ class SlideAnswer:
     @property
     def suspicious(self) -> list[Region]:
         return [region for region in self.regions if region.kind is RegionKind.CANCER]
+
+    @property
+    def unlike_training(self) -> int:
+        """How many scored tiles are unlike all that the model learnt from."""
+        return sum(unlike_training.CODE in each.warnings for each in self.results)
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences of what to know of the slide beside its answer."""
+        scored = self.scores.tiles
+        if not scored or self.unlike_training < UNLIKE_SHARE * scored:
+            return []
+        share = percent(self.unlike_training / scored)
+        return [
+            f"{share} of the tiles are unlike the colorectal tissue that the model was trained on: "
+            "the slide may show another organ, rare tissue or artefacts, and the answer may not "
+            "hold."
+        ]
 
     @property
     def sentence(self) -> str:
@@ -106,6 +126,7 @@ class SlideAnswer:
             "reason": self.verdict.reason,
             "sentence": self.sentence,
             "first_verdict": str(self.first.answer),
+            "warnings": self.warnings,
             "second_answer": second and second.model_dump(mode="json"),
         }
 
@@ -119,6 +140,7 @@ class SlideAnswer:
             "scored": self.scores.tiles,
             "excluded": sum(bool(each.reasons) and not each.problem for each in results),
             "unreadable": sum(each.problem is not None for each in results),
+            "unlike_training": self.unlike_training,
         }
 
 

@@ -96,7 +96,7 @@ def _subtitle(answer: SlideAnswer) -> str:
 
 
 def _sentences(answer: SlideAnswer) -> str:
-    lines = [answer.sentence]
+    lines = [answer.sentence, *answer.warnings]
     if answer.second:
         lines.append(answer.second.sentence)
     if answer.cascade:

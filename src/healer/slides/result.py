@@ -13,7 +13,8 @@ from healer.slides.geometry import Area
 class TileResult:
     """`probability`, `verdict` and `second` are None where the tile was not scored: `reasons` are
     then the gate's codes, or `problem` the code of the error that kept it from being read.
-    `tissue_mm2` is the tissue in its area, whatever other tiles cover."""
+    `tissue_mm2` is the tissue in its area, whatever other tiles cover; `warnings` are codes of what
+    to know of a tile that was scored."""
 
     area: Area
     um_per_px: float
@@ -24,3 +25,4 @@ class TileResult:
     reasons: tuple[str, ...]
     problem: str | None
     tissue_mm2: float
+    warnings: tuple[str, ...] = ()

@@ -155,7 +155,8 @@ class SlideRun:
         for result in results:
             ledger.add(result)
         coverage, calibration = ledger.coverage(), self.calibration
-        thresholds = SlideThresholds.of(calibration, cut)
+        tiles = ModelOut.of(self.screener).thresholds
+        thresholds = SlideThresholds.of(calibration, tiles)
         scored = [each for each in results if each.probability is not None]
         positive = [each for each in scored if (each.probability or 0.0) >= cut]
         positive_mm2 = ledger.covered_mm2([each.area for each in positive])

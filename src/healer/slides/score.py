@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from healer.answer import Thresholds
 from healer.display import percent
 from healer.engines.base import Answer
 from healer.screening.verdict import OF_WINDOWS, SecondAnswer, Verdict, second_answer
@@ -30,11 +31,11 @@ from healer.slides.regions import (
 )
 from healer.slides.result import TileResult
 
-YES_ODDS = 20.0
+YES_ODDS = 10.0
 RULE = (
     f"The score is the mean of the {TOP} highest tiles, each counting as the lower of itself and "
-    "its highest neighbour. No at or below the threshold from which a tile is a yes; yes from "
-    f"{YES_ODDS:.0f} times its odds; indeterminate between."
+    "its highest neighbour. No at or below the threshold up to which a tile is a no; yes from "
+    f"{YES_ODDS:.0f} times the odds from which a tile is a yes; indeterminate between."
 )
 CALIBRATED_RULE = (
     f"The score is the mean of the {TOP} highest tiles, each counting as the lower of itself and "
@@ -51,17 +52,12 @@ class SlideThresholds:
     positive: float
 
     @classmethod
-    def of(cls, calibration: SlideCalibration | None, tile_upper: float) -> SlideThresholds:
-        if calibration is None:
-            return cls.from_tiles(tile_upper)
-        return cls(calibration.lower, calibration.upper, tile_upper)
-
-    @classmethod
-    def from_tiles(cls, upper: float) -> SlideThresholds:
-        """By RULE, from a tile's own threshold."""
-        return cls(
-            lower=upper, upper=upper * YES_ODDS / (1 + upper * (YES_ODDS - 1)), positive=upper
-        )
+    def of(cls, calibration: SlideCalibration | None, tiles: Thresholds) -> SlideThresholds:
+        """Of a calibration fitted on slides; without one, by RULE from those of tiles."""
+        if calibration is not None:
+            return cls(calibration.lower, calibration.upper, tiles.upper)
+        upper = tiles.upper * YES_ODDS / (1 + tiles.upper * (YES_ODDS - 1))
+        return cls(tiles.lower, upper, tiles.upper)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,6 +73,7 @@ class TileScorer:
             reasons=reasons,
             problem=problem,
             tissue_mm2=self.ledger.tissue_mm2(read.area),
+            warnings=tuple(warning.code for warning in score.warnings) if score else (),
         )
 
 

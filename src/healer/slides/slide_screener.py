@@ -100,7 +100,7 @@ class SlideScreener:
         return document
 
     def _second_binding(self) -> dict[str, str]:
-        """The second model is part of the answer; opening it here costs no more than its first use."""
+        """The second model is part of the answer; opening it here saves opening it later."""
         if not self.second_engine:
             return {}
         binding = Binding.of(self.second.info).model_dump()

@@ -51,6 +51,7 @@ SCHEMA = pa.schema(
         ("gate_reasons", pa.list_(pa.string())),
         ("error_code", pa.string()),
         ("tissue_mm2", pa.float64()),
+        ("warnings", pa.list_(pa.string())),
     ]
 )
 Row = dict[str, Any]
@@ -67,6 +68,7 @@ def row_of(result: TileResult) -> Row:
         "gate_reasons": list(result.reasons),
         "error_code": result.problem,
         "tissue_mm2": result.tissue_mm2,
+        "warnings": list(result.warnings),
     }
 
 
@@ -87,6 +89,7 @@ def result_of(row: Row) -> TileResult:
         reasons=tuple(row["gate_reasons"]),
         problem=row["error_code"],
         tissue_mm2=row["tissue_mm2"],
+        warnings=tuple(row["warnings"]),
     )
 
 
