@@ -60,7 +60,7 @@ async def test_stopping_while_a_process_starts_is_shutting_down(
             entered.set()
             return super().load(data, mode, page)
 
-    monkeypatch.setattr("healer.sandbox.client.command", lambda *_: ["sleep", "1000"])
+    monkeypatch.setattr("healer.sandbox.loader.command", lambda *_: ["sleep", "1000"])
     monkeypatch.setattr("healer.sandbox.loader.Worker", Starting)
     async with isolated(PATIENT) as loader:
         waiting = asyncio.create_task(loader.load(TILE, "off"))

@@ -178,7 +178,7 @@ def test_a_reader_that_says_nonsense_was_brought_to_it_by_the_picture(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker.load(good("PNG"), "off")
-    monkeypatch.setattr("healer.sandbox.client.LONGEST_REPLY", 3)
+    monkeypatch.setattr("healer.sandbox.loader.LONGEST_REPLY", 3)
     with pytest.raises(errors.ImageTooCostly, match="stopped the process"):
         worker.load(good("PNG"), "off")
     assert not worker.alive

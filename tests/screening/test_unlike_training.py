@@ -7,8 +7,7 @@ import pytest
 
 from healer.engines.base import Evidence, Unlikeness
 from healer.images.tile import Tile
-from healer.screening.screener import Score, Screener
-from healer.screening.unlike_training import CODE, warned_if_unlike
+from healer.screening.screener import UNLIKE_TRAINING, Score, Screener, warned_if_unlike
 from healer.screening.verdict import Verdict, decide
 from healer.screening.wide_field import Box
 from tests.screening.test_screener import ScriptedEngine
@@ -24,7 +23,7 @@ def score(evidence: Evidence, place: Box | None = None) -> Score:
 def test_a_tile_unlike_the_training_tiles_says_so_and_is_not_calibrated() -> None:
     found = warned_if_unlike(score(UNLIKE))
     (warning,) = found.warnings
-    assert (warning.code, warning.measured, warning.threshold) == (CODE, 1.9, 1.6)
+    assert (warning.code, warning.measured, warning.threshold) == (UNLIKE_TRAINING, 1.9, 1.6)
     assert "1.90 times as far" in warning.sentence
     assert warning.sentence.startswith("The tile is unlike")
     assert not found.verdict.calibrated
@@ -45,4 +44,4 @@ def test_of_a_wide_field_it_is_the_window_that_was_answered_from() -> None:
 def test_a_wide_field_scored_whole_can_have_both_warnings() -> None:
     pixels = np.full((100, 100, 3), (230, 120, 180), np.uint8)
     (found,) = Screener(ScriptedEngine(UNLIKE)).score([Tile(pixels, mpp=20.0)])
-    assert [warning.code for warning in found.warnings] == ["wide_field", CODE]
+    assert [warning.code for warning in found.warnings] == ["wide_field", UNLIKE_TRAINING]

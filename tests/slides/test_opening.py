@@ -138,7 +138,7 @@ def test_a_slide_that_stops_its_readers_again_and_again_is_given_up(
     monkeypatch.setattr(opening, "MOST_LOST", 1)
     path = write_svs(tmp_path / "slide.svs", picture)
     with opened(path) as reader:
-        monkeypatch.setattr("healer.sandbox.client.LONGEST_REPLY", 3)
+        monkeypatch.setattr("healer.sandbox.loader.LONGEST_REPLY", 3)
         with pytest.raises(AreaUnreadable, match="stopped the process"):
             reader.read(AREA, (64, 64))
         with pytest.raises(SlideTooCostly):

@@ -15,7 +15,6 @@ from healer.images.tile import Tile
 from healer.questions.base import Question
 from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.screening.calibration import Calibration
-from healer.screening.unlike_training import warned_if_unlike
 from healer.screening.verdict import SecondAnswer, Verdict, decide, second_answer
 from healer.screening.wide_field import (
     LEAST_SIDE,
@@ -29,6 +28,7 @@ from healer.screening.wide_field import (
     wide_field_warning,
 )
 
+UNLIKE_TRAINING = "unlike_training"
 COMPOSED = "The explanation is composed from the same probabilities."
 
 
@@ -263,3 +263,33 @@ def known_tile(side: int = 224) -> Tile:
 def self_test(screener: Screener) -> Screening:
     """Raises what the engine raises; a screening with a finite probability otherwise."""
     return screener.screen([known_tile()])[0]
+
+
+def unlike_training_warning(evidence: Evidence, subject: str) -> FieldWarning | None:
+    """None where the tile is not that unlike, or the engine does not measure it.
+
+    `subject` begins the sentence: what was measured.
+    """
+    found = evidence.unlikeness
+    if found is None or found.measured <= found.threshold:
+        return None
+    sentence = (
+        f"{subject} is unlike the colorectal tissue that the model was trained and calibrated on: "
+        f"{found.measured:.2f} times as far from it as usual, where up to {found.threshold:.2f} is "
+        "common. It may show another organ, rare tissue or an artefact, and the answer may not "
+        "hold."
+    )
+    return FieldWarning(UNLIKE_TRAINING, found.measured, found.threshold, sentence)
+
+
+def warned_if_unlike(score: Score) -> Score:
+    """With the warning, and not calibrated, where its evidence is unlike the training tiles."""
+    subject = "The tile" if score.place is None else "The window that was answered from"
+    warning = unlike_training_warning(score.evidence, subject)
+    if warning is None:
+        return score
+    return replace(
+        score,
+        verdict=replace(score.verdict, calibrated=False),
+        warnings=(*score.warnings, warning),
+    )

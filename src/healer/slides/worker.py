@@ -11,7 +11,7 @@ from healer.errors.request import ImageTooCostly
 from healer.errors.slides import SlideTooCostly
 from healer.images.tile import Tile
 from healer.quality.gate import LoadedTile
-from healer.sandbox.client import STOPPED, SandboxedProcess
+from healer.sandbox.loader import STOPPED, SandboxedProcess
 from healer.sandbox.protocol import Limits
 from healer.settings.model import GateMode
 from healer.slides.geometry import Area
