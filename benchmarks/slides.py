@@ -177,13 +177,13 @@ HEADER = (
 )
 
 
-def measured(screener: Screener, path: Path, side: int) -> Measured:
+def measured(screener: Screener, path: Path, side: int, most: int | None) -> Measured:
     started = time.perf_counter()
     with MemorySampler() as memory, closing(open_slide(path)) as reader:
         mask = tissue_mask(reader)
         overview = time.perf_counter() - started
         plan = plan_for(screener, 0.0)
-        areas = tile_areas(mask, reader.info.resolution, plan.um_per_px, plan.px)
+        areas = tile_areas(mask, reader.info.resolution, plan.um_per_px, plan.px)[:most]
         scorer = TileScorer(reader, screener, plan, CoverageLedger(mask))
         done, first_map, busy_before = 0, 0.0, processors()
         for group in scorer.results(iter(areas)):
@@ -236,13 +236,14 @@ def builtin_screener() -> Iterator[Screener]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sides", nargs="*", type=int, default=[10_000], help="in pixels")
-    sides = parser.parse_args().sides
+    parser.add_argument("--tiles", type=int, help="read no more of each slide")
+    options = parser.parse_args()
     sys.stdout.write(f"{HEADER}\n")
     with builtin_screener() as screener, tempfile.TemporaryDirectory() as folder:
-        for side in sides:
+        for side in options.sides:
             path = Path(folder, "slide.tiff")
             write_slide(path, side)
-            sys.stdout.write(f"{measured(screener, path, side).row}\n")
+            sys.stdout.write(f"{measured(screener, path, side, options.tiles).row}\n")
             sys.stdout.flush()
 
 
