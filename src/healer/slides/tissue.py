@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 from scipy import ndimage
 
 from healer.errors.slides import NotBrightfield
@@ -21,7 +22,10 @@ SMALLEST_MM2 = 0.02  # of a piece of tissue; fragments of 0.05 mm² are kept wha
 GAP_UM = 64.0  # closed: fat is thin walls around what looks like glass
 LARGEST_HOLE_MM2 = 0.02
 
+BAND_ROWS = 256
+LOG_LEVEL = np.log(np.arange(256, dtype=np.float32) + 1)
 BLACK = 24  # of 255, in the brightest channel: padding and what lies beside the slide
+GROUND_SAMPLE = 500_000  # pixels
 GROUND_SHARE = 0.02  # of the brightest pixels, from which the colour of bare glass is taken
 LEAST_GROUND = 160.0  # a slide without any glass has that for its ground
 # Mean optical density above bare glass, and its spread over the channels. Glass varies by a third
@@ -107,19 +111,33 @@ def absorbing(pixels: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[
     """Pixels denser than glass, or as pale as fat but coloured."""
     if not visible.any():
         return visible
-    # A mean of 3 by 3 takes the grain off; edges of tissue widen by half a pixel.
-    smooth = ndimage.uniform_filter(pixels[..., :3].astype(np.float32), (3, 3, 0), mode="nearest")
-    ground = ground_colour(smooth[visible])
-    density = np.log(ground + 1) - np.log(smooth + 1)
-    mean, spread = density.mean(axis=2), np.ptp(density, axis=2)
-    absorbs: NDArray[np.bool_] = (mean > DENSE) | ((mean > PALE) & (spread > COLOURED))
+    ground = ground_colour(pixels[..., :3][visible])
+    absorbs = np.empty_like(visible)
+    for top in range(0, len(pixels), BAND_ROWS):
+        start, end = max(top - 1, 0), top + BAND_ROWS
+        band = _absorbing(np.ascontiguousarray(pixels[start : end + 1, :, :3]), ground)
+        absorbs[top:end] = band[top - start :][: len(absorbs[top:end])]
     return absorbs & visible
 
 
-def ground_colour(colours: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Of bare glass: the mean of the brightest pixels."""
-    light = colours.mean(axis=1)
-    brightest = colours[light >= np.quantile(light, 1 - GROUND_SHARE)].mean(axis=0)
+def _absorbing(pixels: NDArray[np.uint8], ground: NDArray[np.float32]) -> NDArray[np.bool_]:
+    # A mean of 3 by 3 takes the grain off; edges of tissue widen by half a pixel.
+    blurred = Image.fromarray(pixels).filter(ImageFilter.BoxBlur(1))
+    red, green, blue = (
+        (np.log(channel_ground + 1) - LOG_LEVEL)[np.asarray(channel)]
+        for channel, channel_ground in zip(blurred.split(), ground, strict=True)
+    )
+    mean = (red + green + blue) / 3
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    absorbs: NDArray[np.bool_] = (mean > DENSE) | ((mean > PALE) & (spread > COLOURED))
+    return absorbs
+
+
+def ground_colour(colours: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Of bare glass: the mean of the brightest pixels, of a sample of (pixels, 3)."""
+    sample = colours[:: max(1, len(colours) // GROUND_SAMPLE)].astype(np.float32)
+    light = sample.mean(axis=1)
+    brightest = sample[light >= np.quantile(light, 1 - GROUND_SHARE)].mean(axis=0)
     ground: NDArray[np.float32] = np.maximum(brightest, LEAST_GROUND).astype(np.float32)
     return ground
 
@@ -132,16 +150,12 @@ def cleaned(tissue: NDArray[np.bool_], um_per_px: float, mm2_per_px: float) -> N
 
 
 def _closed(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
-    """By distances: as quick for large radii as for small ones. The slide's edge closes nothing."""
-    if radius < 1 or not mask.any():
-        return mask
-    padded = np.pad(mask, radius + 1)
-    grown = ndimage.distance_transform_edt(~padded) <= radius
-    shrunk = ndimage.distance_transform_edt(grown) > radius
-    closed: NDArray[np.bool_] = (shrunk | padded)[
-        radius + 1 : -radius - 1, radius + 1 : -radius - 1
-    ]
-    return closed
+    """Grown by squares and shrunk again. The slide's edge closes nothing."""
+    side = 2 * radius + 1
+    padded = np.pad(mask, radius).view(np.uint8)
+    grown = ndimage.maximum_filter(padded, side, mode="constant")
+    closed: NDArray[np.bool_] = ndimage.minimum_filter(grown, side, mode="nearest").view(np.bool_)
+    return closed[radius:-radius, radius:-radius] if radius else closed
 
 
 def _without_small(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
