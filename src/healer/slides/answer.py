@@ -14,7 +14,7 @@ from healer.answer import ModelOut, SecondAnswerOut
 from healer.display import percent
 from healer.engines.base import Answer
 from healer.questions.base import Question
-from healer.screening import unlike_training
+from healer.screening.screener import UNLIKE_TRAINING
 from healer.screening.verdict import SecondAnswer, Verdict
 from healer.slides.cascade import Cascade
 from healer.slides.coverage import Coverage
@@ -62,7 +62,7 @@ class SlideAnswer:
     @property
     def unlike_training(self) -> int:
         """How many scored tiles are unlike all that the model learnt from."""
-        return sum(unlike_training.CODE in each.warnings for each in self.results)
+        return sum(UNLIKE_TRAINING in each.warnings for each in self.results)
 
     @property
     def warnings(self) -> list[str]:
