@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +41,7 @@ def answered(
     slide: MemorySlide,
     folder: Path,
     options: SlideOptions | None = None,
-    second: Callable[[], Screener] | None = None,
+    second: Screener | None = None,
 ) -> SlideAnswer:
     chosen = options or SlideOptions()
     binding = binding_of(slide.info, SCREENER, plan_for(SCREENER, chosen.overlap))

@@ -39,7 +39,7 @@ class Failing(FakeEngine):
 
 def test_a_second_model_that_agrees_confirms_each_place(tmp_path: Path) -> None:
     engine = FakeEngine()
-    answer = answered(drawn_slide(), tmp_path, second=lambda: Screener(engine))
+    answer = answered(drawn_slide(), tmp_path, second=Screener(engine))
     assert answer.cascade is not None
     assert answer.verdict.answer is Answer.YES
     (said,) = answer.cascade.of_region(1)
@@ -49,13 +49,13 @@ def test_a_second_model_that_agrees_confirms_each_place(tmp_path: Path) -> None:
 
 def test_patches_are_896_pixels(tmp_path: Path) -> None:
     engine = Always(5)
-    answered(drawn_slide(), tmp_path, SlideOptions(patches=3), lambda: Screener(engine))
+    answered(drawn_slide(), tmp_path, SlideOptions(patches=3), Screener(engine))
     assert set(engine.shown) == {(896, 896)}
     assert 1 <= len(engine.shown) <= 3
 
 
 def test_a_yes_that_is_doubted_everywhere_is_open_and_says_who_said_what(tmp_path: Path) -> None:
-    answer = answered(drawn_slide(), tmp_path, second=lambda: Screener(Always(-5)))
+    answer = answered(drawn_slide(), tmp_path, second=Screener(Always(-5)))
     assert answer.first.answer is Answer.YES
     assert answer.verdict.answer is Answer.INDETERMINATE
     assert "The two models disagree" in str(answer.verdict.reason)
@@ -63,13 +63,13 @@ def test_a_yes_that_is_doubted_everywhere_is_open_and_says_who_said_what(tmp_pat
 
 
 def test_a_no_against_which_a_place_is_read_as_cancer_is_open(tmp_path: Path) -> None:
-    answer = answered(drawn_slide(None), tmp_path, second=lambda: Screener(Always(5)))
+    answer = answered(drawn_slide(None), tmp_path, second=Screener(Always(5)))
     assert answer.first.answer is Answer.NO
     assert answer.verdict.answer is Answer.INDETERMINATE
 
 
 def test_a_model_that_fails_is_silent_and_changes_nothing(tmp_path: Path) -> None:
-    answer = answered(drawn_slide(), tmp_path, second=lambda: Screener(Failing()))
+    answer = answered(drawn_slide(), tmp_path, second=Screener(Failing()))
     assert answer.verdict.answer is Answer.YES
     assert answer.cascade is not None
     assert {each.opinion for each in answer.cascade.answers} == {Opinion.SILENT}

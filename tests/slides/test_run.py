@@ -119,6 +119,16 @@ def test_low_grade_neoplasia_is_no_cancer_but_a_precursor(
     assert any(region.kind is RegionKind.PRECURSOR for region in answer.regions)
 
 
+def test_doubtful_tiles_say_where_to_look_where_none_is_a_yes(
+    data_dir: Path, screener: Screener, tmp_path: Path
+) -> None:
+    answer = answer_of(slide_of(data_dir, "high-grade-in"), screener, tmp_path)
+    assert screener.calibration is not None
+    assert answer.verdict.answer is Answer.INDETERMINATE
+    assert answer.suspicious
+    assert all(each.peak >= screener.calibration.lower for each in answer.suspicious)
+
+
 def test_bare_glass_is_no_answer(screener: Screener, tmp_path: Path) -> None:
     answer = answer_of(MemorySlide(glass(1000, 800)), screener, tmp_path)
     assert answer.verdict.answer is Answer.INDETERMINATE

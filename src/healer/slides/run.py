@@ -90,7 +90,7 @@ def binding_of(info: SlideInfo, screener: Screener, plan: TilePlan) -> dict[str,
 
 @dataclass(slots=True)
 class SlideRun:
-    """`known` are tiles of a finished run. `second` opens the model that is asked about regions.
+    """`known` are tiles of a finished run. `second` is the model that is asked about regions.
     `on_map` is called early, and then each time twice as much is known."""
 
     name: str
@@ -101,7 +101,7 @@ class SlideRun:
     options: SlideOptions = field(default_factory=SlideOptions)
     known: Sequence[TileResult] = ()
     calibration: SlideCalibration | None = None
-    second: Callable[[], Screener] | None = None
+    second: Screener | None = None
     on_progress: OnProgress = lambda _: None
     on_map: OnMap = lambda _mask, _results: None
     _results: dict[Area, TileResult] = field(default_factory=dict)
@@ -166,7 +166,8 @@ class SlideRun:
         first = decide_slide(
             probability, thresholds, coverage, least, calibrated=calibration is not None
         )
-        regions = find_regions(scored, info.resolution, cut)
+        # Where no tile is a yes, the doubtful ones say where to look.
+        regions = find_regions(scored, info.resolution, cut if positive else tiles.lower)
         cascade = self._ask_second(regions, scored)
         verdict = cascade.verdict_after(first, self.screener.info.model_id) if cascade else first
         return SlideAnswer(
@@ -203,9 +204,8 @@ class SlideRun:
         resolution = self.reader.info.resolution
         patches = choose_patches(regions, scored, resolution, options.patches, options.seed)
         with self._timed("second_model"):
-            second = self.second()
-            answers = tuple(ask_about(second, self.reader, patches))
-        return Cascade(second.info.model_id, answers, options.seed, options.patches)
+            answers = tuple(ask_about(self.second, self.reader, patches))
+        return Cascade(self.second.info.model_id, answers, options.seed, options.patches)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

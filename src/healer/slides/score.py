@@ -140,7 +140,7 @@ def _open(probability: float, reason: str, calibrated: bool = False) -> Verdict:
 
 def _between(probability: float, thresholds: SlideThresholds) -> str:
     return (
-        f"Its {probability:.3f} falls between {thresholds.lower:.3f}, up to which the "
+        f"At {probability:.3f} it falls between {thresholds.lower:.3f}, up to which the "
         f"slide would be a no, and {thresholds.upper:.3f}, from which it would be a yes."
     )
 

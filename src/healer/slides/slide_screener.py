@@ -48,13 +48,17 @@ class SlideScreener:
         return open_screener(choice, self.settings.model_copy(update=update))
 
     @cached_property
-    def second(self) -> Screener:
-        return open_screener(choose_engine(self.settings), self.settings)
+    def second(self) -> Screener | None:
+        """None where nothing but the built-in model is there to be asked."""
+        choice = choose_engine(self.settings)
+        if not self.second_engine or choice.engine == builtin.SPEC.name:
+            return None
+        return open_screener(choice, self.settings)
 
     def close(self) -> None:
-        for name in ("screener", "second"):
-            if name in vars(self):
-                getattr(self, name).engine.close()
+        for screener in (vars(self).get("screener"), vars(self).get("second")):
+            if screener is not None:
+                screener.engine.close()
 
     def answer(self, slide: ListedSlide, on_progress: OnProgress = lambda _: None) -> Json:
         """What `slide.json` says. Raises `healer.errors.base.HealerError`."""
@@ -91,7 +95,7 @@ class SlideScreener:
                 options=self.options,
                 known=folder.known_results(tiles),
                 calibration=calibration,
-                second=(lambda: self.second) if self.second_engine else None,
+                second=self.second,
                 on_progress=on_progress,
                 on_map=lambda mask, results: folder.write_early_map(reader, mask.tissue, results),
             )
@@ -101,7 +105,7 @@ class SlideScreener:
 
     def _second_binding(self) -> dict[str, str]:
         """The second model is part of the answer; opening it here saves opening it later."""
-        if not self.second_engine:
+        if self.second is None:
             return {}
         binding = Binding.of(self.second.info).model_dump()
         return {f"second {name}": str(value) for name, value in binding.items()}
