@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from healer.slides.geometry import Area
 from tests.slides.drawn import answered, drawn_slide
 
 FILES = {
+    "report.pdf",
     *("slide.json", "tiles.parquet", "tiles.geojson", "regions.geojson", "report.html"),
     *("heatmap.png", "thumbnail.png", "heatmap.ome.tif"),
 }
@@ -38,8 +40,6 @@ def test_the_report_loads_nothing_and_shows_verdict_ledger_and_regions(tmp_path:
 
 
 def test_a_name_is_text_and_no_markup(tmp_path: Path) -> None:
-    from dataclasses import replace
-
     slide = drawn_slide()
     answer = replace(answered(slide, tmp_path), name="<script>alert(1)</script>")
     SlideFolder(tmp_path).write(answer, slide)
@@ -67,3 +67,12 @@ def test_a_finished_answer_is_known_again_by_its_binding(tmp_path: Path) -> None
     assert tuple(folder.known_results(answer.binding)) == answer.results
     with pytest.raises(SlideRunMismatch, match="mpp"):
         folder.known_results({**answer.binding, "mpp": "2"})
+
+
+def test_the_report_is_a_pdf_too_whatever_the_slide_is_called(tmp_path: Path) -> None:
+    slide = drawn_slide()
+    answer = replace(answered(slide, tmp_path), name="Gewebe – 組織")
+    SlideFolder(tmp_path).write(answer, slide)
+    data = (tmp_path / "report.pdf").read_bytes()
+    assert data.startswith(b"%PDF-")
+    assert data.count(b"/Subtype /Image") >= 2  # the map, and the region

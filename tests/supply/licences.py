@@ -55,6 +55,7 @@ SPDX_NAMES = {
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "PSFL": "PSF-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }
 ELSEWHERE = re.compile(r"SEE LICENSE IN \S+")  # npm's, for a file of the package

@@ -30,6 +30,7 @@ from healer.slides.heatmap import (
 )
 from healer.slides.reader import SlideReader
 from healer.slides.report import region_views, write_report
+from healer.slides.report_pdf import write_pdf
 from healer.slides.result import TileResult
 from healer.slides.scoring import on_white
 from healer.slides.tiles import TileParts, read_tiles, write_tiles
@@ -106,6 +107,8 @@ class SlideFolder:
             write_pyramid(self.folder / "heatmap.ome.tif", answer.results, answer.info)
             report = self.folder / "report.html"
             write_report(report, answer, self._picture(reader), layer, views)
+            overview = over(self._picture(reader), layer)
+            write_pdf(self.folder / "report.pdf", answer, overview, views)
             write_json(self.folder / ANSWER, document)
         return document
 

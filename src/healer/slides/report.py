@@ -14,7 +14,7 @@ from string import Template
 from PIL import Image
 
 from healer import NOTICE
-from healer.display import percent, rough_percent
+from healer.display import percent
 from healer.errors.base import HealerError
 from healer.files.disk import atomic_write
 from healer.slides.answer import SlideAnswer
@@ -25,13 +25,13 @@ from healer.slides.heatmap import COLOURS
 from healer.slides.reader import SlideReader
 from healer.slides.regions import Region, RegionKind
 from healer.slides.scoring import area_around, on_white
+from healer.slides.wording import caption_of, facts_of, ledger_rows, sentences_of, subtitle_of
 
 MOST_SHOWN = 24  # regions in the gallery; all are in slide.json
 LEAST_FIELD, MOST_FIELD = 448.0, 1200.0  # micrometres along a side of a region's picture
 FIELD_PX = 448
 BAR_SHARE = 0.3  # of a picture's width, at most
 BARS_UM = tuple(step * 10**power for power in range(6) for step in (1, 2, 5))
-FINDINGS_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def write_report(
     template = files("healer.slides").joinpath("report.html").read_text(encoding="utf-8")
     page = Template(template).substitute(
         title=escape(answer.name),
-        subtitle=escape(_subtitle(answer)),
+        subtitle=escape(subtitle_of(answer)),
         verdict=str(answer.verdict.answer),
         headline=escape(str(answer.verdict.answer).capitalize()),
         sentences=_sentences(answer),
@@ -87,26 +87,8 @@ def write_report(
         stream.write(page.encode())
 
 
-def _subtitle(answer: SlideAnswer) -> str:
-    (width, height), scale = answer.info.size, answer.info.resolution
-    return (
-        f"{width:,} × {height:,} pixels, {width * scale.x / 1000:.1f} × "
-        f"{height * scale.y / 1000:.1f} mm · {answer.model.id}"
-    )
-
-
 def _sentences(answer: SlideAnswer) -> str:
-    lines = [answer.sentence, *answer.warnings]
-    if answer.second:
-        lines.append(answer.second.sentence)
-    if answer.cascade:
-        lines.append(answer.cascade.in_words(answer.model.id, answer.first.answer))
-    if not answer.verdict.calibrated:
-        lines.append(
-            "The score is not calibrated on slides: it ranks them, and is not the share of such "
-            "slides that hold cancer."
-        )
-    return "".join(f"<p>{escape(line)}</p>" for line in lines)
+    return "".join(f"<p>{escape(line)}</p>" for line in sentences_of(answer))
 
 
 def _headlines(answer: SlideAnswer) -> str:
@@ -179,20 +161,7 @@ def _scale_bar(width: int, height: int, um_per_px: float) -> str:
 
 
 def _coverage(answer: SlideAnswer) -> str:
-    coverage = answer.coverage
-    accounts = [
-        ("read", coverage.read),
-        *((f"excluded: {code.replace('_', ' ')}", mm2) for code, mm2 in coverage.excluded.items()),
-        ("unreadable in the file", coverage.unreadable),
-        ("not visited", coverage.unvisited),
-        ("all tissue", coverage.tissue),
-    ]
-    rows = [
-        (name, f"{mm2:.2f}", percent(mm2 / coverage.tissue, 1) if coverage.tissue else "–")
-        for name, mm2 in accounts
-        if mm2 or name in ("read", "all tissue")
-    ]
-    return _table(("", "mm²", "of the tissue"), rows)
+    return _table(("", "mm²", "of the tissue"), ledger_rows(answer))
 
 
 def _gallery(answer: SlideAnswer, views: Sequence[RegionView]) -> str:
@@ -226,21 +195,12 @@ def _figure(answer: SlideAnswer, view: RegionView) -> str:
 
 
 def _caption(answer: SlideAnswer, region: Region) -> str:
-    x, y, _, _ = answer.info.resolution.mm(region.peak_area)
-    kind = "Suspected cancer" if region.kind is RegionKind.CANCER else f"Precursor: {region.mark}"
-    findings = ", ".join(
-        f"{finding.name} {rough_percent(finding.probability)}"
-        for finding in region.findings[:FINDINGS_SHOWN]
-    )
-    lines = (
-        f"<b>{region.rank}. {escape(kind)}</b><br>{region.area_mm2:.2f} mm², "
-        f"{region.tiles} tile{'s' * (region.tiles != 1)}, peak {region.peak:.3f} at "
-        f"{x:.2f}, {y:.2f} mm<br>{escape(findings)}"
-    )
+    title, *lines = map(escape, caption_of(answer, region))
     said: list[PatchAnswer] = []
     if answer.cascade and region.kind is RegionKind.CANCER:
         said = answer.cascade.of_region(region.rank)
-    return lines + "".join(_opinion(answer, each) for each in said)
+    opinions = "".join(_opinion(answer, each) for each in said)
+    return "<br>".join([f"<b>{title}</b>", *lines]) + opinions
 
 
 def _opinion(answer: SlideAnswer, said: PatchAnswer) -> str:
@@ -271,28 +231,8 @@ def _second_model(answer: SlideAnswer) -> str:
 
 
 def _provenance(answer: SlideAnswer) -> str:
-    info, plan, model = answer.info, answer.plan, answer.model
-    facts = {
-        "question": answer.question.id,
-        "rule": answer.rule,
-        "micrometres per pixel": (
-            f"{info.resolution.x:.4g} × {info.resolution.y:.4g} ({info.resolution.source})"
-        ),
-        "reader": info.reader,
-        "colour": info.colour,
-        "levels": ", ".join(f"{level.width} × {level.height}" for level in info.levels),
-        "tiles": f"{plan.px} pixels at {plan.um_per_px:g} µm, overlap {percent(plan.overlap)}",
-        "model": f"{model.id}, revision {model.revision}, {model.device}, {model.dtype}",
-        "calibration of tiles": model.calibration or "none",
-        "calibration of slides": answer.calibration or "none",
-        "seed": str(answer.seed),
-        "slide's content": info.content_hash,
-        "seconds": ", ".join(
-            f"{stage.replace('_', ' ')} {seconds:.1f}" for stage, seconds in answer.seconds.items()
-        ),
-        "healer": answer.binding["healer"],
-    }
-    rows = (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items())
+    facts = facts_of(answer).items()
+    rows = (f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts)
     return f"<dl>{''.join(rows)}</dl>"
 
 
