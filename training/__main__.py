@@ -13,6 +13,7 @@ from rich.console import Console
 from healer.engines.builtin.engine import MODEL_FOLDER
 from healer.screening.opening import SHIPPED
 from training import (
+    adapt,
     calibration,
     clusters,
     crossval,
@@ -29,6 +30,8 @@ from training import (
     shipped,
     speed,
     trunk,
+    unlike,
+    unlike_tiles,
     wide,
 )
 from training import card as model_card
@@ -132,6 +135,27 @@ def wide_(folder: Data = DATA) -> None:
     """Measure how the networks that ship read wide fields (minutes), and write the card."""
     wide.write(wide.measure(data.load(folder)))
     into_card(wide.table(), wide.BEGIN, wide.END)
+
+
+@app.command("unlike")
+def unlike_(runs: Runs = RUNS) -> None:
+    """Fit how unlike its training tiles a tile is, ship and measure it, and write the card.
+
+    Features are kept under RUNS: a stopped run goes on.
+    """
+    gaussians, rows = unlike.measure(unlike.known(unlike_tiles.load(), runs))
+    file = unlike.ship(gaussians)
+    console.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", soft_wrap=True)
+    unlike.write(gaussians, rows)
+    into_card(unlike.table(), unlike.BEGIN, unlike.END)
+
+
+@app.command("adapt")
+def adapt_() -> None:
+    """Measure what refitting without labels would do elsewhere (minutes), and write the card."""
+    sources = unlike_tiles.load()
+    adapt.write(adapt.measure(adapt.places(sources.home, sources.kather)))
+    into_card(adapt.table(), adapt.BEGIN, adapt.END)
 
 
 @app.command("speed")
