@@ -14,9 +14,10 @@ labels, which no unlabelled method can have.
 
 from __future__ import annotations
 
+import csv
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,9 +28,10 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from healer.engines.builtin.engine import network_input
-from healer.evaluation.calibrate import Fit, Points, operating_points, platt, verdicts_of
+from healer.evaluation.calibrate import Fit, Points, platt, points_everywhere, verdicts_of
 from healer.evaluation.metrics import calibration_error
-from training import augment, clusters, kather, metrics, shipped
+from healer.evaluation.shifts import NONE, SHIFTS
+from training import augment, clusters, evaluate, kather, metrics, shipped
 from training.data import CANCER_INDEX, Tiles
 from training.kather import KatherTiles
 from training.unlike_tiles import Picture
@@ -57,9 +59,11 @@ class Home:
     points: Points
 
     @classmethod
-    def of(cls, margins: Reals, truth: Truth) -> Home:
+    def of(cls, margins: Reals, truth: Truth, shifted: Sequence[Reals] = ()) -> Home:
+        """`shifted` are margins of the same tiles under shifts: the cuts hold there too."""
         fit = platt(margins, truth)
-        return cls(margins, truth, fit, operating_points(fit.probabilities(margins), truth))
+        everywhere = [fit.probabilities(each) for each in (margins, *shifted)]
+        return cls(margins, truth, fit, points_everywhere(everywhere, truth))
 
 
 @dataclass(frozen=True)
@@ -116,8 +120,9 @@ def with_labels(place: Place) -> Reals:
     return platt(place.margins, place.truth).probabilities(place.margins)
 
 
+PLAIN = "as it is"
 METHODS: dict[str, Callable[[Place], Reals]] = {
-    "as it is": as_it_is,
+    PLAIN: as_it_is,
     "prior": by_prior,
     "location": by_location,
     "quantiles": by_quantiles,
@@ -182,9 +187,25 @@ class Network:
         return np.asarray(metrics.margin(scores, CANCER_INDEX), np.float64)
 
 
-def stain_clusters(tiles: Tiles, network: Network, home: Reals) -> Iterator[Place]:
+class OutOfFold:
+    """Margins at home, as published, and under each shift."""
+
+    def __init__(self, tiles: Tiles) -> None:
+        with evaluate.ANSWERS.open(newline="", encoding="utf-8") as file:
+            rows = {(row["shift"], row["path"]): row["margin"] for row in csv.DictReader(file)}
+        self.truth = tiles.labels == CANCER_INDEX
+        self.by_shift = {
+            shift: np.array([float(rows[shift, path]) for path in tiles.paths]) for shift in SHIFTS
+        }
+
+    def fitted(self, rows: Truth) -> Home:
+        plain, *shifted = (margins[rows] for margins in self.by_shift.values())
+        return Home.of(plain, self.truth[rows], shifted)
+
+
+def stain_clusters(tiles: Tiles, network: Network, home: OutOfFold) -> Iterator[Place]:
     members, groups = shipped.unseen_by(tiles), clusters.clusters(tiles)
-    truth = tiles.labels == CANCER_INDEX
+    plain = home.by_shift[NONE]
     for cluster in range(clusters.CLUSTERS):
         here = groups == cluster
         recolour = Recolouring.fitted(
@@ -193,17 +214,17 @@ def stain_clusters(tiles: Tiles, network: Network, home: Reals) -> Iterator[Plac
         recoloured = network.margins(
             [recolour(tile) for tile in tiles.pixels[here]], members[here], "Stain clusters"
         )
-        fitted = Home.of(home[~here], truth[~here])
-        yield Place("stain clusters of EBHI-Seg", fitted, home[here], recoloured, truth[here])
+        kind, fitted = "stain clusters of EBHI-Seg", home.fitted(~here)
+        yield Place(kind, fitted, plain[here], recoloured, home.truth[here])
 
 
-def scanners(tiles: Tiles, network: Network, home: Reals) -> Iterator[Place]:
+def scanners(tiles: Tiles, network: Network, home: OutOfFold) -> Iterator[Place]:
     """The same scanner is also met with fewer and with more cancers."""
-    members, truth = shipped.unseen_by(tiles), tiles.labels == CANCER_INDEX
+    members = shipped.unseen_by(tiles)
     rows = np.arange(len(tiles))[::EVERY]
     elsewhere = ~np.isin(tiles.cases, np.unique(tiles.cases[rows]))
     elsewhere = elsewhere if elsewhere.sum() > 300 else ~np.isin(np.arange(len(tiles)), rows)
-    fitted = Home.of(home[elsewhere], truth[elsewhere])
+    fitted = home.fitted(elsewhere)
     at_home = densities(list(tiles.pixels[elsewhere]))
     for seed in range(SCANNERS):
         pictures = [scanned(tile, 700 + seed) for tile in tiles.pixels[rows]]
@@ -214,7 +235,7 @@ def scanners(tiles: Tiles, network: Network, home: Reals) -> Iterator[Place]:
             fitted,
             network.margins(pictures, members[rows], title),
             network.margins([recolour(tile) for tile in pictures], members[rows], title),
-            truth[rows],
+            home.truth[rows],
         )
         yield from resampled(place, np.random.default_rng(seed))
 
@@ -233,14 +254,14 @@ def resampled(place: Place, rng: np.random.Generator) -> Iterator[Place]:
         yield Place(kind, found.home, found.margins, found.recoloured, found.truth)
 
 
-def other_hospital(tiles: Tiles, other: KatherTiles, network: Network, home: Reals) -> Place:
+def other_hospital(tiles: Tiles, other: KatherTiles, network: Network, home: OutOfFold) -> Place:
     """Kather's tumour against all its other tissue, without `complex`."""
     clear = other.labels != kather.COMPLEX
     pictures, members = list(other.pixels[clear]), other.folds[clear]
     recolour = Recolouring.fitted(densities(pictures), densities(list(tiles.pixels)))
     return Place(
         "Kather 2016",
-        Home.of(home, tiles.labels == CANCER_INDEX),
+        home.fitted(np.ones(len(tiles), bool)),
         network.margins(pictures, members, "Kather"),
         network.margins([recolour(tile) for tile in pictures], members, "Kather"),
         other.labels[clear] == "tumor",
@@ -248,8 +269,7 @@ def other_hospital(tiles: Tiles, other: KatherTiles, network: Network, home: Rea
 
 
 def places(tiles: Tiles, other: KatherTiles) -> Iterator[Place]:
-    network = Network()
-    home = network.margins(list(tiles.pixels), shipped.unseen_by(tiles), "At home")
+    network, home = Network(), OutOfFold(tiles)
     yield from stain_clusters(tiles, network, home)
     yield from scanners(tiles, network, home)
     yield other_hospital(tiles, other, network, home)
@@ -264,19 +284,24 @@ def figures(place: Place, probabilities: Reals) -> dict[str, float]:
         "ece": calibration_error(place.truth, probabilities),
         "brier": float(np.mean((probabilities - place.truth) ** 2)),
         "auroc": float(roc_auc_score(place.truth, probabilities)),
-        "balanced_accuracy": verdicts.get("balanced_accuracy", float("nan")),
+        "yes_called_no": verdicts["yes_called_no"],
+        "no_called_yes": verdicts["no_called_yes"],
         "indeterminate": verdicts["indeterminate"],
     }
 
 
-def measure(found: Iterator[Place]) -> dict[str, dict[str, dict[str, float]]]:
-    """Kind of place → method → mean figures over the places of that kind."""
+def measure(found: Iterable[Place]) -> dict[str, dict[str, dict[str, float]]]:
+    """Kind of place → method → mean figures over the places of that kind, and in how many of them
+    the Brier score is lower than as it is."""
     by_kind: dict[str, dict[str, list[dict[str, float]]]] = defaultdict(lambda: defaultdict(list))
     for place in found:
         for name, method in METHODS.items():
             by_kind[place.kind][name].append(figures(place, method(place)))
     return {
-        kind: {name: _mean(each) for name, each in methods.items()}
+        kind: {
+            name: _mean(rows) | {"places": len(rows), "better": _better(rows, methods[PLAIN])}
+            for name, rows in methods.items()
+        }
         for kind, methods in by_kind.items()
     }
 
@@ -285,16 +310,25 @@ def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: round(float(np.nanmean([row[name] for row in rows])), 4) for name in rows[0]}
 
 
+def _better(rows: Sequence[Mapping[str, float]], plain: Sequence[Mapping[str, float]]) -> int:
+    return sum(row["brier"] < was["brier"] for row, was in zip(rows, plain, strict=True))
+
+
 def write(results: Mapping[str, object], file: Path = RESULTS) -> None:
     file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
 
 
 def table(file: Path = RESULTS) -> str:
-    head = "| place left out | method | ECE | Brier | AUROC | balanced accuracy | indeterminate |"
-    lines = [head, "|---|---|---|---|---|---|---|"]
+    head = (
+        "| place left out | method | better in | ECE | Brier | AUROC | cancer called no "
+        "| the rest called yes | indeterminate |"
+    )
+    lines = [head, "|---|---|---|---|---|---|---|---|---|"]
     for kind, methods in json.loads(file.read_text(encoding="utf-8")).items():
         for name, row in methods.items():
-            values = [f"{row[key]:.3f}" for key in ("ece", "brier", "auroc", "balanced_accuracy")]
-            share = f"{row['indeterminate']:.1%}"
-            lines.append(f"| {kind} | {name} | {' | '.join(values)} | {share} |")
+            values = [f"{row[key]:.3f}" for key in ("ece", "brier", "auroc")]
+            verdicts = ("yes_called_no", "no_called_yes", "indeterminate")
+            values += [f"{row[key]:.1%}" for key in verdicts]
+            better = "–" if name == PLAIN else f"{row['better']} of {row['places']}"
+            lines.append(f"| {kind} | {name} | {better} | {' | '.join(values)} |")
     return "\n".join(lines)

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from healer.engines.builtin.engine import (
     CARD,
     MODEL_FOLDER,
     NETWORK,
     BuiltinEngine,
+    read_model_files,
 )
 from healer.engines.builtin.unlike import UNLIKE, Gaussians
 from healer.errors.engine import ModelAltered
@@ -65,3 +67,30 @@ def test_without_its_file_the_engine_measures_none(tmp_path: Path) -> None:
     engine = BuiltinEngine(threads=1, folder=tmp_path)
     (evidence,) = engine.score([Tile(np.full((64, 64, 3), 200, np.uint8))])
     assert evidence.unlikeness is None
+
+
+@pytest.fixture(scope="module")
+def shipped() -> BuiltinEngine:
+    return BuiltinEngine(threads=1)
+
+
+def unlikeness(engine: BuiltinEngine, pixels: np.ndarray) -> float:
+    (evidence,) = engine.score([Tile(pixels)])
+    assert evidence.unlikeness is not None
+    return evidence.unlikeness.measured / evidence.unlikeness.threshold
+
+
+def test_noise_is_unlike_what_the_shipped_network_learnt_from(shipped: BuiltinEngine) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    assert unlikeness(shipped, noise) > 1
+
+
+def test_a_training_tile_is_not(shipped: BuiltinEngine, data_dir: Path) -> None:
+    file = min((data_dir / "ebhi-seg" / "adenocarcinoma").glob("*.jpg"))
+    with Image.open(file) as image:
+        assert unlikeness(shipped, np.asarray(image.convert("RGB"))) < 1
+
+
+def test_the_file_is_of_the_shipped_network_and_small() -> None:
+    assert Gaussians.read(MODEL_FOLDER, read_model_files().sha256) is not None
+    assert (MODEL_FOLDER / UNLIKE).stat().st_size <= 1_000_000

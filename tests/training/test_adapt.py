@@ -68,7 +68,7 @@ def test_a_scanner_changes_every_tile_alike() -> None:
 
 def test_the_table_has_a_row_for_each_place_and_method(place: Place, tmp_path: Path) -> None:
     file = tmp_path / "adapt.json"
-    adapt.write(adapt.measure(iter([place])), file)
+    adapt.write(adapt.measure([place]), file)
     lines = adapt.table(file).splitlines()
     assert len(lines) == 2 + len(adapt.METHODS)
     assert lines[2].startswith("| elsewhere | as it is |")
