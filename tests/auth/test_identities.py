@@ -44,8 +44,8 @@ def test_the_keys_may_be_at_an_address_that_was_set(issuer: Issuer) -> None:
     ("changes", "why"),
     [
         ({"exp": int(time.time()) - 60}, "expired"),
-        ({"nbf": int(time.time()) + 600}, "not valid yet"),
-        ({"iat": int(time.time()) + 600}, "not valid yet"),
+        ({"nbf": int(time.time()) + 86_400}, "not valid yet"),
+        ({"iat": int(time.time()) + 86_400}, "not valid yet"),
         ({"aud": "https://other.example.org"}, "meant for another service"),
         ({"iss": "https://evil.example.org"}, "another issuer"),
         ({"sub": None}, "lacks one of"),

@@ -165,13 +165,13 @@ def test_a_column_that_holds_no_pictures_is_reported_once_when_listing(
     with pytest.raises(ListingUnreadable) as caught:
         read_listing(file)
     assert f"its column image holds {there}" in str(caught.value)
-    assert "wanted there is encoded pictures: binary, or a struct with the field bytes" in str(
+    assert "expected there is encoded pictures: binary, or a struct with the field bytes" in str(
         caught.value
     )
 
 
 def test_a_column_that_holds_no_text_is_reported_too(tmp_path: Path) -> None:
-    with pytest.raises(ListingUnreadable, match="column path holds int64, and what is wanted"):
+    with pytest.raises(ListingUnreadable, match="column path holds int64, and what is expected"):
         read_listing(parquet_of(tmp_path / "a.parquet", {"path": [1, 2]}))
 
 
