@@ -155,3 +155,32 @@ def test_no_slide_s_name_is_logged(slides: Path, tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert "mrs-miller" not in done.stderr
+
+
+def test_a_second_model_sees_the_most_suspicious_places_over_http(
+    slides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("httpx", reason="a model behind a server needs healer[openai]")
+    from tests.engines.openai.upstream import MODEL, Upstream
+
+    with Upstream() as upstream:
+        monkeypatch.setenv("HEALER_ENGINE_URL", upstream.url)
+        slide = [str(slides / "tumour.tiff"), "--out", str(tmp_path / "out"), "--json"]
+        done = run(app, ["slide", *slide, "--engine", "openai", "--patches", "2"])
+        pictures = [body for body in upstream.requests if "image_url" in json.dumps(body)]
+    assert done.exit_code == 0, done.output
+    document = json.loads(done.stdout)
+    cascade = document["cascade"]
+    assert cascade["model"] == MODEL
+    assert 1 <= len(cascade["patches"]) <= 2
+    assert cascade["patches"][0]["region"] == 1
+    assert cascade["patches"][0]["opinion"] in {"confirms", "doubts", "silent"}
+    assert cascade["patches"][0]["sentence"]
+    assert document["first_verdict"] == "yes"
+    assert len(pictures) >= len(cascade["patches"])
+
+
+def test_the_built_in_model_is_no_second_one(slides: Path, tmp_path: Path) -> None:
+    slide = [str(slides / "normal.tiff"), "--out", str(tmp_path / "out"), "--json"]
+    done = run(app, ["slide", *slide, "--engine", "builtin"])
+    assert json.loads(done.stdout)["cascade"] is None
