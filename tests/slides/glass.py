@@ -6,10 +6,14 @@ import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
+import pydicom.encaps
+import pydicom.uid
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
@@ -21,6 +25,7 @@ DATA = Path(__file__).parents[3] / "shared/data"
 SLIDES = DATA / "slides"
 GLASS = (243, 242, 245)
 UM_PER_PX = 0.5
+WHOLE_SLIDE = pydicom.uid.VLWholeSlideMicroscopyImageStorage
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,3 +154,62 @@ def write_strips(path: Path, picture: Pixels, um_per_px: float = UM_PER_PX) -> P
         resolutionunit="CENTIMETER",
     )
     return path
+
+
+def write_dicom(path: Path, picture: Pixels, um_per_px: float = UM_PER_PX) -> Path:
+    """A folder with a file for each level, tiled in full, JPEG baseline."""
+    path.mkdir()
+    series = pydicom.uid.generate_uid()
+    for number, level in enumerate(halves(picture, 3)):
+        dataset = dicom_level(level, series, um_per_px * 2**number, resampled=number > 0)
+        dataset.save_as(path / f"level-{number}.dcm", enforce_file_format=True)
+    return path
+
+
+def dicom_level(
+    level: Pixels, series: str, um_per_px: float, *, resampled: bool
+) -> pydicom.Dataset:
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEGBaseline8Bit
+    dataset.file_meta.MediaStorageSOPClassUID = WHOLE_SLIDE
+    dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+    dataset.SOPClassUID = WHOLE_SLIDE
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
+    dataset.PatientName, dataset.PatientID = "CANARY^Patient", "CANARY-ID"
+    dataset.Modality, dataset.SeriesInstanceUID = "SM", series
+    dataset.StudyInstanceUID = dataset.FrameOfReferenceUID = series
+    dataset.ImageType = ["DERIVED", "PRIMARY", "VOLUME", "RESAMPLED" if resampled else "NONE"]
+    height, width = level.shape[:2]
+    dataset.TotalPixelMatrixColumns, dataset.TotalPixelMatrixRows = width, height
+    dataset.Columns = dataset.Rows = 256
+    dataset.SamplesPerPixel, dataset.PlanarConfiguration = 3, 0
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit, dataset.PixelRepresentation = 7, 0
+    dataset.PhotometricInterpretation = "YBR_FULL_422"
+    dataset.DimensionOrganizationType = "TILED_FULL"
+    dataset.TotalPixelMatrixFocalPlanes = dataset.NumberOfOpticalPaths = 1
+    measures, groups = pydicom.Dataset(), pydicom.Dataset()
+    measures.PixelSpacing = [um_per_px / 1000] * 2
+    groups.PixelMeasuresSequence = [measures]
+    dataset.SharedFunctionalGroupsSequence = [groups]
+    frames = _frames(level)
+    dataset.NumberOfFrames = len(frames)
+    dataset.PixelData = pydicom.encaps.encapsulate(frames)
+    dataset["PixelData"].VR = "OB"
+    return dataset
+
+
+def _frames(level: Pixels) -> list[bytes]:
+    """Tiles of 256 pixels, row by row, as JPEG; white beyond the edge."""
+    rows, columns = -(-level.shape[0] // 256), -(-level.shape[1] // 256)
+    padded = np.full((rows * 256, columns * 256, 3), 255, np.uint8)
+    padded[: level.shape[0], : level.shape[1]] = level
+    frames = []
+    for top in range(0, len(padded), 256):
+        for left in range(0, padded.shape[1], 256):
+            stream = BytesIO()
+            tile = Image.fromarray(padded[top : top + 256, left : left + 256])
+            tile.save(stream, "JPEG", quality=92, subsampling=1)
+            frames.append(stream.getvalue())
+    return frames

@@ -35,7 +35,15 @@ from healer.slides.reader import SlideReader
 from healer.slides.sampling import read_area
 from healer.slides.tissue import tissue_mask
 from healer.slides.worker import slide_limits
-from tests.slides.glass import SLIDES, Patch, Pixels, glass_with, write_pyramid, write_svs
+from tests.slides.glass import (
+    SLIDES,
+    Patch,
+    Pixels,
+    glass_with,
+    write_dicom,
+    write_pyramid,
+    write_svs,
+)
 
 AREA = Area(500, 500, 448, 448)
 
@@ -154,6 +162,12 @@ def test_a_process_has_bounded_memory_and_files() -> None:
 @pytest.mark.parametrize("value", [b"CANARY", b"01/02/03"])
 def test_nothing_that_names_a_patient_comes_out(slide: SlideReader, value: bytes) -> None:
     assert value.decode() not in repr(slide.info)
+
+
+def test_nor_out_of_dicom(tmp_path: Path, picture: Pixels) -> None:
+    with opened(write_dicom(tmp_path / "CANARY", picture)) as reader:
+        assert reader.info.size == (1500, 1400)
+        assert "CANARY" not in repr(reader.info)
 
 
 def test_nor_is_it_in_a_log(tmp_path: Path, picture: Pixels) -> None:

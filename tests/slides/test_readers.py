@@ -25,6 +25,7 @@ from tests.slides.glass import (
     Patch,
     Pixels,
     glass_with,
+    write_dicom,
     write_ome,
     write_pyramid,
     write_strips,
@@ -34,9 +35,17 @@ from tests.slides.hostile import HOSTILE, many_directories, written
 
 OpenFile = Callable[[Path, ColourChoice], SlideFile]
 Writer = Callable[[Path, Pixels], Path]
+
+
+def write_dicom_base(path: Path, picture: Pixels) -> Path:
+    """The series, by its finest level."""
+    return write_dicom(path, picture) / "level-0.dcm"
+
+
 WRITERS: dict[str, tuple[Writer, str]] = {
     "slide.svs": (write_svs, "openslide"),
     "slide.tiff": (write_pyramid, "openslide"),
+    "dicom": (write_dicom_base, "openslide"),
     "slide.ome.tiff": (write_ome, "tifffile"),
     "strips.tiff": (write_strips, "tifffile"),
 }
