@@ -140,7 +140,7 @@ def test_a_reader_is_replaced_before_it_grows(
     assert all(isinstance(read.loaded, LoadedTile) for read in reads)
 
 
-def test_a_slide_that_stops_its_readers_again_and_again_is_given_up(
+def test_a_slide_that_stops_its_readers_again_and_again_is_refused(
     tmp_path: Path, picture: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(opening, "MOST_LOST", 1)
