@@ -114,3 +114,11 @@ def test_the_worklist_has_the_riskiest_first_and_failures_before_any_no(tmp_path
     assert [each["notice"] for each in read] == [NOTICE, "", "", ""]
     assert read[2]["error_code"] == "slide_damaged"
     assert read[0]["regions"] == "1"
+
+
+def test_a_name_is_no_formula_to_a_spreadsheet(tmp_path: Path) -> None:
+    row = {"slide": "=HYPERLINK(1)", "error_code": "not_a_slide", "path": "=HYPERLINK(1).svs"}
+    write_worklist(tmp_path / "slides.csv", [row])
+    with (tmp_path / "slides.csv").open(newline="", encoding="utf-8") as file:
+        (read,) = csv.DictReader(file)
+    assert (read["slide"], read["path"]) == ("'=HYPERLINK(1)", "'=HYPERLINK(1).svs")

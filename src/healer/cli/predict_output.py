@@ -31,10 +31,10 @@ from healer.errors.request import (
     FolderWithoutImages,
     OutputNotWritable,
 )
+from healer.files.table import without_formula
 from healer.outcomes import Outcome
 from healer.problem import Problem
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     *("path", "verdict", "probability", "calibrated", "marks", "reason", "explanation"),
     *("second_verdict", "second_probability", "second_mark", "second_sentence"),
@@ -140,13 +140,11 @@ def _answered(answer: Prediction) -> Cells:
 
 
 def cell(value: str | float | bool | None) -> str | float | None:
-    """A text that begins like a formula would be run by a spreadsheet: it is quoted for it too."""
     if isinstance(value, bool):
         return str(value).lower()
     if not isinstance(value, str):
         return value
-    text = printable(value)
-    return f"'{text}" if text.startswith(FORMULA) and len(text) > 1 else text
+    return without_formula(printable(value))
 
 
 STYLES = {

@@ -12,6 +12,12 @@ PATHS = ("path", "file")
 DELIMITERS = (",", ";", "\t")
 REST = "\n"  # no column can be called so: headings are stripped
 Cells = Mapping[str, str]
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows one
+
+
+def without_formula(text: str) -> str:
+    """A text that begins like a formula would be run by a spreadsheet: it is quoted for it."""
+    return f"'{text}" if text.startswith(FORMULA) and len(text) > 1 else text
 
 
 def column_of(names: Sequence[str], candidates: Sequence[str] = PATHS) -> str | None:

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from healer import NOTICE
+from healer.display import printable
 from healer.engines.base import Answer
 from healer.files.disk import atomic_write
-from healer.files.spelling import escaped, json_safe
+from healer.files.spelling import json_safe
+from healer.files.table import without_formula
 from healer.slides.answer import SlideAnswer
 from healer.slides.geometry import Area
 from healer.slides.regions import Region, RegionKind
@@ -176,7 +178,8 @@ def write_worklist(place: Path, rows: Iterable[Json]) -> None:
     table.writeheader()
     for at, row in enumerate(ranked):
         cells = {
-            name: escaped(value) if isinstance(value, str) else value for name, value in row.items()
+            name: without_formula(printable(value)) if isinstance(value, str) else value
+            for name, value in row.items()
         }
         table.writerow({**cells, "notice": "" if at else NOTICE})
     with atomic_write(place) as stream:

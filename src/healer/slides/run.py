@@ -12,11 +12,12 @@ from healer import __version__
 from healer.answer import ModelOut
 from healer.screening.calibration import Binding
 from healer.screening.screener import Screener
+from healer.screening.verdict import Verdict
 from healer.screening.wide_field import scale_of
 from healer.slides.answer import SlideAnswer
 from healer.slides.calibration import SlideCalibration
 from healer.slides.cascade import PATCHES, Cascade, ask_about, choose_patches
-from healer.slides.coverage import LEAST_COVERAGE, CoverageLedger
+from healer.slides.coverage import LEAST_COVERAGE, Coverage, CoverageLedger
 from healer.slides.geometry import Area
 from healer.slides.grid import tile_areas
 from healer.slides.order import ReadingOrder, areas_between
@@ -154,44 +155,52 @@ class SlideRun:
         results = sorted(self._results.values(), key=lambda each: (each.area.y, each.area.x))
         for result in results:
             ledger.add(result)
-        coverage, calibration = ledger.coverage(), self.calibration
-        tiles = ModelOut.of(self.screener).thresholds
-        thresholds = SlideThresholds.of(calibration, tiles)
+        coverage, model = ledger.coverage(), ModelOut.of(self.screener)
+        thresholds = SlideThresholds.of(self.calibration, model.thresholds)
         scored = [each for each in results if each.probability is not None]
         positive = [each for each in scored if (each.probability or 0.0) >= cut]
         positive_mm2 = ledger.covered_mm2([each.area for each in positive])
         scores = SlideScores.of(scored, positive_mm2, cut)
-        least = self.options.least_coverage
-        probability = calibration.probability(scores.score) if calibration else scores.score
-        first = decide_slide(
-            probability, thresholds, coverage, least, calibrated=calibration is not None
-        )
+        first = self._first_verdict(scores, thresholds, coverage)
         # Where no tile is a yes, the doubtful ones say where to look.
-        regions = find_regions(scored, info.resolution, cut if positive else tiles.lower)
+        regions = find_regions(scored, info.resolution, cut if positive else model.thresholds.lower)
         cascade = self._ask_second(regions, scored)
         verdict = cascade.verdict_after(first, self.screener.info.model_id) if cascade else first
         return SlideAnswer(
             name=self.name,
             info=info,
             question=self.screener.question,
-            model=ModelOut.of(self.screener),
+            model=model,
             plan=plan,
             verdict=verdict,
             first=first,
             second=second_of_slide(scored, verdict, regions),
             scores=scores,
             thresholds=thresholds,
-            rule=CALIBRATED_RULE if calibration else RULE,
-            calibration=calibration.id if calibration else None,
+            rule=CALIBRATED_RULE if self.calibration else RULE,
+            calibration=self.calibration.id if self.calibration else None,
             regions=tuple(regions),
             coverage=coverage,
-            least_coverage=least,
+            least_coverage=self.options.least_coverage,
             results=tuple(results),
             tissue=mask.tissue,
             cascade=cascade,
             seed=self.options.seed,
             seconds=self._seconds,
             binding=self.binding,
+        )
+
+    def _first_verdict(
+        self, scores: SlideScores, thresholds: SlideThresholds, coverage: Coverage
+    ) -> Verdict:
+        """Before a second model is asked."""
+        calibration = self.calibration
+        return decide_slide(
+            calibration.probability(scores.score) if calibration else scores.score,
+            thresholds,
+            coverage,
+            self.options.least_coverage,
+            calibrated=calibration is not None,
         )
 
     def _ask_second(
