@@ -6,16 +6,20 @@ import shutil
 from contextlib import closing
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 
 from healer.errors.slides import NotASlide, NotBrightfield, SlideSeriesIncomplete, SlideUnsupported
 from healer.slides import members
 from healer.slides.formats import open_slide_file
+from healer.slides.geometry import Area
 from healer.slides.members import Members
+from healer.slides.sampling import read_area
 from tests.slides.glass import SLIDES
 
 SERIES = SLIDES / "cmu-1-dicom"
+SVS = SLIDES / "cmu-1-small-region.svs"
 BASE = "level-0-frames-0-30.dcm"
 ONE_FILE = SLIDES / "osp-boxes_0.dcm"
 
@@ -42,6 +46,20 @@ def opened_size(path: Path) -> tuple[int, int]:
 @pytest.mark.parametrize("member", [".", BASE, "level-3-frames-0-1.dcm", "level-11-frames-0-1.dcm"])
 def test_any_member_opens_the_whole_series(member: str) -> None:
     assert opened_size(SERIES / member) == (2220, 2967)
+
+
+def test_its_colours_are_those_of_the_same_slide_as_svs() -> None:
+    """Its header says RGB, and its JPEGs hold YCbCr."""
+    slide, area, size = Members(SERIES), Area(0, 0, 2220, 2967), (222, 297)
+    try:
+        with (
+            closing(open_slide_file(slide.path, "raw")) as dicom,
+            closing(open_slide_file(SVS, "raw")) as svs,
+        ):
+            difference = read_area(dicom, area, size).astype(int) - read_area(svs, area, size)
+    finally:
+        slide.close()
+    assert np.abs(difference).mean() < 8  # it was compressed again; red glass would differ by 60
 
 
 def test_a_series_without_its_finest_level_is_incomplete(series: Path) -> None:

@@ -13,6 +13,8 @@ from pydicom.errors import InvalidDicomError
 
 from healer.errors.slides import SlideDamaged, SlideSeriesIncomplete
 
+JPEG_START, JFIF_AT = b"\xff\xd8\xff", 6
+FIRST_FRAME_WITHIN = 4 * 1024 * 1024  # bytes from the pixel data's start: a table may come before
 VOLUME, RESAMPLED = "VOLUME", "RESAMPLED"
 WANTED_TAGS = [
     "SeriesInstanceUID",
@@ -60,6 +62,20 @@ def check_series(member: Path) -> None:
     missing = [*_base(levels), *_parts(levels), *_frames(levels)]
     if missing:
         raise SlideSeriesIncomplete("; ".join(missing))
+
+
+def is_ycbcr_called_rgb(member: Path) -> bool:
+    """Whether its header says RGB where its JPEGs, being JFIF, hold YCbCr: readers that believe the
+    header show glass as red."""
+    with member.open("rb") as file:
+        header = pydicom.dcmread(
+            file, stop_before_pixels=True, specific_tags=["PhotometricInterpretation"]
+        )
+        if header.get("PhotometricInterpretation") != "RGB":
+            return False
+        start = file.read(FIRST_FRAME_WITHIN)
+    frame = start.find(JPEG_START)
+    return frame >= 0 and start[frame + JFIF_AT :].startswith(b"JFIF")
 
 
 def instances(folder: Path) -> Iterator[Instance]:

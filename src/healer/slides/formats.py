@@ -55,15 +55,17 @@ def _open(path: Path, colour: ColourChoice) -> SlideFile:
     is_tiff = start.startswith(TIFF_STARTS)
     if is_tiff and _is_for_tifffile(path):
         return _open_tiff(path, colour)
+    is_ycbcr = False
     if start[DICOM_MARK_AT:] == DICOM_MARK:
-        from healer.slides.dicom_series import check_series
+        from healer.slides.dicom_series import check_series, is_ycbcr_called_rgb
 
         check_series(path)
+        is_ycbcr = is_ycbcr_called_rgb(path)
     vendor = OpenSlide.detect_format(str(path))
     if vendor is None:
         return _unknown_to_openslide(path, colour, is_tiff)
     try:
-        return _open_with_openslide(path, colour)
+        return _open_with_openslide(path, colour, is_ycbcr)
     except OpenSlideError as error:
         from healer.slides.openslide_file import reason_of
 
@@ -83,10 +85,10 @@ def _unknown_to_openslide(path: Path, colour: ColourChoice, is_tiff: bool) -> Sl
 MULTIPLE_FILES = (".mrxs", ".vms", ".vmu")
 
 
-def _open_with_openslide(path: Path, colour: ColourChoice) -> SlideFile:
+def _open_with_openslide(path: Path, colour: ColourChoice, is_ycbcr: bool) -> SlideFile:
     from healer.slides.openslide_file import OpenSlideFile
 
-    return OpenSlideFile(str(path), colour)
+    return OpenSlideFile(str(path), colour, is_ycbcr=is_ycbcr)
 
 
 def _is_for_tifffile(path: Path) -> bool:

@@ -9,6 +9,7 @@ import openslide
 from openslide import OpenSlide, OpenSlideCache, OpenSlideError
 
 from healer.errors.slides import NotBrightfield, SlideDamaged, SlideUnsupported
+from healer.images.tiff_coding import ycbcr_to_rgb
 from healer.slides.colour import ToSrgb
 from healer.slides.geometry import Area, Level
 from healer.slides.reader import ColourChoice, Rgba
@@ -28,9 +29,9 @@ ILLUMINATION = "dicom.OpticalPathSequence[0].IlluminationTypeCodeSequence[0].Cod
 class OpenSlideFile:
     """Its handle fails for good at the first error, and is then opened again."""
 
-    def __init__(self, path: str, colour: ColourChoice) -> None:
-        """Raises OpenSlideError and SlideError."""
-        self._path = path
+    def __init__(self, path: str, colour: ColourChoice, *, is_ycbcr: bool = False) -> None:
+        """`is_ycbcr` where OpenSlide takes YCbCr for RGB. Raises OpenSlideError and SlideError."""
+        self._path, self._is_ycbcr = path, is_ycbcr
         self._slide = self._opened()
         properties = self._slide.properties
         if properties.get(ILLUMINATION) == EPIFLUORESCENCE:
@@ -56,6 +57,8 @@ class OpenSlideFile:
             self._slide.close()
             self._slide = self._opened()
             raise SlideDamaged(reason) from None
+        if self._is_ycbcr:
+            pixels = np.dstack([ycbcr_to_rgb(pixels[..., :3]), pixels[..., 3]])
         return pixels if self._to_srgb is None else self._to_srgb.apply(pixels)
 
     def close(self) -> None:
