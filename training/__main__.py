@@ -177,13 +177,15 @@ def card_() -> None:
 
 @app.command("all")
 def all_(threads: Threads = 1) -> None:
-    """Version 4 from its data: views, crowns, export, evaluate, calibrate, wide, card, levers."""
+    """Version 4 from its data: every command of it, in order."""
     views_(threads=threads)
     crowns_(threads=threads)
     export_()
+    unlike_()  # an engine refuses that of another network
     evaluate_(threads=threads)
     calibrate_()
     wide_()
+    adapt_()
     levers_(threads=threads)
     card_()
 

@@ -93,14 +93,15 @@ def test_rows_hold_the_second_answer_and_what_was_warned_of(
     journal = Journal(tmp_path / "run", binding_of(dataset, engine.info, (NONE,)))
     rows = predict(Screener(engine), dataset, (NONE,), journal, LIMITS, lambda _: None)
     engine.close()
-    assert (rows[0].warnings, rows[1].warnings) == ("wide_field", "")
+    # What is drawn is no tissue.
+    assert (rows[0].warnings, rows[1].warnings) == ("wide_field unlike_training", "")
     assert (rows[0].windows or 0) > 1
     assert rows[1].windows is None
     assert all(row.second_verdict in ("yes", "no", "indeterminate") for row in rows)
     write_predictions(rows, tmp_path / "answers.csv", None)
     head, first = (tmp_path / "answers.csv").read_text(encoding="utf-8").splitlines()[:2]
     assert head.endswith("refusal,second_verdict,mark,warnings,windows,problem")
-    assert first.endswith(f",wide_field,{rows[0].windows},")
+    assert first.endswith(f",wide_field unlike_training,{rows[0].windows},")
     assert "Of the tiles, 1 show a wider field" in " ".join(notes_on(dataset, rows, {}))
 
 
