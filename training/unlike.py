@@ -17,8 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.engines.builtin.engine import MODEL_FOLDER, NETWORK
-from healer.engines.builtin.unlike import UNLIKE, Gaussians
+from healer.engines.builtin.engine import MODEL_FOLDER, NETWORK, UNLIKE, Gaussians
 from training import clusters, shipped, unlike_tiles
 from training.kather import TISSUES
 from training.unlike_tiles import (

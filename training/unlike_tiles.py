@@ -21,8 +21,13 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from healer.engines.builtin.engine import MODEL_FOLDER, NETWORK, network_input, open_session
-from healer.engines.builtin.unlike import FEATURES
+from healer.engines.builtin.engine import (
+    FEATURES,
+    MODEL_FOLDER,
+    NETWORK,
+    network_input,
+    open_session,
+)
 from healer.evaluation.shifts import SHIFTS, TITLES
 from healer.images.tile import Tile
 from healer.quality.gate import Gate

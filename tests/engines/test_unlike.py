@@ -13,10 +13,11 @@ from healer.engines.builtin.engine import (
     CARD,
     MODEL_FOLDER,
     NETWORK,
+    UNLIKE,
     BuiltinEngine,
+    Gaussians,
     read_model_files,
 )
-from healer.engines.builtin.unlike import UNLIKE, Gaussians
 from healer.errors.engine import ModelAltered
 from healer.images.tile import Tile
 

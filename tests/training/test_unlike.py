@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from healer.engines.builtin.unlike import UNLIKE, Gaussians
+from healer.engines.builtin.engine import UNLIKE, Gaussians
 from training import unlike
 from training.unlike import Distanced, Known
 from training.unlike_tiles import (

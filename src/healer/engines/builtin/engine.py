@@ -7,13 +7,14 @@ from here, so that it sees what serving does.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import onnxruntime
@@ -31,7 +32,6 @@ from healer.engines.base import (
     StageTimer,
     Unlikeness,
 )
-from healer.engines.builtin.unlike import FEATURES, Gaussians
 from healer.errors.engine import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.hardware import cores, give_way
 from healer.images.tile import Tile
@@ -45,11 +45,14 @@ MODEL_ID = "healer/builtin-crc"
 MODEL_FOLDER = Path(__file__).parent
 NETWORK = "model.onnx"
 CARD = "model.json"
+UNLIKE = "unlike.npz"
 # It learnt from tiles of 180 to 270 µm, enlarged to a field of up to 2.4 times as much.
 SCALE = FieldScale(widest=650, window=224)
 NAMED_CLASSES = 2  # in a sentence
 
-SCORES = "scores"  # the network's output beside FEATURES
+SCORES = "scores"  # the network's outputs: log-probabilities, and
+FEATURES = "features"  # (tiles, members, dimensions)
+Reals = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.float32]]  # by name
 
 SIDE = 160
@@ -247,3 +250,60 @@ def compose_sentence(
 
 def short_name(finding: Finding) -> str:
     return finding.name.replace("intraepithelial ", "")
+
+
+@dataclass(frozen=True)
+class Gaussians:
+    """How unlike the tiles the network learnt from a tile is, by the network's own features.
+
+    A member's distance is a Mahalanobis distance (Lee et al. 2018) over the square root of the
+    dimensions, divided by what is usual of tiles that the member never saw; that of the network is
+    the members' mean. One a member: `centre` (members, d), `whitening` (members, d, d) and
+    `usual` (members,).
+
+    Tiles further than `threshold` times the usual distance are unlike the training tiles.
+    """
+
+    centre: Reals
+    whitening: Reals
+    usual: Reals
+    threshold: float
+
+    def distances(self, features: Reals) -> NDArray[np.float64]:
+        """Of each tile (n, members, d), in usual distances."""
+        centred = (features - self.centre).transpose(1, 0, 2)
+        whitened = centred @ self.whitening
+        distances = np.sqrt((whitened**2).mean(2)) / self.usual[:, None]
+        return np.asarray(distances.mean(0), np.float64)
+
+    def unlikeness(self, features: Reals) -> Unlikeness:
+        """Of a tile that was scored in several squares: the mean of theirs."""
+        return Unlikeness(float(self.distances(features).mean()), self.threshold)
+
+    def to_bytes(self, network_sha256: str) -> bytes:
+        stream = io.BytesIO()
+        np.savez(
+            stream,
+            centre=self.centre,
+            whitening=self.whitening.astype(np.float16),
+            usual=self.usual,
+            threshold=np.float64(self.threshold),
+            network=np.array(network_sha256),
+        )
+        return stream.getvalue()
+
+    @classmethod
+    def read(cls, folder: Path, network_sha256: str) -> Self | None:
+        """None where the folder has none. Raises ModelAltered where it is another network's."""
+        file = folder / UNLIKE
+        if not file.is_file():
+            return None
+        with np.load(file, allow_pickle=False) as stored:
+            if str(stored["network"]) != network_sha256:
+                raise ModelAltered(str(folder), UNLIKE, "it was fitted to another network")
+            return cls(
+                stored["centre"],
+                stored["whitening"].astype(np.float32),
+                stored["usual"],
+                float(stored["threshold"]),
+            )
