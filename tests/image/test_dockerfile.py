@@ -51,7 +51,8 @@ def test_the_model_stage_copies_the_modules_that_make_the_model(tmp_path: Path) 
 def test_every_extra_is_in_the_image_or_left_out_on_purpose() -> None:
     dockerfile = (REPO / "Dockerfile").read_text(encoding="utf-8")
     (chosen,) = re.findall(r"^ARG EXTRAS=(.*)$", dockerfile, re.MULTILINE)
-    left_out = {"dev", "eval", "medgemma", "ray", "slides", "test", "training", "tune"}  # not served
+    # None of these is for serving.
+    left_out = {"dev", "eval", "medgemma", "ray", "slides", "test", "training", "tune"}
     by_model = {"openvino"}
     described = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
     extras = set(described["project"]["optional-dependencies"])
