@@ -13,23 +13,23 @@ from rich.console import Console
 from healer.engines.builtin.engine import MODEL_FOLDER
 from healer.screening.opening import SHIPPED
 from training import (
+    ablations,
     adapt,
+    backbone,
     calibration,
     clusters,
     crossval,
-    crowns,
     data,
     evaluate,
     export,
+    heads_fit,
     kather,
     laboratories,
-    levers,
     maps,
     mix,
     second,
     shipped,
     speed,
-    trunk,
     unlike,
     unlike_tiles,
     wide,
@@ -62,33 +62,33 @@ def train_(
 def views_(
     folder: Data = DATA, others: Others = OTHERS, runs: Runs = RUNS, threads: Threads = 1
 ) -> None:
-    """Draw the views that crowns learn from, and what the frozen backbones make of them and of
+    """Draw the views that heads learn from, and what the frozen backbones make of them and of
     every held-out tile (a quarter of an hour on two cores; several processes share the work)."""
     torch.set_num_threads(threads)
-    trunk.restore(runs)
+    backbone.restore(runs)
     source = mix.sources(data.load(folder), kather.load(others))
     maps.write_held_out("kather", list(source.kather.pixels), source.kather.folds, runs)
     maps.write_held_out("ebhi", list(source.tiles.pixels), source.folds, runs)
     maps.write_views(source, runs)
 
 
-@app.command("crowns")
-def crowns_(runs: Runs = RUNS, threads: Threads = 1) -> None:
-    """Train the crowns that RUNS lacks, from `views` (three minutes each on one core)."""
+@app.command("heads")
+def heads_(runs: Runs = RUNS, threads: Threads = 1) -> None:
+    """Train the heads that RUNS lacks, from `views` (three minutes each on one core)."""
     torch.set_num_threads(threads)
-    crowns.train(runs)
+    heads_fit.train(runs)
 
 
-@app.command("levers")
-def levers_(
+@app.command("ablations")
+def ablations_(
     folder: Data = DATA, others: Others = OTHERS, runs: Runs = RUNS, threads: Threads = 1
 ) -> None:
-    """Train crowns with one lever off at a time, measure, and write the card's table."""
+    """Train heads with one part left out at a time, measure, and write the card's table."""
     torch.set_num_threads(threads)
     tiles = data.load(folder)
-    levers.measure(tiles, shipped.unseen_by(tiles), kather.load(others), runs)
-    into_card(levers.versions(), levers.VERSIONS, levers.VERSIONS_END)
-    into_card(levers.table(), levers.BEGIN, levers.END)
+    ablations.measure(tiles, shipped.unseen_by(tiles), kather.load(others), runs)
+    into_card(ablations.versions(), ablations.VERSIONS, ablations.VERSIONS_END)
+    into_card(ablations.table(), ablations.BEGIN, ablations.END)
 
 
 @app.command("evaluate")
@@ -125,8 +125,12 @@ def clusters_(folder: Data = DATA, runs: Runs = RUNS, threads: Threads = 1) -> N
 @app.command("export")
 def export_(runs: Runs = RUNS) -> None:
     """Write every member into the package as one ONNX file."""
-    config = {**asdict(crowns.RECIPES[crowns.SHIPPED]), "folds": kather.FOLDS, "seed": crowns.SEED}
-    file = export.write(crowns.members(runs), config, MODEL_FOLDER)
+    config = {
+        **asdict(heads_fit.RECIPES[heads_fit.SHIPPED]),
+        "folds": kather.FOLDS,
+        "seed": heads_fit.SEED,
+    }
+    file = export.write(heads_fit.members(runs), config, MODEL_FOLDER)
     console.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", soft_wrap=True)
 
 
@@ -179,14 +183,14 @@ def card_() -> None:
 def all_(threads: Threads = 1) -> None:
     """Version 4 from its data: every command of it, in order."""
     views_(threads=threads)
-    crowns_(threads=threads)
+    heads_(threads=threads)
     export_()
     unlike_()  # an engine refuses that of another network
     evaluate_(threads=threads)
     calibrate_()
     wide_()
     adapt_()
-    levers_(threads=threads)
+    ablations_(threads=threads)
     card_()
 
 

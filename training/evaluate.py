@@ -15,7 +15,7 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from healer.evaluation import shifts
-from training import baseline, crossval, crowns, metrics, shipped
+from training import baseline, crossval, heads_fit, metrics, shipped
 from training.data import CANCER_INDEX, Tiles
 from training.kather import KatherTiles
 from training.shipped import HeldOut
@@ -38,9 +38,9 @@ def evaluate(
     save_answers(away, scores, elsewhere)
     network = {title: scores[at_home.source, shift] for shift, title in shifts.TITLES.items()}
     return {
-        "recipe": asdict(crowns.RECIPES[crowns.SHIPPED]),
+        "recipe": asdict(heads_fit.RECIPES[heads_fit.SHIPPED]),
         "folds": crossval.FOLDS,
-        "seed": crowns.SEED,
+        "seed": heads_fit.SEED,
         "tiles": len(tiles),
         "cases": len(np.unique(tiles.cases)),
         "network": measured(tiles, network),

@@ -17,7 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from healer.engines.builtin.engine import PREPROCESSING, SIDE
-from training.ensemble import Ensemble, Member
+from training.heads import Ensemble, Member
 from training.kather import OUTPUT_NAMES
 from training.network import laid_out
 

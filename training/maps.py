@@ -1,4 +1,4 @@
-"""What the frozen trunks make of every view, kept under `runs/` so that crowns train in minutes.
+"""What the frozen backbones make of every view, kept under `runs/` so that heads train in minutes.
 
 A chunk of views is drawn from its own seed and written as one file: a stopped run goes on.
 """
@@ -21,10 +21,10 @@ from torch import nn
 from healer.engines.builtin.engine import network_input
 from healer.evaluation.shifts import SHIFTS
 from training import mix
+from training.backbone import Backbone, restore, version_3
 from training.export import traced
 from training.mix import Sources
 from training.network import Network, laid_out
-from training.trunk import Trunk, restore, version_3
 
 CHUNK, CHUNKS = 512, 34
 SEED = 4000
@@ -39,11 +39,11 @@ class Maps:
     shallow: NDArray[np.float16]
 
 
-class Trunks:
+class Backbones:
     """Of the four networks, through ONNX Runtime on one thread."""
 
     def __init__(self, networks: Sequence[Network]) -> None:
-        self._sessions = [_session(Trunk(network)) for network in networks]
+        self._sessions = [_session(Backbone(network)) for network in networks]
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -61,8 +61,10 @@ class Trunks:
         return Maps(deep, shallow)
 
 
-def _session(trunk: nn.Module) -> onnxruntime.InferenceSession:
-    model = traced(laid_out(trunk.eval(), torch.contiguous_format), ("deep", "middle", "shallow"))
+def _session(backbone: nn.Module) -> onnxruntime.InferenceSession:
+    model = traced(
+        laid_out(backbone.eval(), torch.contiguous_format), ("deep", "middle", "shallow")
+    )
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -77,9 +79,9 @@ def chunk_file(runs: Path, chunk: int) -> Path:
 
 def write_views(source: Sources, runs: Path, chunks: int = CHUNKS) -> None:
     """Chunks that are not there yet; several processes may share the work."""
-    trunks = Trunks(version_3(restore(runs)))
+    backbones = Backbones(version_3(restore(runs)))
     (runs / "views").mkdir(parents=True, exist_ok=True)
-    for chunk in track(range(chunks), "Views through the trunks"):
+    for chunk in track(range(chunks), "Views through the backbones"):
         file = chunk_file(runs, chunk)
         if _claimed(file):
             drawn = mix.draw(source, CHUNK, SEED + chunk)
@@ -88,8 +90,8 @@ def write_views(source: Sources, runs: Path, chunks: int = CHUNKS) -> None:
                 "kinds": drawn.kinds,
                 "folds": drawn.folds,
             }
-            for member in range(len(trunks)):
-                found = trunks.one(drawn.pixels, member)
+            for member in range(len(backbones)):
+                found = backbones.one(drawn.pixels, member)
                 arrays |= {f"deep-{member}": found.deep, f"shallow-{member}": found.shallow}
             _save(file, **arrays)
             claim(file).unlink()
@@ -120,7 +122,7 @@ def _save(file: Path, **arrays: NDArray[Any]) -> None:
 
 
 def read_views(runs: Path, member: int) -> dict[str, NDArray[Any]]:
-    """Every view as one network's trunk sees it: deep, shallow, targets, kinds, folds."""
+    """Every view as one network's backbone sees it: deep, shallow, targets, kinds, folds."""
     parts = [np.load(file) for file in sorted((runs / "views").glob("???.npz"))]
     views = {
         name: np.concatenate([part[name] for part in parts])
@@ -139,13 +141,13 @@ def write_held_out(
     name: str, pixels: Sequence[NDArray[np.uint8]], folds: NDArray[np.int64], runs: Path
 ) -> None:
     """Tiles under every simulated shift, each by the network that never saw its fold."""
-    trunks = Trunks(version_3(restore(runs)))
+    backbones = Backbones(version_3(restore(runs)))
     (runs / "held-out").mkdir(parents=True, exist_ok=True)
-    for shift in track(list(SHIFTS), f"{name} through the trunks"):
+    for shift in track(list(SHIFTS), f"{name} through the backbones"):
         file = held_out_file(runs, name, shift)
         if not file.exists():
             found = [
-                trunks.one(network_input(SHIFTS[shift](tile))[None], int(fold))
+                backbones.one(network_input(SHIFTS[shift](tile))[None], int(fold))
                 for tile, fold in zip(pixels, folds, strict=True)
             ]
             deep = np.concatenate([each.deep for each in found])

@@ -1,4 +1,4 @@
-"""Views of both laboratories' tissue: what the crowns of version 4 learn from.
+"""Views of both laboratories' tissue: what the heads of version 4 learn from.
 
 A view belongs to one fold, of EBHI-Seg's cases and of Kather 2016's groups alike, and shows tissue
 of that fold alone: the network that never saw the fold can be asked about every one of them.

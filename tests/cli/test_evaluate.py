@@ -314,7 +314,7 @@ def test_the_built_in_model_on_the_real_samples(data_dir: Path, tmp_path: Path) 
     result = run(app, ["eval", str(data_dir / "samples"), *options, "--no-shifts"], env=WIDE)
     assert result.exit_code == 0, result.output
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
-    assert results["dataset"]["answered"] == 34
+    assert results["dataset"]["answered"] == 31
     assert results["engine"]["engine"] == "builtin"
     source = Files(data_dir / "samples")
     with (tmp_path / "run" / "answers.csv").open(newline="") as file:

@@ -11,12 +11,11 @@ from healer.engines.builtin.engine import BuiltinEngine
 from healer.evaluation.shifts import SHIFTS
 from healer.images.tile import Tile
 from training import baseline, card, crossval, evaluate, export, shipped
-from training.crown import Crown
+from training.backbone import Backbone
 from training.data import Tiles
-from training.ensemble import Member
 from training.fit import Recipe
+from training.heads import Heads, Member
 from training.kather import OUTPUT_NAMES, KatherTiles
-from training.trunk import Trunk
 
 TINY = Recipe(epochs=1, drawn=(0.0,), batch=6, neck=8)
 
@@ -44,7 +43,7 @@ def test_results_are_written_and_printed(
 
 def test_exported_members_serve(drawn: Tiles, runs: Path, tmp_path: Path) -> None:
     networks = [crossval.read(member, TINY, runs) for member in crossval.members(1)]
-    whole = [Member(Trunk(network), Crown.of(network, width=8)).eval() for network in networks]
+    whole = [Member(Backbone(network), Heads.of(network, width=8)).eval() for network in networks]
     export.write(whole, {}, tmp_path)
     engine = BuiltinEngine(threads=1, folder=tmp_path)
     (evidence,) = engine.score([Tile(drawn.pixels[0])])

@@ -11,16 +11,15 @@ from onnx import TensorProto
 
 from healer.engines.builtin.engine import CARD, NETWORK, SIDE, read_model_files
 from training import export, shipped
-from training.crown import Crown
-from training.ensemble import Ensemble, Member
+from training.backbone import Backbone
+from training.heads import Ensemble, Heads, Member
 from training.network import Network
-from training.trunk import Trunk
 
 
 def members() -> list[Member]:
     torch.manual_seed(0)
     networks = [Network(neck=8).eval() for _ in range(2)]
-    return [Member(Trunk(each), Crown.of(each, width=12)).eval() for each in networks]
+    return [Member(Backbone(each), Heads.of(each, width=12)).eval() for each in networks]
 
 
 def test_onnx_equals_torch(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The card's tables of other laboratories and levers are those of the committed answers."""
+"""The card's tables of other laboratories and ablations are those of the committed answers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from training import card, kather, laboratories, levers, shipped
+from training import ablations, card, kather, laboratories, shipped
 
 
 def test_the_card_shows_the_committed_answers() -> None:
@@ -19,13 +19,13 @@ def test_the_card_shows_the_committed_answers() -> None:
         assert card.rendered(text, table, begin, end) == text, "run: python -m training card"
 
 
-def test_the_card_shows_the_levers() -> None:
+def test_the_card_shows_the_ablations() -> None:
     text = card.CARD.read_text(encoding="utf-8")
     for table, begin, end in (
-        (levers.table(), levers.BEGIN, levers.END),
-        (levers.versions(), levers.VERSIONS, levers.VERSIONS_END),
+        (ablations.table(), ablations.BEGIN, ablations.END),
+        (ablations.versions(), ablations.VERSIONS, ablations.VERSIONS_END),
     ):
-        assert card.rendered(text, table, begin, end) == text, "run: python -m training levers"
+        assert card.rendered(text, table, begin, end) == text, "run: python -m training ablations"
 
 
 def test_counts_follow_from_the_answers_and_the_calibration(tmp_path: Path) -> None:

@@ -56,14 +56,15 @@ KATHER_2016 = PublishedDataset(
     licence=CC_BY,
     page="https://zenodo.org/records/53169",
     yes=("TUMOR",),
-    no=("STROMA", "COMPLEX", "LYMPHO", "DEBRIS", "MUCOSA", "ADIPOSE", "EMPTY"),
+    no=("STROMA", "LYMPHO", "DEBRIS", "MUCOSA", "ADIPOSE", "EMPTY"),
+    left_out=("COMPLEX",),
     archive=PublishedArchive(
         url="https://zenodo.org/records/53169/files/Kather_texture_2016_image_tiles_5000.zip",
         size_bytes=258_098_431,
         checksum="sha256:936d0b95ae0f04f1f7b18a2b7e8c55776c3e887d102f645bcee752d1a6626a32",
     ),
     case_pattern=r"CRC-Prim-HE-(\d+)",
-    note="COMPLEX is stroma that may hold single tumour cells; it is counted as no.",
+    note="COMPLEX is stroma that may hold single tumour cells; it is neither yes nor no.",
 )
 NCT_CRC_HE_100K = PublishedDataset(
     name="nct-crc-he-100k",

@@ -24,7 +24,7 @@ STEM = 3  # modules of the backbone before its first block: convolution, norm, a
 SHALLOW = 5  # blocks up to the map of 40 channels that is pooled too
 MIDDLE = 8  # blocks up to that of 80
 SHALLOW_CHANNELS = BLOCKS[SHALLOW - 1][1]
-CHANNELS = BLOCKS[-1][1] + BLOCKS[MIDDLE - 1][1]  # of both maps that the crown reads
+CHANNELS = BLOCKS[-1][1] + BLOCKS[MIDDLE - 1][1]  # of both maps that the heads read
 # Where version 3 lies in this repository's history.
 COMMIT, PATH = "2c63aba", "src/healer/engines/builtin/model.onnx"
 
@@ -86,7 +86,7 @@ def _fold(norm: nn.BatchNorm2d, bias: NDArray[np.floating]) -> None:
     norm.running_var = torch.full_like(norm.bias, 1 - norm.eps)
 
 
-class Trunk(nn.Module):
+class Backbone(nn.Module):
     """uint8 (n, 3, side, side) → the last two maps (n, 112 + 80, side/16, side/16), and mean and
     deviation of the second last (n, 160) and of a shallower one (n, 80)."""
 

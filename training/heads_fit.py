@@ -1,9 +1,11 @@
-"""One crown, trained on cached maps on a fixed schedule; its averaged weights are kept."""
+"""The heads of each network, trained on cached maps on a fixed schedule, whose averaged weights are
+kept; and recipes with one part left out."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -13,17 +15,19 @@ from rich.progress import Progress
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.crown import Crown, capped
+from training import backbone, crossval, maps
+from training.backbone import Backbone
 from training.fit import averaging
-from training.kather import EPITHELIAL, OUTPUTS
+from training.heads import Heads, Member, capped
+from training.kather import EPITHELIAL, FOLDS, OUTPUTS
 from training.mix import KATHER, PASTED, UNKNOWN
 
 Arrays = Mapping[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
-class CrownRecipe:
-    """Everything that decides a crown besides version 3's weights, the views and the seed.
+class HeadsRecipe:
+    """Everything that decides heads besides version 3's weights, the views and the seed.
 
     `kinds` are the shares of views by kind (EBHI-Seg's, drawn, Kather 2016's, pasted); `neck`
     whether the neck is trained too, or the heads alone.
@@ -71,9 +75,9 @@ def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
 
 
 def loss_of(
-    crown: nn.Module, deep: Tensor, shallow: Tensor, targets: Tensor, recipe: CrownRecipe
+    heads: nn.Module, deep: Tensor, shallow: Tensor, targets: Tensor, recipe: HeadsRecipe
 ) -> Tensor:
-    tile, spots, epithelium = crown(deep, shallow)
+    tile, spots, epithelium = heads(deep, shallow)
     wanted = tile_targets(targets, recipe.smoothing)
     present = wanted[:, :EPITHELIAL].sum(1)
     veto = functional.binary_cross_entropy_with_logits(epithelium, present)
@@ -84,7 +88,7 @@ def loss_of(
     )
 
 
-def weights_of(views: Arrays, recipe: CrownRecipe, member: int | None) -> NDArray[np.float64]:
+def weights_of(views: Arrays, recipe: HeadsRecipe, member: int | None) -> NDArray[np.float64]:
     """How often each view is shown: never one of the fold that this member is asked about."""
     kinds = views["kinds"]
     share = np.asarray(recipe.kinds)[kinds] / np.bincount(kinds, minlength=4)[kinds]
@@ -97,42 +101,42 @@ def weights_of(views: Arrays, recipe: CrownRecipe, member: int | None) -> NDArra
 
 
 def fit(
-    start: Crown,
+    start: Heads,
     views: Arrays,
-    recipe: CrownRecipe,
+    recipe: HeadsRecipe,
     member: int,
     seed: int,
     progress: Progress,
     title: str,
-) -> Crown:
-    """The same inputs give the same crown."""
+) -> Heads:
+    """The same inputs give the same heads."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    crown = start.train()
-    crown.neck.requires_grad_(recipe.neck)
-    trained = [parameter for parameter in crown.parameters() if parameter.requires_grad]
+    heads = start.train()
+    heads.neck.requires_grad_(recipe.neck)
+    trained = [parameter for parameter in heads.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(trained, recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, recipe.rate, total_steps=max(recipe.steps, 4), pct_start=0.1
     )
-    averaged = averaging(crown, recipe.average)
+    averaged = averaging(heads, recipe.average)
     share = weights_of(views, recipe, member)
     bar = progress.add_task(title, total=recipe.steps)
     for _ in range(recipe.steps):
         rows = np.sort(rng.choice(len(share), recipe.batch, p=share))
-        loss = loss_of(crown, *batch(views, rows, recipe), recipe)
+        loss = loss_of(heads, *batch(views, rows, recipe), recipe)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained, 5.0)
         optimiser.step()
         schedule.step()
-        averaged.update_parameters(crown)
+        averaged.update_parameters(heads)
         progress.update(bar, advance=1, description=f"{title} loss {loss.item():.2f}")
-    return cast(Crown, averaged.module).eval()
+    return cast(Heads, averaged.module).eval()
 
 
 def batch(
-    views: Arrays, rows: NDArray[np.int64], recipe: CrownRecipe
+    views: Arrays, rows: NDArray[np.int64], recipe: HeadsRecipe
 ) -> tuple[Tensor, Tensor, Tensor]:
     deep = torch.from_numpy(views["deep"][rows].astype(np.float32))
     shallow = torch.from_numpy(views["shallow"][rows].astype(np.float32))
@@ -144,16 +148,68 @@ def batch(
 
 
 def predict(
-    crown: Crown, deep: NDArray[np.float16], shallow: NDArray[np.float16], cap: bool = True
+    heads: Heads, deep: NDArray[np.float16], shallow: NDArray[np.float16], cap: bool = True
 ) -> NDArray[np.float32]:
     """Tile log-probabilities (n, 11), with the veto or without."""
     out = []
     for start in range(0, len(deep), 128):
         rows = np.s_[start : start + 128]
         with torch.inference_mode():
-            tile, _, epithelium = crown(
+            tile, _, epithelium = heads(
                 torch.from_numpy(deep[rows].astype(np.float32)),
                 torch.from_numpy(shallow[rows].astype(np.float32)),
             )
             out.append((capped(tile, epithelium) if cap else torch.log_softmax(tile, 1)).numpy())
     return np.concatenate(out)
+
+
+SHIPPED = "shipped"
+SEED = 7000
+ABLATION_STEPS = 600
+_SHORT = replace(HeadsRecipe(), steps=ABLATION_STEPS)
+# What is shipped, then everything on a shorter schedule, then each part left out on the same one.
+RECIPES: Mapping[str, HeadsRecipe] = {
+    SHIPPED: HeadsRecipe(),
+    "everything": _SHORT,
+    "neck as in version 3": replace(_SHORT, neck=False),
+    "no tissue classes": replace(_SHORT, tissue_classes=False),
+    "nothing pasted across sources": replace(_SHORT, kinds=(0.5, 0.07, 0.43, 0.0)),
+    "no drawn tissue": replace(_SHORT, kinds=(0.45, 0.0, 0.38, 0.17)),
+    "no Kather 2016": replace(_SHORT, kinds=(0.85, 0.15, 0.0, 0.0)),
+    "no tumour or mucosa of Kather 2016": replace(_SHORT, outputs_left_out=(0, 5)),
+}
+
+
+def file_of(runs: Path, name: str, member: int) -> Path:
+    return runs / "heads" / f"{name.replace(' ', '-')}-{member}.pt"
+
+
+def train(runs: Path, name: str = SHIPPED, which: Sequence[int] = range(FOLDS)) -> None:
+    """The heads that are not there yet, each from version 3's weights."""
+    (runs / "heads").mkdir(parents=True, exist_ok=True)
+    networks = backbone.version_3(backbone.restore(runs))
+    with crossval.bars() as progress:
+        for member in which:
+            if not file_of(runs, name, member).exists():
+                views = maps.read_views(runs, member)
+                seed, title = SEED + member, f"{name} {member}"
+                torch.manual_seed(seed)
+                start = Heads.of(networks[member])
+                heads = fit(start, views, RECIPES[name], member, seed, progress, title)
+                torch.save(heads.state_dict(), file_of(runs, name, member))
+
+
+def read(runs: Path, name: str = SHIPPED) -> list[Heads]:
+    found = []
+    for member in range(FOLDS):
+        heads = Heads()
+        heads.load_state_dict(torch.load(file_of(runs, name, member), weights_only=True))
+        found.append(heads.eval())
+    return found
+
+
+def members(runs: Path) -> list[Member]:
+    """The networks that ship, whole."""
+    networks = backbone.version_3(backbone.restore(runs))
+    pairs = zip(networks, read(runs), strict=True)
+    return [Member(Backbone(network), heads).eval() for network, heads in pairs]

@@ -10,14 +10,14 @@ import torch
 from rich.progress import Progress
 
 from healer.engines.builtin.engine import SIDE
-from training import crown_fit, trunk
-from training.crown import Crown, capped
-from training.crown_fit import CrownRecipe
+from training import backbone, heads_fit
+from training.backbone import CHANNELS, SHALLOW_CHANNELS, Backbone
 from training.export import traced
+from training.heads import Heads, capped
+from training.heads_fit import HeadsRecipe
 from training.kather import EPITHELIAL, OUTPUTS
 from training.mix import EBHI, KATHER, PASTED, SPOTS, UNKNOWN
 from training.network import Network
-from training.trunk import CHANNELS, SHALLOW_CHANNELS, Trunk
 
 
 def pixels(count: int = 2) -> torch.Tensor:
@@ -34,19 +34,19 @@ def test_networks_are_rebuilt_from_their_file(tmp_path: Path) -> None:
             module.running_var = torch.rand_like(module.bias) + 0.5
     file = tmp_path / "one.onnx"
     file.write_bytes(traced(network, ("tile", "spots")).SerializeToString())
-    (rebuilt,) = trunk.version_3(file)
+    (rebuilt,) = backbone.version_3(file)
     with torch.inference_mode():
         for one, other in zip(network(pixels()), rebuilt(pixels()), strict=True):
             assert torch.allclose(one, other, atol=1e-3)
 
 
-def test_a_crown_begins_as_the_heads_it_grows_from() -> None:
+def test_heads_begin_as_those_of_version_3() -> None:
     torch.manual_seed(0)
     network = Network(neck=8).eval()
-    crown = Crown.of(network, width=12).eval()
+    heads = Heads.of(network, width=12).eval()
     with torch.inference_mode():
-        deep, _, shallow = Trunk(network).eval()(pixels())
-        _, spots, epithelium = crown(deep, shallow)
+        deep, _, shallow = Backbone(network).eval()(pixels())
+        _, spots, epithelium = heads(deep, shallow)
         _, theirs = network(pixels())
     assert torch.allclose(spots[:, : EPITHELIAL + 1], theirs, atol=1e-4)
     assert torch.equal(epithelium, torch.zeros(2))
@@ -67,7 +67,7 @@ def test_a_small_lesion_speaks_for_the_tile() -> None:
     targets = torch.zeros(2, OUTPUTS + 1, SPOTS, SPOTS)
     targets[:, UNKNOWN] = 1
     targets[0, UNKNOWN, :2], targets[0, 3, :2] = 0, 1
-    found = crown_fit.tile_targets(targets, smoothing=0)
+    found = heads_fit.tile_targets(targets, smoothing=0)
     assert found[0, 3] == 1
     assert found[1, UNKNOWN] == 1
 
@@ -78,11 +78,11 @@ def test_unnamed_tissue_may_be_any() -> None:
     for output in range(EPITHELIAL, OUTPUTS):
         logits = torch.full((1, OUTPUTS), -20.0)
         logits[0, output] = 20
-        assert crown_fit.cross_entropy(logits, target) < 1e-4
+        assert heads_fit.cross_entropy(logits, target) < 1e-4
 
 
 @pytest.fixture
-def views() -> crown_fit.Arrays:
+def views() -> heads_fit.Arrays:
     rng = np.random.default_rng(0)
     count = 40
     targets = np.zeros((count, OUTPUTS + 1, SPOTS, SPOTS), np.uint8)
@@ -99,31 +99,31 @@ def views() -> crown_fit.Arrays:
     }
 
 
-def test_no_view_of_the_fold_that_a_member_is_asked_about(views: crown_fit.Arrays) -> None:
-    weights = crown_fit.weights_of(views, CrownRecipe(), member=2)
+def test_no_view_of_the_fold_that_a_member_is_asked_about(views: heads_fit.Arrays) -> None:
+    weights = heads_fit.weights_of(views, HeadsRecipe(), member=2)
     assert weights[views["folds"] == 2].sum() == 0
     assert weights.sum() == pytest.approx(1)
 
 
-def test_classes_left_out_are_not_shown(views: crown_fit.Arrays) -> None:
-    recipe = CrownRecipe(outputs_left_out=(0, 5))
-    weights = crown_fit.weights_of(views, recipe, member=3)
+def test_classes_left_out_are_not_shown(views: heads_fit.Arrays) -> None:
+    recipe = HeadsRecipe(outputs_left_out=(0, 5))
+    weights = heads_fit.weights_of(views, recipe, member=3)
     shown = np.flatnonzero(weights)
     real = views["kinds"][shown] == EBHI
     assert not np.isin(shown[~real] % OUTPUTS, (0, 5)).any()
 
 
-def test_a_crown_learns_and_the_same_seed_gives_the_same(views: crown_fit.Arrays) -> None:
-    recipe = CrownRecipe(steps=30, batch=16, rate=1e-2, average=0.5)
+def test_heads_learn_and_the_same_seed_gives_the_same(views: heads_fit.Arrays) -> None:
+    recipe = HeadsRecipe(steps=30, batch=16, rate=1e-2, average=0.5)
 
-    def trained() -> Crown:
+    def trained() -> Heads:
         torch.manual_seed(0)
-        start = Crown.of(Network(neck=8), width=12)
-        return crown_fit.fit(start, views, recipe, 0, 1, Progress(disable=True), "")
+        start = Heads.of(Network(neck=8), width=12)
+        return heads_fit.fit(start, views, recipe, 0, 1, Progress(disable=True), "")
 
     one, other = trained(), trained()
     pairs = zip(one.parameters(), other.parameters(), strict=True)
     assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
-    scores = crown_fit.predict(one, views["deep"], views["shallow"])
+    scores = heads_fit.predict(one, views["deep"], views["shallow"])
     right = scores.argmax(1) == views["targets"][..., 0, 0].argmax(1)
     assert right.mean() > 0.5

@@ -1,4 +1,4 @@
-"""What each lever of version 4 is worth: crowns trained with one of them off, measured out of fold.
+"""What each part of version 4 is worth: heads trained without one, measured out of fold.
 
 Each tile, and each random view, is scored by the one network that never saw its fold. The cut is
 the one that leaves 97 % of what is no cancer at home below it.
@@ -19,19 +19,19 @@ from rich.progress import track
 from sklearn.metrics import roc_auc_score
 
 from healer.evaluation.shifts import NONE
-from training import crowns, maps, trunk
-from training.crown import Crown
-from training.crown_fit import predict
+from training import backbone, heads_fit, maps
 from training.data import CANCER_INDEX, Tiles
+from training.heads import Heads
+from training.heads_fit import predict
 from training.kather import COMPLEX, EPITHELIAL, FOLDS, OUTPUTS, KatherTiles
 from training.metrics import margin
 from training.mix import KATHER
 from training.network import Network
 
-RESULTS = Path(__file__).parent / "levers.json"
-BEGIN = "<!-- levers: python -m training levers -->"
-END = "<!-- end of levers -->"
-VERSIONS = "<!-- versions: python -m training levers -->"
+RESULTS = Path(__file__).parent / "ablations.json"
+BEGIN = "<!-- ablations: python -m training ablations -->"
+END = "<!-- end of ablations -->"
+VERSIONS = "<!-- versions: python -m training ablations -->"
 VERSIONS_END = "<!-- end of versions -->"
 SPECIFICITY = 0.97
 VERSION_3, NO_VETO = "version 3's heads", "no veto"
@@ -49,31 +49,31 @@ FIGURES = {
 
 
 def measure(tiles: Tiles, folds: NDArray[np.int64], others: KatherTiles, runs: Path) -> None:
-    """Trains what is not there yet, measures, writes `levers.json`."""
+    """Trains what is not there yet, measures, writes `ablations.json`."""
     found = {}
-    networks = trunk.version_3(trunk.restore(runs))
+    networks = backbone.version_3(backbone.restore(runs))
     start = [as_version_3(network) for network in networks]
     labels = tiles.labels == CANCER_INDEX
     found[VERSION_3] = figures(start, labels, folds, others, runs, cap=False)
-    for name in crowns.RECIPES:
-        crowns.train(runs, name)
-        found[name] = figures(crowns.read(runs, name), labels, folds, others, runs)
+    for name in heads_fit.RECIPES:
+        heads_fit.train(runs, name)
+        found[name] = figures(heads_fit.read(runs, name), labels, folds, others, runs)
         if name == "everything":
-            trained = crowns.read(runs, name)
+            trained = heads_fit.read(runs, name)
             found[NO_VETO] = figures(trained, labels, folds, others, runs, cap=False)
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
-def as_version_3(network: Network) -> Crown:
+def as_version_3(network: Network) -> Heads:
     """Its tissue classes add up to what it called other tissue."""
-    crown = Crown.of(network).eval()
+    heads = Heads.of(network).eval()
     with torch.no_grad():
-        crown.tile.bias[EPITHELIAL:] -= math.log(OUTPUTS - EPITHELIAL)
-    return crown
+        heads.tile.bias[EPITHELIAL:] -= math.log(OUTPUTS - EPITHELIAL)
+    return heads
 
 
 def figures(
-    members: Sequence[Crown],
+    members: Sequence[Heads],
     cancer: NDArray[np.bool_],
     folds: NDArray[np.int64],
     others: KatherTiles,
@@ -100,20 +100,20 @@ def figures(
 
 
 def held_out(
-    members: Sequence[Crown], folds: NDArray[np.int64], name: str, runs: Path, *, cap: bool
+    members: Sequence[Heads], folds: NDArray[np.int64], name: str, runs: Path, *, cap: bool
 ) -> Mapping[str, Reals]:
     """Margins by shift."""
     out = {}
     for shift, found in maps.read_held_out(runs, name):
         scores = np.empty((len(folds), OUTPUTS), np.float32)
-        for member, crown in enumerate(members):
+        for member, heads in enumerate(members):
             rows = folds == member
-            scores[rows] = predict(crown, found.deep[rows], found.shallow[rows], cap=cap)
+            scores[rows] = predict(heads, found.deep[rows], found.shallow[rows], cap=cap)
         out[shift] = margin(scores, CANCER_INDEX)
     return out
 
 
-def of_views(members: Sequence[Crown], runs: Path, *, cap: bool) -> float:
+def of_views(members: Sequence[Heads], runs: Path, *, cap: bool) -> float:
     """AUROC on random views of Kather 2016: any scale, stain, camera and focus."""
     truths, margins = [], []
     for member in track(range(FOLDS), "Random views"):
@@ -144,7 +144,7 @@ def table(file: Path = RESULTS) -> str:
 def versions(file: Path = RESULTS) -> str:
     """Version 3 beside version 4."""
     rows = json.loads(file.read_text(encoding="utf-8"))
-    old, new = rows[VERSION_3], rows[crowns.SHIPPED]
+    old, new = rows[VERSION_3], rows[heads_fit.SHIPPED]
     lines = ["| out of fold | version 3 | version 4 |", "|---|---|---|"]
     for key, title in FIGURES.items():
         form = "{:.1%}" if key in {"tissue", "tumour"} else "{:.3f}"

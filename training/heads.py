@@ -1,20 +1,22 @@
-"""The part of each network that version 4 trains: the neck and the heads."""
+"""Above the backbone: the neck and heads that version 4 trains; and the networks whole."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.backbone import CHANNELS, SHALLOW_CHANNELS, Backbone
 from training.kather import EPITHELIAL, OUTPUTS
 from training.network import Network
-from training.trunk import CHANNELS, SHALLOW_CHANNELS
 
 WIDTH = 256
 
 
-class Crown(nn.Module):
-    """The trunk's maps → tile logits (n, 11), spot logits (n, 11, 10, 10) and a logit of whether
+class Heads(nn.Module):
+    """The backbone's maps → tile logits (n, 11), spot logits (n, 11, 10, 10) and a logit of whether
     there is epithelium (n)."""
 
     def __init__(self, width: int = WIDTH) -> None:
@@ -27,23 +29,23 @@ class Crown(nn.Module):
         self.epithelium = nn.Linear(pooled, 1)
 
     @classmethod
-    def of(cls, network: Network, width: int = WIDTH) -> Crown:
+    def of(cls, network: Network, width: int = WIDTH) -> Heads:
         """Begins as version 3's neck and heads, beside channels of the neck that no head reads yet;
         every tissue class begins as what version 3 called other tissue."""
-        crown = cls(width)
+        heads = cls(width)
         with torch.no_grad():
-            known = _begin_neck(crown.neck[0], network)
+            known = _begin_neck(heads.neck[0], network)
             rows = [min(output, EPITHELIAL) for output in range(OUTPUTS)]
-            for layer in (crown.spots, crown.tile, crown.epithelium):
+            for layer in (heads.spots, heads.tile, heads.epithelium):
                 for parameter in layer.parameters():
                     parameter.zero_()
-            weight, pooled = crown.tile.weight, network.tile.weight[rows]
-            crown.spots.weight[:, :known] = network.spots.weight[rows]
+            weight, pooled = heads.tile.weight, network.tile.weight[rows]
+            heads.spots.weight[:, :known] = network.spots.weight[rows]
             weight[:, :known], weight[:, width : width + known] = pooled.chunk(2, 1)
-            for layer, theirs in ((crown.spots, network.spots), (crown.tile, network.tile)):
+            for layer, theirs in ((heads.spots, network.spots), (heads.tile, network.tile)):
                 if layer.bias is not None and theirs.bias is not None:
                     layer.bias.copy_(theirs.bias[rows])
-        return crown
+        return heads
 
     def forward(self, deep: Tensor, shallow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         features = self.neck(deep)
@@ -91,3 +93,30 @@ def capped(tile: Tensor, epithelium: Tensor) -> Tensor:
         ],
         1,
     )
+
+
+class Member(nn.Module):
+    """One network whole: pooled features (n, 240), then log-probabilities (n, 11)."""
+
+    def __init__(self, backbone: Backbone, heads: Heads) -> None:
+        super().__init__()
+        self.backbone, self.heads = backbone, heads
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        deep, middle, shallow = self.backbone(pixels)
+        features = torch.cat([middle, shallow], 1)
+        tile, _, epithelium = self.heads(deep, shallow)
+        return features, capped(tile, epithelium)
+
+
+class Ensemble(nn.Module):
+    """Log-probabilities, averaged (n, 11), and every member's features (n, members, 240)."""
+
+    def __init__(self, members: Sequence[Member]) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        features, scores = zip(*(member(pixels) for member in self.members), strict=True)
+        averaged = torch.log_softmax(torch.stack(scores).mean(0), 1)
+        return averaged, torch.stack(features, 1)
