@@ -30,14 +30,12 @@ from healer.outcomes import outcomes
 from healer.screening.opening import EngineChoice, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
-from healer.slides.coverage import CoverageLedger
-from healer.slides.geometry import Area
 from healer.slides.grid import tile_areas
 from healer.slides.opening import open_slide
-from healer.slides.reader import SlideReader
+from healer.slides.overview import tissue_mask
+from healer.slides.reader import Area, SlideReader
 from healer.slides.run import FIRST_MAP_TILES, plan_for
-from healer.slides.scoring import TileScorer, on_white
-from healer.slides.tissue import tissue_mask
+from healer.slides.scoring import CoverageLedger, TileScorer, on_white
 from tests.slides.glass import GLASS, UM_PER_PX, tissue_of
 
 TILE = 256

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from healer.screening.screener import Screener
 from healer.slides.answer import SlideAnswer
-from healer.slides.geometry import Area
+from healer.slides.reader import Area
 from healer.slides.run import SlideOptions, SlideRun, binding_of, plan_for
 from healer.slides.tiles import TileParts
 from tests.fake_engine import FakeEngine

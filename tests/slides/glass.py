@@ -18,7 +18,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
-from healer.slides.geometry import Area
+from healer.slides.reader import Area
 
 Pixels = NDArray[np.uint8]
 DATA = Path(__file__).parents[3] / "shared/data"

@@ -15,8 +15,7 @@ from healer.errors.slides import AreaUnreadable
 from healer.images.tile import Tile
 from healer.quality.gate import GATE, LoadedTile
 from healer.settings.model import GateMode
-from healer.slides.geometry import Area, Level, Resolution
-from healer.slides.reader import Overview, Rgba, SlideInfo, TileRead
+from healer.slides.reader import Area, Level, Overview, Resolution, Rgba, SlideInfo, TileRead
 from healer.slides.scoring import on_white
 
 GLASS = (238, 244, 243)  # less red than green: no cancer to the engine of tests

@@ -5,8 +5,8 @@ from __future__ import annotations
 from healer.engines.base import Answer, Finding
 from healer.questions.colorectal import ADENOCARCINOMA, HIGH_GRADE, LOW_GRADE, SERRATED
 from healer.screening.verdict import OF_WINDOWS, Verdict, second_answer
-from healer.slides.geometry import Area, Resolution
-from healer.slides.result import TileResult
+from healer.slides.reader import Area, Resolution
+from healer.slides.scoring import TileResult
 
 SIDE = 100
 HALF_UM = Resolution(0.5, 0.5, "test")

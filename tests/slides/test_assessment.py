@@ -14,13 +14,14 @@ from healer.errors.engine import CalibrationMismatch
 from healer.errors.evaluation import DatasetUnreadable, NotCalibratable, ResultsMismatch
 from healer.evaluation.published import LabelMapping
 from healer.slides.assessment import AnsweredSlides, answered_slides, fit_slides, measure_slides
-from healer.slides.calibration import (
+from healer.slides.score import (
+    SlideThresholds,
+    decide_slide,
     load_slide_calibration,
     log_odds,
     read_slide_calibration,
 )
-from healer.slides.coverage import Coverage
-from healer.slides.score import SlideThresholds, decide_slide
+from healer.slides.scoring import Coverage
 
 MAPPING = LabelMapping.of(["cancer"], [])
 RUN = {"engine": "builtin", "tiles": "224 px", "slide": "h", "mpp": "0.5", "healer": "1"}

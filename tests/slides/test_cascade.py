@@ -10,7 +10,7 @@ from healer.errors.engine import EngineOutOfMemory
 from healer.images.tile import Tile
 from healer.screening.screener import Screener
 from healer.slides.cascade import Opinion, choose_patches, opinion_of
-from healer.slides.geometry import Area
+from healer.slides.reader import Area
 from healer.slides.regions import find_regions
 from healer.slides.run import SlideOptions
 from tests.fake_engine import FakeEngine

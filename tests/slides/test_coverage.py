@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from healer.slides.coverage import CoverageLedger
-from healer.slides.geometry import Area, Resolution
-from healer.slides.tissue import Mask
+from healer.slides.overview import Mask
+from healer.slides.reader import Area, Resolution
+from healer.slides.scoring import CoverageLedger
 from tests.slides.results import HALF_UM, area, refused, scored
 
 

@@ -13,9 +13,9 @@ import pytest
 from healer.errors.slides import NotASlide, NotBrightfield, SlideSeriesIncomplete, SlideUnsupported
 from healer.slides import members
 from healer.slides.formats import open_slide_file
-from healer.slides.geometry import Area
 from healer.slides.members import Members
-from healer.slides.sampling import read_area
+from healer.slides.reader import Area
+from healer.slides.slide_file import read_area
 from tests.slides.glass import SLIDES
 
 SERIES = SLIDES / "cmu-1-dicom"

@@ -17,7 +17,7 @@ from healer.slides.export import (
     write_json,
     write_worklist,
 )
-from healer.slides.geometry import Area
+from healer.slides.reader import Area
 from tests.slides.drawn import SIDE, answered, drawn_slide
 
 

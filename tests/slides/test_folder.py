@@ -9,8 +9,8 @@ import pytest
 
 from healer import NOTICE
 from healer.errors.slides import SlideRunMismatch
-from healer.slides.folder import SlideFolder
-from healer.slides.geometry import Area
+from healer.slides.reader import Area
+from healer.slides.slide_screener import SlideFolder
 from tests.slides.drawn import answered, drawn_slide
 
 FILES = {

@@ -8,7 +8,6 @@ import tifffile
 from PIL import Image
 
 from healer import NOTICE
-from healer.slides.geometry import Area, Level, Resolution
 from healer.slides.heatmap import (
     NOT_READ,
     Raster,
@@ -17,7 +16,7 @@ from healer.slides.heatmap import (
     probability_map,
     write_pyramid,
 )
-from healer.slides.reader import SlideInfo
+from healer.slides.reader import Area, Level, Resolution, SlideInfo
 from tests.slides.results import refused, scored
 
 

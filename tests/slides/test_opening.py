@@ -29,12 +29,10 @@ from healer.errors.slides import (
 from healer.quality.gate import LoadedTile
 from healer.slides import opening
 from healer.slides.formats import open_slide_file
-from healer.slides.geometry import Area, Resolution
-from healer.slides.opening import open_slide
-from healer.slides.reader import SlideReader
-from healer.slides.sampling import read_area
-from healer.slides.tissue import tissue_mask
-from healer.slides.worker import slide_limits
+from healer.slides.opening import open_slide, slide_limits
+from healer.slides.overview import tissue_mask
+from healer.slides.reader import Area, Resolution, SlideReader
+from healer.slides.slide_file import read_area
 from tests.slides.glass import (
     SLIDES,
     Patch,

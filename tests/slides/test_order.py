@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from healer.slides.geometry import Area
-from healer.slides.order import ReadingOrder, areas_between
+from healer.slides.grid import ReadingOrder, areas_between
+from healer.slides.reader import Area
 from tests.slides.results import CUT, area, scored
 
 GRID = [area(column, row) for row in range(6) for column in range(6)]

@@ -14,12 +14,16 @@ from PIL import Image, ImageCms
 from healer.errors.base import RequestError
 from healer.errors.slides import NotBrightfield, SlideDamaged, SlideUnsupported
 from healer.slides.formats import open_slide_file
-from healer.slides.geometry import Area
 from healer.slides.openslide_file import bounds_of
-from healer.slides.reader import ColourChoice
-from healer.slides.resolution import reconcile
-from healer.slides.sampling import MOST_PIXELS, best_level, honest_levels, read_area
-from healer.slides.slide_file import SlideFile
+from healer.slides.reader import Area, ColourChoice
+from healer.slides.slide_file import (
+    MOST_PIXELS,
+    SlideFile,
+    best_level,
+    honest_levels,
+    read_area,
+    reconcile,
+)
 from tests.slides.glass import (
     SLIDES,
     Patch,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from healer.screening.verdict import Mark
-from healer.slides.geometry import Area
+from healer.slides.reader import Area
 from healer.slides.regions import Region, RegionKind, TileNeighbours, find_regions
-from healer.slides.result import TileResult
+from healer.slides.scoring import TileResult
 from tests.slides.results import CUT, HALF_UM, area, scored
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from healer.errors.slides import NoResolution, ResolutionContradictory
-from healer.slides.geometry import Resolution
-from healer.slides.resolution import StatedResolution, reconcile, stated
+from healer.slides.reader import Resolution
+from healer.slides.slide_file import StatedResolution, reconcile, stated
 
 APERIO = stated("aperio metadata", "0.499", "0.499")
 TAGS_72_DPI = stated("TIFF tags", 25_400 / 72, 25_400 / 72)

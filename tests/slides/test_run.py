@@ -14,7 +14,7 @@ from healer.screening.opening import EngineChoice, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import load_settings
 from healer.slides.answer import SlideAnswer
-from healer.slides.geometry import Area
+from healer.slides.reader import Area
 from healer.slides.regions import RegionKind
 from healer.slides.run import SlideOptions, SlideRun, binding_of, plan_for
 from healer.slides.tiles import TileParts

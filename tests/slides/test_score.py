@@ -5,8 +5,8 @@ import pytest
 from healer.answer import Thresholds
 from healer.engines.base import Answer
 from healer.screening.verdict import Mark, Verdict
-from healer.slides.coverage import Coverage
 from healer.slides.score import SlideScores, SlideThresholds, decide_slide, second_of_slide
+from healer.slides.scoring import Coverage
 from tests.slides.results import CUT, scored
 
 ALL = Coverage(tissue=10, read=10, excluded={}, unreadable=0, unvisited=0)

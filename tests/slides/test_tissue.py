@@ -7,10 +7,9 @@ import pytest
 from PIL import Image
 
 from healer.errors.slides import NotBrightfield
-from healer.slides.geometry import Area, Resolution
 from healer.slides.grid import tile_areas
-from healer.slides.reader import Overview, Rgba
-from healer.slides.tissue import Mask, mask_of
+from healer.slides.overview import Mask, mask_of
+from healer.slides.reader import Area, Overview, Resolution, Rgba
 from tests.slides.glass import UM_PER_PX, Patch, Pixels, glass_with
 
 RESOLUTION = Resolution(UM_PER_PX, UM_PER_PX, "test")

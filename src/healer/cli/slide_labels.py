@@ -24,8 +24,8 @@ from healer.slides.assessment import (
     fit_slides,
     measure_slides,
 )
-from healer.slides.calibration import NAME
 from healer.slides.export import write_json
+from healer.slides.score import CALIBRATION_FILE
 
 RESULTS = "slide-results.json"
 console = Console(highlight=False, markup=False)
@@ -113,7 +113,7 @@ def calibrate_slides(
     """Fits, prints and writes the calibration that `healer slide --calibration` takes."""
     slides = answered_slides(source, answers, LabelMapping.of(yes, ignore))
     fitted = fit_slides(slides, sensitivity)
-    place = out or Path(NAME)
+    place = out or Path(CALIBRATION_FILE)
     try:
         with atomic_write(place) as stream:
             stream.write(f"{fitted.calibration.model_dump_json(indent=1)}\n".encode())

@@ -22,8 +22,8 @@ from healer.display import printable
 from healer.errors.base import HealerError
 from healer.errors.request import OutputNotWritable
 from healer.problem import Problem
+from healer.slides.answer import ANSWER
 from healer.slides.export import worklist_row, write_worklist
-from healer.slides.folder import ANSWER
 from healer.slides.listing import ListedSlide, list_slides
 from healer.slides.slide_screener import SlideScreener
 

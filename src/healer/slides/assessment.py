@@ -16,14 +16,14 @@ from healer.errors.evaluation import DatasetUnreadable, NotCalibratable, Results
 from healer.evaluation.calibrate import LEAST_OF_EACH, Fit, Points, operating_points, platt
 from healer.evaluation.metrics import RESAMPLES, Figure, Rows, Scored, by_case, intervals, measure
 from healer.evaluation.published import LabelMapping
-from healer.slides.calibration import (
+from healer.slides.answer import ANSWER
+from healer.slides.listing import list_slides
+from healer.slides.score import (
     FittedOnSlides,
     SlideCalibration,
     calibrated_part,
     log_odds,
 )
-from healer.slides.folder import ANSWER
-from healer.slides.listing import list_slides
 
 Json = dict[str, Any]
 

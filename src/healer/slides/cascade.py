@@ -18,11 +18,9 @@ from healer.images.tile import Tile
 from healer.screening.pipeline import score_each
 from healer.screening.screener import Score, Screener, to_screening
 from healer.screening.verdict import Verdict
-from healer.slides.geometry import Area, Resolution
-from healer.slides.reader import SlideReader
+from healer.slides.reader import Area, Resolution, SlideReader
 from healer.slides.regions import Region, RegionKind, area_json
-from healer.slides.result import TileResult
-from healer.slides.scoring import area_around, on_white
+from healer.slides.scoring import TileResult, area_around, on_white
 
 PATCH_PX = 896
 PATCH_UM_PER_PX = 0.5  # a field of 448 µm, within what such models are shown

@@ -17,9 +17,9 @@ from healer.files.disk import atomic_write
 from healer.files.spelling import json_safe
 from healer.files.table import without_formula
 from healer.slides.answer import SlideAnswer
-from healer.slides.geometry import Area
+from healer.slides.reader import Area
 from healer.slides.regions import Region, RegionKind
-from healer.slides.result import TileResult
+from healer.slides.scoring import TileResult
 
 Json = dict[str, Any]
 NAMESPACE = uuid.UUID("6f0e1c1e-6d8b-4a53-9a4e-3f6f3c1b7a10")

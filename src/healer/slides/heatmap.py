@@ -15,9 +15,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from healer import NOTICE
 from healer.files.disk import atomic_write
-from healer.slides.geometry import Area
-from healer.slides.reader import SlideInfo
-from healer.slides.result import TileResult
+from healer.slides.reader import Area, SlideInfo
+from healer.slides.scoring import TileResult
 
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]

@@ -10,12 +10,17 @@ from openslide import OpenSlide, OpenSlideCache, OpenSlideError
 
 from healer.errors.slides import NotBrightfield, SlideDamaged, SlideUnsupported
 from healer.images.tiff_coding import ycbcr_to_rgb
-from healer.slides.colour import ToSrgb
-from healer.slides.geometry import Area, Level
-from healer.slides.reader import ColourChoice, Rgba
-from healer.slides.resolution import StatedResolution, positive, stated
-from healer.slides.sampling import honest_levels
-from healer.slides.slide_file import SlideDescription, allowed, check_size
+from healer.slides.reader import Area, ColourChoice, Level, Rgba
+from healer.slides.slide_file import (
+    SlideDescription,
+    StatedResolution,
+    ToSrgb,
+    allowed,
+    check_size,
+    honest_levels,
+    positive,
+    stated,
+)
 
 CACHE_BYTES = 32 * 1024 * 1024
 LONGEST_REASON = 160

@@ -1,4 +1,9 @@
-"""A whole slide, small, put together from blocks: a damaged one leaves its neighbours."""
+"""A whole slide, small, put together from blocks, and where on it there is tissue.
+
+A damaged block leaves its neighbours. Tissue is what absorbs light or has colour, at 8 µm a pixel.
+Generous on purpose: what is no tissue after all (pen, dust, folds of glue) is then refused by the
+gate, and stands in the account of what was read; tissue left out here would stand nowhere.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +14,33 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageFilter
+from scipy import ndimage
 
-from healer.errors.slides import AreaUnreadable
-from healer.slides.geometry import Area
-from healer.slides.reader import Overview, Rgba, SlideInfo
+from healer.errors.slides import AreaUnreadable, NotBrightfield
+from healer.slides.reader import Area, Overview, Resolution, Rgba, SlideInfo, SlideReader
 
 BLOCK = 512  # pixels of the overview
 LEAST_BLOCK = 32  # where a block is damaged, its quarters are read, down to this side
 MOST_PIXELS = 16 * 1024 * 1024  # of an overview: 64 MB. Larger slides get a coarser one.
 
 ReadArea = Callable[[Area, tuple[int, int]], Rgba]
+MASK_UM_PER_PX = 8.0
+SMALLEST_MM2 = 0.02  # of a piece of tissue; fragments of 0.05 mm² are kept whatever their shape
+GAP_UM = 64.0  # closed: fat is thin walls around what looks like glass
+LARGEST_HOLE_MM2 = 0.02
+
+BAND_ROWS = 256
+LOG_LEVEL = np.log(np.arange(256, dtype=np.float32) + 1)
+BLACK = 24  # of 255, in the brightest channel: padding and what lies beside the slide
+GROUND_SAMPLE = 500_000  # pixels
+GROUND_SHARE = 0.02  # of the brightest pixels, from which the colour of bare glass is taken
+LEAST_GROUND = 160.0  # a slide without any glass has that for its ground
+# Mean optical density above bare glass, and its spread over the channels. Glass varies by a third
+# of the least of them; pale fat and mucus are between, and have colour.
+DENSE, PALE, COLOURED = 0.12, 0.025, 0.03
+# Nuclei at this scale leave more than 40 of 255 in every channel; fluorescence leaves most at 0.
+BRIGHTFIELD_LEVEL, BRIGHTFIELD_SHARE = 40, 0.5
 
 
 class Block(NamedTuple):
@@ -116,3 +138,136 @@ def _quarters(block: Block) -> Iterator[Block]:
                 max(1, round(height * scale_y)),
             )
             yield Block(block.left + left, block.top + top, width, height, area)
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """`tissue` (height, width) says where tissue is on all of level 0; `scale` is level-0 pixels
+    per pixel along each axis. What cannot be read at this scale counts as tissue, and is
+    `unreadable`."""
+
+    um_per_px: float
+    tissue: NDArray[np.bool_]
+    unreadable: NDArray[np.bool_]
+    scale: tuple[float, float]
+    mm2: float
+    mm2_per_px: float
+
+    def part(self, area: Area) -> NDArray[np.bool_]:
+        """The tissue of pixels whose centres lie in `area`."""
+        return self.tissue[self.pixels(area)]
+
+    def pixels(self, area: Area) -> tuple[slice, slice]:
+        """Rows and columns of the pixels whose centres lie in `area`."""
+        across, down = self.scale
+        rows = _between(area.y, area.bottom, down, self.tissue.shape[0])
+        columns = _between(area.x, area.right, across, self.tissue.shape[1])
+        return rows, columns
+
+
+def _between(start: int, end: int, scale: float, count: int) -> slice:
+    first, last = (int(np.ceil(edge / scale - 0.5)) for edge in (start, end))
+    return slice(min(max(first, 0), count), min(max(last, 0), count))
+
+
+def tissue_mask(reader: SlideReader) -> Mask:
+    """Raises NotBrightfield, and what the reader does."""
+    return mask_of(reader.overview(MASK_UM_PER_PX), reader.info.resolution)
+
+
+def mask_of(overview: Overview, resolution: Resolution) -> Mask:
+    across, down = overview.scale[0] * resolution.x, overview.scale[1] * resolution.y
+    mm2_per_px = across * down / 1e6
+    um_per_px = float(np.sqrt(across * down))
+    visible = shown(overview.pixels)
+    check_brightfield(overview.pixels, visible)
+    tissue = cleaned(absorbing(overview.pixels, visible), um_per_px, mm2_per_px)
+    tissue |= overview.unreadable
+    return Mask(
+        um_per_px=um_per_px,
+        tissue=tissue,
+        unreadable=overview.unreadable,
+        scale=overview.scale,
+        mm2=float(tissue.sum()) * mm2_per_px,
+        mm2_per_px=mm2_per_px,
+    )
+
+
+def shown(pixels: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Of RGBA: scanned, and not the black that some scanners put where they did not."""
+    visible: NDArray[np.bool_] = (pixels[..., 3] > 0) & (pixels[..., :3].max(axis=2) > BLACK)
+    return visible
+
+
+def check_brightfield(pixels: NDArray[np.uint8], visible: NDArray[np.bool_]) -> None:
+    """Raises NotBrightfield for a picture of light in the dark."""
+    scanned = pixels[..., 3] > 0
+    if not scanned.any():
+        return
+    bright = pixels[..., :3].min(axis=2) > BRIGHTFIELD_LEVEL
+    share = float(bright[visible].mean()) if visible.any() else 0.0
+    if share < BRIGHTFIELD_SHARE:
+        raise NotBrightfield(
+            f"{1 - share:.0%} of what it shows is light of single colours on a dark ground"
+        )
+
+
+def absorbing(pixels: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels denser than glass, or as pale as fat but coloured."""
+    if not visible.any():
+        return visible
+    ground = ground_colour(pixels[..., :3][visible])
+    absorbs = np.empty_like(visible)
+    for top in range(0, len(pixels), BAND_ROWS):
+        start, end = max(top - 1, 0), top + BAND_ROWS
+        band = _absorbing(np.ascontiguousarray(pixels[start : end + 1, :, :3]), ground)
+        absorbs[top:end] = band[top - start :][: len(absorbs[top:end])]
+    return absorbs & visible
+
+
+def _absorbing(pixels: NDArray[np.uint8], ground: NDArray[np.float32]) -> NDArray[np.bool_]:
+    # A mean of 3 by 3 takes the grain off; edges of tissue widen by half a pixel.
+    blurred = Image.fromarray(pixels).filter(ImageFilter.BoxBlur(1))
+    red, green, blue = (
+        (np.log(channel_ground + 1) - LOG_LEVEL)[np.asarray(channel)]
+        for channel, channel_ground in zip(blurred.split(), ground, strict=True)
+    )
+    mean = (red + green + blue) / 3
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    absorbs: NDArray[np.bool_] = (mean > DENSE) | ((mean > PALE) & (spread > COLOURED))
+    return absorbs
+
+
+def ground_colour(colours: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Of bare glass: the mean of the brightest pixels, of a sample of (pixels, 3)."""
+    sample = colours[:: max(1, len(colours) // GROUND_SAMPLE)].astype(np.float32)
+    light = sample.mean(axis=1)
+    brightest = sample[light >= np.quantile(light, 1 - GROUND_SHARE)].mean(axis=0)
+    ground: NDArray[np.float32] = np.maximum(brightest, LEAST_GROUND).astype(np.float32)
+    return ground
+
+
+def cleaned(tissue: NDArray[np.bool_], um_per_px: float, mm2_per_px: float) -> NDArray[np.bool_]:
+    """Gaps closed, small holes filled, specks removed."""
+    closed = _closed(tissue, round(GAP_UM / 2 / um_per_px))
+    filled = ~_without_small(~closed, LARGEST_HOLE_MM2 / mm2_per_px)
+    return _without_small(filled, SMALLEST_MM2 / mm2_per_px)
+
+
+def _closed(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
+    """Grown by squares and shrunk again. The slide's edge closes nothing."""
+    side = 2 * radius + 1
+    padded = np.pad(mask, radius).view(np.uint8)
+    grown = ndimage.maximum_filter(padded, side, mode="constant")
+    closed: NDArray[np.bool_] = ndimage.minimum_filter(grown, side, mode="nearest").view(np.bool_)
+    return closed[radius:-radius, radius:-radius] if radius else closed
+
+
+def _without_small(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
+    """Without connected pieces of fewer than `least` pixels."""
+    labels, _ = ndimage.label(mask)
+    sizes = np.bincount(labels.ravel())
+    large = sizes >= least
+    large[0] = False
+    kept: NDArray[np.bool_] = large[labels]
+    return kept

@@ -17,8 +17,8 @@ from scipy.sparse.csgraph import connected_components
 
 from healer.engines.base import Answer, Finding
 from healer.screening.verdict import Mark
-from healer.slides.geometry import Area, Resolution
-from healer.slides.result import TileResult
+from healer.slides.reader import Area, Resolution
+from healer.slides.scoring import TileResult
 
 TOP = 4  # tiles that a region's, and a slide's, score is the mean of
 TOUCHING = 0.02  # of a tile's side: tiles may lie so far apart, as their edges are whole pixels

@@ -17,15 +17,20 @@ from healer import NOTICE
 from healer.display import percent
 from healer.errors.base import HealerError
 from healer.files.disk import atomic_write
-from healer.slides.answer import SlideAnswer
+from healer.slides.answer import (
+    SlideAnswer,
+    caption_of,
+    facts_of,
+    ledger_rows,
+    sentences_of,
+    subtitle_of,
+)
 from healer.slides.cascade import PatchAnswer
 from healer.slides.export import region_name
-from healer.slides.geometry import Area
 from healer.slides.heatmap import COLOURS
-from healer.slides.reader import SlideReader
+from healer.slides.reader import Area, SlideReader
 from healer.slides.regions import Region, RegionKind
 from healer.slides.scoring import area_around, on_white
-from healer.slides.wording import caption_of, facts_of, ledger_rows, sentences_of, subtitle_of
 
 MOST_SHOWN = 24  # regions in the gallery; all are in slide.json
 LEAST_FIELD, MOST_FIELD = 448.0, 1200.0  # micrometres along a side of a region's picture

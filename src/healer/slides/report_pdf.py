@@ -11,11 +11,17 @@ from PIL import Image, ImageDraw
 
 from healer import NOTICE
 from healer.files.disk import atomic_write
-from healer.slides.answer import SlideAnswer
-from healer.slides.geometry import Area
+from healer.slides.answer import (
+    SlideAnswer,
+    caption_of,
+    facts_of,
+    ledger_rows,
+    sentences_of,
+    subtitle_of,
+)
+from healer.slides.reader import Area
 from healer.slides.regions import Polygon, RegionKind
 from healer.slides.report import RegionView
-from healer.slides.wording import caption_of, facts_of, ledger_rows, sentences_of, subtitle_of
 
 WIDTH, TALLEST = 180.0, 130.0  # millimetres, of the map
 COLUMN = 86.0

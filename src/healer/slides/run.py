@@ -15,26 +15,29 @@ from healer.screening.screener import Screener
 from healer.screening.verdict import Verdict
 from healer.screening.wide_field import scale_of
 from healer.slides.answer import SlideAnswer
-from healer.slides.calibration import SlideCalibration
 from healer.slides.cascade import PATCHES, Cascade, ask_about, choose_patches
-from healer.slides.coverage import LEAST_COVERAGE, Coverage, CoverageLedger
-from healer.slides.geometry import Area
-from healer.slides.grid import tile_areas
-from healer.slides.order import ReadingOrder, areas_between
-from healer.slides.reader import SlideInfo, SlideReader
+from healer.slides.grid import ReadingOrder, areas_between, tile_areas
+from healer.slides.overview import Mask, tissue_mask
+from healer.slides.reader import Area, SlideInfo, SlideReader
 from healer.slides.regions import Region, find_regions
-from healer.slides.result import TileResult
 from healer.slides.score import (
     CALIBRATED_RULE,
     RULE,
+    SlideCalibration,
     SlideScores,
     SlideThresholds,
     decide_slide,
     second_of_slide,
 )
-from healer.slides.scoring import TilePlan, TileScorer
+from healer.slides.scoring import (
+    LEAST_COVERAGE,
+    Coverage,
+    CoverageLedger,
+    TilePlan,
+    TileResult,
+    TileScorer,
+)
 from healer.slides.tiles import TileParts
-from healer.slides.tissue import Mask, tissue_mask
 
 TILE_PX = 224
 UM_PER_PX = 1.0  # of engines that state no scale of their own

@@ -24,8 +24,8 @@ from healer.engines.base import Answer, Finding
 from healer.errors.slides import SlideAnswersNotWritable, SlideRunMismatch, SlideTaken
 from healer.files.disk import atomic_write
 from healer.screening.verdict import Mark, SecondAnswer
-from healer.slides.geometry import Area
-from healer.slides.result import TileResult
+from healer.slides.reader import Area
+from healer.slides.scoring import TileResult
 
 FOLDER = "parts"
 BINDING = "run.json"
