@@ -30,6 +30,7 @@ from training import (
     second,
     shipped,
     speed,
+    stricter,
     unlike,
     unlike_tiles,
     wide,
@@ -177,6 +178,7 @@ def card_() -> None:
     laboratories.write()
     into_card(laboratories.tables(), laboratories.BEGIN, laboratories.END)
     into_card(laboratories.shares_table(), laboratories.BY_SHARE, laboratories.BY_SHARE_END)
+    into_card(stricter.table(), stricter.BEGIN, stricter.END)
 
 
 @app.command("all")
