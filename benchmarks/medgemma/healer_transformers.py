@@ -14,8 +14,7 @@ import torch
 from benchmarks.medgemma.systems import RunSpec, Tick
 from healer.engines.base import Answer, Question
 from healer.engines.transformers.loading import Plan, offline, quiet, read
-from healer.engines.transformers.model import Gemma, fork
-from healer.engines.transformers.soundness import check_answers, check_layers, check_report
+from healer.engines.transformers.model import Gemma, check_answers, check_layers, check_report, fork
 from healer.engines.vlm.prompt import messages, opening
 from healer.questions.colorectal import COLORECTAL_CANCER
 from healer.weights.manifest import check_folder

@@ -9,7 +9,7 @@ import pytest
 from openvino import opset13 as ops
 
 from healer.conversion.language import attention_mask, image_blocks
-from healer.engines.openvino.graphs import squared
+from healer.engines.openvino.model import squared
 from tests.conversion.graphs import Graphs, Torch, kinds
 from tests.gemma import IMAGE_SIZE, PINK
 

@@ -10,7 +10,7 @@ from healer.conversion.checkpoint import read_config
 from healer.conversion.request import TOLERANCES
 from healer.conversion.verify import ReferenceModel, blocks, check_tolerance, compare
 from healer.engines.openvino.conversion_record import Parity, TileParity, Tolerance
-from healer.engines.vlm.answer_tokens import AnswerTokens
+from healer.engines.vlm.prompt import AnswerTokens
 from healer.errors import ConversionInaccurate
 from healer.questions.colorectal import COLORECTAL_CANCER
 from tests.conversion.graphs import Torch

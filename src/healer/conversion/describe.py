@@ -18,7 +18,7 @@ from healer.engines.openvino.conversion_record import (
     Weights,
 )
 from healer.engines.transformers.loading import offline, quiet
-from healer.engines.transformers.soundness import soundness_tile
+from healer.engines.transformers.model import soundness_tile
 from healer.engines.vlm.prompt import Prompt, chat_text, messages
 from healer.errors.engine import NotConvertible
 from healer.screening.screener import known_tile

@@ -27,8 +27,14 @@ from healer.engines.base import Answer, Question
 from healer.engines.openvino import loading
 from healer.engines.openvino.conversion_record import TOKENIZER, Described, Parity, TileParity
 from healer.engines.transformers.loading import offline, quiet
-from healer.engines.vlm.answer_tokens import AnswerTokens, find_answer_tokens, margin
-from healer.engines.vlm.prompt import encode, messages, opening
+from healer.engines.vlm.prompt import (
+    AnswerTokens,
+    encode,
+    find_answer_tokens,
+    margin,
+    messages,
+    opening,
+)
 from healer.errors.engine import ConversionInaccurate
 from healer.images.tile import Tile
 from healer.weights.manifest import weights_in

@@ -14,8 +14,7 @@ from transformers import AutoConfig, AutoModelForImageTextToText, BitsAndBytesCo
 
 from healer.engines.base import Question
 from healer.engines.transformers.loading import UNQUANTIZED, Plan, offline, quiet, read
-from healer.engines.transformers.model import Gemma
-from healer.engines.transformers.soundness import check_report
+from healer.engines.transformers.model import Gemma, check_report
 from healer.engines.vlm.adapter import (
     ADAPTER_FILE,
     CONFIG,

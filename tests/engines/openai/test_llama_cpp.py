@@ -166,7 +166,7 @@ def margin_without_breaks(checkpoint: Path, tile: Tile) -> float:
     import torch
     from transformers import Gemma3ForConditionalGeneration
 
-    from healer.engines.vlm.answer_tokens import find_answer_tokens, margin
+    from healer.engines.vlm.prompt import find_answer_tokens, margin
     from tests.gemma import load_processor, prompt_inputs
 
     processor = load_processor(checkpoint)

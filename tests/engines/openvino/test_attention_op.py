@@ -17,10 +17,10 @@ pytest.importorskip("torch")
 import openvino as ov
 from openvino import opset13 as ops
 
-from healer.engines.openvino import attention, graphs, loading
+from healer.engines.openvino import attention, loading
 from healer.engines.openvino.attention import Attention, replace, why_not
 from healer.engines.openvino.conversion_record import VISION
-from healer.engines.openvino.graphs import squared
+from healer.engines.openvino.model import ARITHMETIC, squared
 from tests.conversion.graphs import EXACT, kinds
 from tests.engines.openvino.conftest import Load
 from tests.gemma import IMAGE_SIZE, PINK
@@ -88,7 +88,7 @@ def test_without_it_openvino_attends(
     shared: Path, load: Load, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(attention, "LIBRARY", tmp_path / "libattention.so")
-    assert load(shared).info.dtype in graphs.ARITHMETIC.values()
+    assert load(shared).info.dtype in ARITHMETIC.values()
 
 
 @needs_kernel

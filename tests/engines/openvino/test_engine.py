@@ -20,10 +20,9 @@ pytest.importorskip("openvino")
 pytest.importorskip("torch")
 
 from healer.engines.base import Answer, Evidence
-from healer.engines.openvino import graphs
 from healer.engines.openvino.cache import Packed
 from healer.engines.openvino.engine import OpenVINOEngine
-from healer.engines.openvino.graphs import squared
+from healer.engines.openvino.model import Run, squared
 from healer.engines.transformers.engine import MedGemmaEngine
 from healer.engines.vlm.adapter import AdapterManifest
 from healer.errors import (
@@ -160,13 +159,13 @@ def test_with_the_default_settings_a_second_question_reads_itself_alone(
     """No pass of the vision tower, and one step of the language model: the question's tokens."""
     engine = load(shared, cache_mb=Settings.model_fields["image_cache_mb"].default)
     vision, gemma, steps = counted(engine), gemma_of(engine), []
-    step = graphs.Run.step
+    step = Run.step
 
     def counting(run: Any, tokens: Any, *given: Any) -> Any:  # noqa: ANN401
         steps.append(len(tokens))
         return step(run, tokens, *given)
 
-    monkeypatch.setattr(graphs.Run, "step", counting)
+    monkeypatch.setattr(Run, "step", counting)
     first, second = gemma.prompt(COLORECTAL_CANCER.text), gemma.prompt("Is there mucus?")
     gemma.prefill(PINK, first)
     assert steps == [len(first.prefix), len(first.question)]
@@ -258,13 +257,13 @@ def test_closing_an_explanation_stops_the_model(
     engine: OpenVINOEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = []
-    step = graphs.Run.step
+    step = Run.step
 
     def counting(run: Any, *given: Any) -> Any:  # noqa: ANN401
         steps.append(run)
         return step(run, *given)
 
-    monkeypatch.setattr(graphs.Run, "step", counting)
+    monkeypatch.setattr(Run, "step", counting)
     evidence = engine.score([PINK])[0]
     steps.clear()
     whole = engine.explain(evidence, Answer.YES)

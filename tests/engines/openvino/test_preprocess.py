@@ -13,7 +13,7 @@ from PIL import Image
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from healer.engines.openvino.graphs import Pixels, squared  # noqa: E402
+from healer.engines.openvino.model import Pixels, squared  # noqa: E402
 from healer.images.decode import decode  # noqa: E402
 from healer.images.tile import Tile  # noqa: E402
 

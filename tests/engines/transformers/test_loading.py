@@ -14,7 +14,7 @@ from healer.engines.transformers.loading import (
     pick_quantization,
     quiet,
 )
-from healer.engines.transformers.soundness import check_layers
+from healer.engines.transformers.model import check_layers
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")

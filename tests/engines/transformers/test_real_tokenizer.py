@@ -15,8 +15,11 @@ import pytest
 pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from healer.engines.vlm.answer_tokens import AnswerTokens, find_answer_tokens  # noqa: E402
-from healer.engines.vlm.prompt import messages  # noqa: E402
+from healer.engines.vlm.prompt import (  # noqa: E402
+    AnswerTokens,
+    find_answer_tokens,
+    messages,
+)
 from healer.questions.colorectal import COLORECTAL_CANCER  # noqa: E402
 from tests.gemma import CHAT_TEMPLATE  # noqa: E402
 

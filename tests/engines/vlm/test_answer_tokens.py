@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from healer.engines.vlm.answer_tokens import (
+from healer.engines.vlm.prompt import (
     AnswerTokens,
     find_answer_tokens,
     margin,

@@ -17,7 +17,7 @@ from itertools import chain
 from healer.engines.base import Answer
 from healer.engines.openai.prompt import STATED, AnswerForcing
 from healer.engines.openai.replies import Likely, Reply
-from healer.engines.vlm.answer_tokens import spellings
+from healer.engines.vlm.prompt import spellings
 from healer.errors.engine import UpstreamUnsuited
 
 FORMS = {word: set(spellings(word)) for word in ("yes", "no")}

@@ -13,8 +13,14 @@ from healer.engines.openvino import converted_folder
 from healer.engines.openvino.cache import Snapshot
 from healer.engines.openvino.conversion_record import Described, check_conversion
 from healer.engines.vlm.adapter import read_adapter
-from healer.engines.vlm.answer_tokens import find_answer_tokens, margin, mass
-from healer.engines.vlm.prompt import chat_text, opening, short_hash
+from healer.engines.vlm.prompt import (
+    chat_text,
+    find_answer_tokens,
+    margin,
+    mass,
+    opening,
+    short_hash,
+)
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, one_sentence
 from healer.errors.engine import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound
 from healer.images.tile import Tile

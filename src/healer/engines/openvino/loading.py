@@ -13,8 +13,7 @@ from tokenizers import Tokenizer
 from healer.engines.openvino.attention import Attention, replace, why_not
 from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.conversion_record import LANGUAGE, TOKENIZER, VISION, Described
-from healer.engines.openvino.graphs import Language, Vision
-from healer.engines.openvino.model import Gemma
+from healer.engines.openvino.model import Gemma, Language, Vision
 from healer.hardware import bfloat16_is_slow
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.

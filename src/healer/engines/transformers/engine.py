@@ -11,8 +11,7 @@ import structlog
 
 from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTimer
 from healer.engines.vlm.adapter import adapter_name
-from healer.engines.vlm.answer_tokens import margin, mass
-from healer.engines.vlm.prompt import opening, short_hash
+from healer.engines.vlm.prompt import margin, mass, opening, short_hash
 from healer.engines.vlm.sentence import one_sentence
 from healer.errors.engine import ExtraNotInstalled, ModelNotReady, ModelUnsound
 from healer.images.tile import Tile

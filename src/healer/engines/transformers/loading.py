@@ -15,9 +15,9 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, BitsAndByte
 from transformers.utils import logging as transformers_logging
 
 from healer.engines.base import Question
-from healer.engines.transformers.model import Gemma
-from healer.engines.transformers.soundness import (
+from healer.engines.transformers.model import (
     SENSIBLE_MASS,
+    Gemma,
     check_answers,
     check_layers,
     check_report,

@@ -1,4 +1,9 @@
-"""One loaded Gemma 3: a prefill a batch of tiles, then greedy tokens from any tile's own cache."""
+"""One loaded Gemma 3: a prefill a batch of tiles, then greedy tokens from any tile's own cache; and
+whether what was loaded gives usable numbers.
+
+Gemma 3 in 8-bit has been seen to write gibberish or nothing, and names of modules to leave alone
+have silently ceased to match; so what was loaded is checked, not what was configured.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +11,24 @@ import copy
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from healer.engines.base import OnStageEnd, ignore_stage
-from healer.engines.vlm.answer_tokens import find_answer_tokens
-from healer.engines.vlm.prompt import messages
+from healer.engines.vlm.prompt import find_answer_tokens, mass, messages
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
+from healer.errors.engine import ModelUnsound
+from healer.images.tile import Tile
 
 if TYPE_CHECKING:
     from transformers import DynamicCache
 
     from healer.engines.base import Question
-    from healer.images.tile import Tile
+
+# A working model puts nearly all its probability on yes or no; gibberish next to none.
+SENSIBLE_MASS = 0.01
 
 
 class Gemma:
@@ -102,3 +112,40 @@ def fork(cache: DynamicCache, row: int) -> DynamicCache:
             layer.values = layer.values[row : row + 1].clone()
     twin.layers = layers
     return twin
+
+
+def check_report(model_id: str, report: dict[str, Any]) -> None:
+    """Every weight came from the checkpoint: transformers fills a missing one with noise."""
+    for problem in ("missing_keys", "mismatched_keys", "error_msgs"):
+        if names := sorted(map(str, report[problem])):
+            what = problem.replace("_", " ")
+            raise ModelUnsound(model_id, f"{len(names)} {what}, {names[0]} first")
+
+
+def check_layers(model_id: str, model: Any) -> None:  # noqa: ANN401
+    """Every linear layer of the language model is 8-bit, and no other is."""
+    from bitsandbytes.nn.modules import Linear8bitLt
+
+    language = set(model.model.language_model.modules())
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Linear) and isinstance(module, Linear8bitLt) != (
+            module in language
+        ):
+            kind = type(module).__name__
+            raise ModelUnsound(model_id, f"{name} is {kind}, so 8-bit took the wrong layers")
+
+
+def check_answers(model_id: str, gemma: Gemma) -> float:
+    """The probability of yes or no, in [0, 1], on a known tile; its logits must be finite."""
+    if not (gemma.answers.yes and gemma.answers.no):
+        raise ModelUnsound(model_id, "its tokenizer has no single token for yes or for no")
+    logits, _ = gemma.prefill([soundness_tile()])
+    if not bool(logits.isfinite().all()):
+        raise ModelUnsound(model_id, "a known tile gives logits that are not finite")
+    return mass(logits[0].numpy(force=True), gemma.answers)
+
+
+def soundness_tile() -> Tile:
+    """Noise around the pink of eosin, the same on every machine."""
+    noise = np.random.default_rng(0).normal((230, 170, 200), 12, (224, 224, 3))
+    return Tile(noise.clip(0, 255).astype(np.uint8))
