@@ -184,3 +184,17 @@ def test_the_built_in_model_is_no_second_one(slides: Path, tmp_path: Path) -> No
     slide = [str(slides / "normal.tiff"), "--out", str(tmp_path / "out"), "--json"]
     done = run(app, ["slide", *slide, "--engine", "builtin"])
     assert json.loads(done.stdout)["cascade"] is None
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "exit_code"),
+    [("--engine", "medgemma", 21), ("--calibration", "no-such-file.json", 27)],
+)
+def test_a_model_or_calibration_that_is_not_there_ends_the_command_before_any_slide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str, exit_code: int
+) -> None:
+    monkeypatch.setenv("MODEL_DIR", str(tmp_path / "no-model"))
+    out = tmp_path / "out"
+    done = run(app, ["slide", str(tmp_path / "a.svs"), "--out", str(out), option, value])
+    assert done.exit_code == exit_code, done.output
+    assert not out.exists()

@@ -54,6 +54,9 @@ def test_a_slide_that_is_named_twice_is_answered_once(tmp_path: Path) -> None:
     [
         ("slide\na.svs\n", "it has no column path"),
         ("path,mpp\na.svs,forty\n", "line 2 has forty"),
+        ("path,mpp\na.svs,nan\n", "line 2 has nan .* not from 0.05 to 20"),
+        ("path,mpp\na.svs,-1\n", "line 2 has -1 .* not from 0.05 to 20"),
+        ("path,mpp\na.svs,500\n", "line 2 has 500 .* not from 0.05 to 20"),
         ("path,mpp\n,0.5\n", "line 2 has no path"),
     ],
 )

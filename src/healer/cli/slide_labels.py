@@ -62,7 +62,8 @@ def _head(slides: AnsweredSlides) -> None:
     )
     if slides.unanswered:
         count, names = len(slides.unanswered), examples(slides.unanswered)
-        console.print(Text(f"{count:,} listed slides have no answer ({names}).", "yellow"))
+        have = "listed slide has" if count == 1 else "listed slides have"
+        console.print(Text(f"{count:,} {have} no answer ({names}).", "yellow"))
 
 
 def _table(figures: SlideFigures) -> Table:

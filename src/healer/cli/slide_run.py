@@ -47,6 +47,7 @@ def answer_slides(screener: SlideScreener, paths: Sequence[Path], output: SlideO
         err.print(note, markup=False)
     rows: list[Json] = []
     with closing(screener):
+        screener.open_models()
         for slide in listing.slides:
             rows.append(_answered(screener, slide, output, err))
             _write_worklist(screener.out / WORKLIST, rows)

@@ -24,6 +24,7 @@ ENDINGS = frozenset(
     }
 )
 MPP = ("mpp", "um_per_px", "mpp_x")
+MPP_RANGE = (0.05, 20.0)
 LABEL, CASE = ("label", "class"), ("case_id", "case", "patient")
 
 
@@ -119,15 +120,28 @@ def _listed(
 ) -> ListedSlide:
     written = resolver.find(values["path"]) or values["path"]
     file = source.parent / written
-    mpp = values.get("mpp")
-    try:
-        scale = float(mpp) if mpp else None
-    except ValueError:
-        reason = f"line {number} has {mpp} for micrometres per pixel, which is no number"
-        raise SlideListUnreadable(source.name, reason) from None
+    scale = _mpp_of(source, number, values.get("mpp"))
     return ListedSlide(
         file, file.stem, scale, values.get("label") or None, values.get("case") or None
     )
+
+
+def _mpp_of(source: Path, number: int, mpp: str | None) -> float | None:
+    if not mpp:
+        return None
+    smallest, largest = MPP_RANGE
+    wrong = ""
+    try:
+        scale = float(mpp)
+    except ValueError:
+        wrong = "no number"
+    else:
+        if not smallest <= scale <= largest:  # nor is NaN
+            wrong = f"not from {smallest:g} to {largest:g}"
+    if wrong:
+        reason = f"line {number} has {mpp} for micrometres per pixel, which is {wrong}"
+        raise SlideListUnreadable(source.name, reason)
+    return scale
 
 
 def _distinct(slides: Iterable[ListedSlide]) -> Iterator[ListedSlide]:

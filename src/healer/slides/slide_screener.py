@@ -40,7 +40,7 @@ from healer.slides.reader import ColourChoice, SlideReader
 from healer.slides.report import region_views, write_report
 from healer.slides.report_pdf import write_pdf
 from healer.slides.run import Progress, SlideOptions, SlideRun, binding_of, plan_for
-from healer.slides.score import load_slide_calibration
+from healer.slides.score import load_slide_calibration, read_slide_calibration
 from healer.slides.scoring import TileResult, on_white
 from healer.slides.tiles import TileParts, read_tiles, write_tiles
 
@@ -169,6 +169,12 @@ class SlideScreener:
         if not self.second_engine or choice.engine == builtin.SPEC.name:
             return None
         return open_screener(choice, self.settings)
+
+    def open_models(self) -> None:
+        """Opened before any slide, what is missing is one refusal and not that of each slide."""
+        if self.calibration is not None:
+            read_slide_calibration(self.calibration)
+        _ = self.screener, self.second
 
     def close(self) -> None:
         for screener in (vars(self).get("screener"), vars(self).get("second")):
