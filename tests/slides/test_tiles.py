@@ -57,6 +57,17 @@ def test_a_damaged_part_is_read_again(tmp_path: Path) -> None:
     assert not first.exists()
 
 
+def test_a_run_that_read_no_tile_binds_no_later_one(tmp_path: Path) -> None:
+    with TileParts(tmp_path) as parts:
+        parts.bind(BINDING)
+    assert not parts.folder.exists()
+    with TileParts(tmp_path) as parts:
+        assert parts.bind({**BINDING, "mpp": "0.6"}) == []
+        parts.save(RESULTS)
+    with TileParts(tmp_path) as parts, pytest.raises(SlideRunMismatch, match="differs in mpp"):
+        parts.bind(BINDING)
+
+
 def test_tiles_of_another_model_or_scale_are_never_mixed(tmp_path: Path) -> None:
     with TileParts(tmp_path) as parts:
         parts.bind(BINDING)

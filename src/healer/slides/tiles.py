@@ -139,7 +139,7 @@ class TileParts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not (self.folder / BINDING).exists():
+        if not self._files():
             shutil.rmtree(self.folder, ignore_errors=True)
         self._lock.release()
 
@@ -147,7 +147,7 @@ class TileParts:
         """What an earlier run of the same binding has read; raises SlideRunMismatch where the
         parts are of another."""
         file = self.folder / BINDING
-        if not file.exists():
+        if not file.exists() or not self._files():
             self._write(BINDING, json.dumps(binding, indent=1, ensure_ascii=False).encode())
             return []
         earlier = json.loads(file.read_text(encoding="utf-8"))
@@ -158,7 +158,7 @@ class TileParts:
 
     def _whole_parts(self) -> Iterator[TileResult]:
         """A damaged part is deleted, and its tiles are read again."""
-        for part in sorted(self.folder.glob("*.parquet")):
+        for part in self._files():
             self._next = int(part.stem) + 1
             try:
                 yield from read_tiles(part)
@@ -175,9 +175,12 @@ class TileParts:
     def discard(self) -> None:
         """When all is written elsewhere, or to begin again."""
         (self.folder / BINDING).unlink(missing_ok=True)
-        for part in self.folder.glob("*.parquet"):
+        for part in self._files():
             part.unlink()
         self._next = 0
+
+    def _files(self) -> list[Path]:
+        return sorted(self.folder.glob("*.parquet"))
 
     def _write(self, name: str, data: bytes) -> None:
         draft = self.folder / "draft"
