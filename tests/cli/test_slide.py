@@ -91,6 +91,17 @@ def test_a_folder_of_slides_gives_a_worklist_by_risk_and_a_folder_a_slide(
     assert not (out / "tumour" / "parts").exists()
 
 
+def test_the_worklist_holds_what_earlier_commands_answered(slides: Path, tmp_path: Path) -> None:
+    out, empty = tmp_path / "out", tmp_path / "empty"
+    empty.mkdir()
+    for paths in ([slides / "normal.tiff"], [slides / "tumour.tiff", empty]):
+        run(app, ["slide", *map(str, paths), "--out", str(out)])
+    rows = worklist(out)
+    assert [row["slide"] for row in rows] == ["tumour", "empty", "normal"]
+    assert rows[1]["error_code"] == "folder_without_slides"
+    assert [bool(row["notice"]) for row in rows] == [True, False, False]
+
+
 def test_a_second_run_answers_from_what_is_there(slides: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out")
     slide = str(slides / "normal.tiff")

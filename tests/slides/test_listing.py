@@ -66,12 +66,17 @@ def test_a_list_that_cannot_be_read_says_why(tmp_path: Path, text: str, reason: 
         list_slides([tmp_path / "list.csv"])
 
 
-def test_a_list_or_folder_that_is_not_there_or_empty_is_said(tmp_path: Path) -> None:
+def test_a_list_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SlideListUnreadable):
         list_slides([tmp_path / "absent.csv"])
+
+
+def test_an_empty_folder_costs_the_other_slides_nothing(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(FolderWithoutSlides):
-        list_slides([tmp_path / "empty"])
+    (tmp_path / "a.svs").touch()
+    empty, slide = list_slides([tmp_path / "empty", tmp_path / "a.svs"]).slides
+    assert (empty.name, slide.name, slide.error) == ("empty", "a", None)
+    assert isinstance(empty.error, FolderWithoutSlides)
 
 
 def test_the_files_of_one_dicom_series_are_one_slide(data_dir: Path, tmp_path: Path) -> None:

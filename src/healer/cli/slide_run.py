@@ -23,13 +23,12 @@ from healer.errors.base import HealerError
 from healer.errors.request import OutputNotWritable
 from healer.problem import Problem
 from healer.slides.answer import ANSWER
-from healer.slides.export import worklist_row, write_worklist
+from healer.slides.export import WORKLIST, earlier_rows, worklist_row, write_worklist
 from healer.slides.listing import ListedSlide, list_slides
 from healer.slides.slide_screener import SlideScreener
 
 Json = dict[str, Any]
 STYLES = {"yes": "bold red", "indeterminate": "yellow", "no": "green", "failed": "bold magenta"}
-WORKLIST = "slides.csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +45,13 @@ def answer_slides(screener: SlideScreener, paths: Sequence[Path], output: SlideO
     for note in () if output.quiet else listing.notes:
         err.print(note, markup=False)
     rows: list[Json] = []
+    earlier = earlier_rows(screener.out)
     with closing(screener):
         screener.open_models()
         for slide in listing.slides:
             rows.append(_answered(screener, slide, output, err))
-            _write_worklist(screener.out / WORKLIST, rows)
+            earlier.pop(slide.name, None)
+            _write_worklist(screener.out / WORKLIST, [*rows, *earlier.values()])
     if not output.quiet and not output.as_json:
         _print_end(rows, screener.out)
     return not any(row.get("error_code") for row in rows)
@@ -62,6 +63,8 @@ def _answered(
     """Its row of the worklist; whatever fails on a slide is its own row's error."""
     path = str(slide.path)
     try:
+        if slide.error:
+            raise slide.error
         with progress(err, quiet=output.quiet, doing=printable(slide.name)) as update:
             document = screener.answer(slide, lambda now: update(now.done, now.total))
     except HealerError as error:

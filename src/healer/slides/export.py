@@ -16,7 +16,7 @@ from healer.engines.base import Answer
 from healer.files.disk import atomic_write
 from healer.files.spelling import json_safe
 from healer.files.table import without_formula
-from healer.slides.answer import SlideAnswer
+from healer.slides.answer import ANSWER, SlideAnswer
 from healer.slides.reader import Area
 from healer.slides.regions import Region, RegionKind
 from healer.slides.scoring import TileResult
@@ -136,7 +136,8 @@ def _feature(
     }
 
 
-WORKLIST = (
+WORKLIST = "slides.csv"
+COLUMNS = (
     *("slide", "verdict", "probability", "calibrated", "second_verdict", "mark", "regions"),
     *("positive_mm2", "tissue_mm2", "read_share", "mpp_x", "mpp_y", "mpp_source", "tiles"),
     *("sentence", "error_code", "error_message", "path", "folder", "notice"),
@@ -170,11 +171,26 @@ def worklist_row(document: Json, path: str, folder: str) -> Json:
     }
 
 
+def earlier_rows(out: Path) -> dict[str, Json]:
+    """By slide, the rows of earlier commands whose answers are still there; a worklist is of all
+    slides in a folder, whichever command answered them."""
+    try:
+        with (out / WORKLIST).open(newline="", encoding="utf-8") as stream:
+            rows = [row for row in csv.DictReader(stream) if row.keys() == set(COLUMNS)]
+    except (OSError, UnicodeDecodeError, csv.Error):
+        return {}
+    return {
+        row["slide"]: {**row, "notice": ""}
+        for row in rows
+        if row["verdict"] in _RISK and (out / row["folder"] / ANSWER).is_file()
+    }
+
+
 def write_worklist(place: Path, rows: Iterable[Json]) -> None:
     """Sorted by risk, the most suspicious first. Raises OSError."""
     ranked = sorted(rows, key=_risk)
     text = io.StringIO(newline="")
-    table = csv.DictWriter(text, WORKLIST, restval="", lineterminator="\n")
+    table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()
     for at, row in enumerate(ranked):
         cells = {

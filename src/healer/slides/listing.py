@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pydicom
 
+from healer.errors.base import HealerError
 from healer.errors.slides import FolderWithoutSlides, SlideListUnreadable
 from healer.files.spelling import Resolver, to_bytes
 from healer.files.table import column_of, read_heading, read_rows
@@ -31,13 +32,14 @@ LABEL, CASE = ("label", "class"), ("case_id", "case", "patient")
 @dataclass(frozen=True, slots=True)
 class ListedSlide:
     """`name` is that of its folder of answers, and differs from all others'. `mpp` is what its
-    list states; `label` and `case` are for evaluating."""
+    list states; `label` and `case` are for evaluating. `error` says why it can be no slide."""
 
     path: Path
     name: str
     mpp: float | None = None
     label: str | None = None
     case: str | None = None
+    error: HealerError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +49,16 @@ class SlideListing:
 
 
 def list_slides(paths: Iterable[Path]) -> SlideListing:
-    """Named files as they are, folders walked, lists read. Raises `healer.errors.slides`."""
+    """Named files as they are, folders walked, lists read. A folder without slides is a slide that
+    failed, so that it costs the others nothing. Raises SlideListUnreadable."""
     slides: list[ListedSlide] = []
     notes: list[str] = []
     for path in paths:
         if path.is_dir():
             walked = walk(path, ENDINGS)
             if not walked.files:
-                raise FolderWithoutSlides(str(path))
+                error = FolderWithoutSlides(str(path))
+                slides.append(ListedSlide(path, path.resolve().name, error=error))
             slides += _without_further_levels(walked.files)
             notes += [str(walked.left_out)] * bool(walked.left_out)
         elif path.suffix.lower() == ".csv":
