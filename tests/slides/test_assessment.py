@@ -126,7 +126,7 @@ def test_what_has_no_answer_is_counted_and_nothing_at_all_is_said(tmp_path: Path
 
 
 def test_too_few_slides_and_no_labels_are_said(tmp_path: Path) -> None:
-    with pytest.raises(NotCalibratable, match="5 slides are yes"):
+    with pytest.raises(NotCalibratable, match="slides that are yes there is 5"):
         fit_slides(read(listed(tmp_path, 10)), 0.99)
     (tmp_path / "bare.csv").write_text("path\ns1.svs\n", encoding="utf-8")
     with pytest.raises(DatasetUnreadable, match="has no label"):

@@ -66,6 +66,10 @@ def slide(
     A line a slide; DIR/slides.csv is the worklist, most suspicious first. A run that was stopped
     goes on where it was. Exits with 0 where every slide was answered, with 1 where one was not.
     """
+    if engine == "builtin":
+        raise typer.BadParameter(
+            "the built-in model reads every slide already; name a second one", param_hint="--engine"
+        )
     with exit_on_error():
         settings = settings_with(engine=engine)
         try:

@@ -141,8 +141,8 @@ class SlideRunMismatch(SlideError):
     title = "The tiles read so far belong to another run"
     message = (
         "{folder} holds the tiles of a run that differs in {differs}, and one slide must not mix "
-        "them. Repeat the command that started it, choose another --out, or begin again with "
-        "--fresh."
+        "them. Repeat the command that started it, or choose another --out, as you must where two "
+        "slides have one name. --fresh begins again, and replaces the answers that are there."
     )
 
 

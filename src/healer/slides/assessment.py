@@ -139,7 +139,9 @@ def fit_slides(
     scored = slides.scored
     for side, name in ((True, "yes"), (False, "no")):
         if (count := int((scored.truth == side).sum())) < LEAST_OF_EACH:
-            raise NotCalibratable(f"{count} slides are {name}, and {LEAST_OF_EACH} are needed")
+            raise NotCalibratable(
+                f"of slides that are {name} there is {count}, and {LEAST_OF_EACH} are needed"
+            )
     fit = platt(scored.margins, scored.truth)
     probabilities = fit.probabilities(scored.margins)
     points = slide_points(probabilities, scored.truth, sensitivity)
