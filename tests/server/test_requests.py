@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import gzip
+import warnings
 from typing import Any
 
 import httpx2 as httpx
@@ -257,3 +259,12 @@ def test_nor_is_a_reviewers_second_word_taken_for_the_only_one(client: TestClien
     assert "more than once" in twice["detail"]
     assert review(client, b"{}", "/reviews?agrees=true")["code"] == "unknown_parameter"
     assert review(client, b"[" * 9000)["code"] == "review_unreadable"
+
+
+def test_the_file_of_a_form_that_breaks_off_is_closed(client: TestClient) -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        response = client.post("/predict", content=IMAGE[:-9], headers=FORM)
+        gc.collect()
+    refusal(response, 422, "missing_field")
+    assert [str(warning.message) for warning in caught if "Unclosed file" in str(warning)] == []

@@ -91,6 +91,16 @@ class _Parser(MultiPartParser):
             part.content_disposition += b'; filename="named"'
         super().on_headers_finished()
 
+    async def parse(self) -> FormData:
+        """The form. The file of a part that does not end is no field of it, and is closed here."""
+        form = await super().parse()
+        values = (value for _, value in form.multi_items())
+        fields = {id(value.file) for value in values if isinstance(value, UploadFile)}
+        for file in self._files_to_close_on_error:
+            if id(file) not in fields:
+                file.close()
+        return form
+
 
 def names_a_file(disposition: bytes) -> bool:
     """Whether it has a filename* alone: RFC 7578 does not want it, and some clients send it."""
