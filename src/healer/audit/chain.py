@@ -19,6 +19,7 @@ from typing import Any, Literal, TextIO
 
 from healer.audit.records import AnswerRecord, MissedRecord, Record, ReviewRecord
 from healer.errors.audit import AnchorMissing, AuditBroken
+from healer.files.table import FORMULA
 
 GENESIS = "0" * 64
 # Columns that repeat a part of the body, to search by.
@@ -138,7 +139,6 @@ FIELDS = tuple(
         + ["previous", "hash"]
     )
 )
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a spreadsheet knows one
 
 
 def export(links: Iterable[Link], out: TextIO, form: Format) -> Head:

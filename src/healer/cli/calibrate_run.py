@@ -33,7 +33,7 @@ from healer.evaluation.datasets import Dataset, Limits
 from healer.evaluation.predictions import Row
 from healer.evaluation.results import notes_on
 from healer.evaluation.shifts import NONE, TITLES
-from healer.files.disk import atomic_write
+from healer.files.disk import save_record
 from healer.quality.gate import Gate
 from healer.screening import calibration
 from healer.screening.calibration import (
@@ -243,7 +243,6 @@ def write_record(record: BaseModel, place: Path) -> None:
     """Whole or not at all: a server may be reading it. Raises FolderNotWritable."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(place) as stream:
-            stream.write(f"{record.model_dump_json(indent=1)}\n".encode())
+        save_record(place, record, indent=1)
     except OSError as error:
         raise FolderNotWritable(str(place.parent), error.strerror or "unknown") from None

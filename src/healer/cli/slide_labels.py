@@ -15,7 +15,7 @@ from healer.display import examples, percent
 from healer.errors.request import OutputNotWritable
 from healer.evaluation.metrics import TITLES, Figure, as_json
 from healer.evaluation.published import LabelMapping
-from healer.files.disk import atomic_write
+from healer.files.disk import save_record
 from healer.slides.assessment import (
     AnsweredSlides,
     FittedSlides,
@@ -116,8 +116,7 @@ def calibrate_slides(
     fitted = fit_slides(slides, sensitivity)
     place = out or Path(CALIBRATION_FILE)
     try:
-        with atomic_write(place) as stream:
-            stream.write(f"{fitted.calibration.model_dump_json(indent=1)}\n".encode())
+        save_record(place, fitted.calibration, indent=1)
     except OSError as error:
         raise OutputNotWritable(str(place), error.strerror or type(error).__name__) from None
     _head(slides)

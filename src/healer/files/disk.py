@@ -64,7 +64,7 @@ def _open_private(path: str, flags: int) -> int:
     return os.open(path, flags, OWNER_ONLY)
 
 
-def save_record(place: Path, record: StoredRecord) -> None:
+def save_record(place: Path, record: BaseModel, indent: int = 2) -> None:
     """Write a record to `place` in one step, flushed, or not at all."""
     with atomic_write(place) as stream:
-        stream.write(f"{record.model_dump_json(indent=2)}\n".encode())
+        stream.write(f"{record.model_dump_json(indent=indent)}\n".encode())

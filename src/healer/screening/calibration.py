@@ -14,7 +14,7 @@ import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 import numpy as np
 from pydantic import Field, FiniteFloat, ValidationError, field_validator, model_validator
@@ -55,6 +55,9 @@ class Binding(StoredRecord):
     @classmethod
     def of(cls, info: EngineInfo) -> Binding:
         return cls(**{name: getattr(info, name) for name in cls.model_fields})
+
+
+Stored = TypeVar("Stored", bound=StoredRecord)
 
 
 class Fitted(StoredRecord):
@@ -101,19 +104,25 @@ class Calibration(StoredRecord):
 
 def load_calibration(path: Path, info: EngineInfo) -> Calibration:
     """The calibration in a file; raises CalibrationUnreadable or CalibrationMismatch."""
+    calibration = read_calibration(path, Calibration)
+    ours, theirs = Binding.of(info).model_dump(), calibration.binding.model_dump()
+    for name, value in ours.items():
+        if value != theirs[name]:
+            raise CalibrationMismatch(path.name, name, str(theirs[name]), str(value))
+    return calibration
+
+
+def read_calibration(path: Path, kind: type[Stored]) -> Stored:
+    """The calibration of any kind in a file, whatever it is bound to. Raises
+    CalibrationUnreadable."""
     try:
-        calibration = Calibration.model_validate_json(path.read_bytes())
+        return kind.model_validate_json(path.read_bytes())
     except OSError as error:
         raise CalibrationUnreadable(path.name, error.strerror or "unreadable") from None
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise CalibrationUnreadable(path.name, f"{where}: {first['msg']}".lstrip(": ")) from None
-    ours, theirs = Binding.of(info).model_dump(), calibration.binding.model_dump()
-    for name, value in ours.items():
-        if value != theirs[name]:
-            raise CalibrationMismatch(path.name, name, str(theirs[name]), str(value))
-    return calibration
 
 
 def sigmoid(margin: float) -> float:

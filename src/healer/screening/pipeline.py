@@ -29,8 +29,6 @@ THREAD_PREFIX = "healer-load"  # of their names
 # torch's, OpenVINO's and ONNX Runtime's ways of saying it, beside Python's MemoryError.
 OUT_OF_MEMORY_SIGNS = ("out of memory", "bad_alloc", "failed to allocate", "bad allocation")
 
-Failure = BaseException
-
 
 class Loaded(Protocol):
     """What loading made of an item of the stream: a tile, or None where it failed."""
@@ -51,7 +49,7 @@ def score_stream(
     size: int,
     *,
     fixed: bool = False,
-) -> Generator[list[tuple[LoadedItem, Score | Failure | None]], None, None]:
+) -> Generator[list[tuple[LoadedItem, Score | BaseException | None]], None, None]:
     """Batches of what was loaded, in order, each with its score, or with why the engine has none;
     None where there was no tile to score.
 
@@ -93,9 +91,9 @@ def load_ahead(
 def score_each(
     screener: Screener,
     tiles: Sequence[Tile],
-    caught: type[Failure] = Exception,
+    caught: type[BaseException] = Exception,
     step: Callable[[], AbstractContextManager[None]] = nullcontext,
-) -> list[Score | Failure]:
+) -> list[Score | BaseException]:
     """A score for each tile, in order, or why there is none.
 
     One tile must not cost its neighbours their answers: where a batch fails, each is scored alone.

@@ -69,7 +69,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-OnMap = Callable[[Mask, Sequence[TileResult]], None]
+OnMap = Callable[[Mask, Sequence[TileResult]], object]
 
 
 def plan_for(screener: Screener, overlap: float) -> TilePlan:

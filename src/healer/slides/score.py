@@ -17,13 +17,14 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from healer.answer import Thresholds
 from healer.display import percent
 from healer.engines.base import Answer
-from healer.errors.engine import CalibrationMismatch, CalibrationUnreadable
-from healer.screening.calibration import sigmoid
+from healer.errors.engine import CalibrationMismatch
+from healer.files.disk import StoredRecord
+from healer.screening.calibration import read_calibration, sigmoid
 from healer.screening.verdict import OF_WINDOWS, SecondAnswer, Verdict, second_answer
 from healer.slides.regions import (
     TOP,
@@ -50,18 +51,14 @@ CALIBRATED_RULE = (
 )
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class FittedOnSlides(_Record):
+class FittedOnSlides(StoredRecord):
     dataset: str
     slides: int = Field(gt=0)
     positives: int = Field(gt=0)
     cases: int = Field(gt=0)
 
 
-class SlideCalibration(_Record):
+class SlideCalibration(StoredRecord):
     """probability = sigmoid(slope · log-odds of the score + intercept); no at or below `lower`,
     which at least `sensitivity` of the slides with cancer exceed, yes from `upper`.
 
@@ -117,14 +114,8 @@ def load_slide_calibration(path: Path, binding: Mapping[str, str]) -> SlideCalib
 
 
 def read_slide_calibration(path: Path) -> SlideCalibration:
-    try:
-        return SlideCalibration.model_validate_json(path.read_bytes())
-    except OSError as error:
-        raise CalibrationUnreadable(path.name, error.strerror or "unreadable") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        raise CalibrationUnreadable(path.name, f"{where}: {first['msg']}".lstrip(": ")) from None
+    """Raises CalibrationUnreadable."""
+    return read_calibration(path, SlideCalibration)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,12 +88,6 @@ class SlideFolder:
     def discard_answer(self) -> None:
         (self.folder / ANSWER).unlink(missing_ok=True)
 
-    def write_early_map(
-        self, reader: SlideReader, tissue: NDArray[np.bool_], results: Sequence[TileResult]
-    ) -> None:
-        """What is known while the slide is being read."""
-        self.write_map(reader, tissue, results)
-
     def write_map(
         self, reader: SlideReader, tissue: NDArray[np.bool_], results: Sequence[TileResult]
     ) -> Image.Image:
@@ -218,7 +212,7 @@ class SlideScreener:
                 calibration=calibration,
                 second=self.second,
                 on_progress=on_progress,
-                on_map=lambda mask, results: folder.write_early_map(reader, mask.tissue, results),
+                on_map=lambda mask, results: folder.write_map(reader, mask.tissue, results),
             )
             document = folder.write(run.answer(), reader)
             parts.discard()
