@@ -30,6 +30,7 @@ export const texts = {
   question: "Is colorectal cancer present in this H&E tile?",
   notice: "Research use only: Healer is not a medical device and must not guide diagnosis or care.",
   skip: "Skip to the result",
+  pagesOfApp: { title: "Pages", tiles: "Tiles", slides: "Slides", opening: "Opening the page" },
 
   intake: {
     invite: "Drop H&E tiles here",

@@ -8,6 +8,7 @@ it("while developing, every path that the page requests is proxied to the servic
     "/health",
     "/predict",
     "/reviews",
+    "/slides",
   ]);
-  expect(Object.values(PATHS).sort()).toEqual(["/health", "/predict", "/reviews"]);
+  expect(Object.values(PATHS).sort()).toEqual(["/health", "/predict", "/reviews", "/slides"]);
 });

@@ -2,6 +2,7 @@ import { type ReactElement, useEffect, useState } from "react";
 
 import { filesFromTransfer } from "../intake/files";
 import { addFiles } from "../session/intake";
+import { navigate, parseRoute, TILES_HREF } from "../slides/route";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 
@@ -10,7 +11,9 @@ export function useDropTarget(): boolean {
   const [dropping, setDropping] = useState(false);
   useEffect(() => {
     const addFrom = (transfer: DataTransfer | null): void => {
-      if (transfer?.types.includes("Files")) void filesFromTransfer(transfer).then(addFiles);
+      if (!transfer?.types.includes("Files")) return;
+      void filesFromTransfer(transfer).then(addFiles);
+      if (parseRoute(location.hash).page !== "tiles") navigate(TILES_HREF);
     };
     const stop = new AbortController();
     const on = <Name extends keyof WindowEventMap>(

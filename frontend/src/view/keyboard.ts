@@ -9,7 +9,7 @@ import { getState, itemOf, select, setState } from "../session/store";
 import { report, togglePin } from "./actions";
 import { openFileDialog } from "./fileInputs";
 import { HELP } from "./Help";
-import { singleKeys } from "./shortcuts";
+import { type Shortcuts, useShortcuts } from "./shortcuts";
 
 const KEYS: Record<string, (item: Item | undefined) => void> = {
   j: () => {
@@ -62,19 +62,23 @@ const KEYS: Record<string, (item: Item | undefined) => void> = {
   },
 };
 
-/** Shortcuts, where no field, dialog or viewer wants the key itself. */
+const SHORTCUTS: Shortcuts = Object.fromEntries(
+  Object.entries(KEYS).map(([key, action]) => [
+    key,
+    () => {
+      action(itemOf(getState().selected));
+    },
+  ]),
+);
+
+/** The keys of the tiles' page. */
 export function useKeyboard(): void {
+  useShortcuts(SHORTCUTS);
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
-      if (isUndo(event) && getState().removal) {
-        event.preventDefault();
-        undoRemoval();
-        return;
-      }
-      const action = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-      if (!action || isTyping(event) || (event.key.length === 1 && !singleKeys())) return;
+      if (!isUndo(event) || !getState().removal) return;
       event.preventDefault();
-      action(itemOf(getState().selected));
+      undoRemoval();
     };
     window.addEventListener("keydown", pressed);
     return () => {
@@ -87,16 +91,6 @@ export function useKeyboard(): void {
 function isUndo({ key, ctrlKey, metaKey, shiftKey, altKey, target }: KeyboardEvent): boolean {
   const command = (ctrlKey || metaKey) && !shiftKey && !altKey && key.toLowerCase() === "z";
   return command && !(target instanceof HTMLElement && target.matches("input, textarea, select"));
-}
-
-function isTyping(event: KeyboardEvent): boolean {
-  const { target } = event;
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return true;
-  if (!(target instanceof HTMLElement)) return false;
-  const dialog = target.closest("dialog");
-  if (dialog) return dialog.open; // one that has just closed can hold the focus until the next frame
-  if (target.matches("input, textarea, select")) return true;
-  return event.key.startsWith("Arrow") && target.closest("[data-viewer]") !== null;
 }
 
 /** To the next (1) or previous (-1) tile as listed; its row takes the focus where a row had it. */
