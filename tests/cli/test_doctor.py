@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from healer.cli import app, speed
+from healer.cli.doctor import slide_libraries
 from healer.engines.openvino import attention
 from healer.hardware import memory_limit_bytes, processor
 from healer.main import create_app
@@ -31,12 +33,25 @@ def test_a_fresh_machine_without_token_is_healthy() -> None:
         "devices",
         "hub access",
         "model folder",
+        "whole slides",
         "engine",
     ):
         assert name in result.stdout
     assert "no token: set MY_HF_TOKEN" in result.stdout
     assert "builtin (no finished MedGemma download" in result.stdout
     assert "FAILED" not in result.stdout.upper().replace("FAILED TO", "")
+
+
+def test_says_which_slide_libraries_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = pytest.importorskip("healer.slides.openslide_file", reason="needs healer[slides]")
+    found = slide_libraries()
+    assert (found.outcome, file.library_versions()["OpenSlide"] in found.detail) == ("OK", True)
+    monkeypatch.setattr(file.openslide, "__library_version__", "3.4.1")
+    assert slide_libraries().outcome == "failed"
+    monkeypatch.setitem(sys.modules, "healer.slides.openslide_file", None)
+    missing = slide_libraries()
+    assert missing.outcome == "note"
+    assert "pip install 'healer[slides]'" in missing.detail
 
 
 def test_a_setting_that_serve_warns_of_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

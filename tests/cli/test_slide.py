@@ -23,6 +23,9 @@ import pyarrow.parquet as pq
 
 from healer import NOTICE
 from healer.cli import app
+from healer.errors.request import OutputNotWritable
+from healer.errors.slides import SlideRunMismatch
+from healer.slides.tiles import TileParts
 
 run = CliRunner().invoke
 SIDE = 224
@@ -100,6 +103,40 @@ def test_the_worklist_holds_what_earlier_commands_answered(slides: Path, tmp_pat
     assert [row["slide"] for row in rows] == ["tumour", "empty", "normal"]
     assert rows[1]["error_code"] == "folder_without_slides"
     assert [bool(row["notice"]) for row in rows] == [True, False, False]
+
+
+def test_a_slide_that_is_refused_leaves_no_folder_behind(slides: Path, tmp_path: Path) -> None:
+    out, empty = tmp_path / "out", slides / "empty.svs"
+    empty.touch()
+    broken = [str(slides / "broken.svs"), str(empty)]
+    assert run(app, ["slide", *broken, "--out", str(out)]).exit_code == 1
+    assert [place.name for place in out.iterdir()] == ["slides.csv"]
+    (row,) = (row for row in worklist(out) if row["slide"] == "empty")
+    assert row["error_message"].startswith("The file holds no bytes. Copy or export it again")
+
+
+def test_a_run_that_stops_before_its_first_tile_leaves_no_folder_behind(tmp_path: Path) -> None:
+    with pytest.raises(SlideRunMismatch), TileParts(tmp_path / "out" / "a") as parts:
+        raise parts.mismatch("mpp")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_place_that_cannot_be_written_is_refused_once_and_before_any_slide(
+    slides: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    done = run(app, ["slide", str(slides), "--out", str(tmp_path / "file" / "out"), "--json"])
+    assert done.exit_code == OutputNotWritable.exit_code
+    assert done.stdout == ""
+    assert done.stderr.count("cannot be written: Not a directory") == 1
+
+
+def test_an_engine_that_is_none_is_the_option_s_fault(tmp_path: Path) -> None:
+    done = run(app, ["slide", "a.svs", "--out", str(tmp_path), "--engine", "foo"])
+    assert done.exit_code == 2
+    assert "--engine cannot be used: must be one of" in done.output.replace("\n", " ")
+    by_variable = run(app, ["slide", "a.svs", "--out", str(tmp_path)], env={"HEALER_ENGINE": "foo"})
+    assert "HEALER_ENGINE cannot be used: must be one of" in by_variable.output.replace("\n", " ")
 
 
 def test_the_builtin_model_is_no_second_one(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -64,3 +65,21 @@ def test_the_token_is_neither_argument_nor_environment() -> None:
     declared = re.findall(r"^(?:ARG|ENV|LABEL) .*$", dockerfile, re.MULTILINE)
     assert not [line for line in declared if "token" in line.lower()]
     assert "--mount=type=secret,id=hf_token" in dockerfile
+
+
+def test_slides_in_the_image_are_the_extra_s_pinned_libraries() -> None:
+    """What `--build-arg EXTRAS=…,slides` adds to the pins, before pip resolves what they need."""
+    described = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))
+    spec = importlib.util.spec_from_file_location("pins", REPO / "scripts/image/pins.py")
+    assert spec is not None
+    assert spec.loader is not None
+    pins = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(pins)
+    plain, with_slides = (pins.expected(described, extras) for extras in ((), ("slides",)))
+    added = {re.split(r"[<>=]", each)[0] for each in with_slides} - {
+        re.split(r"[<>=]", each)[0] for each in plain
+    }
+    assert {"openslide-bin", "openslide-python", "pyarrow", "pydicom", "shapely"} <= added
+    pinned = (REPO / "constraints.txt").read_text(encoding="utf-8")
+    for name in added:
+        assert re.search(rf"^{name}==", pinned, re.MULTILINE), name

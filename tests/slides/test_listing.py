@@ -5,7 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from healer.errors.slides import FolderWithoutSlides, SlideListUnreadable
+from healer.errors.slides import (
+    FolderWithoutSlides,
+    ListedScaleUnusable,
+    SlideListedTwice,
+    SlideListUnreadable,
+)
 from healer.slides.listing import list_slides
 
 
@@ -53,10 +58,6 @@ def test_a_slide_that_is_named_twice_is_answered_once(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("slide\na.svs\n", "it has no column path"),
-        ("path,mpp\na.svs,forty\n", "line 2 has forty"),
-        ("path,mpp\na.svs,nan\n", "line 2 has nan .* not from 0.05 to 20"),
-        ("path,mpp\na.svs,-1\n", "line 2 has -1 .* not from 0.05 to 20"),
-        ("path,mpp\na.svs,500\n", "line 2 has 500 .* not from 0.05 to 20"),
         ("path,mpp\n,0.5\n", "line 2 has no path"),
     ],
 )
@@ -64,6 +65,35 @@ def test_a_list_that_cannot_be_read_says_why(tmp_path: Path, text: str, reason: 
     (tmp_path / "list.csv").write_text(text, encoding="utf-8")
     with pytest.raises(SlideListUnreadable, match=reason):
         list_slides([tmp_path / "list.csv"])
+
+
+@pytest.mark.parametrize(
+    ("written", "reason"),
+    [("forty", "no number"), *((each, "not from 0.05 to 20") for each in ("nan", "-1", "500"))],
+)
+def test_a_scale_that_cannot_be_is_its_own_row_s_error(
+    tmp_path: Path, written: str, reason: str
+) -> None:
+    put(tmp_path, "a.svs", "b.svs")
+    (tmp_path / "list.csv").write_text(f"path,mpp\na.svs,{written}\nb.svs,0.5\n", encoding="utf-8")
+    bad, good = list_slides([tmp_path / "list.csv"]).slides
+    assert (good.mpp, good.error) == (0.5, None)
+    assert isinstance(bad.error, ListedScaleUnusable)
+    assert f"Line 2 of list.csv has {written}" in str(bad.error)
+    assert reason in str(bad.error)
+
+
+def test_one_slide_under_several_names_is_one_with_all_that_is_said_of_it(tmp_path: Path) -> None:
+    put(tmp_path, "a.svs", "b.svs")
+    (tmp_path / "link.svs").symlink_to("a.svs")
+    rows = "path,mpp,label\n./a.svs,0.25,\nlink.svs,,cancer\nb.svs,0.25,\nb.svs,0.5,\n"
+    (tmp_path / "list.csv").write_text(rows, encoding="utf-8")
+    listing = list_slides([tmp_path / "list.csv"])
+    same, torn = listing.slides
+    assert (same.name, same.mpp, same.label, same.error) == ("a", 0.25, "cancer", None)
+    assert isinstance(torn.error, SlideListedTwice)
+    assert "mpp (0.25 and 0.5)" in str(torn.error)
+    assert listing.notes == ("2 paths named a slide again; each is answered once.",)
 
 
 def test_a_list_that_is_not_there_is_an_error(tmp_path: Path) -> None:
@@ -87,3 +117,5 @@ def test_the_files_of_one_dicom_series_are_one_slide(data_dir: Path, tmp_path: P
         shutil.copyfile(file, tmp_path / file.name)
     (slide,) = list_slides([tmp_path]).slides
     assert slide.name == tmp_path.name
+    first, second, *_ = sorted(tmp_path.glob("*.dcm"))
+    assert len(list_slides([first, second]).slides) == 1

@@ -87,7 +87,7 @@ def test_two_runs_do_not_write_one_slide(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_of_a_run_that_is_done(tmp_path: Path) -> None:
-    with TileParts(tmp_path) as parts:
+    with TileParts(tmp_path / "slide") as parts:
         parts.bind(BINDING)
         parts.save(RESULTS)
         parts.discard()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-import filelock
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,6 +18,7 @@ from healer import NOTICE
 from healer.answer import Prediction, SecondAnswerOut
 from healer.errors.batch import AnswersNotWritable, OutputTaken, RunMismatch
 from healer.files.disk import atomic_write
+from healer.files.parts import BINDING, DRAFT, Binding, BoundParts
 from healer.files.spelling import escaped, to_bytes
 from healer.problem import Problem
 
@@ -60,12 +57,8 @@ SCHEMA = pa.schema(
         ("windows", pa.list_(WINDOW)),
     ]
 )
-BINDING = "run.json"
-LOCK = "lock"
-DRAFT = "draft"
 GROUP_ROWS = 16_384
 Row = dict[str, Any]
-Binding = Mapping[str, str]
 
 
 def row_of(row: int, path: str, answer: Prediction | Problem) -> Row:
@@ -136,54 +129,41 @@ class AnswerCounts:
             counter.update({each["values"]: each["counts"] for each in counts})
 
 
-class Parts:
+class Parts(BoundParts):
     """Beside the output, in a folder named after it. Raises `healer.errors.ArchiveError`."""
 
     def __init__(self, output: Path, rows: int) -> None:
         self.output, self.rows = output.absolute(), rows
-        self.folder = self.output.with_name(f"{output.name}.parts")
-        self._lock = filelock.FileLock(self.folder / LOCK)
+        super().__init__(self.output.with_name(f"{output.name}.parts"))
         self._done: dict[int, int] = {}
+
+    def taken(self) -> OutputTaken:
+        return OutputTaken(self.output.name, "is being written by another run")
+
+    def mismatch(self, differs: str) -> RunMismatch:
+        return RunMismatch(self.folder.name, differs)
+
+    def not_writable(self, reason: str) -> AnswersNotWritable:
+        return AnswersNotWritable(self.output.name, reason)
+
+    @property
+    def worth_keeping(self) -> bool:
+        return (self.folder / BINDING).exists()  # else nothing was begun, or all is done
 
     def __enter__(self) -> Self:
         if self.output.exists():
             raise OutputTaken(self.output.name, "is there already")
-        with self._write_errors():
-            self.folder.mkdir(exist_ok=True)
-            try:
-                self._lock.acquire(blocking=False)
-            except filelock.Timeout:
-                raise OutputTaken(self.output.name, "is being written by another run") from None
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if not (self.folder / BINDING).exists():  # nothing was begun, or all is done
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.release()
+        return super().__enter__()
 
     def bind(self, binding: Binding) -> int:
         """The rows that are answered already; raises RunMismatch where another run answered."""
-        file = self.folder / BINDING
-        if file.exists():
-            self._compare(json.loads(file.read_text(encoding="utf-8")), binding)
-        else:
-            self._write(BINDING, json.dumps(binding, indent=1, ensure_ascii=False).encode())
+        self.check_binding(binding)
         self._done = dict(self._whole_parts())
         return sum(stop - start for start, stop in self._done.items())
 
-    def _compare(self, held: Binding, binding: Binding) -> None:
-        names = sorted({*held, *binding})
-        if other := [name for name in names if held.get(name) != binding.get(name)]:
-            raise RunMismatch(self.folder.name, " and ".join(other))
-
     def _whole_parts(self) -> Iterator[tuple[int, int]]:
         """Rows from and to of each part; a damaged one is deleted and redone."""
-        for part in sorted(self.folder.glob("*.parquet")):
+        for part in self.files():
             start, stop = map(int, part.stem.split("-"))
             try:
                 rows = _rows_in(part)
@@ -205,13 +185,8 @@ class Parts:
         ]
 
     def save(self, start: int, rows: int, part: bytes) -> None:
-        self._write(f"{start:09}-{start + rows:09}.parquet", part)
+        self.write(f"{start:09}-{start + rows:09}.parquet", part)
         self._done[start] = start + rows
-
-    def _write(self, name: str, data: bytes) -> None:
-        draft = self.folder / DRAFT
-        with self._write_errors(), atomic_write(self.folder / name, draft=draft) as stream:
-            stream.write(data)
 
     def merge(self, notes: Mapping[str, str] | None = None) -> AnswerCounts:
         """Every row once and in order, or no output at all; the parts are then deleted. `notes`
@@ -220,7 +195,7 @@ class Parts:
         binding = (self.folder / BINDING).read_text(encoding="utf-8")
         schema = with_notes({"notice": NOTICE, "run": binding, **(notes or {})})
         draft = self.folder / DRAFT
-        with self._write_errors():
+        with self.write_errors():
             # Files that are open: Arrow itself opens no path that is no UTF-8.
             with (
                 atomic_write(self.output, draft=draft) as stream,
@@ -253,19 +228,18 @@ class Parts:
             yield pa.concat_tables(group)
 
     def _incomplete(self) -> AnswersNotWritable:
-        reason = f"{self.folder.name} does not hold every row once; delete it to start again"
-        return AnswersNotWritable(self.output.name, reason)
+        return self.not_writable(
+            f"{self.folder.name} does not hold every row once; delete it to start again"
+        )
 
     @contextmanager
-    def _write_errors(self) -> Iterator[None]:
+    def write_errors(self) -> Iterator[None]:
         try:
-            yield
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise AnswersNotWritable(self.output.name, reason) from None
+            with super().write_errors():
+                yield
         except pa.ArrowException as error:
             reason = f"a file in {self.folder.name} is damaged ({type(error).__name__})"
-            raise AnswersNotWritable(self.output.name, reason) from None
+            raise self.not_writable(reason) from None
 
 
 def _rows_in(part: Path) -> int:

@@ -15,8 +15,8 @@ import typer
 from rich.console import Console
 
 from healer.display import printable
-from healer.errors.base import HealerError
-from healer.settings.loading import Settings, load_settings
+from healer.errors.base import HealerError, InvalidSettings
+from healer.settings.loading import Settings, load_settings, variable_of
 from healer.settings.names import expanded
 
 EngineOption = Annotated[
@@ -126,4 +126,10 @@ def exit_on_error() -> Iterator[None]:
 
 
 def settings_with(**options: object) -> Settings:
-    return load_settings(**{name: value for name, value in options.items() if value is not None})
+    """Raises InvalidSettings, which names the option where one was given, else the variable."""
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        return load_settings(**given)
+    except InvalidSettings as error:
+        named = {variable_of(name): f"--{name.replace('_', '-')}" for name in given}
+        raise InvalidSettings(named.get(error.variable, error.variable), error.reason) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -128,6 +129,7 @@ def checks(
     yield "devices", devices
     yield "hub access", lambda: hub_access(settings)
     yield "model folder", lambda: model_folder(settings, spec)
+    yield "whole slides", slide_libraries
     if spec.check:
         yield spec.check[0], lambda: ok_or_note(*spec.run_check(settings))
     yield from engine_checks(settings, choice, speed=speed)
@@ -246,6 +248,27 @@ def converted(model_dir: Path) -> Finding:
         f"{found.source.model_id} at {found.source.revision[:12]}, converted with margins within "
         f"{found.parity.shift:.2f} of float32, every checksum right"
     )
+
+
+def slide_libraries() -> Finding:
+    try:
+        from healer.slides.openslide_file import LEAST_VERSION, library_versions
+
+        versions = library_versions()
+    except ModuleNotFoundError as missing:
+        detail = f"the libraries are not installed ({missing.name}); pip install 'healer[slides]'"
+        return note(f"{detail} adds them")
+    except (ImportError, OSError) as broken:  # Python's part is there and the library is not
+        return failed(f"{broken}. Install openslide-bin: pip install 'healer[slides]'.")
+    listed = ", ".join(f"{name} {version}" for name, version in versions.items())
+    if is_older(versions["OpenSlide"], LEAST_VERSION):
+        return failed(f"{listed}; OpenSlide {LEAST_VERSION} is needed: pip install openslide-bin")
+    return ok(listed)
+
+
+def is_older(version: str, least: str) -> bool:
+    numbers, needed = (tuple(map(int, re.findall(r"\d+", text))) for text in (version, least))
+    return numbers < needed
 
 
 def engine_answers(screener: Screener, choice: EngineChoice) -> Finding:

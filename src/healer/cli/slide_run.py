@@ -47,7 +47,7 @@ def answer_slides(screener: SlideScreener, paths: Sequence[Path], output: SlideO
     rows: list[Json] = []
     earlier = earlier_rows(screener.out)
     with closing(screener):
-        screener.open_models()
+        screener.prepare()
         for slide in listing.slides:
             rows.append(_answered(screener, slide, output, err))
             earlier.pop(slide.name, None)

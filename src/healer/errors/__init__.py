@@ -145,6 +145,8 @@ HealerError
     │   ├── SlideTaken           another run is writing
     │   ├── SlideAnswersNotWritable
     │   ├── SlideListUnreadable
+    │   ├── ListedScaleUnusable  no plausible micrometres per pixel in its row
+    │   ├── SlideListedTwice     with different scales or labels
     │   ├── FolderWithoutSlides
     │   └── SlidesNotInstalled   the slides extra is missing
     └── ImageError

@@ -44,8 +44,8 @@ class LabelUnknown(DatasetError):
     code = "label_unknown"
     title = "A class is neither yes nor no"
     message = (
-        "Healer does not know whether these classes are cancer: {labels}. Name the classes that "
-        "are with --yes (every other class is then no), and those to leave out with --ignore."
+        "Healer does not know which of these classes are cancer: {labels}. Say so with --yes "
+        "CLASS, once for each that is (every other one is then no); --ignore CLASS leaves one out."
     )
     exit_code = 43
 
@@ -117,7 +117,7 @@ class NotCalibratable(DatasetError):
     code = "not_calibratable"
     title = "No calibration can be fitted"
     message = (
-        "No calibration can be fitted: {reason}. Use more tiles of known answer, or another model."
+        "It would not hold: {reason}. Use more tiles or slides of known answer, or another model."
     )
     exit_code = 49
 

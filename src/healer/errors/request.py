@@ -137,7 +137,7 @@ class InvalidTimeout(RequestError):
 class EmptyFile(RequestError):
     code = "empty_file"
     title = "The file is empty"
-    message = "The file holds no bytes. Send the picture again."
+    message = "The file holds no bytes. Copy or export it again, and try with that."
 
 
 @dataclass(eq=False)

@@ -179,6 +179,34 @@ class SlideListUnreadable(SlideError):
 
 
 @dataclass(eq=False)
+class ListedScaleUnusable(SlideError):
+    """`value` stands in the list's cell for micrometres per pixel."""
+
+    source: str
+    line: int
+    value: str
+    reason: str
+    code = "listed_scale_unusable"
+    title = "The list's scale for this slide cannot be used"
+    message = (
+        "Line {line} of {source} has {value} for micrometres per pixel, which is {reason}. Correct "
+        "it, or leave the cell empty where the slide states its own scale."
+    )
+
+
+@dataclass(eq=False)
+class SlideListedTwice(SlideError):
+    column: str
+    values: str
+    code = "slide_listed_twice"
+    title = "The slide is listed twice, in contradiction"
+    message = (
+        "The slide is listed more than once, with different values for {column} ({values}). Keep "
+        "the row that is right."
+    )
+
+
+@dataclass(eq=False)
 class FolderWithoutSlides(SlideError):
     path: str
     code = "folder_without_slides"

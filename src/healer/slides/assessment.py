@@ -46,7 +46,8 @@ def answered_slides(source: Path, answers: Path, mapping: LabelMapping) -> Answe
     DatasetError and SlideError."""
     slides = list_slides([source]).slides
     if unlabelled := next((each for each in slides if each.label is None), None):
-        raise DatasetUnreadable(source.name, f"{unlabelled.path.name} has no label")
+        reason = f"{unlabelled.path.name} has no label"
+        raise unlabelled.error or DatasetUnreadable(source.name, reason)
     meanings = mapping.meanings({str(each.label) for each in slides})
     known = [each for each in slides if meanings[str(each.label)] is not None]
     documents = {each.name: _document(answers / each.name / ANSWER) for each in known}

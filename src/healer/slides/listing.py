@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import os
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pydicom
 
 from healer.errors.base import HealerError
-from healer.errors.slides import FolderWithoutSlides, SlideListUnreadable
+from healer.errors.slides import (
+    FolderWithoutSlides,
+    ListedScaleUnusable,
+    SlideListedTwice,
+    SlideListUnreadable,
+)
 from healer.files.spelling import Resolver, to_bytes
 from healer.files.table import column_of, read_heading, read_rows
 from healer.files.walk import walk
@@ -65,7 +72,12 @@ def list_slides(paths: Iterable[Path]) -> SlideListing:
             slides += _of_list(path)
         else:
             slides.append(ListedSlide(path, path.stem))
-    return SlideListing(tuple(_distinct(slides)), tuple(notes))
+    once = _each_once(slides)
+    if repeated := len(slides) - len(once):
+        notes.append(
+            f"{repeated} path{'s' * (repeated != 1)} named a slide again; each is answered once."
+        )
+    return SlideListing(tuple(_distinct(once)), tuple(notes))
 
 
 def _without_further_levels(files: Iterable[Path]) -> Iterator[ListedSlide]:
@@ -124,38 +136,67 @@ def _listed(
 ) -> ListedSlide:
     written = resolver.find(values["path"]) or values["path"]
     file = source.parent / written
-    scale = _mpp_of(source, number, values.get("mpp"))
-    return ListedSlide(
-        file, file.stem, scale, values.get("label") or None, values.get("case") or None
-    )
+    label, case = values.get("label") or None, values.get("case") or None
+    try:
+        scale = _mpp_of(source, number, values.get("mpp"))
+    except ListedScaleUnusable as error:
+        return ListedSlide(file, file.stem, None, label, case, error)
+    return ListedSlide(file, file.stem, scale, label, case)
 
 
 def _mpp_of(source: Path, number: int, mpp: str | None) -> float | None:
+    """Raises ListedScaleUnusable."""
     if not mpp:
         return None
     smallest, largest = MPP_RANGE
-    wrong = ""
     try:
         scale = float(mpp)
     except ValueError:
-        wrong = "no number"
-    else:
-        if not smallest <= scale <= largest:  # nor is NaN
-            wrong = f"not from {smallest:g} to {largest:g}"
-    if wrong:
-        reason = f"line {number} has {mpp} for micrometres per pixel, which is {wrong}"
-        raise SlideListUnreadable(source.name, reason)
+        raise ListedScaleUnusable(source.name, number, mpp, "no number") from None
+    if not smallest <= scale <= largest:  # nor is NaN
+        reason = f"not from {smallest:g} to {largest:g}"
+        raise ListedScaleUnusable(source.name, number, mpp, reason)
     return scale
 
 
-def _distinct(slides: Iterable[ListedSlide]) -> Iterator[ListedSlide]:
+def _each_once(slides: Iterable[ListedSlide]) -> list[ListedSlide]:
+    """A slide that is named several times, once, with all that is stated of it."""
+    same: dict[tuple[str, str], list[ListedSlide]] = defaultdict(list)
+    for slide in slides:
+        same[_identity(slide.path)].append(slide)
+    return [_merged(group) for group in same.values()]
+
+
+def _identity(path: Path) -> tuple[str, str]:
+    """The same for every name of a file, and for all files of a DICOM series."""
+    real = Path(os.path.realpath(path))
+    if real.suffix.lower() != DICOM:
+        return str(real), ""
+    return str(real.parent), series_of(real)
+
+
+def _merged(group: Sequence[ListedSlide]) -> ListedSlide:
+    """Two rows that contradict each other leave nothing to choose between them by."""
+    first, *others = group
+    if not others:
+        return first
+    error = next((slide.error for slide in group if slide.error), None)
+    stated: dict[str, Any] = {}
+    for name in ("mpp", "label", "case"):
+        values = list(dict.fromkeys(filter(None, (getattr(slide, name) for slide in group))))
+        if len(values) > 1:
+            error = error or SlideListedTwice(name, " and ".join(map(str, values)))
+        stated[name] = values[0] if len(values) == 1 else None
+    return replace(first, **stated, error=error)
+
+
+def _distinct(slides: Sequence[ListedSlide]) -> Iterator[ListedSlide]:
     """Where several have one name, each gets a part that follows from its path alone, so that it
     keeps its folder when others are added."""
-    once = {slide.path.absolute(): slide for slide in slides}
-    names = Counter(slide.name.casefold() for slide in once.values())
-    for path, slide in once.items():
+    names = Counter(slide.name.casefold() for slide in slides)
+    for slide in slides:
         if names[slide.name.casefold()] == 1:
             yield slide
         else:
-            digest = hashlib.sha256(to_bytes(str(path))).hexdigest()[:8]
+            digest = hashlib.sha256(to_bytes(str(slide.path.absolute()))).hexdigest()[:8]
             yield replace(slide, name=f"{slide.name}-{digest}")

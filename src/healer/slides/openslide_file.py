@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 
 import numpy as np
 import openslide
@@ -29,6 +30,14 @@ SIDES = ("width", "height")
 UM_PER_UNIT = {"inch": 25_400.0, "centimeter": 10_000.0}
 EPIFLUORESCENCE = "111743"  # DICOM's code for the illumination
 ILLUMINATION = "dicom.OpticalPathSequence[0].IlluminationTypeCodeSequence[0].CodeValue"
+LEAST_VERSION = "4.0.1"  # mends memory errors, DICOM's axes and NDPI over 4 GB
+LIBRARIES = ("openslide-python", "tifffile", "imagecodecs", "pydicom", "shapely", "pyarrow")
+
+
+def library_versions() -> dict[str, str]:
+    """Of what reads slides. Raises ModuleNotFoundError where one is not installed."""
+    packages = {name: version(name) for name in LIBRARIES}  # PackageNotFoundError is a kind of it
+    return {"OpenSlide": openslide.__library_version__, **packages}
 
 
 class OpenSlideFile:

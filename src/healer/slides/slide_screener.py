@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from healer.engines import builtin
+from healer.errors.request import OutputNotWritable
 from healer.errors.slides import SlideAnswersNotWritable, SlideRunMismatch
+from healer.files.parts import differing
 from healer.screening.calibration import Binding
 from healer.screening.opening import EngineChoice, choose_engine, open_screener
 from healer.screening.screener import Screener
@@ -70,9 +73,8 @@ class SlideFolder:
         document = self._answer()
         if document is None:
             return []
-        earlier = document["run"]
-        if other := [name for name, value in binding.items() if earlier.get(name) != value]:
-            raise SlideRunMismatch(self.folder.name, " and ".join(sorted(other)))
+        if differs := differing(document["run"], binding, binding):
+            raise SlideRunMismatch(self.folder.name, differs)
         try:
             return read_tiles(self.folder / TILES)
         except (OSError, pa.ArrowException):
@@ -164,11 +166,18 @@ class SlideScreener:
             return None
         return open_screener(choice, self.settings)
 
-    def open_models(self) -> None:
-        """Opened before any slide, what is missing is one refusal and not that of each slide."""
+    def prepare(self) -> None:
+        """Before any slide, what is missing is one refusal and not that of each slide. Raises
+        `healer.errors.base.HealerError`."""
         if self.calibration is not None:
             read_slide_calibration(self.calibration)
         _ = self.screener, self.second
+        try:
+            self.out.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.out):
+                pass
+        except OSError as error:
+            raise OutputNotWritable(str(self.out), error.strerror or type(error).__name__) from None
 
     def close(self) -> None:
         for screener in (vars(self).get("screener"), vars(self).get("second")):

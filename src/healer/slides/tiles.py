@@ -6,16 +6,13 @@ was killed goes on without a tile lost or repeated.
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import filelock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,13 +20,12 @@ from healer import NOTICE
 from healer.engines.base import Answer, Finding
 from healer.errors.slides import SlideAnswersNotWritable, SlideRunMismatch, SlideTaken
 from healer.files.disk import atomic_write
+from healer.files.parts import BINDING, Binding, BoundParts
 from healer.screening.verdict import Mark, SecondAnswer
 from healer.slides.reader import Area
 from healer.slides.scoring import TileResult
 
 FOLDER = "parts"
-BINDING = "run.json"
-LOCK = "lock"
 SECOND = pa.struct(
     [
         ("question", pa.string()),
@@ -116,22 +112,31 @@ def read_tiles(place: Path) -> list[TileResult]:
         return [result_of(row) for row in pq.read_table(stream).to_pylist()]
 
 
-class TileParts:
-    """In a folder of the slide's own; one run at a time. Raises `healer.errors.slides`."""
+class TileParts(BoundParts):
+    """In the slide's folder, which goes with them where nothing else is in it. Raises
+    `healer.errors.slides`."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / FOLDER
-        self._lock = filelock.FileLock(self.folder / LOCK)
+        super().__init__(folder / FOLDER)
         self._next = 0
 
+    def taken(self) -> SlideTaken:
+        return SlideTaken(self.folder.parent.name)
+
+    def mismatch(self, differs: str) -> SlideRunMismatch:
+        return SlideRunMismatch(self.folder.parent.name, differs)
+
+    def not_writable(self, reason: str) -> SlideAnswersNotWritable:
+        return SlideAnswersNotWritable(self.folder.parent.name, reason)
+
+    @property
+    def worth_keeping(self) -> bool:
+        return bool(self.files())
+
     def __enter__(self) -> Self:
-        with self._write_errors():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                self._lock.acquire(blocking=False)
-            except filelock.Timeout:
-                raise SlideTaken(self.folder.parent.name) from None
-        return self
+        with self.write_errors():
+            self.folder.parent.mkdir(parents=True, exist_ok=True)
+        return super().__enter__()
 
     def __exit__(
         self,
@@ -139,26 +144,19 @@ class TileParts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._files():
-            shutil.rmtree(self.folder, ignore_errors=True)
-        self._lock.release()
+        super().__exit__(kind, error, trace)
+        with suppress(OSError):  # it holds something
+            self.folder.parent.rmdir()
 
-    def bind(self, binding: Mapping[str, str]) -> list[TileResult]:
+    def bind(self, binding: Binding) -> list[TileResult]:
         """What an earlier run of the same binding has read; raises SlideRunMismatch where the
         parts are of another."""
-        file = self.folder / BINDING
-        if not file.exists() or not self._files():
-            self._write(BINDING, json.dumps(binding, indent=1, ensure_ascii=False).encode())
-            return []
-        earlier = json.loads(file.read_text(encoding="utf-8"))
-        names = sorted({*earlier, *binding})
-        if other := [name for name in names if earlier.get(name) != binding.get(name)]:
-            raise SlideRunMismatch(self.folder.parent.name, " and ".join(other))
+        self.check_binding(binding)
         return list(self._whole_parts())
 
     def _whole_parts(self) -> Iterator[TileResult]:
         """A damaged part is deleted, and its tiles are read again."""
-        for part in self._files():
+        for part in self.files():
             self._next = int(part.stem) + 1
             try:
                 yield from read_tiles(part)
@@ -169,28 +167,12 @@ class TileParts:
         if results:
             sink = pa.BufferOutputStream()
             pq.write_table(table_of(results), sink, compression="zstd")
-            self._write(f"{self._next:09}.parquet", sink.getvalue().to_pybytes())
+            self.write(f"{self._next:09}.parquet", sink.getvalue().to_pybytes())
             self._next += 1
 
     def discard(self) -> None:
         """When all is written elsewhere, or to begin again."""
         (self.folder / BINDING).unlink(missing_ok=True)
-        for part in self._files():
+        for part in self.files():
             part.unlink()
         self._next = 0
-
-    def _files(self) -> list[Path]:
-        return sorted(self.folder.glob("*.parquet"))
-
-    def _write(self, name: str, data: bytes) -> None:
-        draft = self.folder / "draft"
-        with self._write_errors(), atomic_write(self.folder / name, draft=draft) as stream:
-            stream.write(data)
-
-    @contextmanager
-    def _write_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            reason = error.strerror or type(error).__name__
-            raise SlideAnswersNotWritable(self.folder.parent.name, reason) from None
