@@ -335,7 +335,7 @@ export const texts = {
       ["Ctrl+Z", "Bring back what was removed"],
       ["Ctrl+V", "Paste a picture"],
       ["?", "This list"],
-    ],
+    ] as readonly (readonly [string, string])[],
   },
 
   pageError: {

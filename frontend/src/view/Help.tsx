@@ -3,13 +3,14 @@ import { type ReactElement, useRef } from "react";
 import { texts } from "../texts";
 import { Dialog } from "./Dialog";
 import { Icon } from "./icons";
-import { setSingleKeys, useSingleKeys } from "./shortcuts";
+import { setSingleKeys, useListedKeys, useSingleKeys } from "./shortcuts";
 
 export const HELP = "open-help";
 
 export function HelpDialog(): ReactElement {
   const dialog = useRef<HTMLDialogElement>(null);
   const single = useSingleKeys();
+  const listed = useListedKeys();
   return (
     <>
       <button
@@ -24,7 +25,7 @@ export function HelpDialog(): ReactElement {
       </button>
       <Dialog ref={dialog} title={texts.help.title}>
         <dl className="grid grid-cols-[max-content_1fr] items-baseline gap-x-4 gap-y-1.5 text-sm">
-          {texts.help.keys.map(([keys, does]) => (
+          {listed.map(([keys, does]) => (
             <div key={keys} className="contents">
               <dt>
                 <kbd className="rounded border border-line bg-sunken px-1.5 py-0.5 font-sans text-xs">

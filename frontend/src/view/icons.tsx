@@ -31,6 +31,7 @@ const PATHS = {
   undo: "M9 14l-5-5 5-5M4 9h10a5.5 5.5 0 0 1 0 11h-3",
   duplicate: "M8 8h12v12H8zM16 8V4H4v12h4",
   precursor: "M6 21V4M6 4h12l-3 4.5L18 13H6",
+  ruler: "M3.5 15.5 15.5 3.5l5 5-12 12zM7 12l2 2M10 9l2.5 2.5M13 6l2 2",
   windows: "M4 4h16v16H4zM4 12h16M12 4v16",
 } as const;
 

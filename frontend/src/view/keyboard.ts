@@ -6,6 +6,7 @@ import { cancel, retry } from "../session/queue";
 import { removeTiles, undoRemoval } from "../session/removal";
 import { setMark } from "../session/review";
 import { getState, itemOf, select, setState } from "../session/store";
+import { texts } from "../texts";
 import { report, togglePin } from "./actions";
 import { openFileDialog } from "./fileInputs";
 import { HELP } from "./Help";
@@ -73,7 +74,7 @@ const SHORTCUTS: Shortcuts = Object.fromEntries(
 
 /** The keys of the tiles' page. */
 export function useKeyboard(): void {
-  useShortcuts(SHORTCUTS);
+  useShortcuts(SHORTCUTS, texts.help.keys);
   useEffect(() => {
     const pressed = (event: KeyboardEvent): void => {
       if (!isUndo(event) || !getState().removal) return;

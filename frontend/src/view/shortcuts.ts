@@ -17,8 +17,17 @@ export function setSingleKeys(single: boolean): void {
 /** By `KeyboardEvent.key`, letters in lower case. */
 export type Shortcuts = Record<string, () => void>;
 
-/** Shortcuts, where no field, dialog or viewer wants the key itself. */
-export function useShortcuts(shortcuts: Shortcuts): void {
+/** Keys, and what they do, as the help dialog lists them. */
+export type KeyList = readonly (readonly [keys: string, does: string])[];
+
+const useListed = create<{ keys: KeyList }>(() => ({ keys: [] }));
+export const useListedKeys = (): KeyList => useListed((listed) => listed.keys);
+
+/** Shortcuts, where no field, dialog or viewer wants the key itself; the help dialog lists `keys`. */
+export function useShortcuts(shortcuts: Shortcuts, keys: KeyList): void {
+  useEffect(() => {
+    useListed.setState({ keys });
+  }, [keys]);
   const current = useRef(shortcuts);
   useEffect(() => {
     current.current = shortcuts;

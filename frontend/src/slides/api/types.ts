@@ -1,4 +1,4 @@
-import type { Answer, Finding, Problem, SecondAnswer } from "../../api/types";
+import type { Answer, Finding, Model, Problem, SecondAnswer } from "../../api/types";
 
 export type SlideState =
   | "unread"
@@ -135,7 +135,7 @@ export interface SlideAnswer {
   size: [number, number];
   mpp: SlideScale;
   reader: string;
-  model: { id: string; engine: string; revision: string; device: string; calibration: string };
+  model: Model;
   timings_s: Record<string, number>;
   healer: string;
 }
