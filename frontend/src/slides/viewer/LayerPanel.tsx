@@ -16,7 +16,7 @@ export function LayerPanel(): ReactElement | null {
       className="absolute left-2 top-2 w-56 rounded-lg border border-line bg-surface text-sm shadow-sm not-open:w-fit"
     >
       <summary className="px-3 py-1.5 font-medium">{texts.layers.title}</summary>
-      <div className="grid gap-1.5 px-3 pb-3">
+      <div className="grid gap-1 px-3 pb-3">
         <MapLayer />
         <Switch layer="regions" name={texts.layers.regions} sample="layer-regions" />
         <Switch layer="unread" name={texts.layers.unread} sample="layer-unread" />
@@ -37,7 +37,7 @@ function MapLayer(): ReactElement {
             <span className="sr-only">{texts.layers.opacity}</span>
             <input
               type="range"
-              className="accent-accent"
+              className="h-7 accent-accent"
               title={texts.layers.opacity}
               min="0.1"
               max="1"
@@ -100,7 +100,7 @@ function Switch({
 }): ReactElement {
   const on = useSlideSession(({ layers }) => layers[layer]);
   return (
-    <label className="flex items-center gap-2">
+    <label className="flex min-h-7 items-center gap-2">
       <input
         type="checkbox"
         className="size-4 accent-accent"
