@@ -99,6 +99,14 @@ HealerError
 │   ├── AnchorMissing        the log was cut off, or rewritten
 │   ├── ImageNotRecorded     nothing to replay
 │   └── NotReplayable        recorded by something else than is configured
+├── HospitalError            DICOM archives and record systems
+│   ├── NotADicomSlide       DICOM results of another format
+│   ├── HospitalNotInstalled the hospital extra is missing
+│   ├── ArchiveUnreachable   no answer, or one of the 500s
+│   ├── ArchiveRefused       one of the 400s
+│   ├── ArchiveFull          results are not stored
+│   ├── SeriesUnknown
+│   └── FhirRefused          the record system does not take the report
 └── RequestError             what a client sent
     ├── UploadNotMultipart   another content type
     ├── MalformedForm        multipart that does not parse
@@ -171,6 +179,7 @@ from healer.errors.base import *
 from healer.errors.batch import *
 from healer.errors.engine import *
 from healer.errors.evaluation import *
+from healer.errors.hospital import *
 from healer.errors.request import *
 from healer.errors.scheduling import *
 from healer.errors.slides import *

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError, field_validator
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, SettingsConfigDict
 
 from healer.errors.base import InvalidSettings
+from healer.settings.hospital import HospitalSettings
 from healer.settings.model import ModelSettings
 from healer.settings.names import PREFIX, variable_names_of
 from healer.settings.server import AccessSettings, RecordSettings, ServingSettings
@@ -20,10 +21,18 @@ GROUPS: dict[str, type[BaseModel]] = {
     "Serving": ServingSettings,
     "Access": AccessSettings,
     "Records": RecordSettings,
+    "Hospital": HospitalSettings,
 }
 
 
-class Settings(ModelSettings, ServingSettings, AccessSettings, RecordSettings, BaseSettings):
+class Settings(
+    ModelSettings,
+    ServingSettings,
+    AccessSettings,
+    RecordSettings,
+    HospitalSettings,
+    BaseSettings,
+):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=".env",

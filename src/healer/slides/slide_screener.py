@@ -47,7 +47,7 @@ from healer.slides.score import load_slide_calibration, read_slide_calibration
 from healer.slides.scoring import TileResult, on_white
 from healer.slides.tiles import TileParts, read_tiles, write_tiles
 
-TILES = "tiles.parquet"
+TILES, TISSUE = "tiles.parquet", "tissue.png"
 Json = dict[str, Any]
 OnProgress = Callable[[Progress], None]
 
@@ -108,6 +108,7 @@ class SlideFolder:
         document = answer.as_json()
         with self._write_errors():
             write_tiles(self.folder / TILES, answer.results, {"slide": answer.name})
+            write_picture(self.folder / TISSUE, Image.fromarray(answer.tissue))
             bounds = answer.info.bounds
             write_geojson(self.folder / "tiles.geojson", tile_features(answer), bounds)
             write_geojson(self.folder / "regions.geojson", region_features(answer), bounds)
