@@ -75,7 +75,11 @@ def check_series(member: Path) -> None:
     if chosen is None:
         raise SlideDamaged("its DICOM header cannot be read")
     series = [each for each in instances(member.parent) if each.series == chosen.series]
-    levels = [each for each in series if each.is_level]
+    check_levels([each for each in series if each.is_level])
+
+
+def check_levels(levels: list[Instance]) -> None:
+    """Raises SlideSeriesIncomplete."""
     missing = [*_base(levels), *_parts(levels), *_frames(levels)]
     if missing:
         raise SlideSeriesIncomplete("; ".join(missing))
@@ -111,12 +115,12 @@ def read_instance(path: Path) -> Instance | None:
 
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=WANTED_TAGS)
-        return _instance(header)
+        return described(header)
     except (InvalidDicomError, OSError, ValueError, TypeError, KeyError, NotImplementedError):
         return None
 
 
-def _instance(header: Dataset) -> Instance:
+def described(header: Dataset) -> Instance:
     columns, rows = (int(header.get(f"TotalPixelMatrix{n}", 0)) for n in ("Columns", "Rows"))
     tile_columns, tile_rows = int(header.get("Columns", 0)), int(header.get("Rows", 0))
     is_full = header.get("DimensionOrganizationType") == "TILED_FULL"
