@@ -21,6 +21,10 @@ BRINGS = {
     "debootstrap": "usr/sbin/debootstrap",
     "util-linux": "usr/bin/unshare",
     "gcc": "usr/bin/cc",
+    "orthanc": "usr/sbin/Orthanc",
+    "dcmtk": "usr/bin/dsrdump",
+    "dicom3tools": "usr/bin/dciodvfy",
+    "orthanc-dicomweb": "usr/share/orthanc/plugins/libOrthancDicomWeb.so",
     "libc6-dev": "usr/include/stdio.h",
 }
 APT = """#!/bin/sh

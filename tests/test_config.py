@@ -110,6 +110,7 @@ PATHS = {
     "MODEL_ADAPTER": "model_adapter",
     "HEALER_API_KEYS_FILE": "api_keys_file",
     "HEALER_CALIBRATION": "calibration",
+    "HEALER_DICOMWEB_CA": "dicomweb_ca",
 }
 
 

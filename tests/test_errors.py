@@ -66,11 +66,14 @@ def test_each_becomes_a_problem_with_its_fields() -> None:
 PASSING = {408, 429, 503, 504}
 TO_BE_SENT_AGAIN = {
     errors.AuditUnavailable,
+    errors.ArchiveFull,
+    errors.ArchiveUnreachable,
     errors.Busy,
     errors.ClientTooSlow,
     errors.ConnectionsFull,
     errors.DeadlineExceeded,
     errors.EngineHung,
+    errors.FhirRefused,
     errors.IdentityUnavailable,
     errors.ImageReaderLost,
     errors.ModelNotReady,

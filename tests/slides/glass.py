@@ -178,7 +178,8 @@ def dicom_level(
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
     dataset.PatientName, dataset.PatientID = "CANARY^Patient", "CANARY-ID"
     dataset.Modality, dataset.SeriesInstanceUID = "SM", series
-    dataset.StudyInstanceUID = dataset.FrameOfReferenceUID = series
+    dataset.StudyInstanceUID = pydicom.uid.generate_uid(entropy_srcs=[series, "study"])
+    dataset.FrameOfReferenceUID = pydicom.uid.generate_uid(entropy_srcs=[series, "frame"])
     dataset.ImageType = ["DERIVED", "PRIMARY", "VOLUME", "RESAMPLED" if resampled else "NONE"]
     height, width = level.shape[:2]
     dataset.TotalPixelMatrixColumns, dataset.TotalPixelMatrixRows = width, height

@@ -51,6 +51,7 @@ SPDX_NAMES = {
     "Apache Software License": "Apache-2.0",
     "3-Clause BSD License": "BSD-3-Clause",
     "BSD License": "BSD",
+    "BSD license": "BSD",
     "ISC License": "ISC",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",

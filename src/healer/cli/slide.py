@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from healer.cli.common import JsonOption, exit_on_error, settings_with
+from healer.errors.hospital import HospitalNotInstalled
 from healer.errors.slides import SlidesNotInstalled
+
+if TYPE_CHECKING:
+    from healer.hospital.source import DicomSource
+    from healer.settings.loading import Settings
 
 
 class Colour(StrEnum):
@@ -19,11 +24,12 @@ class Colour(StrEnum):
 
 def slide(
     paths: Annotated[
-        list[Path],
+        list[Path] | None,
         typer.Argument(
             metavar="PATH...", help="Slides, folders, or a CSV list with path and, if need be, mpp."
         ),
-    ],
+    ] = None,
+    *,
     out: Annotated[Path, typer.Option(help="A folder is made in it for each slide.")],
     mpp: Annotated[
         float | None,
@@ -54,6 +60,20 @@ def slide(
         Path | None,
         typer.Option(help="A calibration fitted on slides (healer calibrate --slides)."),
     ] = None,
+    dicomweb: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Read from this DICOM archive; --series says what."),
+    ] = None,
+    series: Annotated[
+        list[str] | None,
+        typer.Option(metavar="UID", help="With --dicomweb: a series instance UID."),
+    ] = None,
+    dicom_results: Annotated[
+        bool,
+        typer.Option(
+            "--dicom-results", help="Also write the answer as DICOM objects and a FHIR bundle."
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Of the places shown to the second model.")] = 0,
     json: JsonOption = False,
     fresh: Annotated[
@@ -70,15 +90,48 @@ def slide(
         raise typer.BadParameter(
             "the built-in model reads every slide already; name a second one", param_hint="--engine"
         )
+    check_source(paths, dicomweb, series, icc)
     with exit_on_error():
         settings = settings_with(engine=engine)
         try:
             from healer.cli.slide_run import SlideOutput, answer_slides
+            from healer.slides.listing import list_slides
             from healer.slides.run import SlideOptions
             from healer.slides.slide_screener import SlideScreener
         except ModuleNotFoundError as missing:
             raise SlidesNotInstalled(str(missing)) from None
         options = SlideOptions(coverage, overlap, patches, seed)
         screener = SlideScreener(settings, out, options, mpp, icc.value, engine, fresh, calibration)
-        all_answered = answer_slides(screener, paths, SlideOutput(as_json=json, quiet=quiet))
+        if dicomweb or dicom_results:
+            source = dicom_source(settings, dicomweb, icc, results=dicom_results)
+            screener.opener, screener.on_answered = source.open, source.write_and_post
+        listing = source.listing(series or []) if dicomweb else list_slides(paths or [])
+        all_answered = answer_slides(screener, listing, SlideOutput(as_json=json, quiet=quiet))
     raise typer.Exit(0 if all_answered else 1)
+
+
+def check_source(
+    paths: list[Path] | None, dicomweb: str | None, series: list[str] | None, icc: Colour
+) -> None:
+    """Raises BadParameter."""
+    if dicomweb and (paths or not series):
+        raise typer.BadParameter(
+            "name series with --series UID, and no files", param_hint="--dicomweb"
+        )
+    if not dicomweb and not paths:
+        raise typer.BadParameter("name a slide, a folder or a list", param_hint="PATH...")
+    if dicomweb and icc is not Colour.RAW:
+        raise typer.BadParameter("slides of an archive are read as stored", param_hint="--icc")
+
+
+def dicom_source(
+    settings: Settings, dicomweb: str | None, icc: Colour, *, results: bool
+) -> DicomSource:
+    """Raises HospitalNotInstalled and InvalidSettings."""
+    try:
+        from healer.hospital.archive import Archive
+        from healer.hospital.source import DicomSource
+    except ModuleNotFoundError as missing:
+        raise HospitalNotInstalled(missing.name or str(missing)) from None
+    archive = Archive(dicomweb, settings) if dicomweb else None
+    return DicomSource(settings, archive, icc.value, results)

@@ -24,7 +24,7 @@ from healer.errors.request import OutputNotWritable
 from healer.problem import Problem
 from healer.slides.answer import ANSWER
 from healer.slides.export import WORKLIST, earlier_rows, worklist_row, write_worklist
-from healer.slides.listing import ListedSlide, list_slides
+from healer.slides.listing import ListedSlide, SlideListing
 from healer.slides.slide_screener import SlideScreener
 
 Json = dict[str, Any]
@@ -37,10 +37,9 @@ class SlideOutput:
     quiet: bool = False
 
 
-def answer_slides(screener: SlideScreener, paths: Sequence[Path], output: SlideOutput) -> bool:
+def answer_slides(screener: SlideScreener, listing: SlideListing, output: SlideOutput) -> bool:
     """True where all were answered."""
     log_to_stderr(screener.settings)
-    listing = list_slides(paths)
     err = Console(stderr=True, highlight=False, soft_wrap=True)
     for note in () if output.quiet else listing.notes:
         err.print(note, markup=False)

@@ -51,11 +51,11 @@ class ArchiveUnreachable(HospitalError):
 
 @dataclass(eq=False)
 class ArchiveRefused(HospitalError):
-    status: int
+    answered: int
     code = "dicomweb_refused"
     title = "The DICOM archive refuses"
     message = (
-        "The DICOM archive answered {status}. For 401 and 403, check HEALER_DICOMWEB_TOKEN, or "
+        "The DICOM archive answered {answered}. For 401 and 403, check HEALER_DICOMWEB_TOKEN, or "
         "HEALER_DICOMWEB_USER and HEALER_DICOMWEB_PASSWORD; for 404, the address and the UIDs."
     )
     exit_code = 116

@@ -119,8 +119,8 @@ class Archive:
             with _errors():
                 answer = self._client.store_instances([dataset])
         except ArchiveRefused as error:
-            if error.status in FULL or error.status == requests.codes.conflict:
-                raise ArchiveFull(f"it answered {error.status}") from None
+            if error.answered in FULL or error.answered == requests.codes.conflict:
+                raise ArchiveFull(f"it answered {error.answered}") from None
             raise
         if failed := answer.get("FailedSOPSequence"):
             reason = failed[0].get("FailureReason", "no reason")

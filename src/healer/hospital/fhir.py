@@ -1,6 +1,6 @@
 """The answer for a record system: a FHIR R4 transaction that, sent twice, is stored once.
 
-The patient is named by the identifier that the archive holds, never made anew.
+The patient is named by the identifier that the archive holds; no Patient is made.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def report_bundle(context: ResultContext) -> Bundle:
     return bundle
 
 
-def post_report(bundle: Bundle, settings: HospitalSettings) -> None:
+def post_report(bundle: bytes, settings: HospitalSettings) -> None:
     """Raises FhirRefused."""
     token = settings.fhir_token
     headers = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
@@ -50,7 +50,7 @@ def post_report(bundle: Bundle, settings: HospitalSettings) -> None:
     try:
         reply = httpx.post(
             str(settings.fhir_url),
-            content=bundle.model_dump_json(),
+            content=bundle,
             headers=headers,
             timeout=SECONDS,
         )

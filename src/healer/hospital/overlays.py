@@ -24,7 +24,8 @@ from healer.slides.heatmap import MAP_UM_PER_PX, Raster, probability_map
 MAP_KIND, MAP_NUMBER = "map", 9002
 TISSUE_KIND, TISSUE_NUMBER = "tissue", 9003
 TILE = 256
-NOT_SCORED, HIGHEST = 0, 65535  # of the map's pixels; from 1 they are probabilities
+# Of the map's pixels; from 1 they are probabilities. Readers refuse what no mapping covers.
+NOT_SCORED, HIGHEST = 0, 65535
 STEP = 1 / (HIGHEST - 1)
 
 
@@ -66,9 +67,9 @@ def parametric_maps(context: ResultContext) -> Iterator[ParametricMap]:
 def _mapping(context: ResultContext) -> RealWorldValueMapping:
     return RealWorldValueMapping(
         lut_label="PROBABILITY",
-        lut_explanation="Probability of cancer in the tile",
+        lut_explanation="Probability of cancer in the tile; below 0, not scored",
         unit=context.codes["one"],
-        value_range=(NOT_SCORED + 1, HIGHEST),
+        value_range=(NOT_SCORED, HIGHEST),
         slope=STEP,
         intercept=-STEP,
         quantity_definition=context.codes["cancer_probability"],

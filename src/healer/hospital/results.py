@@ -51,6 +51,10 @@ def write_results(folder: Path, series: SourceSeries, codes: CodeBook) -> Result
     return context
 
 
+def read_bundle(folder: Path) -> bytes:
+    return (folder / BUNDLE).read_bytes()
+
+
 def stored_files(folder: Path) -> list[Path]:
     """Of a slide's folder, the report last."""
     return sorted((folder / FOLDER).glob("*.dcm"), key=lambda each: each.stem == "report")

@@ -120,9 +120,9 @@ class WebSlide:
         try:
             return read_area(self, area, size)
         except (SlideDamaged, ArchiveRefused) as error:
-            if isinstance(error, ArchiveRefused) and error.status in NOT_ALLOWED:
+            if isinstance(error, ArchiveRefused) and error.answered in NOT_ALLOWED:
                 raise
-            reason = error.reason if isinstance(error, SlideDamaged) else f"status {error.status}"
+            reason = error.reason if isinstance(error, SlideDamaged) else f"status {error.answered}"
             raise AreaUnreadable(area.x, area.y, area.width, area.height, reason) from None
 
     def read_level(self, level: int, x: int, y: int, width: int, height: int) -> Rgba:

@@ -39,7 +39,7 @@ from healer.slides.heatmap import (
 )
 from healer.slides.listing import ListedSlide
 from healer.slides.opening import open_slide
-from healer.slides.reader import ColourChoice, SlideReader
+from healer.slides.reader import ColourChoice, Resolution, SlideReader
 from healer.slides.report import region_views, write_report
 from healer.slides.report_pdf import write_pdf
 from healer.slides.run import Progress, SlideOptions, SlideRun, binding_of, plan_for
@@ -50,6 +50,8 @@ from healer.slides.tiles import TileParts, read_tiles, write_tiles
 TILES, TISSUE = "tiles.parquet", "tissue.png"
 Json = dict[str, Any]
 OnProgress = Callable[[Progress], None]
+OpenSlide = Callable[[ListedSlide, Resolution | None], SlideReader]
+OnAnswered = Callable[[ListedSlide, Path], object]
 
 
 @dataclass(slots=True)
@@ -140,7 +142,8 @@ class SlideFolder:
 @dataclass
 class SlideScreener:
     """`mpp` is of slides whose list states none. `second_engine` is asked about the most
-    suspicious places; `fresh` begins again what an earlier run has read."""
+    suspicious places; `fresh` begins again what an earlier run has read. `opener`
+    is for slides that are no files; `on_answered` is called with a slide's finished folder."""
 
     settings: Settings
     out: Path
@@ -150,6 +153,8 @@ class SlideScreener:
     second_engine: str | None = None
     fresh: bool = False
     calibration: Path | None = None
+    opener: OpenSlide | None = None
+    on_answered: OnAnswered = lambda _slide, _folder: None
 
     @cached_property
     def screener(self) -> Screener:
@@ -188,9 +193,15 @@ class SlideScreener:
     def answer(self, slide: ListedSlide, on_progress: OnProgress = lambda _: None) -> Json:
         """What `slide.json` says. Raises `healer.errors.base.HealerError`."""
         mpp, source = (slide.mpp, "list") if slide.mpp is not None else (self.mpp, "--mpp")
-        opened = open_slide(slide.path, mpp=mpp, mpp_source=source, colour=self.colour)
+        if self.opener:
+            given = None if mpp is None else Resolution(mpp, mpp, source)
+            opened = self.opener(slide, given)
+        else:
+            opened = open_slide(slide.path, mpp=mpp, mpp_source=source, colour=self.colour)
         with closing(opened) as reader:
-            return self._answer(slide, reader, on_progress)
+            document = self._answer(slide, reader, on_progress)
+        self.on_answered(slide, self.out / slide.name)
+        return document
 
     def _answer(self, slide: ListedSlide, reader: SlideReader, on_progress: OnProgress) -> Json:
         folder = SlideFolder(self.out / slide.name)
