@@ -21,7 +21,9 @@ export function App(): ReactElement {
   const route = useRoute();
   const dropping = useDropTarget();
   return (
-    <div className="relative flex min-h-dvh flex-col lg:h-dvh">
+    <div
+      className={`relative flex flex-col ${route.page === "tiles" ? "min-h-dvh lg:h-dvh" : "h-dvh"}`}
+    >
       <Header />
       <Suspense fallback={<Opening />}>
         <Page route={route} />

@@ -191,6 +191,8 @@ export const texts = {
     disagree: "Disagree",
     note: "Note",
     placeholder: "For your export and report; not sent anywhere",
+    case: "Case",
+    casePlaceholder: "Counts it with slides of this case; not sent",
     log: {
       none: "This service logs its answers. Agree or Disagree is added to that log; your note is not.",
       sending: "Adding your reading to the service's log",

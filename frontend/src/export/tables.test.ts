@@ -111,6 +111,7 @@ it("JSON says what was not answered, and which files are the same", async () => 
   ) as { tiles: unknown[] };
   expect(tiles[1]).toEqual({
     name: "b",
+    case: null,
     answer: null,
     problem: null,
     unfinished: true,

@@ -29,6 +29,7 @@ const COLUMNS: Record<string, (item: Item, original: Item | undefined) => Cell> 
   not_answered: problemOf,
   reader: ({ review }) => review.mark,
   note: ({ review }) => review.note,
+  case: (item) => item.case,
   engine: ({ verdict }) => verdict?.model.engine,
   model: ({ verdict }) => verdict?.model.id,
   revision: ({ verdict }) => verdict?.model.revision,
@@ -72,6 +73,7 @@ export function toJson(items: readonly Item[]): Blob {
     problem: item.phase.is === "failed" ? item.phase.failure : null,
     unfinished: isOpen(item) || item.phase.is === "cancelled",
     review: item.review,
+    case: item.case ?? null,
     same_file_as: same.get(item.id)?.name ?? null,
   }));
   return new Blob([JSON.stringify({ notice: texts.notice, tiles }, null, 2), "\n"], {

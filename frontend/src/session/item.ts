@@ -46,6 +46,8 @@ export interface Item {
   explanation: string;
   answer?: Prediction;
   review: Review;
+  /** Which case a reader says it belongs to; never sent. */
+  case?: string;
   /** How often the connection was lost while this one was under way. */
   losses: number;
   /** How often it was sent again because the service could not answer just then. */

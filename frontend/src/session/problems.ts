@@ -8,6 +8,18 @@ const SERVER_FAULT = 500;
 /** Refused for the caller or its address, and not for the picture. */
 const NOT_LET_IN: ReadonlySet<number> = new Set([401, 403]);
 
+const KEY_WANTED: ReadonlySet<string> = new Set([
+  "credentials_missing",
+  "key_rejected",
+  "key_expired",
+]);
+
+/** Why an API key is wanted; null where it is not for want of one that this was refused. */
+export function keyRequestOf(problem: Problem): string | null {
+  if (!KEY_WANTED.has(problem.code)) return null;
+  return problem.code === "credentials_missing" ? texts.key.wanted : sentenceOf(problem);
+}
+
 /** A refusal in sentences a person reads. */
 export function failureOf(problem: Problem): Failure {
   if (!problem.detail) return texts.failure.unworded(problem.status);

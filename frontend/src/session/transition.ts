@@ -2,19 +2,13 @@ import type { PredictOutcome } from "../api/predict";
 import type { Problem } from "../api/types";
 import { texts } from "../texts";
 import type { Item, Failure } from "./item";
-import { sentenceOf, failureOf } from "./problems";
+import { failureOf, keyRequestOf, sentenceOf } from "./problems";
 
 /** A tile that takes the service down with it is not sent for ever. */
 export const MAX_LOSSES = 2;
 /** Nor is one that is sent back again and again, whatever the service says of it. */
 export const MAX_RESENDS = 8;
 const MAX_BACKOFF_SECONDS = 60;
-const KEY_WANTED: ReadonlySet<string> = new Set([
-  "credentials_missing",
-  "key_rejected",
-  "key_expired",
-]);
-
 type Refusal = Extract<PredictOutcome, { is: "refused" }>;
 
 /** What an ending makes of its tile, and of the queue behind it. */
@@ -41,11 +35,8 @@ export function transitionAt(item: Item, outcome: PredictOutcome): Transition {
 }
 
 function refused(item: Item, { problem, retryAfter }: Refusal): Transition {
-  if (KEY_WANTED.has(problem.code)) {
-    const keyRequest =
-      problem.code === "credentials_missing" ? texts.key.wanted : sentenceOf(problem);
-    return { item: { phase: { is: "waiting" } }, keyRequest };
-  }
+  const keyRequest = keyRequestOf(problem);
+  if (keyRequest !== null) return { item: { phase: { is: "waiting" } }, keyRequest };
   // A known verdict is not requested again by itself: only its explanation is missing.
   if (retryAfter === undefined || item.verdict) {
     const { item: change } = failed(failureOf(problem));

@@ -44,6 +44,18 @@ export function ReviewForm({ item }: { item: Item }): ReactElement {
           }}
         />
       </label>
+      <label className="mt-2 flex items-center gap-2 text-sm">
+        {texts.review.case}
+        <input
+          type="text"
+          className="field min-w-0 flex-1"
+          placeholder={texts.review.casePlaceholder}
+          value={item.case ?? ""}
+          onChange={(event) => {
+            change(item.id, { case: event.target.value });
+          }}
+        />
+      </label>
     </section>
   );
 }

@@ -54,5 +54,11 @@ function isTyping(event: KeyboardEvent): boolean {
   const dialog = target.closest("dialog");
   if (dialog) return dialog.open; // one that has just closed can hold the focus until the next frame
   if (target.matches("input, textarea, select")) return true;
-  return event.key.startsWith("Arrow") && target.closest("[data-viewer]") !== null;
+  return isUsedBy(target, event.key);
+}
+
+/** Whether what has the focus does something else at this key. */
+function isUsedBy(target: HTMLElement, key: string): boolean {
+  if (key === "Enter") return target.closest("button, a, summary") !== null;
+  return key.startsWith("Arrow") && target.closest("[data-viewer]") !== null;
 }

@@ -1,4 +1,4 @@
-import { afterEach, expect, it, vi } from "vitest";
+import { afterAll, afterEach, expect, it, vi } from "vitest";
 
 import { followSlide } from "./events";
 
@@ -53,6 +53,9 @@ function follow(...responses: (Response | Error)[]): {
 }
 
 vi.useFakeTimers();
+afterAll(() => {
+  vi.useRealTimers();
+});
 afterEach(() => {
   vi.unstubAllGlobals();
 });
