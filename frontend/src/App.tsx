@@ -22,7 +22,7 @@ export function App(): ReactElement {
   const dropping = useDropTarget();
   return (
     <div
-      className={`relative flex flex-col ${route.page === "tiles" ? "min-h-dvh lg:h-dvh" : "h-dvh"}`}
+      className={`relative flex flex-col ${route.page === "slides" ? "h-dvh" : "min-h-dvh lg:h-dvh"}`}
     >
       <Header />
       <Suspense fallback={<Opening />}>

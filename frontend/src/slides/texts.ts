@@ -1,5 +1,6 @@
 import type { Answer } from "../api/types";
 import { texts } from "../texts";
+import type { KeyList } from "../view/shortcuts";
 import { percent } from "../view/numbers";
 import type { Agreement, Case, Diagnosis, Slide, SlideState } from "./api/types";
 import { area, timeLeft } from "./numbers";
@@ -183,7 +184,7 @@ export const slideTexts = {
     ["N", "Write a note"],
     ["S or Ctrl+Enter", "Save your word"],
     ["?", "This list"],
-  ] as [string, string][],
+  ] satisfies KeyList,
 
   answered: (slide: Slide, name: string): string =>
     slide.verdict && slide.probability !== null

@@ -29,6 +29,7 @@ vi.mock("../../session/health", () => ({ checkHealthNow: vi.fn() }));
 vi.useFakeTimers();
 afterAll(() => {
   vi.useRealTimers();
+  vi.unstubAllGlobals();
 });
 
 const SLIDE = { slide: "ab12", region: null };

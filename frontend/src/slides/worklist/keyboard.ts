@@ -3,6 +3,7 @@ import { HELP } from "../../view/Help";
 import { focusNote, submitWord } from "../review/SlideReview";
 import { toggleAgreement } from "../review/words";
 import type { Slide } from "../api/types";
+import { slideTexts } from "../texts";
 import { navigate, slideHref } from "../route";
 import { cancel, read, setPaused } from "./actions";
 import { needsScale } from "./ScaleForm";
@@ -67,7 +68,7 @@ export function readOrAskScale(slide: Slide): void {
 }
 
 export function useSlideKeys(): void {
-  useShortcuts(SHORTCUTS);
+  useShortcuts(SHORTCUTS, slideTexts.keys);
 }
 
 /** To the next (1) or previous (-1) slide as listed; its row takes the focus where a row had it. */
