@@ -82,6 +82,9 @@ function useStage(
       },
     });
     setSlide({ stage, pyramid });
+    const { regions, selected } = getSlide();
+    const region = regions[selected ?? -1];
+    if (region) stage.goTo(region.box); // it was chosen before there was a picture
     const visited = (): void => {
       const route = parseRoute(location.hash);
       if (route.page === "slide" && route.id === id && route.view) stage.show(route.view);

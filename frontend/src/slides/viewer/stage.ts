@@ -36,6 +36,8 @@ export class Stage {
   private viewer: OpenSeadragon.Viewer;
   private slide: Pyramid;
   private map: OpenSeadragon.TiledImage | undefined;
+  /** Where to go once there is a picture. */
+  private whenOpen: (() => void) | undefined;
   private newestMap: Pyramid | undefined;
   private mapIsLoading = false;
   private closed = false;
@@ -58,11 +60,16 @@ export class Stage {
       imageLoaderLimit: 6,
       pixelsPerArrowPress: PAN_STEP,
     });
+    if (first) this.show(first, true);
     this.viewer.addOnceHandler("open", () => {
-      if (first) this.show(first, true);
+      this.whenOpen?.();
     });
+    let before = "";
     this.viewer.addHandler("update-viewport", () => {
-      handlers.onView(this.view());
+      const view = this.view();
+      const now = Object.values(view).join();
+      if (now !== before) handlers.onView(view); // it is drawn for each tile that comes, too
+      before = now;
     });
     this.viewer.addHandler("canvas-click", (event) => {
       if (event.quick) handlers.onClick(this.pointAt(event.position));
@@ -88,7 +95,14 @@ export class Stage {
     return { x: x * this.slide.width, y: y * this.slide.width, z, width, height };
   }
 
-  show({ x, y, z }: SlideView, immediately = false): void {
+  show(view: SlideView, immediately = false): void {
+    if (!this.viewer.isOpen()) {
+      this.whenOpen = () => {
+        this.show(view, immediately);
+      };
+      return;
+    }
+    const { x, y, z } = view;
     const { viewport } = this.viewer;
     const zoom = (z * this.slide.width) / viewport.getContainerSize().x;
     const { width } = this.slide;
@@ -99,7 +113,7 @@ export class Stage {
 
   /** Bring a box to the middle, as large as leaves its surroundings in sight. */
   goTo(box: Box): void {
-    const { width, height } = this.view();
+    const { x: width, y: height } = this.viewer.viewport.getContainerSize();
     const z = Math.min(
       (REGION_SHARE * width) / box.width,
       (REGION_SHARE * height) / box.height,
