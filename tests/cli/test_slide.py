@@ -234,6 +234,44 @@ def test_a_second_model_sees_the_most_suspicious_places_over_http(
     assert len(pictures) >= len(cascade["patches"])
 
 
+def test_a_second_model_drafts_a_report_over_http(
+    slides: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("httpx", reason="a model behind a server needs healer[openai]")
+    from tests.engines.openai.upstream import MODEL, Upstream
+
+    out = tmp_path / "out"
+    with Upstream() as upstream:
+        upstream.words = "Glands fuse [patch 1]. No malignancy is seen [patch 1]."
+        monkeypatch.setenv("HEALER_ENGINE_URL", upstream.url)
+        slide = [str(slides / "tumour.tiff"), "--out", str(out), "--draft", "--patches", "1"]
+        done = run(app, ["slide", *slide, "--engine", "openai"])
+        (asked,) = [
+            body
+            for body in upstream.requests
+            if body["messages"][0]["content"][0]["type"] == "text"
+        ]
+    assert done.exit_code == 0, done.output
+    assert "left out: 1 of them contradicts the verdict" in " ".join(done.output.split())
+    document = json.loads((out / "tumour" / "slide.json").read_text(encoding="utf-8"))
+    draft = document["draft"]
+    assert draft["model"] == MODEL
+    assert draft["first_sentence"] == document["sentence"]
+    assert [each["text"] for each in draft["sentences"]] == ["Glands fuse."]
+    assert [each["text"] for each in draft["dropped"]] == ["No malignancy is seen."]
+    assert len(asked["messages"][0]["content"]) == 1 + len(draft["patches"])
+    assert document["sentence"] in asked["messages"][0]["content"][0]["text"]
+
+
+def test_a_draft_needs_a_model_that_writes(tmp_path: Path) -> None:
+    done = run(app, ["slide", "a.svs", "--out", str(tmp_path), "--draft"])
+    assert done.exit_code == 2
+    assert "writes no text" in " ".join(done.output.replace("│", " ").split())
+    done = run(app, ["slide", "a.svs", "--out", str(tmp_path), "--draft", "--engine", "auto"])
+    assert done.exit_code == 20, done.output
+    assert "does not read several pictures in one prompt" in " ".join(done.output.split())
+
+
 @pytest.mark.parametrize(
     ("option", "value", "exit_code"),
     [("--engine", "medgemma", 21), ("--calibration", "no-such-file.json", 27)],

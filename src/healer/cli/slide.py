@@ -45,6 +45,18 @@ def slide(
     patches: Annotated[
         int, typer.Option(min=1, max=125, help="With --engine: how many places it is shown.")
     ] = 8,
+    draft: Annotated[
+        bool,
+        typer.Option(
+            "--draft",
+            help="With --engine: it also writes the draft of a report, each sentence with its "
+            "patch.",
+        ),
+    ] = False,
+    draft_patches: Annotated[
+        int,
+        typer.Option(min=1, max=125, help="With --draft: how many patches it is shown at once."),
+    ] = 125,
     coverage: Annotated[
         float,
         typer.Option(min=0, max=1, help="The share of the tissue to be read before a slide is no."),
@@ -86,10 +98,7 @@ def slide(
     A line a slide; DIR/slides.csv is the worklist, most suspicious first. A run that was stopped
     goes on where it was. Exits with 0 where every slide was answered, with 1 where one was not.
     """
-    if engine == "builtin":
-        raise typer.BadParameter(
-            "the built-in model reads every slide already; name a second one", param_hint="--engine"
-        )
+    check_engine(engine, draft=draft)
     check_source(paths, dicomweb, series, icc)
     with exit_on_error():
         settings = settings_with(engine=engine)
@@ -100,7 +109,7 @@ def slide(
             from healer.slides.slide_screener import SlideScreener
         except ModuleNotFoundError as missing:
             raise SlidesNotInstalled(str(missing)) from None
-        options = SlideOptions(coverage, overlap, patches, seed)
+        options = SlideOptions(coverage, overlap, patches, seed, draft_patches if draft else 0)
         screener = SlideScreener(settings, out, options, mpp, icc.value, engine, fresh, calibration)
         if dicomweb or dicom_results:
             source = dicom_source(settings, dicomweb, icc, results=dicom_results)
@@ -108,6 +117,19 @@ def slide(
         listing = source.listing(series or []) if dicomweb else list_slides(paths or [])
         all_answered = answer_slides(screener, listing, SlideOutput(as_json=json, quiet=quiet))
     raise typer.Exit(0 if all_answered else 1)
+
+
+def check_engine(engine: str | None, *, draft: bool) -> None:
+    """Raises BadParameter."""
+    if engine == "builtin":
+        raise typer.BadParameter(
+            "the built-in model reads every slide already; name a second one", param_hint="--engine"
+        )
+    if draft and not engine:
+        raise typer.BadParameter(
+            "the built-in model writes no text; name a model that does with --engine",
+            param_hint="--draft",
+        )
 
 
 def check_source(

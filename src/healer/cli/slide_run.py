@@ -77,6 +77,10 @@ def _answered(
         }
     row = worklist_row(document, path, slide.name)
     _print(output, slide, document, _line(row))
+    if document.get("draft") and not output.quiet:
+        err.print(
+            f"{printable(slide.name)}: {printable(document['draft']['sentence'])}", markup=False
+        )
     return row
 
 

@@ -129,6 +129,16 @@ class RemoteEngine(Protocol):
         ...
 
 
+@runtime_checkable
+class MultiImageEngine(Protocol):
+    """An engine whose model reads a text and then several pictures, all in one prompt."""
+
+    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+        """Pieces of at most `most_tokens` tokens of text, greedily chosen, thoughts left out.
+        Raises TooManyPictures where not all of `pictures` fit. Blocking, for minutes."""
+        ...
+
+
 OnStageEnd = Callable[[str], None]  # takes each stage's name when it ends
 
 

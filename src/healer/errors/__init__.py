@@ -54,6 +54,8 @@ HealerError
 │   ├── EngineFailed         on one image, in a way it did not foresee
 │   ├── EngineOutOfMemory    on one image
 │   ├── EngineHung           silent for too long
+│   ├── TooManyPictures      in one prompt
+│   ├── EngineWritesNoDraft  it does not read several pictures in one prompt
 │   └── UpstreamError        a model behind another server
 │       ├── UpstreamUnreachable  no answer, or one of the 500s
 │       ├── UpstreamBusy         429

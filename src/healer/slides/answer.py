@@ -20,6 +20,7 @@ from healer.questions.base import Question
 from healer.screening.screener import UNLIKE_TRAINING
 from healer.screening.verdict import SecondAnswer, Verdict
 from healer.slides.cascade import Cascade
+from healer.slides.draft import Draft
 from healer.slides.reader import SlideInfo
 from healer.slides.regions import Region, RegionKind, area_json
 from healer.slides.score import SlideScores, SlideThresholds
@@ -57,6 +58,7 @@ class SlideAnswer:
     seed: int
     seconds: Mapping[str, float]
     binding: Mapping[str, str]
+    draft: Draft | None = None
 
     @property
     def suspicious(self) -> list[Region]:
@@ -112,6 +114,7 @@ class SlideAnswer:
             "coverage": {**self.coverage.as_json(), "least_share_for_no": self.least_coverage},
             "regions": [region.as_json(self.info.resolution) for region in self.regions],
             "cascade": self.cascade and self.cascade.as_json(self.model.id, self.first.answer),
+            "draft": self.draft and self.draft.as_json(),
             "tiles": self._tiles(),
             **info_json(self.info),
             "model": self.model.model_dump(mode="json"),

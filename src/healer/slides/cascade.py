@@ -15,7 +15,7 @@ import numpy as np
 from healer.engines.base import Answer
 from healer.errors.base import HealerError
 from healer.images.tile import Tile
-from healer.screening.pipeline import score_each
+from healer.screening.pipeline import engine_error, score_each
 from healer.screening.screener import Score, Screener, to_screening
 from healer.screening.verdict import Verdict
 from healer.slides.reader import Area, Resolution, SlideReader
@@ -24,6 +24,7 @@ from healer.slides.scoring import TileResult, area_around, on_white
 
 PATCH_PX = 896
 PATCH_UM_PER_PX = 0.5  # a field of 448 µm, within what such models are shown
+PATCH_UM = PATCH_PX * PATCH_UM_PER_PX
 PATCHES = 8
 SUSPICIOUS_SHARE = 0.75  # of the patches; the others are spread over the tissue
 
@@ -70,10 +71,11 @@ def choose_patches(
     resolution: Resolution,
     count: int,
     seed: int,
+    side_um: float = PATCH_UM,
 ) -> list[Patch]:
     """Peaks of regions of cancer by rank, then the highest tiles elsewhere; then, from a seeded
     start, each as far from all before it as can be. None overlaps another."""
-    chosen = _Chosen(resolution)
+    chosen = _Chosen(resolution, side_um)
     by_area = {each.area: each for each in scored}
     for region in regions:
         if region.kind is RegionKind.CANCER:
@@ -91,12 +93,12 @@ def _suspicious(count: int) -> int:
 
 
 class _Chosen:
-    def __init__(self, resolution: Resolution) -> None:
+    def __init__(self, resolution: Resolution, side_um: float) -> None:
         self.patches: list[Patch] = []
-        self._resolution = resolution
+        self._resolution, self._side_um = resolution, side_um
 
     def add(self, tile: TileResult, region: int | None, most: int) -> None:
-        area = area_around(tile.area, PATCH_PX * PATCH_UM_PER_PX, self._resolution)
+        area = area_around(tile.area, self._side_um, self._resolution)
         if len(self.patches) < most and not any(
             area.intersection(each.area) for each in self.patches
         ):
@@ -131,7 +133,7 @@ def ask_about(
             tile = Tile(pixels=pixels, mpp=PATCH_UM_PER_PX)
             (score,) = score_each(screener, [tile])
             if not isinstance(score, Score):
-                raise score
+                raise engine_error(score)
             yield _answer(patch, score, to_screening(score, screener.explain(score)).explanation)
         except HealerError as error:
             yield PatchAnswer(patch, Opinion.SILENT, None, None, str(error))

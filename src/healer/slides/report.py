@@ -26,6 +26,7 @@ from healer.slides.answer import (
     subtitle_of,
 )
 from healer.slides.cascade import PatchAnswer
+from healer.slides.draft import MACHINE_WRITTEN
 from healer.slides.export import region_name
 from healer.slides.heatmap import COLOURS
 from healer.slides.reader import Area, SlideReader
@@ -64,12 +65,40 @@ def region_views(answer: SlideAnswer, reader: SlideReader) -> list[RegionView]:
     return views
 
 
+@dataclass(frozen=True, slots=True)
+class PatchView:
+    """A patch that a draft rests on, None for the picture where it cannot be read again."""
+
+    number: int
+    area: Area
+    picture: Image.Image | None
+
+    def caption(self, answer: SlideAnswer) -> str:
+        x, y, _, _ = answer.info.resolution.mm(self.area)
+        return f"patch {self.number}, at {x:.2f}, {y:.2f} mm"
+
+
+def patch_views(answer: SlideAnswer, reader: SlideReader) -> list[PatchView]:
+    """Every patch that the draft's sentences name, by number."""
+    places = answer.draft.places if answer.draft else {}
+    views = []
+    for number, patch in places.items():
+        try:
+            pixels = reader.read(patch.area, (FIELD_PX, FIELD_PX))
+            picture = Image.fromarray(on_white(pixels))
+        except HealerError:
+            picture = None
+        views.append(PatchView(number, patch.area, picture))
+    return views
+
+
 def write_report(
     place: Path,
     answer: SlideAnswer,
     thumbnail: Image.Image,
     layer: Image.Image,
     views: Sequence[RegionView],
+    patches: Sequence[PatchView] = (),
 ) -> None:
     """Raises OSError."""
     template = files("healer.slides").joinpath("report.html").read_text(encoding="utf-8")
@@ -85,6 +114,7 @@ def write_report(
         coverage=_coverage(answer),
         regions=_gallery(answer, views),
         second_model=_second_model(answer),
+        draft=_draft(answer, patches),
         provenance=_provenance(answer),
         notice=escape(NOTICE),
     )
@@ -233,6 +263,37 @@ def _second_model(answer: SlideAnswer) -> str:
     ]
     head = ("place", answer.model.id, cascade.model, "probability", "opinion", "what it said")
     return f"<h2>The second model</h2><section>{_table(head, rows)}</section>"
+
+
+def _draft(answer: SlideAnswer, views: Sequence[PatchView]) -> str:
+    draft = answer.draft
+    if draft is None:
+        return ""
+    links = {view.number: f'<a href="#patch-{view.number}">{view.number}</a>' for view in views}
+    sentences = "".join(
+        f"<li>{escape(claim.text)} [{', '.join(links[number] for number in claim.patches)}]</li>"
+        for claim in draft.claims
+    )
+    figures = "".join(_patch_figure(answer, view) for view in views)
+    return (
+        f"<h2>Draft of a report</h2><section><p><b>{escape(MACHINE_WRITTEN)}</b></p>"
+        f"<p>{escape(draft.begins)}</p><ul>{sentences}</ul>"
+        f"<p><small>{escape(draft.in_words)}</small></p></section>"
+        f'<div class="gallery">{figures}</div>'
+    )
+
+
+def _patch_figure(answer: SlideAnswer, view: PatchView) -> str:
+    picture = "<p>This part of the slide cannot be read again.</p>"
+    caption = escape(view.caption(answer))
+    if view.picture is not None:
+        width, height = view.area.width, view.area.height
+        bar = _scale_bar(width, height, answer.info.resolution.x)
+        picture = (
+            f'<div class="view"><img alt="{caption}" src="{_jpeg(view.picture)}">'
+            f'<svg viewBox="0 0 {width} {height}">{bar}</svg></div>'
+        )
+    return f'<figure id="patch-{view.number}">{picture}<figcaption>{caption}</figcaption></figure>'
 
 
 def _provenance(answer: SlideAnswer) -> str:

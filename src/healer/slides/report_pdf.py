@@ -19,9 +19,10 @@ from healer.slides.answer import (
     sentences_of,
     subtitle_of,
 )
+from healer.slides.draft import MACHINE_WRITTEN
 from healer.slides.reader import Area
 from healer.slides.regions import Polygon, RegionKind
-from healer.slides.report import RegionView
+from healer.slides.report import PatchView, RegionView
 
 WIDTH, TALLEST = 180.0, 130.0  # millimetres, of the map
 COLUMN = 86.0
@@ -32,7 +33,11 @@ CAPTION_MM = 22.0
 
 
 def write_pdf(
-    place: Path, answer: SlideAnswer, overview: Image.Image, views: Sequence[RegionView]
+    place: Path,
+    answer: SlideAnswer,
+    overview: Image.Image,
+    views: Sequence[RegionView],
+    patches: Sequence[PatchView] = (),
 ) -> None:
     """`overview` is the thumbnail with the map over it. Raises OSError."""
     page = _Page()
@@ -49,6 +54,7 @@ def write_pdf(
     for name, mm2, share in ledger_rows(answer):
         page.line(f"{name}: {mm2} mm², {share}", 9)
     _regions(page, answer, views)
+    _draft(page, answer, patches)
     page.line("Where it comes from", 12, bold=True)
     for name, value in facts_of(answer).items():
         page.line(f"{name}: {value}", 8, QUIET)
@@ -65,6 +71,19 @@ def _regions(page: _Page, answer: SlideAnswer, views: Sequence[RegionView]) -> N
         picture = (view.picture or Image.new("RGB", (1, 1))).copy()
         draw_outline(picture, view.region.outline, view.field, KIND_COLOURS[view.region.kind])
         page.captioned(picture, caption_of(answer, view.region))
+
+
+def _draft(page: _Page, answer: SlideAnswer, patches: Sequence[PatchView]) -> None:
+    if answer.draft is None:
+        return
+    page.line("Draft of a report", 12, bold=True)
+    page.line(MACHINE_WRITTEN, 10, bold=True)
+    for line in answer.draft.lines:
+        page.line(line, 10)
+    page.line(answer.draft.in_words, 8, QUIET)
+    for view in patches:
+        if view.picture is not None:
+            page.captioned(view.picture, [view.caption(answer)])
 
 
 def _whole(answer: SlideAnswer) -> Area:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 
 from healer import __version__
 from healer.answer import ModelOut
@@ -16,6 +16,7 @@ from healer.screening.verdict import Verdict
 from healer.screening.wide_field import scale_of
 from healer.slides.answer import SlideAnswer
 from healer.slides.cascade import PATCHES, Cascade, ask_about, choose_patches
+from healer.slides.draft import DraftWriter
 from healer.slides.grid import ReadingOrder, areas_between, tile_areas
 from healer.slides.overview import Mask, tissue_mask
 from healer.slides.reader import Area, SlideInfo, SlideReader
@@ -48,12 +49,14 @@ FIRST_MAP_TILES = 64
 @dataclass(frozen=True, slots=True)
 class SlideOptions:
     """`least_coverage` of the tissue must be read before the answer is no. `overlap` is the share
-    of a tile's side that its neighbour shares; `patches` are shown to a second model."""
+    of a tile's side that its neighbour shares; `patches` are shown to a second model one by one,
+    `draft_patches` all at once for the draft of a report (0: no draft)."""
 
     least_coverage: float = LEAST_COVERAGE
     overlap: float = 0.0
     patches: int = PATCHES
     seed: int = 0
+    draft_patches: int = 0
 
     def as_binding(self) -> dict[str, str]:
         return {f"option {name}": str(value) for name, value in asdict(self).items()}
@@ -128,7 +131,7 @@ class SlideRun:
             self._read(scorer, areas, mask, cut)
             between = areas_between(list(self._results.values()), cut)
             self._read(scorer, [a for a in between if ledger.tissue_mm2(a) > 0], mask, cut)
-        return self._concluded(mask, ledger, plan, cut)
+        return self._with_draft(self._concluded(mask, ledger, plan, cut))
 
     def _read(self, scorer: TileScorer, areas: Sequence[Area], mask: Mask, cut: float) -> None:
         unread = [area for area in areas if area not in self._results]
@@ -218,6 +221,18 @@ class SlideRun:
         with self._timed("second_model"):
             answers = tuple(ask_about(self.second, self.reader, patches))
         return Cascade(self.second.info.model_id, answers, options.seed, options.patches)
+
+    def _with_draft(self, answer: SlideAnswer) -> SlideAnswer:
+        """Last, since it begins with the verdict."""
+        options = self.options
+        if self.second is None or not options.draft_patches:
+            return answer
+        scored = [each for each in answer.results if each.probability is not None]
+        count, seed = options.draft_patches, options.seed
+        writer = DraftWriter(self.second, self.reader, answer.regions, scored, count, seed)
+        with self._timed("draft"):
+            draft = writer.write(answer.sentence, answer.verdict.answer)
+        return replace(answer, draft=draft)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:

@@ -28,6 +28,7 @@ from healer.screening.opening import EngineChoice, choose_engine, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.slides.answer import ANSWER, SlideAnswer
+from healer.slides.draft import draft_engine
 from healer.slides.export import region_features, tile_features, write_geojson, write_json
 from healer.slides.heatmap import (
     Raster,
@@ -40,7 +41,7 @@ from healer.slides.heatmap import (
 from healer.slides.listing import ListedSlide
 from healer.slides.opening import open_slide
 from healer.slides.reader import ColourChoice, Resolution, SlideReader
-from healer.slides.report import region_views, write_report
+from healer.slides.report import patch_views, region_views, write_report
 from healer.slides.report_pdf import write_pdf
 from healer.slides.run import Progress, SlideOptions, SlideRun, binding_of, plan_for
 from healer.slides.score import load_slide_calibration, read_slide_calibration
@@ -106,7 +107,7 @@ class SlideFolder:
     def write(self, answer: SlideAnswer, reader: SlideReader) -> dict[str, Any]:
         """Every file; what `slide.json` says."""
         layer = self.write_map(reader, answer.tissue, answer.results)
-        views = region_views(answer, reader)
+        views, patches = region_views(answer, reader), patch_views(answer, reader)
         document = answer.as_json()
         with self._write_errors():
             write_tiles(self.folder / TILES, answer.results, {"slide": answer.name})
@@ -116,9 +117,9 @@ class SlideFolder:
             write_geojson(self.folder / "regions.geojson", region_features(answer), bounds)
             write_pyramid(self.folder / "heatmap.ome.tif", answer.results, answer.info)
             report = self.folder / "report.html"
-            write_report(report, answer, self._picture(reader), layer, views)
+            write_report(report, answer, self._picture(reader), layer, views, patches)
             overview = over(self._picture(reader), layer)
-            write_pdf(self.folder / "report.pdf", answer, overview, views)
+            write_pdf(self.folder / "report.pdf", answer, overview, views, patches)
             write_json(self.folder / ANSWER, document)
         return document
 
@@ -178,6 +179,8 @@ class SlideScreener:
         if self.calibration is not None:
             read_slide_calibration(self.calibration)
         _ = self.screener, self.second
+        if self.options.draft_patches:
+            draft_engine(self.second or self.screener)
         try:
             self.out.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.out):

@@ -13,6 +13,7 @@ from healer.engines.base import Answer, EngineInfo, Evidence, Question
 from healer.engines.openai import answers
 from healer.engines.openai.answers import check_opening
 from healer.engines.openai.client import Client, RetryPolicy
+from healer.engines.openai.errors import images_allowed
 from healer.engines.openai.probe import (
     THINKING_NOT_SUPPRESSED,
     THINKING_SUPPRESSED,
@@ -24,6 +25,7 @@ from healer.engines.openai.prompt import (
     UNCHANGED,
     AnswerForcing,
     explaining_body,
+    many_pictures_body,
     png,
     prompt_id,
     scoring_body,
@@ -32,7 +34,13 @@ from healer.engines.vlm.prompt import opening
 from healer.engines.vlm.sentence import one_sentence
 from healer.engines.vlm.thinking import without_thoughts
 from healer.errors.base import HealerError, InvalidSettings
-from healer.errors.engine import ModelNotReady, UpstreamChanged, UpstreamError
+from healer.errors.engine import (
+    ModelNotReady,
+    TooManyPictures,
+    UpstreamChanged,
+    UpstreamError,
+    UpstreamUnsuited,
+)
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:
@@ -123,6 +131,23 @@ class OpenAIEngine:
         with closing(self._ready().stream(body)) as pieces:
             start, rest = check_opening(forcing, answer, start, without_thoughts(pieces))
             yield from one_sentence(start, rest)
+
+    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+        """Raises TooManyPictures where the server says that they are, UpstreamError."""
+        shown, model, fits = len(pictures), self._known.model, self._known.pictures_that_fit
+        if fits is not None and fits < shown:
+            reason = "its server's list says how many tokens it reads"
+            raise TooManyPictures(model, shown, fits, reason)
+        body = many_pictures_body(prompt, list(map(png, pictures)), most_tokens)
+        body |= {"model": model, **self._known.direct.fields}
+        try:
+            with closing(self._ready().stream(body)) as pieces:
+                yield from without_thoughts(pieces)
+        except UpstreamUnsuited as error:
+            most = images_allowed(error.reason, shown)
+            if most is None:
+                raise
+            raise TooManyPictures(model, shown, most, error.reason) from None
 
     def _check_unchanged(self) -> None:
         """Raises UpstreamChanged where what has just answered is not the model that was probed."""

@@ -117,6 +117,31 @@ def _code(parsed: Mapping[str, Any]) -> int | None:
     return None
 
 
+# "At most 4 image(s) may be provided in one prompt." (vLLM), "supports up to 16 images", "Too many
+# images: 125. Maximum is 100."
+IMAGES_ALLOWED = (
+    re.compile(
+        r"(?:at most|up to|max\w*|limit\w*)\D{0,24}?(\d+)\s*(?:image|picture)", re.IGNORECASE
+    ),
+    re.compile(
+        r"(?:image|picture)\D.{0,60}?(?:at most|up to|max\w*|limit\w*)\D{0,12}(\d+)", re.IGNORECASE
+    ),
+)
+# What servers call a prompt that is longer than the model reads, or a body that is too large.
+TOO_LONG = re.compile(
+    r"context|too (?:long|large|many)|max_model_len|maximum length|status 413", re.IGNORECASE
+)
+
+
+def images_allowed(words: str, shown: int) -> int | None:
+    """How many of `shown` images a refusal allows, or may: half of them where it says only that
+    they are too much. None where it is about something else."""
+    for pattern in IMAGES_ALLOWED:
+        if (found := pattern.search(words)) and int(found[1]) < shown:
+            return int(found[1])
+    return shown // 2 if TOO_LONG.search(words) else None
+
+
 KEYS = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 
 

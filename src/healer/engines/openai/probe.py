@@ -30,6 +30,8 @@ LIKELIEST_COUNTS = (20, 10, 5)  # likeliest tokens: what OpenAI allows, and what
 WORD = "Yes"  # one token in every vocabulary that has yes and no
 PINK = (226, 158, 194)
 ONLY = "because"  # no model says this alone unless it must
+TEXT_TOKENS = 600  # of a prompt and of what is written
+PICTURE_TOKENS = 260  # of a picture to Gemma 3; another model may need more, and refuses then
 BEGINNING = 8  # tokens, enough to see a thought begin
 
 # The probability of yes is read off the first token; a thought there says nothing of it.
@@ -101,7 +103,9 @@ def suppress_thinking(
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """`likeliest` is how many tokens it lists, `fingerprint` what it says of itself in answers,
-    `thinks` whether it would think before it answers, `direct` how it is prevented."""
+    `thinks` whether it would think before it answers, `direct` how it is prevented.
+    `pictures_that_fit` follows from how many tokens its list says that it reads, None where the
+    list does not say."""
 
     model: str
     identity: Identity
@@ -111,6 +115,7 @@ class Capabilities:
     forcing: AnswerForcing
     thinks: bool = False
     direct: Direct = AS_IT_IS
+    pictures_that_fit: int | None = None
 
 
 def probe_capabilities(server: Client, wanted: str | None, question: Question) -> Capabilities:
@@ -118,7 +123,8 @@ def probe_capabilities(server: Client, wanted: str | None, question: Question) -
     card = choose(server, wanted)
     image = png(Tile(np.full((64, 64, 3), PINK, np.uint8)))
     thinks, direct, score = first_answer(server, card.id, question, image)
-    served = identity(described(server, card))
+    card = described(server, card)
+    served = identity(card)
     return Capabilities(
         model=card.id,
         identity=served,
@@ -128,7 +134,16 @@ def probe_capabilities(server: Client, wanted: str | None, question: Question) -
         forcing=answer_forcing(server, question, image, {"model": card.id, **direct.fields}),
         thinks=thinks,
         direct=direct,
+        pictures_that_fit=pictures_that_fit(card),
     )
+
+
+def pictures_that_fit(card: Card) -> int | None:
+    """As many as leave room for a text: vLLM lists `max_model_len`."""
+    window = card.model_dump().get("max_model_len")
+    if not isinstance(window, int) or window <= 0:
+        return None
+    return max(1, (window - TEXT_TOKENS) // PICTURE_TOKENS)
 
 
 def first_answer(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -97,6 +98,13 @@ def explaining_body(
     again = f'Explain that in one sentence, beginning with "{start}"'
     turns = [*turns, turn("assistant", STATED[answer]), turn("user", again)]
     return {"messages": turns, "max_tokens": longest, **GREEDY}
+
+
+def many_pictures_body(text: str, images: Sequence[str], tokens: int) -> Body:
+    """Requests what the model says of all images together: the text first, then each of them."""
+    pictures = [{"type": "image_url", "image_url": {"url": image}} for image in images]
+    content = [{"type": "text", "text": text}, *pictures]
+    return {"messages": [turn("user", content)], "max_tokens": tokens, **GREEDY}
 
 
 def prompt_id(question: Question, direct: Direct = AS_IT_IS) -> str:

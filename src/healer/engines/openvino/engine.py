@@ -22,6 +22,7 @@ from healer.engines.vlm.prompt import (
     short_hash,
 )
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, one_sentence
+from healer.engines.vlm.thinking import without_thoughts
 from healer.errors.engine import AdapterNotMerged, ExtraNotInstalled, ModelNotReady, ModelUnsound
 from healer.images.tile import Tile
 
@@ -94,6 +95,10 @@ class OpenVINOEngine:
             raise TypeError("the evidence was not scored by this engine")
         start = opening(self._question, answer)
         return one_sentence(start, self._ready().continue_text(evidence.state, start))
+
+    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+        """Two pictures or three in the window of MedGemma. Raises TooManyPictures."""
+        return without_thoughts(self._ready().write(prompt, pictures, most_tokens))
 
     def close(self) -> None:
         self._gemma = None

@@ -22,8 +22,9 @@ from PIL import Image
 
 from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, key_of
-from healer.engines.vlm.prompt import Prompt, encode
+from healer.engines.vlm.prompt import Prompt, encode, encode_many, pictures_that_fit
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
+from healer.errors.engine import TooManyPictures
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:
@@ -140,16 +141,34 @@ class Gemma:
         self.cache.keep(key, features, seen)
         return seen.unpacked()
 
+    def write(self, text: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+        """What the model says of all `pictures` together; its window holds few of them. Raises
+        TooManyPictures."""
+        image, window, shown = self.record.image, self.record.tokens.window, len(pictures)
+        ids = encode_many(self.tokenizer, text, shown, image.tokens)
+        most = pictures_that_fit(window, len(ids), shown, image.tokens)
+        if most < shown:
+            reason = f"they make {len(ids):,} tokens, and it was converted to read {window:,}"
+            raise TooManyPictures(self.record.source.model_id, shown, most, reason)
+        squares = (squared(picture, image.size, image.resample) for picture in pictures)
+        features = np.concatenate([self.vision.features(pixels) for pixels in squares])
+        run = self.language.run()
+        first = int(run.step(ids, features).argmax())
+        tokens = self._greedy(run, first, min(most_tokens, window - len(ids)))
+        return text_pieces([], tokens, self._decode)
+
     def _continue_tokens(self, prompted: Snapshot, given: Sequence[int]) -> Iterator[int]:
         """Greedy tokens after `given`, up to a stop or MAX_NEW_TOKENS."""
         run = self.language.run(prompted)
-        tokens = given
-        for _ in range(MAX_NEW_TOKENS):
-            token = int(run.step(tokens).argmax())
+        yield from self._greedy(run, int(run.step(given).argmax()), MAX_NEW_TOKENS)
+
+    def _greedy(self, run: Run, token: int, most: int) -> Iterator[int]:
+        """`token` and what follows it, up to a stop or `most` tokens."""
+        for _ in range(most):
             if token in self.record.tokens.stops:
                 return
             yield token
-            tokens = [token]
+            token = int(run.step([token]).argmax())
 
     def _decode(self, tokens: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(tokens), skip_special_tokens=True))

@@ -13,6 +13,7 @@ from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTim
 from healer.engines.vlm.adapter import adapter_name
 from healer.engines.vlm.prompt import margin, mass, opening, short_hash
 from healer.engines.vlm.sentence import one_sentence
+from healer.engines.vlm.thinking import without_thoughts
 from healer.errors.engine import ExtraNotInstalled, ModelNotReady, ModelUnsound
 from healer.images.tile import Tile
 from healer.weights.manifest import check_folder
@@ -123,6 +124,11 @@ class MedGemmaEngine:
             raise TypeError("the evidence was not scored by this engine")
         start = opening(self._question, answer)
         return one_sentence(start, gemma.continue_text(evidence.state, start))
+
+    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+        """Each picture is 256 tokens of MedGemma. Raises TooManyPictures."""
+        written = self._ready().write(self.info.model_id, prompt, pictures, most_tokens)
+        return without_thoughts(written)
 
     def close(self) -> None:
         self._gemma = None

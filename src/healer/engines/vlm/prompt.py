@@ -74,6 +74,12 @@ def messages(question: Question) -> list[dict[str, object]]:
     return [{"role": "user", "content": content}]
 
 
+def messages_of_many(text: str, pictures: int) -> list[dict[str, object]]:
+    """One user turn, as MedGemma 1.5 was taught slides: the text first, then every picture."""
+    content = [{"type": "text", "text": text}, *[{"type": "image"}] * pictures]
+    return [{"role": "user", "content": content}]
+
+
 def opening(question: Question, answer: Answer) -> str:
     """The start of the explanation. Stating the answer in full leaves only the reason to write."""
     if answer is Answer.YES:
@@ -100,6 +106,25 @@ class Prompt:
     @property
     def ids(self) -> tuple[int, ...]:
         return self.prefix + self.question
+
+
+def encode_many(tokenizer: Tokenizer, text: str, pictures: int, image_tokens: int) -> list[int]:
+    """A text and the pictures after it, each expanded to `image_tokens` places for features."""
+    image = f"\n\n{START_OF_IMAGE}{IMAGE * image_tokens}{END_OF_IMAGE}\n\n"
+    turn = f"{text.strip()}{image * pictures}<end_of_turn>\n"
+    chat = f"<bos><start_of_turn>user\n{turn}<start_of_turn>model\n"
+    return list(tokenizer.encode(chat, add_special_tokens=False).ids)
+
+
+LEAST_WRITTEN = 128  # tokens that must be left for what is written
+MARKS = 3  # tokens around each picture among others
+
+
+def pictures_that_fit(window: int, prompt: int, shown: int, image_tokens: int) -> int:
+    """How many of `shown` pictures fit into `window` tokens, where all of them make a prompt of
+    `prompt` tokens."""
+    over = prompt + LEAST_WRITTEN - window
+    return shown if over <= 0 else max(0, shown + (-over) // (image_tokens + MARKS))
 
 
 def chat_text(question: str) -> str:

@@ -1,0 +1,105 @@
+"""A text of several pictures that are read together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+transformers = pytest.importorskip("transformers")
+
+from PIL import Image  # noqa: E402
+
+from healer.engines.base import MultiImageEngine  # noqa: E402
+from healer.engines.transformers.engine import MedGemmaEngine  # noqa: E402
+from healer.engines.transformers.loading import quiet  # noqa: E402
+from healer.errors import ModelNotReady, TooManyPictures  # noqa: E402
+from healer.images.tile import Tile  # noqa: E402
+from tests.engines.transformers.conftest import KINDS, Load  # noqa: E402
+from tests.gemma import PINK, WHITE  # noqa: E402
+
+TEXT = "What do the pictures show? Name each by its number."
+PICTURES = [PINK, WHITE, PINK]
+TOKENS = 24
+
+
+def written(engine: MedGemmaEngine, pictures: list[Tile], tokens: int = TOKENS) -> str:
+    return "".join(engine.write(TEXT, pictures, tokens))
+
+
+def by_transformers(folder: Path, dtype: str) -> str:
+    """By the library's own template and generation, in one call with all pixels."""
+    with quiet():
+        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(
+            folder, dtype=getattr(torch, dtype)
+        )
+        processor = transformers.AutoProcessor.from_pretrained(folder)
+    pictures = [{"type": "image", "image": Image.fromarray(each.pixels)} for each in PICTURES]
+    content = [{"type": "text", "text": TEXT}, *pictures]
+    inputs = processor.apply_chat_template(
+        [{"role": "user", "content": content}],
+        add_generation_prompt=True,
+        tokenize=True,
+        return_dict=True,
+        return_tensors="pt",
+    )
+    with torch.inference_mode(), quiet():
+        ids = model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False)
+    rest = ids[0, inputs["input_ids"].shape[1] :]
+    return str(processor.tokenizer.decode(rest, skip_special_tokens=True))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_it_writes_what_transformers_generates(taught: Path, load: Load, dtype: str) -> None:
+    engine = load(taught, dtype=dtype)
+    assert isinstance(engine, MultiImageEngine)
+    text = written(engine, PICTURES)
+    assert text
+    assert text == by_transformers(taught, dtype)
+
+
+@pytest.mark.parametrize(("dtype", "quantization"), KINDS)
+def test_every_kind_of_weights_writes(
+    taught: Path, load: Load, dtype: str, quantization: str
+) -> None:
+    engine = load(taught, dtype=dtype, quantization=quantization)
+    assert written(engine, PICTURES) == written(engine, PICTURES) != ""
+
+
+def test_more_pictures_than_its_window_holds_are_refused_with_how_many_fit(
+    taught: Path, load: Load
+) -> None:
+    engine = load(taught)
+    assert engine._gemma is not None
+    engine._gemma.model.config.text_config.max_position_embeddings = 300
+    with pytest.raises(TooManyPictures, match="it reads 300") as refusal:
+        written(engine, [PINK] * 20)
+    assert refusal.value.model_id == engine.info.model_id
+    assert 0 < refusal.value.most < 20
+    assert written(engine, [PINK] * refusal.value.most)
+    with pytest.raises(TooManyPictures):
+        written(engine, [PINK] * (refusal.value.most + 1))
+
+
+def test_too_little_memory_asks_for_half(
+    taught: Path, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = load(taught)
+
+    def fail(*_: object, **__: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    assert engine._gemma is not None
+    monkeypatch.setattr(engine._gemma, "_features", fail)
+    with pytest.raises(TooManyPictures, match="memory") as refusal:
+        written(engine, PICTURES * 2)
+    assert refusal.value.most == 3
+
+
+def test_a_closed_engine_writes_nothing(taught: Path, load: Load) -> None:
+    engine = load(taught)
+    engine.close()
+    with pytest.raises(ModelNotReady):
+        written(engine, PICTURES)
