@@ -49,7 +49,8 @@ def calibrate(
         if slides is not None:
             with needs_extra():
                 from healer.cli.slide_labels import calibrate_slides
-            calibrate_slides(Path(dataset), slides, yes or (), ignore or (), sensitivity, out)
+            source = Path(dataset)
+            calibrate_slides(source, slides, yes or (), ignore or (), sensitivity, out, data)
             return
         with needs_extra():
             from healer.cli.calibrate_run import calibrate as run

@@ -53,7 +53,8 @@ SlidesOption = Annotated[
     typer.Option(
         "--slides",
         metavar="DIR",
-        help="DATASET is a list of slides with labels, answered by healer slide --out DIR.",
+        help="DATASET is a list of slides with labels, or a published set of slides by its name; "
+        "healer slide --out DIR has answered them.",
     ),
 ]
 CalibrationOption = Annotated[

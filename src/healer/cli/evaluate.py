@@ -73,7 +73,8 @@ def evaluate(
         if slides is not None:
             with needs_extra():
                 from healer.cli.slide_labels import evaluate_slides
-            evaluate_slides(Path(str(dataset)), slides, yes or (), ignore or (), resamples, out)
+            source = Path(str(dataset))
+            evaluate_slides(source, slides, yes or (), ignore or (), resamples, out, data)
         elif compare:
             within = compare_runs(*compare, max_loss, resamples)
         else:

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from healer import NOTICE
 from healer.cli.evaluate_run import cell
-from healer.display import examples, percent
+from healer.display import examples, percent, printable
 from healer.errors.request import OutputNotWritable
+from healer.evaluation.fetch import FOLDER
 from healer.evaluation.metrics import TITLES, Figure, as_json
 from healer.evaluation.published import LabelMapping
 from healer.files.disk import save_record
@@ -38,9 +39,10 @@ def evaluate_slides(
     ignore: Iterable[str],
     resamples: int,
     out: Path | None,
+    data: Path = FOLDER,
 ) -> None:
     """Prints the figures and writes them beside the answers, or into `out`."""
-    slides = answered_slides(source, answers, LabelMapping.of(yes, ignore))
+    slides = answered_slides(source, answers, LabelMapping.of(yes, ignore), data)
     figures = measure_slides(slides, resamples)
     _head(slides)
     console.print(_table(figures))
@@ -60,6 +62,13 @@ def _head(slides: AnsweredSlides) -> None:
             "bold",
         )
     )
+    if known := slides.known:
+        console.print(
+            f"{known.title}. Licence: {known.licence} ({known.page}). {known.note}".strip()
+        )
+    if slides.left_out:
+        counts = ", ".join(f"{count:,} {label}" for label, count in slides.left_out.items())
+        console.print(Text(printable(f"Left out: {counts}."), "yellow"))
     if slides.unanswered:
         count, names = len(slides.unanswered), examples(slides.unanswered)
         have = "listed slide has" if count == 1 else "listed slides have"
@@ -93,6 +102,8 @@ def _write(place: Path, slides: AnsweredSlides, figures: SlideFigures) -> None:
         "positives": int(slides.scored.truth.sum()),
         "cases": len(set(slides.scored.cases.tolist())),
         "unanswered": list(slides.unanswered),
+        "left_out": dict(slides.left_out),
+        "published": slides.known and {"name": slides.known.name, "licence": slides.known.licence},
         "figures": as_json({**figures.figures, **shares}),
         "binding": slides.binding,
     }
@@ -110,9 +121,10 @@ def calibrate_slides(
     ignore: Iterable[str],
     sensitivity: float,
     out: Path | None,
+    data: Path = FOLDER,
 ) -> None:
     """Fits, prints and writes the calibration that `healer slide --calibration` takes."""
-    slides = answered_slides(source, answers, LabelMapping.of(yes, ignore))
+    slides = answered_slides(source, answers, LabelMapping.of(yes, ignore), data)
     fitted = fit_slides(slides, sensitivity)
     place = out or Path(CALIBRATION_FILE)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from healer.engines.base import Answer
-from healer.errors.evaluation import DatasetUnreadable, NotCalibratable, ResultsMismatch
+from healer.errors.evaluation import NotCalibratable, ResultsMismatch
 from healer.evaluation.calibrate import LEAST_OF_EACH, Fit, Points, operating_points, platt
+from healer.evaluation.fetch import FOLDER
 from healer.evaluation.metrics import RESAMPLES, Figure, Rows, Scored, by_case, intervals, measure
 from healer.evaluation.published import LabelMapping
+from healer.evaluation.published_slides import PublishedSlides
 from healer.slides.answer import ANSWER
-from healer.slides.listing import list_slides
+from healer.slides.labelled import labelled_slides
 from healer.slides.score import (
     FittedOnSlides,
     SlideCalibration,
@@ -31,7 +33,8 @@ Json = dict[str, Any]
 @dataclass(frozen=True)
 class AnsweredSlides:
     """`scored` has each answered slide's score as its margin, in log-odds; `read_shares` how much
-    of its tissue was read; `unanswered` are names of listed slides without an answer."""
+    of its tissue was read; `unanswered` are names of listed slides without an answer; `left_out`
+    counts slides by label that take no part."""
 
     name: str
     scored: Scored
@@ -39,17 +42,17 @@ class AnsweredSlides:
     binding: dict[str, str]
     unanswered: tuple[str, ...]
     has_cases: bool
+    known: PublishedSlides | None = None
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
-def answered_slides(source: Path, answers: Path, mapping: LabelMapping) -> AnsweredSlides:
-    """The slides of a list with labels, as `healer slide --out` answered them. Raises
-    DatasetError and SlideError."""
-    slides = list_slides([source]).slides
-    if unlabelled := next((each for each in slides if each.label is None), None):
-        reason = f"{unlabelled.path.name} has no label"
-        raise unlabelled.error or DatasetUnreadable(source.name, reason)
-    meanings = mapping.meanings({str(each.label) for each in slides})
-    known = [each for each in slides if meanings[str(each.label)] is not None]
+def answered_slides(
+    source: Path, answers: Path, mapping: LabelMapping, folder: Path = FOLDER
+) -> AnsweredSlides:
+    """Slides with labels, as `healer slide --out` answered them; published sets lie in `folder`.
+    Raises DatasetError and SlideError."""
+    labelled = labelled_slides(source, folder, mapping)
+    known, meanings = labelled.slides, labelled.meanings
     documents = {each.name: _document(answers / each.name / ANSWER) for each in known}
     rows = [(each, document) for each in known if (document := documents[each.name])]
     if not rows:
@@ -64,12 +67,14 @@ def answered_slides(source: Path, answers: Path, mapping: LabelMapping) -> Answe
         cases=np.array([each.case or str(each.path) for each, _ in rows], np.str_),
     )
     return AnsweredSlides(
-        name=source.stem,
+        name=labelled.name,
         scored=scored,
         read_shares=np.array([document["coverage"]["read_share"] for _, document in rows]),
         binding=_one_binding(answers, [document["run"] for _, document in rows]),
         unanswered=tuple(each.name for each in known if documents[each.name] is None),
         has_cases=all(each.case for each, _ in rows),
+        known=labelled.known,
+        left_out=labelled.left_out,
     )
 
 

@@ -182,7 +182,7 @@ class DraftWriter:
         return [], ""
 
     def _pictures(self, count: int) -> tuple[list[Patch], list[Tile]]:
-        """Chosen anew for each count, so that fewer are as well spread. What cannot be read again
+        """Chosen again for each count, so that fewer are as well spread. What cannot be read again
         is left out."""
         patches: list[Patch] = []
         pictures: list[Tile] = []
