@@ -6,6 +6,7 @@
     cluster   Ray, started here or reached at an address, and its workers
     parts     answers by block, merged into one file at the end
     run       all of it, from a listing to the merged file
+    slides    blocks of a slide's tiles, for `healer slide --ray-address`
 
 Ray and Arrow (`healer[ray]`) are imported nowhere else.
 """

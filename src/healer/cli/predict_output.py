@@ -205,7 +205,7 @@ def standard_output() -> Console:
     """One that an encoding cannot stop: what it lacks is escaped."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
-    return Console()
+    return Console(file=sys.stdout)  # as it is now, whatever takes its place
 
 
 def row(outcome: Outcome, width: int | None) -> Text:

@@ -92,6 +92,13 @@ def slide(
         bool, typer.Option("--fresh/--resume", help="Begin again what an earlier run has read.")
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only the answers.")] = False,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            help="A Ray cluster's HOST:PORT, or auto: its workers read the tiles. They must have "
+            "the slides under the same paths."
+        ),
+    ] = None,
 ) -> None:
     """Answer for whole slides: a verdict, a map, a report, and an account of what was read.
 
@@ -100,6 +107,8 @@ def slide(
     """
     check_engine(engine, draft=draft)
     check_source(paths, dicomweb, series, icc)
+    if dicomweb and ray_address:
+        raise typer.BadParameter("workers read files, not archives", param_hint="--ray-address")
     with exit_on_error():
         settings = settings_with(engine=engine)
         try:
@@ -115,7 +124,8 @@ def slide(
             source = dicom_source(settings, dicomweb, icc, results=dicom_results)
             screener.opener, screener.on_answered = source.open, source.write_and_post
         listing = source.listing(series or []) if dicomweb else list_slides(paths or [])
-        all_answered = answer_slides(screener, listing, SlideOutput(as_json=json, quiet=quiet))
+        output = SlideOutput(as_json=json, quiet=quiet)
+        all_answered = answer_slides(screener, listing, output, ray_address)
     raise typer.Exit(0 if all_answered else 1)
 
 

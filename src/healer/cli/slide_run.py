@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -17,16 +19,22 @@ from healer import NOTICE
 from healer.answer import new_request_id
 from healer.cli.predict_files import log_to_stderr
 from healer.cli.predict_output import percent, standard_output, words
-from healer.cli.progress import progress
+from healer.cli.progress import OnProgress, progress
 from healer.display import printable
 from healer.errors.base import HealerError
+from healer.errors.batch import ArchivesNotInstalled
 from healer.errors.request import OutputNotWritable
 from healer.problem import Problem
+from healer.settings.loading import Settings
 from healer.slides.answer import ANSWER
 from healer.slides.export import WORKLIST, earlier_rows, worklist_row, write_worklist
 from healer.slides.listing import ListedSlide, SlideListing
 from healer.slides.slide_screener import SlideScreener
 
+if TYPE_CHECKING:  # an extra
+    from healer.batch.slides import SlideWorkers
+
+SLIDES_AT_ONCE = 4
 Json = dict[str, Any]
 STYLES = {"yes": "bold red", "indeterminate": "yellow", "no": "green", "failed": "bold magenta"}
 
@@ -37,60 +45,135 @@ class SlideOutput:
     quiet: bool = False
 
 
-def answer_slides(screener: SlideScreener, listing: SlideListing, output: SlideOutput) -> bool:
+@dataclass(frozen=True, slots=True)
+class AnsweredSlide:
+    """`document` is what `slide.json` says, or the problem; `line` and `row` are of the worklist's,
+    for people and for the file."""
+
+    slide: ListedSlide
+    document: Json
+    line: Text
+    row: Json
+
+
+def answer_slides(
+    screener: SlideScreener,
+    listing: SlideListing,
+    output: SlideOutput,
+    ray_address: str | None = None,
+) -> bool:
     """True where all were answered."""
     log_to_stderr(screener.settings)
+    out = standard_output()
     err = Console(stderr=True, highlight=False, soft_wrap=True)
     for note in () if output.quiet else listing.notes:
         err.print(note, markup=False)
     rows: list[Json] = []
     earlier = earlier_rows(screener.out)
-    with closing(screener):
+    with closing(screener), ExitStack() as stack:
         screener.prepare()
-        for slide in listing.slides:
-            rows.append(_answered(screener, slide, output, err))
-            earlier.pop(slide.name, None)
+        if ray_address is not None:
+            connection = workers_at(ray_address, screener.reading_settings)
+            screener.workers = stack.enter_context(connection)
+        alone = screener.second is not None or screener.opener is not None
+        answer = one_by_one if alone or ray_address is None else at_once
+        for answered in answer(screener, listing.slides, output, err):
+            _print(out, output, answered)
+            if (draft := answered.document.get("draft")) and not output.quiet:
+                name = printable(answered.slide.name)
+                err.print(f"{name}: {printable(draft['sentence'])}", markup=False)
+            rows.append(answered.row)
+            earlier.pop(answered.slide.name, None)
             _write_worklist(screener.out / WORKLIST, [*rows, *earlier.values()])
     if not output.quiet and not output.as_json:
-        _print_end(rows, screener.out)
+        _print_end(out, rows, screener.out)
     return not any(row.get("error_code") for row in rows)
 
 
-def _answered(
-    screener: SlideScreener, slide: ListedSlide, output: SlideOutput, err: Console
-) -> Json:
-    """Its row of the worklist; whatever fails on a slide is its own row's error."""
+def workers_at(address: str, settings: Settings) -> AbstractContextManager[SlideWorkers]:
+    """Raises ArchivesNotInstalled, and RayUnavailable when it is entered."""
+    try:
+        from healer.batch.slides import slide_workers
+    except ModuleNotFoundError as missing:
+        raise ArchivesNotInstalled(str(missing)) from None
+    return slide_workers(settings, address)
+
+
+def one_by_one(
+    screener: SlideScreener, slides: Sequence[ListedSlide], output: SlideOutput, err: Console
+) -> Iterator[AnsweredSlide]:
+    for slide in slides:
+        with progress(err, quiet=output.quiet, doing=printable(slide.name)) as update:
+            answered = _answered(screener, slide, update)
+        yield answered
+
+
+def at_once(
+    screener: SlideScreener, slides: Sequence[ListedSlide], output: SlideOutput, err: Console
+) -> Iterator[AnsweredSlide]:
+    """Several, so that workers have tiles to read while overviews are read and reports written."""
+    with (
+        progress(err, quiet=output.quiet) as update,
+        ThreadPoolExecutor(max(1, min(SLIDES_AT_ONCE, len(slides)))) as threads,
+    ):
+        total = TotalProgress(update)
+        futures = [
+            threads.submit(_answered, screener, slide, total.of(slide.name)) for slide in slides
+        ]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BaseException:
+            if screener.workers:
+                screener.workers.stop()
+            threads.shutdown(cancel_futures=True)
+            raise
+
+
+class TotalProgress:
+    """Of slides that are read at once, of each as far as its tiles are known."""
+
+    def __init__(self, update: OnProgress) -> None:
+        self._update, self._counts = update, dict[str, tuple[int, int]]()
+        self._lock = threading.Lock()
+
+    def of(self, name: str) -> OnProgress:
+        def update(done: int, total: int) -> None:
+            with self._lock:
+                self._counts[name] = done, total
+                counts = self._counts.values()
+                self._update(sum(done for done, _ in counts), sum(total for _, total in counts))
+
+        return update
+
+
+def _answered(screener: SlideScreener, slide: ListedSlide, update: OnProgress) -> AnsweredSlide:
+    """Whatever fails on a slide is its own row's error."""
     path = str(slide.path)
     try:
         if slide.error:
             raise slide.error
-        with progress(err, quiet=output.quiet, doing=printable(slide.name)) as update:
-            document = screener.answer(slide, lambda now: update(now.done, now.total))
+        document = screener.answer(slide, lambda now: update(now.done, now.total))
     except HealerError as error:
-        problem = Problem.of(error, new_request_id())
-        _print(output, slide, problem.model_dump(mode="json"), _failure(slide, error))
-        return {
+        problem = Problem.of(error, new_request_id()).model_dump(mode="json")
+        row = {
             "slide": slide.name,
             "error_code": error.code,
             "error_message": str(error),
             "path": path,
         }
+        return AnsweredSlide(slide, problem, _failure(slide, error), row)
     row = worklist_row(document, path, slide.name)
-    _print(output, slide, document, _line(row))
-    if document.get("draft") and not output.quiet:
-        err.print(
-            f"{printable(slide.name)}: {printable(document['draft']['sentence'])}", markup=False
-        )
-    return row
+    return AnsweredSlide(slide, document, _line(row), row)
 
 
-def _print(output: SlideOutput, slide: ListedSlide, document: Json, line: Text) -> None:
-    console = standard_output()
+def _print(console: Console, output: SlideOutput, answered: AnsweredSlide) -> None:
     if output.as_json:
-        text = json.dumps({"path": printable(slide.path), **document}, ensure_ascii=False)
+        document = {"path": printable(answered.slide.path), **answered.document}
+        text = json.dumps(document, ensure_ascii=False)
         console.print(text, markup=False, highlight=False, soft_wrap=True)
     else:
-        console.print(line, soft_wrap=True, highlight=False)
+        console.print(answered.line, soft_wrap=True, highlight=False)
 
 
 def _line(row: Json) -> Text:
@@ -125,10 +208,9 @@ def _write_worklist(place: Path, rows: Sequence[Json]) -> None:
         raise OutputNotWritable(place.name, error.strerror or type(error).__name__) from None
 
 
-def _print_end(rows: Sequence[Json], out: Path) -> None:
+def _print_end(console: Console, rows: Sequence[Json], out: Path) -> None:
     verdicts = Counter(row.get("verdict", "failed") for row in rows)
     counted = ", ".join(f"{verdicts[word]} {word}" for word in STYLES if verdicts[word])
-    console = standard_output()
     console.print(
         Text(
             f"\n{counted or 'no slide'}. {out / WORKLIST} lists them by risk; beside "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from queue import LifoQueue
@@ -148,6 +149,26 @@ def open_slide(
     except BaseException:
         members.close()
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class SlideSource:
+    """How a slide is opened, by this process or by others that have its file under this path."""
+
+    path: Path
+    mpp: float | None = None
+    mpp_source: str = "--mpp"
+    colour: ColourChoice = "raw"
+
+    def open(self, readers: int | None = None) -> SlideReader:
+        """Raises what `open_slide` raises."""
+        return open_slide(
+            self.path,
+            mpp=self.mpp,
+            mpp_source=self.mpp_source,
+            colour=self.colour,
+            readers=readers,
+        )
 
 
 def default_readers() -> int:

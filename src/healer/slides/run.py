@@ -36,7 +36,9 @@ from healer.slides.scoring import (
     CoverageLedger,
     TilePlan,
     TileResult,
+    TileResults,
     TileScorer,
+    TileScorerFactory,
 )
 from healer.slides.tiles import TileParts
 
@@ -97,7 +99,8 @@ def binding_of(info: SlideInfo, screener: Screener, plan: TilePlan) -> dict[str,
 
 @dataclass(slots=True)
 class SlideRun:
-    """`known` are tiles of a finished run. `second` is the model that is asked about regions.
+    """`known` are tiles of a finished run. `scorer` makes what reads and scores the others, here or
+    on other machines. `second` is the model that is asked about regions.
     `on_map` is called early, and then each time twice as much is known."""
 
     name: str
@@ -109,6 +112,7 @@ class SlideRun:
     known: Sequence[TileResult] = ()
     calibration: SlideCalibration | None = None
     second: Screener | None = None
+    scorer: TileScorerFactory = TileScorer
     on_progress: OnProgress = lambda _: None
     on_map: OnMap = lambda _mask, _results: None
     _results: dict[Area, TileResult] = field(default_factory=dict)
@@ -125,7 +129,7 @@ class SlideRun:
         with self._timed("tissue"):
             mask = tissue_mask(self.reader)
         ledger = CoverageLedger(mask)
-        scorer = TileScorer(self.reader, self.screener, plan, ledger)
+        scorer = self.scorer(self.reader, self.screener, plan, ledger)
         with self._timed("tiles"):
             areas = tile_areas(mask, info.resolution, plan.um_per_px, plan.px, plan.overlap)
             self._read(scorer, areas, mask, cut)
@@ -133,7 +137,7 @@ class SlideRun:
             self._read(scorer, [a for a in between if ledger.tissue_mm2(a) > 0], mask, cut)
         return self._with_draft(self._concluded(mask, ledger, plan, cut))
 
-    def _read(self, scorer: TileScorer, areas: Sequence[Area], mask: Mask, cut: float) -> None:
+    def _read(self, scorer: TileResults, areas: Sequence[Area], mask: Mask, cut: float) -> None:
         unread = [area for area in areas if area not in self._results]
         order, total = ReadingOrder(unread, cut), len(self._results) + len(unread)
         order.learn(list(self._results.values()))

@@ -5,9 +5,10 @@ Areas are read ahead, gated, and scored in batches.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,14 +149,27 @@ class TilePlan:
     overlap: float = 0.0
 
 
+class TileResults(Protocol):
+    def results(self, areas: Iterable[Area]) -> Iterator[list[TileResult]]:
+        """Of each area once, some at a time and in any order."""
+        ...
+
+
+TileScorerFactory = Callable[[SlideReader, Screener, TilePlan, CoverageLedger], TileResults]
+
+
+def unread_tile(area: Area, plan: TilePlan, problem: str, tissue_mm2: float) -> TileResult:
+    return TileResult(area, plan.um_per_px, None, None, None, (), (), problem, tissue_mm2)
+
+
 @dataclass(frozen=True, slots=True)
 class TileScorer:
-    """`ledger` says how much tissue an area holds."""
+    """`ledger` says how much tissue an area holds; without one, none is said to."""
 
     reader: SlideReader
     screener: Screener
     plan: TilePlan
-    ledger: CoverageLedger
+    ledger: CoverageLedger | None = None
 
     def results(self, areas: Iterable[Area]) -> Iterator[list[TileResult]]:
         """A batch at a time; whatever fails on a tile is its own result's problem."""
@@ -185,7 +199,7 @@ class TileScorer:
             findings=findings,
             reasons=reasons,
             problem=problem,
-            tissue_mm2=self.ledger.tissue_mm2(read.area),
+            tissue_mm2=self.ledger.tissue_mm2(read.area) if self.ledger else 0.0,
             warnings=tuple(warning.code for warning in score.warnings) if score else (),
         )
 

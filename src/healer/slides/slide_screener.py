@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -39,16 +39,17 @@ from healer.slides.heatmap import (
     write_pyramid,
 )
 from healer.slides.listing import ListedSlide
-from healer.slides.opening import open_slide
+from healer.slides.opening import SlideSource
 from healer.slides.reader import ColourChoice, Resolution, SlideReader
 from healer.slides.report import patch_views, region_views, write_report
 from healer.slides.report_pdf import write_pdf
 from healer.slides.run import Progress, SlideOptions, SlideRun, binding_of, plan_for
 from healer.slides.score import load_slide_calibration, read_slide_calibration
-from healer.slides.scoring import TileResult, on_white
+from healer.slides.scoring import TileResult, TileScorer, TileScorerFactory, on_white
 from healer.slides.tiles import TileParts, read_tiles, write_tiles
 
 TILES, TISSUE = "tiles.parquet", "tissue.png"
+OWN_READERS = 2  # where others read the tiles
 Json = dict[str, Any]
 OnProgress = Callable[[Progress], None]
 OpenSlide = Callable[[ListedSlide, Resolution | None], SlideReader]
@@ -140,11 +141,22 @@ class SlideFolder:
             raise SlideAnswersNotWritable(self.folder.name, reason) from None
 
 
+class TileWorkers(Protocol):
+    """Other processes that read and score tiles."""
+
+    def scorer(self, source: SlideSource) -> TileScorerFactory: ...
+
+    def stop(self) -> None:
+        """Slides that are being read are given up."""
+        ...
+
+
 @dataclass
 class SlideScreener:
     """`mpp` is of slides whose list states none. `second_engine` is asked about the most
     suspicious places; `fresh` begins again what an earlier run has read. `opener`
-    is for slides that are no files; `on_answered` is called with a slide's finished folder."""
+    is for slides that are no files; `on_answered` is called with a slide's finished folder. With
+    `workers`, this process reads overviews and pictures alone, and may answer several at once."""
 
     settings: Settings
     out: Path
@@ -156,14 +168,19 @@ class SlideScreener:
     calibration: Path | None = None
     opener: OpenSlide | None = None
     on_answered: OnAnswered = lambda _slide, _folder: None
+    workers: TileWorkers | None = None
 
-    @cached_property
-    def screener(self) -> Screener:
+    @property
+    def reading_settings(self) -> Settings:
         """The built-in model reads everything: nothing else is quick enough."""
         other = self.settings.engine not in ("auto", builtin.SPEC.name)
         update = {"engine": builtin.SPEC.name, **({"calibration": "auto"} if other else {})}
+        return self.settings.model_copy(update=update)
+
+    @cached_property
+    def screener(self) -> Screener:
         choice = EngineChoice(builtin.SPEC.name, "it reads whole slides")
-        return open_screener(choice, self.settings.model_copy(update=update))
+        return open_screener(choice, self.reading_settings)
 
     @cached_property
     def second(self) -> Screener | None:
@@ -196,17 +213,25 @@ class SlideScreener:
     def answer(self, slide: ListedSlide, on_progress: OnProgress = lambda _: None) -> Json:
         """What `slide.json` says. Raises `healer.errors.base.HealerError`."""
         mpp, source = (slide.mpp, "list") if slide.mpp is not None else (self.mpp, "--mpp")
+        file = SlideSource(slide.path, mpp, source, self.colour)
+        scorer = self.workers.scorer(file) if self.workers else TileScorer
         if self.opener:
             given = None if mpp is None else Resolution(mpp, mpp, source)
             opened = self.opener(slide, given)
         else:
-            opened = open_slide(slide.path, mpp=mpp, mpp_source=source, colour=self.colour)
+            opened = file.open(OWN_READERS if self.workers else None)
         with closing(opened) as reader:
-            document = self._answer(slide, reader, on_progress)
+            document = self._answer(slide, reader, scorer, on_progress)
         self.on_answered(slide, self.out / slide.name)
         return document
 
-    def _answer(self, slide: ListedSlide, reader: SlideReader, on_progress: OnProgress) -> Json:
+    def _answer(
+        self,
+        slide: ListedSlide,
+        reader: SlideReader,
+        scorer: TileScorerFactory,
+        on_progress: OnProgress,
+    ) -> Json:
         folder = SlideFolder(self.out / slide.name)
         tiles = binding_of(
             reader.info, self.screener, plan_for(self.screener, self.options.overlap)
@@ -235,6 +260,7 @@ class SlideScreener:
                 known=folder.known_results(tiles),
                 calibration=calibration,
                 second=self.second,
+                scorer=scorer,
                 on_progress=on_progress,
                 on_map=lambda mask, results: folder.write_map(reader, mask.tissue, results),
             )
