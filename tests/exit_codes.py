@@ -22,7 +22,7 @@ COMMANDS: dict[Kind, str] = {
     errors.ModelError: "predict, slide, eval, calibrate, tune, optimize, audit replay",
     errors.RequestError: "predict, slide, audit replay",
     errors.SlideError: "slide, eval, calibrate",
-    errors.HospitalError: "slide",
+    errors.HospitalError: "slide, watch",
     errors.DatasetError: "eval, calibrate, tune",
     errors.TuningError: "tune",
     errors.ArchiveError: "predict --input",

@@ -77,7 +77,7 @@ class Store:
 
     def append(self, *records: Record) -> list[Link]:
         """All of them or none; committed, and safe from a crash, when this returns."""
-        with self._one_at_a_time(), self._fail_fast(), _store_errors():
+        with self._one_at_a_time(), self._fail_fast(), store_errors():
             self.make_current()
             with self.engine.begin() as connection:
                 self.database.lock_for_append(connection)
@@ -87,7 +87,7 @@ class Store:
 
     def make_current(self) -> None:
         """Upgrade the tables where the database is ours alone, or see that they are current."""
-        with _store_errors():
+        with store_errors():
             self.database.prepare_to_write()
             if not self._current:
                 self._bring_up()
@@ -102,7 +102,7 @@ class Store:
 
     def upgrade(self) -> str:
         """Bring the tables to the newest version, and return it."""
-        with _store_errors():
+        with store_errors():
             self.database.prepare_to_write()
             with self.engine.begin() as connection:
                 self.database.lock_for_append(connection)
@@ -140,7 +140,7 @@ class Store:
         if not self.database.exists():
             raise AuditUnavailable("there is no such file")
         reading = self.engine.execution_options(**READS)
-        with _store_errors(), reading.connect() as connection:
+        with store_errors(), reading.connect() as connection:
             require_current(connection)
             yield connection
 
@@ -167,7 +167,7 @@ class Store:
 
 
 @contextmanager
-def _store_errors() -> Iterator[None]:
+def store_errors() -> Iterator[None]:
     """What a database says goes to the log; a client gets the kind of failure."""
     try:
         yield

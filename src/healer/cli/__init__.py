@@ -1,6 +1,6 @@
 """The command line:
-`healer serve | predict | slide | download | doctor | eval | calibrate | tune | optimize |
-audit | keys`."""
+`healer serve | predict | slide | watch | download | doctor | eval | calibrate | tune |
+optimize | audit | keys`."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from healer.cli import (
     serve,
     slide,
     tune,
+    watch,
 )
 from healer.cli.common import expand_paths
 
@@ -61,7 +62,7 @@ def download() -> None:
     raise typer.Exit(run())
 
 
-for command in (serve.serve, predict.predict, slide.slide, download, doctor.doctor):
+for command in (serve.serve, predict.predict, slide.slide, watch.watch, download, doctor.doctor):
     app.command()(expand_paths(command))
 app.command("eval")(expand_paths(evaluate.evaluate))
 app.command()(expand_paths(calibrate.calibrate))

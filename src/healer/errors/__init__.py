@@ -108,6 +108,7 @@ HealerError
 │   ├── ArchiveRefused       one of the 400s
 │   ├── ArchiveFull          results are not stored
 │   ├── SeriesUnknown
+│   ├── WatchTaken           another watch uses the folder
 │   └── FhirRefused          the record system does not take the report
 └── RequestError             what a client sent
     ├── UploadNotMultipart   another content type

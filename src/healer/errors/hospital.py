@@ -86,6 +86,14 @@ class SeriesUnknown(HospitalError):
 
 
 @dataclass(eq=False)
+class WatchTaken(HospitalError):
+    folder: str
+    code = "watch_taken"
+    title = "Another watch uses the folder"
+    message = "Another healer watch writes to {folder}. Stop it, or name another folder with --out."
+
+
+@dataclass(eq=False)
 class FhirRefused(HospitalError):
     reason: str
     code = "fhir_refused"

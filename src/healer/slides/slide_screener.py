@@ -190,6 +190,18 @@ class SlideScreener:
             return None
         return open_screener(choice, self.settings)
 
+    @property
+    def identity(self) -> str:
+        """Which models and calibrations answer."""
+        file, tiles = self.calibration, self.screener.calibration
+        parts = {
+            **Binding.of(self.screener.info).model_dump(),
+            "calibration": tiles.id if tiles else "none",
+            "option calibration": read_slide_calibration(file).id if file else "none",
+            **self._second_binding(),
+        }
+        return json.dumps(parts, sort_keys=True, default=str)
+
     def prepare(self) -> None:
         """Before any slide, what is missing is one refusal and not that of each slide. Raises
         `healer.errors.base.HealerError`."""
