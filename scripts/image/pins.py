@@ -33,8 +33,16 @@ def main(with_model: str, extras: str) -> None:
 
 def expected(described: dict[str, Any], extras: tuple[str, ...]) -> list[str]:
     project = described["project"]
-    optional = (project["optional-dependencies"][extra] for extra in extras)
-    return [*project["dependencies"], *(each for extra in optional for each in extra)]
+    optional = project["optional-dependencies"]
+    wanted, more = list(extras), []
+    for extra in wanted:  # an extra may name others, and they join the list
+        for each in optional[extra]:
+            if each.startswith(f"{project['name']}["):
+                named = each.partition("[")[2].rstrip("]").split(",")
+                wanted += [other for other in named if other not in wanted]
+            else:
+                more.append(each)
+    return [*project["dependencies"], *more]
 
 
 def write(name: str, requirements: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from healer.cli.watch import watch as watch_command
 from healer.settings.loading import Settings, load_settings
 from healer.settings.names import variable_names_of
 from tests.conftest import REPO
@@ -239,3 +241,16 @@ def test_composed_only_caddy_is_reached_from_elsewhere_and_healer_requires_keys(
     assert "HEALER_UNAUTHENTICATED" not in compose[keyed]["environment"]
     read = set(re.findall(r"\{\$(\w+)", (TLS / "Caddyfile").read_text(encoding="utf-8")))
     assert set(compose["caddy"]["environment"]) <= read
+
+
+def test_the_composed_hospital_is_this_machines_alone_and_sets_what_healer_reads() -> None:
+    text = (REPO / "compose.hospital.yaml").read_text(encoding="utf-8")
+    services = yaml.safe_load(text)["services"]
+    ports = [port for each in services.values() for port in each.get("ports", [])]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+    watch = services["watch"]
+    known = {name for field in Settings.model_fields.items() for name in variable_names_of(*field)}
+    assert set(watch["environment"]) <= known
+    options = {each.split("=")[0].lstrip("-") for each in watch["command"][1:]}
+    assert options <= set(inspect.signature(watch_command).parameters)

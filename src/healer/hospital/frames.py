@@ -20,7 +20,8 @@ from healer.sandbox.protocol import Limits, SharedBuffer
 
 MODULE = "healer.hospital.frames"
 LIMITS = Limits(max_pixels=4 * 1024 * 1024, max_bytes=32 * 1024 * 1024, seconds=20.0)
-JPEG, JPEG_LS = b"\xff\xd8\xff", b"\xff\xd8\xff\xf7"
+JPEG, JPEG_LS_FRAME = b"\xff\xd8\xff", 0xF7
+FRAMES = frozenset({*range(0xC0, 0xD0), JPEG_LS_FRAME}) - {0xC4, 0xC8, 0xCC}
 JPEG_2000, JP2 = b"\xff\x4f\xff\x51", b"\x00\x00\x00\x0cjP"
 JFIF_AT = 6
 Pixels = NDArray[np.uint8]
@@ -45,7 +46,7 @@ def decode(data: bytes, form: FrameFormat) -> Pixels:
 
 def _decoded(data: bytes, form: FrameFormat) -> Pixels:
     is_rgb = form.photometric == "RGB"
-    if data.startswith(JPEG_LS):
+    if data.startswith(JPEG) and _frame_marker(data) == JPEG_LS_FRAME:
         return _converted(imagecodecs.jpegls_decode(data), form)
     if data.startswith(JPEG):
         is_jfif = data[JFIF_AT:].startswith(b"JFIF")  # which holds YCbCr, whatever the header says
@@ -60,6 +61,16 @@ def _decoded(data: bytes, form: FrameFormat) -> Pixels:
     return _converted(
         np.frombuffer(data[:size], np.uint8).reshape(form.rows, form.columns, 3), form
     )
+
+
+def _frame_marker(data: bytes) -> int | None:
+    """That of a JPEG's first frame, which says how it is coded."""
+    at = 2
+    while at + 4 <= len(data) and data[at] == 0xFF:
+        if (marker := data[at + 1]) in FRAMES:
+            return marker
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
 
 
 def _converted(pixels: Pixels, form: FrameFormat) -> Pixels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 import threading
@@ -91,7 +92,7 @@ class Watcher:
         while not self.stop.is_set():
             try:
                 self._poll()
-                self._work()
+                self._work(math.inf if once else self.clock() + self.options.every)
                 failures = 0
                 self.state.problem = None
                 pause = self.options.every
@@ -117,8 +118,7 @@ class Watcher:
         if new:
             log.info("series found", new=new, waiting=self.state.counts[State.WAITING])
 
-    def _work(self) -> None:
-        until = self.clock() + self.options.every
+    def _work(self, until: float) -> None:
         while not self.stop.is_set() and (entry := self._next()):
             self._take_on(entry)
             self.state.counts = self.ledger.counts()
