@@ -28,7 +28,7 @@ Trouble = HealerError | KeyboardInterrupt
 
 @dataclass
 class Hospital:
-    """An archive, a model and a record system in one, which fail as they are told; what each took
+    """An archive, a model and a record system in one, which fail on request; what each took
     on, in order."""
 
     series: list[FoundSeries] = field(default_factory=list)
@@ -81,7 +81,7 @@ class Clock:
 
 @dataclass
 class Ward:
-    """A hospital and a watcher on it, which can be started anew."""
+    """A hospital and a watcher on it, which can be started again."""
 
     hospital: Hospital
     database: Path
