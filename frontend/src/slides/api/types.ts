@@ -80,6 +80,8 @@ export interface Box {
 export type Ring = [number, number][];
 
 export interface Region {
+  /** Its place in the list, from 1; `rank` counts cancer and precursors by themselves. */
+  id?: number;
   rank: number;
   kind: "cancer" | "precursor";
   mark: string | null;

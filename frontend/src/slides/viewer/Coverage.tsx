@@ -22,7 +22,7 @@ export function accountsOf(coverage: SlideAnswer["coverage"]): Account[] {
 }
 
 export function Coverage({ coverage }: { coverage: SlideAnswer["coverage"] }): ReactElement {
-  const { title, account, area, share, least } = texts.coverage;
+  const { title, account, mm2: unit, share, least } = texts.coverage;
   return (
     <section>
       <h3 className="heading mb-2">{title}</h3>
@@ -30,7 +30,7 @@ export function Coverage({ coverage }: { coverage: SlideAnswer["coverage"] }): R
         <thead className="text-left text-quiet">
           <tr>
             <th className="font-normal">{account}</th>
-            <th className="text-right font-normal">{area}</th>
+            <th className="text-right font-normal">{unit}</th>
             <th className="text-right font-normal">{share}</th>
           </tr>
         </thead>

@@ -4,6 +4,7 @@ import { percent } from "../../view/numbers";
 import type { Patch, Region } from "../api/types";
 import { openRegion } from "./actions";
 import { Crop } from "./Crop";
+import { ReaderWord } from "./ReaderWord";
 import { useSlideSession } from "./session";
 import { texts } from "./texts";
 
@@ -90,6 +91,11 @@ function Entry({
         </span>
       </button>
       <SecondOpinion region={region} />
+      {selected && (
+        <div className="border-t border-line p-2 empty:hidden">
+          <ReaderWord region={region.id ?? at + 1} />
+        </div>
+      )}
     </div>
   );
 }

@@ -1,13 +1,12 @@
-import { type ReactElement, useId, useState } from "react";
+import type { ReactElement } from "react";
 
 import { sentenceOf } from "../../session/problems";
 import { Icon, type IconName } from "../../view/icons";
 import type { Progress, Slide } from "../api/types";
+import { needsScale, ScaleForm } from "../worklist/ScaleForm";
 import { cancel, isUnderWay, read } from "./reading";
 import { texts } from "./texts";
 
-/** Of these a scale that the person states helps. */
-const ABOUT_SCALE: readonly string[] = ["no_resolution", "resolution_contradictory"];
 const ICONS = {
   unread: "open",
   queued: "open",
@@ -80,8 +79,8 @@ function Cancel(): ReactElement {
 }
 
 function Start({ slide }: { slide: Slide }): ReactElement {
-  const { state, problem } = slide;
-  if (problem && ABOUT_SCALE.includes(problem.code)) return <ScaleForm />;
+  const { state } = slide;
+  if (needsScale(slide)) return <ScaleForm onScale={(mpp) => void read(mpp)} />;
   if (state === "queued" || state === "reading") return <Cancel />;
   return (
     <button type="button" className="button button-main" onClick={() => void read()}>
@@ -91,41 +90,5 @@ function Start({ slide }: { slide: Slide }): ReactElement {
       />
       {STARTS[state]}
     </button>
-  );
-}
-
-/** The scale that the slide itself does not state. */
-function ScaleForm(): ReactElement {
-  const [typed, setTyped] = useState("");
-  const how = useId();
-  const mpp = Number(typed.replace(",", "."));
-  const usable = mpp >= 0.1 && mpp <= 20;
-  return (
-    <form
-      className="grid gap-2"
-      onSubmit={(event) => {
-        event.preventDefault();
-        if (usable) void read(mpp);
-      }}
-    >
-      <label className="grid gap-1 text-sm font-medium">
-        {texts.state.scale}
-        <input
-          className="field w-32"
-          inputMode="decimal"
-          aria-describedby={how}
-          value={typed}
-          onChange={(event) => {
-            setTyped(event.target.value);
-          }}
-        />
-      </label>
-      <p id={how} className="text-sm text-quiet">
-        {texts.state.scaleHow}
-      </p>
-      <button type="submit" className="button button-main w-fit" disabled={!usable}>
-        {texts.state.useScale}
-      </button>
-    </form>
   );
 }

@@ -5,6 +5,7 @@ import { Icon } from "../../view/icons";
 import { Coverage } from "./Coverage";
 import { Downloads } from "./Downloads";
 import { Gallery } from "./Gallery";
+import { ReaderWord } from "./ReaderWord";
 import { ReadingCard } from "./ReadingCard";
 import { SecondModel } from "./SecondModel";
 import { SlideProvenance } from "./SlideProvenance";
@@ -27,6 +28,7 @@ export function SlidePanel(): ReactElement {
       <Refusal />
       {slide.state !== "read" && <ReadingCard slide={slide} />}
       {answer && <SlideVerdict slide={slide} answer={answer} />}
+      <ReaderWord region={null} />
       <Gallery />
       {answer && (
         <>

@@ -1,3 +1,6 @@
+import { HELP } from "../../view/Help";
+import { submitWord } from "../review/SlideReview";
+import { type Subject, toggleAgreement } from "../review/words";
 import { navigate, SLIDES_HREF } from "../route";
 import { addPoint, askTile, endOne, middle, saveSlideFile, stepRegion } from "./actions";
 import { isUnderWay, read } from "./reading";
@@ -22,6 +25,19 @@ export const SHORTCUTS: Record<string, () => void> = {
   l: () => {
     const point = middle();
     if (point) addPoint(point);
+  },
+  a: () => {
+    onWord((subject) => {
+      toggleAgreement(subject, "agree");
+    });
+  },
+  d: () => {
+    onWord((subject) => {
+      toggleAgreement(subject, "disagree");
+    });
+  },
+  s: () => {
+    onWord(submitWord);
   },
   m: () => {
     setLayers({ map: !getSlide().layers.map });
@@ -61,12 +77,20 @@ export const SHORTCUTS: Record<string, () => void> = {
     document.getElementById("full-screen")?.click();
   },
   "?": () => {
-    document.getElementById("open-help")?.click();
+    document.getElementById(HELP)?.click();
   },
   Escape: () => {
     if (!endOne()) navigate(SLIDES_HREF);
   },
 };
+
+/** The word on the region that is selected, or on the slide. */
+function onWord(act: (subject: Subject) => void): void {
+  const { id, slide, regions, selected } = getSlide();
+  if (!slide?.answer) return;
+  const region = selected === null ? null : (regions[selected]?.id ?? selected + 1);
+  act({ slide: id, region });
+}
 
 function changeOpacity(by: number): void {
   const opacity = Math.round((getSlide().layers.opacity + by) * 10) / 10;

@@ -1,11 +1,14 @@
 import type { Problem } from "../../api/types";
+import { keyRequestOf } from "../../session/problems";
+import { setState as setSession, useSession } from "../../session/store";
 import { followSlide } from "../api/events";
 import type { Result } from "../api/request";
-import { cancelReading, fetchSlide, fetchUnread, startReading } from "../api/slides";
+import { cancelReading, fetchReviews, fetchSlide, fetchUnread, startReading } from "../api/slides";
 import type { Region, Slide, SlideDetail, SlideState } from "../api/types";
 import { placeOf } from "./geometry";
 import { getSlide, resetSlide, setSlide } from "./session";
 
+const BEING_READ = "slide_being_read"; // someone else has just started it: it is followed
 const RETRY_MS = 2000;
 const FINISHED_MAP = 1_000_000_000; // later than any version of an unfinished one
 const UNDER_WAY: readonly SlideState[] = ["queued", "reading"];
@@ -19,7 +22,11 @@ let stopFollowing: (() => void) | undefined;
 export function openSlide(id: string): () => void {
   resetSlide(id);
   void load(id);
+  const stopKey = useSession.subscribe(({ keyRequest }, before) => {
+    if (before.keyRequest !== null && keyRequest === null) void load(id); // a key was entered
+  });
   return () => {
+    stopKey();
     stopFollowing?.();
     stopFollowing = undefined;
     if (getSlide().id === id) resetSlide("");
@@ -35,13 +42,20 @@ async function load(id: string): Promise<void> {
     return;
   }
   if (result.is === "refused" && result.retryAfter === undefined) {
-    setSlide({ problem: result.problem, lost: false });
+    refuse(result.problem);
     return;
   }
   setSlide({ lost: true });
   setTimeout(() => {
     if (getSlide().id === id) void load(id);
   }, RETRY_MS);
+}
+
+/** A key that is wanted is asked for above the page; anything else is said on it. */
+function refuse(problem: Problem): void {
+  const keyRequest = keyRequestOf(problem);
+  if (keyRequest === null) setSlide({ problem, lost: false });
+  else setSession({ keyRequest });
 }
 
 function showDetail(id: string, slide: SlideDetail): void {
@@ -56,6 +70,14 @@ function showDetail(id: string, slide: SlideDetail): void {
 async function loadUnread(id: string): Promise<void> {
   const result = await fetchUnread(id);
   if (result.is === "answered" && getSlide().id === id) setSlide({ unread: result.value });
+}
+
+/** What readers have said of the slide by now. */
+export async function loadReviews(): Promise<void> {
+  const { id } = getSlide();
+  const result = await fetchReviews(id);
+  if (result.is === "answered" && getSlide().id === id)
+    setSlide(({ slide }) => ({ slide: slide && { ...slide, reviews: result.value.reviews } }));
 }
 
 function follow(id: string): void {
@@ -80,9 +102,7 @@ function follow(id: string): void {
     onRegions: showRegions,
     onFinished: reload,
     onFailed: reload,
-    onRefused: (problem) => {
-      setSlide({ problem });
-    },
+    onRefused: refuse,
     onLost: (lost) => {
       setSlide({ lost });
     },
@@ -115,13 +135,7 @@ function take(id: string, result: Result<Slide>): void {
     setSlide(({ slide }) => ({ slide: slide && { ...slide, ...result.value } }));
     if (isUnderWay(result.value)) follow(id);
     else void load(id);
-  } else if (result.is === "refused") setSlide({ problem: withoutDetail(result.problem) });
-  else setSlide({ lost: true });
-}
-
-/** A slide that someone else has just started is no problem: it is followed. */
-function withoutDetail(problem: Problem): Problem | null {
-  if (problem.code !== "slide_being_read") return problem;
-  void load(getSlide().id);
-  return null;
+  } else if (result.is === "lost") setSlide({ lost: true });
+  else if (result.problem.code === BEING_READ) void load(id);
+  else refuse(result.problem);
 }

@@ -1,9 +1,9 @@
 import { texts as shared } from "../../texts";
 import { percent } from "../../view/numbers";
 import type { Region, Slide } from "../api/types";
+import { area, timeLeft } from "../numbers";
 import type { Point } from "./geometry";
 
-const mm2 = (area: number): string => `${area.toFixed(area < 1 ? 3 : 2)} mm²`;
 const many = (count: number, one: string, more: string): string =>
   `${count.toLocaleString("en")} ${count === 1 ? one : more}`;
 
@@ -61,10 +61,7 @@ export const texts = {
     progress: (done: number, total: number) =>
       `${done.toLocaleString("en")} of ${many(total, "tile", "tiles")}`,
     speed: (tiles: number) => `${tiles.toFixed(tiles < 10 ? 1 : 0)} tiles/s`,
-    left: (seconds: number) =>
-      seconds < 90
-        ? `about ${Math.max(1, Math.round(seconds))} s left`
-        : `about ${Math.round(seconds / 60)} min left`,
+    left: (seconds: number) => `about ${timeLeft(seconds)} left`,
     cancelled: "Cancelled",
     cancelledMeans: "What was read is kept: a new start goes on from there.",
     failed: "Not read",
@@ -74,9 +71,6 @@ export const texts = {
     goOn: "Go on reading",
     cancel: "Cancel reading",
     tryAgain: "Try again",
-    scale: "Micrometres per pixel",
-    scaleHow: "From the scanner's settings: 0.25 at 40×, 0.5 at 20× on most.",
-    useScale: "Read with this scale",
   },
 
   verdict: {
@@ -85,14 +79,14 @@ export const texts = {
     uncalibrated:
       "Not calibrated on slides: it ranks them, and is not the share of such slides that hold cancer.",
     firstVerdict: (words: string) => `The built-in model alone said: ${words}.`,
-    positive: (area: number) => `${mm2(area)} of tissue in tiles that are a yes by themselves`,
+    positive: (mm2: number) => `${area(mm2)} of tissue in tiles that are a yes by themselves`,
     read: (share: number) => `${percent(share)} of the tissue read`,
   },
 
   coverage: {
     title: "What was read",
     account: "Account",
-    area: "mm²",
+    mm2: "mm²",
     share: "Share",
     read: "read",
     excluded: (code: string) => `excluded: ${words(code)}`,
@@ -111,7 +105,7 @@ export const texts = {
       if (kind === "cancer") return "Suspected cancer";
       return mark === null ? "Suspected precursor" : `Suspected precursor: ${mark}`;
     },
-    facts: (area: number, tiles: number) => `${mm2(area)}, ${many(tiles, "tile", "tiles")}`,
+    facts: (mm2: number, tiles: number) => `${area(mm2)}, ${many(tiles, "tile", "tiles")}`,
     peak: (peak: number) => `highest ${percent(peak)}`,
     more: (count: number) => `Show all ${count}`,
     next: "Next region",
@@ -185,6 +179,9 @@ export const texts = {
     ["0", "Show all"],
     ["T", "The tile under the cross in the middle"],
     ["L", "Measure: a point under the cross"],
+    ["A", "Agree with the selected region, or with the slide where none is"],
+    ["D", "Disagree with it"],
+    ["S", "Save your word on it"],
     ["M", "Show or hide the map"],
     ["[ and ]", "Map fainter or stronger"],
     ["O", "Show or hide outlines of regions"],

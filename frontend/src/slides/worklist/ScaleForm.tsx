@@ -2,7 +2,6 @@ import { type FormEvent, type ReactElement, useId, useState } from "react";
 
 import type { Slide } from "../api/types";
 import { slideTexts } from "../texts";
-import { read } from "./actions";
 
 const { scale: words } = slideTexts;
 const UNCLEAR_SCALE: ReadonlySet<string> = new Set(["no_resolution", "resolution_contradictory"]);
@@ -14,12 +13,12 @@ export function needsScale({ problem }: Slide): boolean {
 }
 
 /** Asks for the micrometres per pixel that the slide does not state, and has it read with them. */
-export function ScaleForm({ slide }: { slide: Slide }): ReactElement {
+export function ScaleForm({ onScale }: { onScale: (mpp: number) => void }): ReactElement {
   const [typed, setTyped] = useState("");
   const hint = useId();
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    void read(slide, Number(typed));
+    onScale(Number(typed));
   };
   return (
     <form onSubmit={submit} className="rounded-xl border border-unsure bg-unsure-soft p-3 text-sm">

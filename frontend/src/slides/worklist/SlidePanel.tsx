@@ -37,7 +37,7 @@ export function SlidePanel(): ReactElement {
     <div className="mx-auto grid max-w-5xl content-start gap-4 p-4">
       <Bar slide={slide} />
       <Summary slide={slide} detail={known} />
-      {needsScale(slide) && <ScaleForm key={slide.id} slide={slide} />}
+      {needsScale(slide) && <ScaleForm key={slide.id} onScale={(mpp) => void read(slide, mpp)} />}
       {slide.case && <CaseLine name={slide.case} />}
       {slide.verdict && (
         <div className="border-t border-line pt-4">
