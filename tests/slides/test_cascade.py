@@ -33,8 +33,11 @@ class Always(FakeEngine):
 
 
 class Failing(FakeEngine):
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
     def score(self, _tiles: Sequence[Tile]) -> Sequence[Evidence]:
-        raise EngineOutOfMemory
+        raise self.failure
 
 
 def test_a_second_model_that_agrees_confirms_each_place(tmp_path: Path) -> None:
@@ -68,8 +71,11 @@ def test_a_no_against_which_a_place_is_read_as_cancer_is_open(tmp_path: Path) ->
     assert answer.verdict.answer is Answer.INDETERMINATE
 
 
-def test_a_model_that_fails_is_silent_and_changes_nothing(tmp_path: Path) -> None:
-    answer = answered(drawn_slide(), tmp_path, second=Screener(Failing()))
+@pytest.mark.parametrize("failure", [EngineOutOfMemory(), RuntimeError("CUDA out of memory")])
+def test_a_model_that_fails_is_silent_and_changes_nothing(
+    tmp_path: Path, failure: Exception
+) -> None:
+    answer = answered(drawn_slide(), tmp_path, second=Screener(Failing(failure)))
     assert answer.verdict.answer is Answer.YES
     assert answer.cascade is not None
     assert {each.opinion for each in answer.cascade.answers} == {Opinion.SILENT}
@@ -102,6 +108,15 @@ def test_patches_show_regions_by_rank_then_spread_over_the_tissue_alike_for_a_se
     pairs = [(a, b) for a in patches for b in patches if a is not b]
     assert not any(a.area.intersection(b.area) for a, b in pairs)
     assert patches == choose_patches(regions, tiles, HALF_UM, 8, seed=3)
+
+
+def test_another_seed_shows_other_places_and_the_same_suspicious_ones() -> None:
+    focus = {(3, 3): 0.9, (4, 3): 0.95}
+    tiles = [scored(x, y, focus.get((x, y), 0.01 + x / 1000)) for x in range(40) for y in range(40)]
+    regions = find_regions(tiles, HALF_UM, CUT)
+    one, other = (choose_patches(regions, tiles, HALF_UM, 8, seed) for seed in (1, 2))
+    assert one[:6] == other[:6]
+    assert one[6:] != other[6:]
 
 
 def test_no_tile_no_patch() -> None:

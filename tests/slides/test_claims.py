@@ -99,6 +99,13 @@ def test_what_bears_the_verdict_out_stands() -> None:
     assert not any(contradicts(sentence, Answer.NO) for sentence in denying)
 
 
+def test_reasons_are_counted() -> None:
+    assert DropReason.NO_PATCH.counted(1) == "1 names no patch"
+    assert [reason.counted(2).split()[1] for reason in DropReason] == [
+        *("name", "name", "contradict", "repeat", "were")
+    ]
+
+
 def test_each_dropped_sentence_says_why() -> None:
     claims = [
         Claim("Glands fuse.", (1,)),

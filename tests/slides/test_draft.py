@@ -87,7 +87,7 @@ def test_a_draft_begins_with_the_verdict_and_keeps_what_rests_on_patches(
         DropReason.NO_PATCH,
         DropReason.UNKNOWN_PATCH,
     ]
-    assert "wrote 5 sentences; left out: 1 of them contradicts the verdict" in draft.in_words
+    assert "wrote 5 sentences; left out: 1 contradicts the verdict" in draft.in_words
 
 
 def test_the_model_sees_the_verdict_and_patches_of_896_pixels_at_1_um(answer: SlideAnswer) -> None:

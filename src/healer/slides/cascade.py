@@ -73,8 +73,8 @@ def choose_patches(
     seed: int,
     side_um: float = PATCH_UM,
 ) -> list[Patch]:
-    """Peaks of regions of cancer by rank, then the highest tiles elsewhere; then, from a seeded
-    start, each as far from all before it as can be. None overlaps another."""
+    """Peaks of regions of cancer by rank, then the highest tiles elsewhere; then one at random by
+    `seed`, and each as far from all before it as can be. None overlaps another."""
     chosen = _Chosen(resolution, side_um)
     by_area = {each.area: each for each in scored}
     for region in regions:
@@ -108,19 +108,20 @@ class _Chosen:
 def _spread(
     scored: Sequence[TileResult], taken: Sequence[Area], count: int, seed: int
 ) -> Iterator[TileResult]:
-    """Farthest first (Gonzalez 1985)."""
+    """One at random in the half of the tiles that is away from `taken`, then farthest first
+    (Gonzalez 1985)."""
     if not scored:
         return
     centres = np.array([each.area.centre for each in scored])
     away = np.full(len(scored), np.inf)
     for area in taken:
         away = np.minimum(away, np.hypot(*(centres - area.centre).T))
-    if not taken:
-        away = np.random.default_rng(seed).random(len(scored))
+    half = np.flatnonzero(away >= np.median(away))
+    at = int(np.random.default_rng(seed).choice(half))
     for _ in range(min(count, len(scored))):
-        at = int(away.argmax())
         yield scored[at]
         away = np.minimum(away, np.hypot(*(centres - centres[at]).T))
+        at = int(away.argmax())
 
 
 def ask_about(

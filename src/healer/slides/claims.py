@@ -74,6 +74,14 @@ class DropReason(StrEnum):
     REPEATED = "repeats an earlier sentence"
     CUT_OFF = "was cut off"
 
+    def counted(self, count: int) -> str:
+        """What is so of `count` sentences."""
+        verb, _, rest = self.value.partition(" ")
+        return f"{count} {verb if count == 1 else PLURALS[verb]} {rest}"
+
+
+PLURALS = {"names": "name", "contradicts": "contradict", "repeats": "repeat", "was": "were"}
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

@@ -64,7 +64,7 @@ class Draft:
             f"{_counted(written, 'sentence', 'sentences')}"
         )
         counts = Counter(each.reason for each in self.dropped)
-        reasons = [f"{count} of them {reason}" for reason, count in counts.items()]
+        reasons = [reason.counted(count) for reason, count in counts.items()]
         left_out = f"; left out: {', '.join(reasons)}" if reasons else ""
         return " ".join([f"{said}{left_out}.", *self.notes])
 

@@ -39,6 +39,17 @@ def test_thoughts_are_left_out(upstream: Upstream, engine: OpenAIEngine) -> None
     assert written(engine) == "Glands fuse [patch 1]."
 
 
+def test_a_model_that_thinks_is_kept_from_it_here_too(opened: Open) -> None:
+    thinks = {"thinks": "<think>", "stopped_by": frozenset({"opening"})}
+    with Upstream(**thinks) as upstream:  # type: ignore[arg-type]
+        engine = opened(upstream)
+        assert written(engine).strip()
+        *_, last = upstream.requests[-1]["messages"]
+    assert last["role"] == "assistant"
+    assert last["content"].startswith("<think>")
+    assert upstream.requests[-1]["continue_final_message"] is True
+
+
 @pytest.mark.parametrize(
     ("words", "most"),
     [

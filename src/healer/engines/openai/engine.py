@@ -138,8 +138,9 @@ class OpenAIEngine:
         if fits is not None and fits < shown:
             reason = "its server's list says how many tokens it reads"
             raise TooManyPictures(model, shown, fits, reason)
-        body = many_pictures_body(prompt, list(map(png, pictures)), most_tokens)
-        body |= {"model": model, **self._known.direct.fields}
+        images = list(map(png, pictures))
+        body = many_pictures_body(prompt, images, most_tokens, self._known.direct)
+        body |= {"model": model}
         try:
             with closing(self._ready().stream(body)) as pieces:
                 yield from without_thoughts(pieces)

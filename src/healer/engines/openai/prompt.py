@@ -100,11 +100,16 @@ def explaining_body(
     return {"messages": turns, "max_tokens": longest, **GREEDY}
 
 
-def many_pictures_body(text: str, images: Sequence[str], tokens: int) -> Body:
+def many_pictures_body(
+    text: str, images: Sequence[str], tokens: int, direct: Direct = AS_IT_IS
+) -> Body:
     """Requests what the model says of all images together: the text first, then each of them."""
     pictures = [{"type": "image_url", "image_url": {"url": image}} for image in images]
-    content = [{"type": "text", "text": text}, *pictures]
-    return {"messages": [turn("user", content)], "max_tokens": tokens, **GREEDY}
+    turns = [turn("user", [{"type": "text", "text": text}, *pictures])]
+    body = {"messages": turns, "max_tokens": tokens, **GREEDY, **direct.fields}
+    if not direct.opening:
+        return body
+    return body | {"messages": [*turns, turn("assistant", direct.opening)], **CONTINUED}
 
 
 def prompt_id(question: Question, direct: Direct = AS_IT_IS) -> str:
