@@ -119,5 +119,16 @@ def test_another_seed_shows_other_places_and_the_same_suspicious_ones() -> None:
     assert one[6:] != other[6:]
 
 
+def test_a_patch_at_the_edge_is_moved_into_what_was_scanned() -> None:
+    tiles = [scored(0, 0, 0.9), scored(0, 1, 0.8)]
+    regions = find_regions(tiles, HALF_UM, CUT)
+    bounds = Area(0, 0, 5000, 5000)
+    (patch, *_) = choose_patches(regions, tiles, HALF_UM, 1, seed=0, within=bounds)
+    assert (patch.area.x, patch.area.y, patch.area.width) == (0, 0, 896)
+    small = Area(0, 0, 100, 5000)
+    (patch, *_) = choose_patches(regions, tiles, HALF_UM, 1, seed=0, within=small)
+    assert patch.area.x < 0 == patch.area.y
+
+
 def test_no_tile_no_patch() -> None:
     assert choose_patches([], [], HALF_UM, 8, seed=0) == []

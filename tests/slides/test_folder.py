@@ -16,7 +16,7 @@ from tests.slides.drawn import answered, drawn_slide
 FILES = {
     "report.pdf",
     *("slide.json", "tiles.parquet", "tiles.geojson", "regions.geojson", "report.html"),
-    *("heatmap.png", "thumbnail.png", "heatmap.ome.tif"),
+    *("heatmap.png", "thumbnail.png", "tissue.png", "heatmap.ome.tif"),
 }
 
 

@@ -72,10 +72,12 @@ def choose_patches(
     count: int,
     seed: int,
     side_um: float = PATCH_UM,
+    within: Area | None = None,
 ) -> list[Patch]:
     """Peaks of regions of cancer by rank, then the highest tiles elsewhere; then one at random by
-    `seed`, and each as far from all before it as can be. None overlaps another."""
-    chosen = _Chosen(resolution, side_um)
+    `seed`, and each as far from all before it as can be. None overlaps another, and each is moved
+    to lie in what was scanned, `within`, where it can."""
+    chosen = _Chosen(resolution, side_um, within)
     by_area = {each.area: each for each in scored}
     for region in regions:
         if region.kind is RegionKind.CANCER:
@@ -93,16 +95,34 @@ def _suspicious(count: int) -> int:
 
 
 class _Chosen:
-    def __init__(self, resolution: Resolution, side_um: float) -> None:
+    def __init__(self, resolution: Resolution, side_um: float, within: Area | None) -> None:
         self.patches: list[Patch] = []
-        self._resolution, self._side_um = resolution, side_um
+        self._resolution, self._side_um, self._within = resolution, side_um, within
 
     def add(self, tile: TileResult, region: int | None, most: int) -> None:
-        area = area_around(tile.area, self._side_um, self._resolution)
-        if len(self.patches) < most and not any(
-            area.intersection(each.area) for each in self.patches
-        ):
+        area = self._free_area(tile)
+        if area is not None and len(self.patches) < most:
             self.patches.append(Patch(area, region, Answer(tile.verdict or Answer.INDETERMINATE)))
+
+    def _free_area(self, tile: TileResult) -> Area | None:
+        """Moved into what was scanned; around the tile where that place is taken."""
+        around = area_around(tile.area, self._side_um, self._resolution)
+        moved = around if self._within is None else _moved_into(around, self._within)
+        taken = [patch.area for patch in self.patches]
+        free = (
+            area for area in (moved, around) if not any(area.intersection(other) for other in taken)
+        )
+        return next(free, None)
+
+
+def _moved_into(area: Area, within: Area) -> Area:
+    """One that is larger than `within` stays where it is, along that axis."""
+    x, y = area.x, area.y
+    if area.width <= within.width:
+        x = min(max(x, within.x), within.right - area.width)
+    if area.height <= within.height:
+        y = min(max(y, within.y), within.bottom - area.height)
+    return replace(area, x=x, y=y)
 
 
 def _spread(

@@ -187,8 +187,10 @@ class DraftWriter:
         patches: list[Patch] = []
         pictures: list[Tile] = []
         side = PATCH_PX * DRAFT_UM_PER_PX
-        scale = self.reader.info.resolution
-        for patch in choose_patches(self.regions, self.scored, scale, count, self.seed, side):
+        info = self.reader.info
+        for patch in choose_patches(
+            self.regions, self.scored, info.resolution, count, self.seed, side, info.bounds
+        ):
             try:
                 pixels = on_white(self.reader.read(patch.area, (PATCH_PX, PATCH_PX)))
             except HealerError:

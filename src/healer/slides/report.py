@@ -279,7 +279,7 @@ def _draft(answer: SlideAnswer, views: Sequence[PatchView]) -> str:
         f"<h2>Draft of a report</h2><section><p><b>{escape(MACHINE_WRITTEN)}</b></p>"
         f"<p>{escape(draft.begins)}</p><ul>{sentences}</ul>"
         f"<p><small>{escape(draft.in_words)}</small></p></section>"
-        f'<div class="gallery">{figures}</div>'
+        f'<div class="gallery" style="margin-top:1rem">{figures}</div>'
     )
 
 

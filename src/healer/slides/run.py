@@ -220,8 +220,8 @@ class SlideRun:
         options = self.options
         if self.second is None or not scored or not options.patches:
             return None
-        resolution = self.reader.info.resolution
-        patches = choose_patches(regions, scored, resolution, options.patches, options.seed)
+        info, count, seed = self.reader.info, options.patches, options.seed
+        patches = choose_patches(regions, scored, info.resolution, count, seed, within=info.bounds)
         with self._timed("second_model"):
             answers = tuple(ask_about(self.second, self.reader, patches))
         return Cascade(self.second.info.model_id, answers, options.seed, options.patches)
