@@ -29,6 +29,7 @@ STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.HospitalError: HTTPStatus.BAD_GATEWAY,
     errors.ArchiveUnreachable: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ArchiveFull: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.ResultsRejected: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.FhirRefused: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.RequestError: HTTPStatus.BAD_REQUEST,
     errors.AnswerUnknown: HTTPStatus.NOT_FOUND,

@@ -28,7 +28,14 @@ from pydicom.uid import (
 )
 
 from healer.errors.base import InvalidSettings
-from healer.errors.hospital import ArchiveRefused, ArchiveUnreachable, SeriesUnknown
+from healer.errors.hospital import (
+    ArchiveFull,
+    ArchiveRefused,
+    ArchiveUnreachable,
+    HospitalError,
+    ResultsRejected,
+    SeriesUnknown,
+)
 from healer.errors.slides import (
     AreaUnreadable,
     NotBrightfield,
@@ -360,3 +367,52 @@ def test_the_command_reads_one_series_and_writes_its_results(
     assert (tmp_path / uid / "dicom" / "report.dcm").is_file()
     files = {file.suffix for file in (tmp_path / uid).rglob("*") if file.is_file()}
     assert ".jpg" not in files
+
+
+def listed(number: int) -> dict[str, object]:
+    return {
+        "0020000D": {"vr": "UI", "Value": ["1.2"]},
+        "0020000E": {"vr": "UI", "Value": [f"1.2.{number}"]},
+    }
+
+
+@pytest.mark.parametrize(("most", "heeds_offset"), [(100, True), (30, True), (130, False)])
+def test_all_series_are_found_whatever_an_archive_makes_of_pages(
+    monkeypatch: pytest.MonkeyPatch, most: int, heeds_offset: bool
+) -> None:
+    archive = Archive("https://archive.example.org", load_settings())
+
+    def search(*, limit: int, offset: int, **_: object) -> list[dict[str, object]]:
+        start = offset if heeds_offset else 0
+        return [listed(number) for number in range(130)][
+            start : start + min(most, max(limit, most))
+        ]
+
+    monkeypatch.setattr(archive._client, "search_for_series", search)
+    assert [each.series for each in archive.slides()] == [f"1.2.{n}" for n in range(130)]
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"), [(0xA700, ArchiveFull), (0xA900, ResultsRejected), (None, None)]
+)
+def test_what_an_archive_says_to_what_it_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    reason: int | None,
+    error: type[HospitalError] | None,
+) -> None:
+    (dataset, _) = levels_of(generate_uid())
+    place = tmp_path / "report.dcm"
+    dataset.save_as(place, enforce_file_format=True)
+    archive = Archive("https://archive.example.org", load_settings())
+    answer, failed = pydicom.Dataset(), pydicom.Dataset()
+    if reason is not None:
+        failed.FailureReason = reason
+        answer.FailedSOPSequence = [failed]
+    monkeypatch.setattr(archive._client, "search_for_instances", lambda *_, **__: [])
+    monkeypatch.setattr(archive._client, "store_instances", lambda _: answer)
+    if error is None:
+        archive.store([place])
+    else:
+        with pytest.raises(error, match=f"{reason:#06x}"):
+            archive.store([place])

@@ -17,7 +17,7 @@ pytest.importorskip("highdicom", reason="results need healer[hospital]")
 
 from fhir.resources.R4B.bundle import Bundle
 
-from healer.errors.hospital import FhirRefused
+from healer.errors.hospital import FhirRefused, FhirUnavailable
 from healer.hospital.fhir import post_report, report_bundle
 from healer.settings.loading import load_settings
 from tests.hospital.slides import PATIENT, PATIENT_ID, context
@@ -141,6 +141,7 @@ def test_a_refusal_is_an_error_that_holds_no_secret(status: int) -> None:
     assert str(status) in str(refused.value)
     assert "CANARY" not in str(refused.value)
     assert refused.value.__cause__ is None
+    assert isinstance(refused.value, FhirUnavailable) is (status != 422)
 
 
 def test_a_server_that_is_away_is_an_error_too() -> None:

@@ -15,7 +15,14 @@ pytest.importorskip("highdicom", reason="watching needs healer[hospital]")
 pytest.importorskip("sqlalchemy", reason="the ledger needs healer[audit]")
 
 from healer.errors.base import HealerError
-from healer.errors.hospital import ArchiveFull, ArchiveRefused, ArchiveUnreachable, FhirRefused
+from healer.errors.hospital import (
+    ArchiveFull,
+    ArchiveRefused,
+    ArchiveUnreachable,
+    FhirRefused,
+    FhirUnavailable,
+    ResultsRejected,
+)
 from healer.errors.slides import NotBrightfield, SlideRunMismatch, SlideSeriesIncomplete
 from healer.hospital.archive import FoundSeries
 from healer.hospital.hours import Hours
@@ -151,7 +158,7 @@ def test_killed_at_any_step_nothing_is_lost_and_nothing_is_done_twice(
         ("read", ArchiveUnreachable("ConnectionError")),
         ("store", ArchiveFull("it answered 507")),
         ("store", ArchiveUnreachable("it answered 503")),
-        ("post", FhirRefused("it answered 500")),
+        ("post", FhirUnavailable("it answered 500")),
     ],
 )
 def test_what_is_away_or_full_is_waited_for_and_no_slide_is_blamed(
@@ -237,6 +244,26 @@ def test_a_series_that_was_deleted_meanwhile_is_that_series_trouble(ward: Ward) 
     assert ward.run() == {"done": 2, "failed": 1}
 
 
+@pytest.mark.parametrize(
+    ("step", "trouble"),
+    [
+        ("store", ResultsRejected("failure reason 0xa900")),
+        ("post", FhirRefused("it answered 422")),
+    ],
+)
+def test_results_of_one_slide_that_nobody_takes_do_not_hold_up_the_others(
+    ward: Ward, step: str, trouble: HealerError
+) -> None:
+    ward.hospital.troubles[step] = [trouble] * 2
+    counts = ward.run()
+    assert counts["done"] == 1
+    for _ in range(3):
+        ward.clock.now += LONGEST_PAUSE
+        ward.run()
+    assert ward.run() == {"done": 3}
+    assert sorted(ward.hospital.read) == EVERY
+
+
 def test_another_model_reads_all_again_and_the_first_ones_stay_done(ward: Ward) -> None:
     ward.run()
     ward.model = "model 2"
@@ -311,7 +338,7 @@ def test_a_discarded_folder_goes_when_all_is_stored(ward: Ward) -> None:
     made: Callable[[], list[str]] = lambda: sorted(  # noqa: E731
         each.name for each in ward.hospital.out.iterdir() if each.is_dir()
     )
-    ward.hospital.troubles["post"] = [FhirRefused("it answered 500")]
+    ward.hospital.troubles["post"] = [FhirUnavailable("it answered 500")]
     with pytest.raises(FhirRefused):
         ward.run(discard=True)
     assert made() == ["1.2.0"]

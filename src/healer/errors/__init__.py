@@ -107,9 +107,11 @@ HealerError
 │   ├── ArchiveUnreachable   no answer, or one of the 500s
 │   ├── ArchiveRefused       one of the 400s
 │   ├── ArchiveFull          results are not stored
+│   ├── ResultsRejected      it does not take one of them
 │   ├── SeriesUnknown
 │   ├── WatchTaken           another watch uses the folder
 │   └── FhirRefused          the record system does not take the report
+│       └── FhirUnavailable  nor any other
 └── RequestError             what a client sent
     ├── UploadNotMultipart   another content type
     ├── MalformedForm        multipart that does not parse

@@ -75,6 +75,18 @@ class ArchiveFull(HospitalError):
 
 
 @dataclass(eq=False)
+class ResultsRejected(HospitalError):
+    reason: str
+    code = "dicomweb_results_rejected"
+    title = "The DICOM archive rejects the results"
+    message = (
+        "The DICOM archive rejected a result of the slide ({reason}). It lies in the slide's "
+        "folder under dicom/; the archive's log says what it minds."
+    )
+    retryable = True
+
+
+@dataclass(eq=False)
 class SeriesUnknown(HospitalError):
     uid: str
     code = "dicomweb_series_unknown"
@@ -104,3 +116,9 @@ class FhirRefused(HospitalError):
     )
     exit_code = 119
     retryable = True
+
+
+@dataclass(eq=False)
+class FhirUnavailable(FhirRefused):
+    code = "fhir_unavailable"
+    title = "The FHIR server does not answer"

@@ -25,6 +25,7 @@ from healer.errors.hospital import (
     ArchiveFull,
     ArchiveRefused,
     ArchiveUnreachable,
+    ResultsRejected,
     SeriesUnknown,
 )
 from healer.settings.hospital import HospitalSettings
@@ -33,7 +34,8 @@ Json = dict[str, Any]
 SLIDES = "SM"
 PAGE = 100
 AS_STORED = (("application/octet-stream", "*"),)  # not decoded by the archive
-FULL = (413, 507)
+FULL, NOT_ALLOWED = (413, 507), (401, 403)
+OUT_OF_RESOURCES = range(0xA700, 0xA800)  # DICOM PS3.18, I.2.2
 SERVER_ERRORS, CLIENT_ERRORS = 500, 400
 LOCAL = ("127.0.0.1", "localhost", "::1")
 STUDY, SERIES, INSTANCE, INSTANCES = "0020000D", "0020000E", "00080018", "00201209"
@@ -51,7 +53,8 @@ class FoundSeries:
 
 
 class Archive:
-    """Raises ArchiveUnreachable, ArchiveRefused and, on storing, ArchiveFull."""
+    """Raises ArchiveUnreachable, ArchiveRefused and, on storing, ArchiveFull and
+    ResultsRejected."""
 
     def __init__(self, address: str, settings: HospitalSettings) -> None:
         self._client = DICOMwebClient(
@@ -63,20 +66,22 @@ class Archive:
         self._client.set_http_retry_params(retry=False)  # who calls knows how long to wait
 
     def slides(self) -> Iterator[FoundSeries]:
-        """Every whole-slide series, a page at a time."""
-        offset = 0
+        """Every whole-slide series, a page at a time, until one brings nothing new: an archive may
+        give fewer than it is asked for, and some give the same ones again and again."""
+        seen: set[str] = set()
         while True:
             with _errors():
                 found = self._client.search_for_series(
                     search_filters={"Modality": SLIDES},
                     fields=["NumberOfSeriesRelatedInstances"],
                     limit=PAGE,
-                    offset=offset,
+                    offset=len(seen),
                 )
-            yield from map(_found, found)
-            if len(found) < PAGE:
+            new = [each for each in map(_found, found) if each.series not in seen]
+            if not new:
                 return
-            offset += len(found)
+            seen.update(each.series for each in new)
+            yield from new
 
     def series(self, uid: str) -> FoundSeries:
         """Raises SeriesUnknown."""
@@ -119,12 +124,14 @@ class Archive:
             with _errors():
                 answer = self._client.store_instances([dataset])
         except ArchiveRefused as error:
-            if error.answered in FULL or error.answered == requests.codes.conflict:
-                raise ArchiveFull(f"it answered {error.answered}") from None
-            raise
-        if failed := answer.get("FailedSOPSequence"):
-            reason = failed[0].get("FailureReason", "no reason")
-            raise ArchiveFull(f"failure reason {reason}")
+            if error.answered in NOT_ALLOWED:
+                raise
+            raise ResultsRejected(f"it answered {error.answered}") from None
+        for failed in answer.get("FailedSOPSequence", ()):
+            reason = int(failed.get("FailureReason", 0))
+            if reason in OUT_OF_RESOURCES:
+                raise ArchiveFull(f"failure reason {reason:#06x}")
+            raise ResultsRejected(f"failure reason {reason:#06x}")
 
 
 def _session(address: str, settings: HospitalSettings) -> requests.Session:

@@ -15,7 +15,7 @@ from fhir.resources.R4B.bundle import Bundle
 from pydicom.sr.coding import Code
 
 from healer import NOTICE, __version__
-from healer.errors.hospital import FhirRefused
+from healer.errors.hospital import FhirRefused, FhirUnavailable
 from healer.hospital.codes import SYSTEMS
 from healer.hospital.finished import MANUFACTURER, ResultContext
 from healer.hospital.structured_report import KIND, slide_measurements
@@ -31,6 +31,7 @@ MADE_BY_MACHINE = {
 }
 STATUS, DEVICE = "preliminary", "device"
 SECONDS = 30.0
+NOT_FOR_ONE = (401, 403, 404, 408, 429)  # what it answers to every report
 
 
 def report_bundle(context: ResultContext) -> Bundle:
@@ -42,7 +43,7 @@ def report_bundle(context: ResultContext) -> Bundle:
 
 
 def post_report(bundle: bytes, settings: HospitalSettings) -> None:
-    """Raises FhirRefused."""
+    """Raises FhirRefused, and FhirUnavailable where it takes no report at all."""
     token = settings.fhir_token
     headers = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
     if token:
@@ -55,7 +56,9 @@ def post_report(bundle: bytes, settings: HospitalSettings) -> None:
             timeout=SECONDS,
         )
     except httpx.HTTPError as error:
-        raise FhirRefused(type(error).__name__) from None
+        raise FhirUnavailable(type(error).__name__) from None
+    if reply.is_server_error or reply.status_code in NOT_FOR_ONE:
+        raise FhirUnavailable(f"it answered {reply.status_code}")
     if not reply.is_success:
         raise FhirRefused(f"it answered {reply.status_code}")
 

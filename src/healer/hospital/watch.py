@@ -20,9 +20,9 @@ from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 from healer.errors.base import HealerError, ShuttingDown
-from healer.errors.hospital import ArchiveFull, ArchiveRefused, ArchiveUnreachable, FhirRefused
+from healer.errors.hospital import ArchiveFull, ArchiveRefused, ArchiveUnreachable, FhirUnavailable
 from healer.errors.slides import SlideRunMismatch, SlideSeriesIncomplete
-from healer.hospital.archive import PAGE, Archive
+from healer.hospital.archive import NOT_ALLOWED, PAGE, Archive
 from healer.hospital.hours import Hours
 from healer.hospital.ledger import OPEN, Entry, Ledger, State
 from healer.hospital.results import stored_files
@@ -34,9 +34,8 @@ log = structlog.get_logger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 900.0  # seconds between attempts
 MOST_ATTEMPTS = 20  # at one series, for what may pass by itself
-NOT_ALLOWED = (401, 403)
 # The archive's or the record system's trouble, and not that of one slide.
-OUTSIDE = (ArchiveUnreachable, ArchiveFull, FhirRefused)
+OUTSIDE = (ArchiveUnreachable, ArchiveFull, FhirUnavailable)
 RATE = "slides"
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from healer.errors.hospital import ArchiveRefused
 from healer.errors.request import ImageTooCostly
 from healer.errors.slides import AreaUnreadable, SlideDamaged, SlideTooCostly
-from healer.hospital.archive import Archive, FoundSeries
+from healer.hospital.archive import NOT_ALLOWED, Archive, FoundSeries
 from healer.hospital.frame_index import FramePlace, LevelFrames, index_levels
 from healer.hospital.frames import FrameProcess
 from healer.hospital.series import SourceSeries, series_from
@@ -42,7 +42,6 @@ from healer.slides.slide_file import (
 
 CACHE_BYTES = 128 * 1024 * 1024  # of decoded frames
 FETCHERS = 8  # requests under way at once
-NOT_ALLOWED = (401, 403)
 READ_AHEAD = 4  # areas for each of them
 Pixels = NDArray[np.uint8]
 Item = TypeVar("Item")
