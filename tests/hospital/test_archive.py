@@ -39,14 +39,13 @@ from healer.errors.hospital import (
 from healer.errors.slides import (
     AreaUnreadable,
     NotBrightfield,
-    SlideDamaged,
     SlideSeriesIncomplete,
     SlideUnsupported,
 )
 from healer.hospital import web_slide
 from healer.hospital.archive import Archive
 from healer.hospital.frame_index import index_levels
-from healer.hospital.frames import FrameFormat, FrameProcess, decode
+from healer.hospital.frames import FrameProcess
 from healer.hospital.web_slide import WebSlide
 from healer.settings.loading import Settings, load_settings
 from healer.slides.opening import open_slide
@@ -322,14 +321,6 @@ def test_what_is_no_bright_field_in_colour_is_refused(fluorescence: bool) -> Non
         header.SamplesPerPixel = 1
     with pytest.raises(NotBrightfield if fluorescence else SlideUnsupported):
         index_levels([header])
-
-
-def test_a_frame_of_another_size_than_its_header_says_is_damaged() -> None:
-    data = jpeg_2000(np.zeros((64, 64, 3), np.uint8))
-    with pytest.raises(SlideDamaged, match="another picture"):
-        decode(data, FrameFormat(256, 256, "RGB"))
-    with pytest.raises(SlideDamaged, match="cut short"):
-        decode(b"x" * 100, FrameFormat(256, 256, "RGB"))
 
 
 def test_access_and_its_secrets(orthanc: Orthanc) -> None:

@@ -10,8 +10,9 @@ from math import ceil
 from pydicom.dataset import Dataset
 
 from healer.errors.slides import NotBrightfield, SlideDamaged, SlideUnsupported
-from healer.hospital.frames import LIMITS, FrameFormat
+from healer.hospital.frames import LIMITS
 from healer.hospital.series import size_of
+from healer.images.dicom import FrameFormat
 from healer.slides.formats import VOLUME, check_levels, described
 from healer.slides.openslide_file import EPIFLUORESCENCE
 

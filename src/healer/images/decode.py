@@ -5,7 +5,7 @@ be an enormous picture costs nothing. A picture is decoded to what a reference r
 refused by the name of its coding. Every failure is one of `healer.errors.ImageError`.
 
 PNG, JPEG, WebP and BMP are read here with Pillow, and what it would misread is refused before;
-TIFF in `tiff`.
+TIFF in `tiff`, and a microscopic picture in DICOM in `dicom`.
 """
 
 from __future__ import annotations
@@ -67,12 +67,8 @@ def decode(data: bytes, *, max_pixels: int, page: int | None = None) -> Tile:
     format_ = format_name(data)
     if format_ is None:
         raise NotAnImage
-    if format_ not in FORMATS:
-        raise UnsupportedFormat(format_)
     try:
-        if format_ == "TIFF":
-            return read_tiff(data, max_pixels=max_pixels, page=page)
-        return _read_with_pillow(data, format_, max_pixels, page)
+        return _read(data, format_, max_pixels, page)
     except (MemoryError, HealerError):
         raise
     except UnidentifiedImageError:
@@ -80,6 +76,18 @@ def decode(data: bytes, *, max_pixels: int, page: int | None = None) -> Tile:
     except Exception as error:
         # Whatever a decoder raises on hostile bytes is the sender's fault, never ours.
         raise TruncatedImage(_describe(error)) from error
+
+
+def _read(data: bytes, format_: str, max_pixels: int, page: int | None) -> Tile:
+    if format_ == "DICOM" and page is None:
+        from healer.images.dicom import read_dicom  # loaded with the first such file
+
+        return read_dicom(data, max_pixels=max_pixels)
+    if format_ not in FORMATS:
+        raise UnsupportedFormat(format_)
+    if format_ == "TIFF":
+        return read_tiff(data, max_pixels=max_pixels, page=page)
+    return _read_with_pillow(data, format_, max_pixels, page)
 
 
 def _describe(error: Exception) -> str:
