@@ -15,6 +15,7 @@ from PIL import Image
 from tokenizers import Tokenizer
 
 from healer.engines.base import MultiImageEngine
+from healer.engines.openvino import model
 from healer.engines.openvino.engine import OpenVINOEngine
 from healer.engines.vlm.prompt import encode_many, messages_of_many
 from healer.errors import TooManyPictures
@@ -54,3 +55,18 @@ def test_more_pictures_than_its_window_holds_are_refused_with_how_many_fit(
     # The tiny tokenizer has a token more around each picture than Gemma's.
     with pytest.raises(TooManyPictures):
         list(engine.write(TEXT, [PINK] * (most + 6), 24))
+
+
+def test_a_thought_is_ended_before_it_begins(
+    engine: OpenVINOEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = "".join(engine.write(TEXT, [PINK, WHITE], 24))
+    firsts: list[int] = []
+
+    def ended(tokenizer: Tokenizer, first: int) -> list[int]:
+        firsts.append(first)
+        return list(tokenizer.encode("Yes No", add_special_tokens=False).ids)
+
+    monkeypatch.setattr(model, "empty_thought", ended)
+    assert "".join(engine.write(TEXT, [PINK, WHITE], 24)) != plain
+    assert len(firsts) == 1

@@ -11,8 +11,10 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
 from PIL import Image  # noqa: E402
+from tokenizers import Tokenizer  # noqa: E402
 
 from healer.engines.base import MultiImageEngine  # noqa: E402
+from healer.engines.transformers import model  # noqa: E402
 from healer.engines.transformers.engine import MedGemmaEngine  # noqa: E402
 from healer.engines.transformers.loading import quiet  # noqa: E402
 from healer.errors import ModelNotReady, TooManyPictures  # noqa: E402
@@ -32,7 +34,7 @@ def written(engine: MedGemmaEngine, pictures: list[Tile], tokens: int = TOKENS) 
 def by_transformers(folder: Path, dtype: str) -> str:
     """By the library's own template and generation, in one call with all pixels."""
     with quiet():
-        model: Any = transformers.AutoModelForImageTextToText.from_pretrained(
+        reference: Any = transformers.AutoModelForImageTextToText.from_pretrained(
             folder, dtype=getattr(torch, dtype)
         )
         processor = transformers.AutoProcessor.from_pretrained(folder)
@@ -46,7 +48,7 @@ def by_transformers(folder: Path, dtype: str) -> str:
         return_tensors="pt",
     )
     with torch.inference_mode(), quiet():
-        ids = model.generate(**inputs, max_new_tokens=TOKENS, do_sample=False)
+        ids = reference.generate(**inputs, max_new_tokens=TOKENS, do_sample=False)
     rest = ids[0, inputs["input_ids"].shape[1] :]
     return str(processor.tokenizer.decode(rest, skip_special_tokens=True))
 
@@ -104,3 +106,18 @@ def test_a_closed_engine_writes_nothing(taught: Path, load: Load) -> None:
     engine.close()
     with pytest.raises(ModelNotReady):
         written(engine, PICTURES)
+
+
+def test_a_thought_is_ended_before_it_begins(
+    taught: Path, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = written(engine := load(taught), PICTURES)
+    firsts: list[int] = []
+
+    def ended(tokenizer: Tokenizer, first: int) -> list[int]:
+        firsts.append(first)
+        return list(tokenizer.encode("Yes No", add_special_tokens=False).ids)
+
+    monkeypatch.setattr(model, "empty_thought", ended)
+    assert written(engine, PICTURES) != plain
+    assert len(firsts) == 1

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
 
 from healer.engines.vlm.sentence import NO_EXPLANATION, one_sentence
-from healer.engines.vlm.thinking import ENDS, mark_of, without_thoughts
+from healer.engines.vlm.thinking import ENDS, empty_thought, mark_of, without_thoughts
 
 
 @pytest.mark.parametrize("cut", [1, 2, 5, 100])
@@ -48,3 +51,12 @@ def test_other_words_stay(text: str) -> None:
 )
 def test_a_mark_is_known_by_how_a_text_begins(text: str, mark: str) -> None:
     assert mark_of(text) == mark
+
+
+def test_an_empty_thought_stands_where_one_would_begin() -> None:
+    tokenizer = Tokenizer(WordLevel({"thought": 0, "yes": 1}))
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    assert empty_thought(tokenizer, 0) == []
+    tokenizer.add_tokens(["<unused94>", "<unused95>"])
+    assert empty_thought(tokenizer, 2) == [2, 0, 3]
+    assert empty_thought(tokenizer, 1) == []

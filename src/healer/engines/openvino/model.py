@@ -24,6 +24,7 @@ from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, key_of
 from healer.engines.vlm.prompt import Prompt, encode, encode_many, pictures_that_fit
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
+from healer.engines.vlm.thinking import empty_thought
 from healer.errors.engine import TooManyPictures
 from healer.images.tile import Tile
 
@@ -154,7 +155,9 @@ class Gemma:
         features = np.concatenate([self.vision.features(pixels) for pixels in squares])
         run = self.language.run()
         first = int(run.step(ids, features).argmax())
-        tokens = self._greedy(run, first, min(most_tokens, window - len(ids)))
+        if thought := empty_thought(self.tokenizer, first):
+            first = int(run.step(thought).argmax())
+        tokens = self._greedy(run, first, min(most_tokens, window - run.length))
         return text_pieces([], tokens, self._decode)
 
     def _continue_tokens(self, prompted: Snapshot, given: Sequence[int]) -> Iterator[int]:

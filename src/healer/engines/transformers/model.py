@@ -26,6 +26,7 @@ from healer.engines.vlm.prompt import (
     pictures_that_fit,
 )
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
+from healer.engines.vlm.thinking import empty_thought
 from healer.errors.engine import ModelUnsound, TooManyPictures
 from healer.images.tile import Tile
 
@@ -118,7 +119,9 @@ class Gemma:
         except torch.OutOfMemoryError:
             reason = "they need more memory than the device has"
             raise TooManyPictures(model_id, shown, shown // 2, reason) from None
-        left = window - prompt
+        if thought := empty_thought(self.tokenizer.backend_tokenizer, token):
+            token = self.step(cache, thought)
+        left = window - prompt - len(thought)
         tokens = self._greedy(cache, token, min(most_tokens, left))
         return text_pieces([], tokens, self._decode)
 

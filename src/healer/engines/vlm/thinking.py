@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 ENDS = {
     "<unused94>": "<unused95>",
@@ -22,6 +26,16 @@ ENDS = {
 }
 BEGINNING = re.compile("|".join(map(re.escape, sorted(ENDS, key=len, reverse=True))))
 UNMARKED = "thought"
+GEMMA = "<unused94>"
+
+
+def empty_thought(tokenizer: Tokenizer, first: int) -> list[int]:
+    """Tokens of a thought that has ended already, where the token `first` would begin one of
+    MedGemma's; none elsewhere. What follows them is the answer."""
+    if first != tokenizer.token_to_id(GEMMA):
+        return []
+    text = f"{GEMMA}{UNMARKED}\n{ENDS[GEMMA]}"
+    return list(tokenizer.encode(text, add_special_tokens=False).ids)
 
 
 def mark_of(text: str) -> str | None:
