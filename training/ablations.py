@@ -1,4 +1,5 @@
-"""What each part of version 4 is worth: heads trained without one, measured out of fold.
+"""What each part of version 4 is worth, and what might be better: heads trained with one part left
+out, or otherwise, measured out of fold.
 
 Each tile, and each random view, is scored by the one network that never saw its fold. The cut is
 the one that leaves 97 % of what is no cancer at home below it.
@@ -17,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from rich.progress import track
 from sklearn.metrics import roc_auc_score
+from torch import nn
 
 from healer.evaluation.shifts import NONE
 from training import backbone, heads_fit, maps
@@ -31,6 +33,9 @@ from training.network import Network
 RESULTS = Path(__file__).parent / "ablations.json"
 BEGIN = "<!-- ablations: python -m training ablations -->"
 END = "<!-- end of ablations -->"
+LEVERS = "<!-- levers: python -m training levers -->"
+LEVERS_END = "<!-- end of levers -->"
+LEVER_RESULTS = Path(__file__).parent / "levers.json"
 VERSIONS = "<!-- versions: python -m training ablations -->"
 VERSIONS_END = "<!-- end of versions -->"
 SPECIFICITY = 0.97
@@ -52,7 +57,7 @@ def measure(tiles: Tiles, folds: NDArray[np.int64], others: KatherTiles, runs: P
     """Trains what is not there yet, measures, writes `ablations.json`."""
     found = {}
     networks = backbone.version_3(backbone.restore(runs))
-    start = [as_version_3(network) for network in networks]
+    start = [[as_version_3(network)] for network in networks]
     labels = tiles.labels == CANCER_INDEX
     found[VERSION_3] = figures(start, labels, folds, others, runs, cap=False)
     for name in heads_fit.RECIPES:
@@ -64,6 +69,16 @@ def measure(tiles: Tiles, folds: NDArray[np.int64], others: KatherTiles, runs: P
     RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
+def measure_levers(tiles: Tiles, folds: NDArray[np.int64], others: KatherTiles, runs: Path) -> None:
+    """Row by row into `levers.json`."""
+    found = {}
+    for name in heads_fit.LEVERS:
+        heads_fit.train(runs, name)
+        labels = tiles.labels == CANCER_INDEX
+        found[name] = figures(heads_fit.read(runs, name), labels, folds, others, runs)
+        LEVER_RESULTS.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+
+
 def as_version_3(network: Network) -> Heads:
     """Its tissue classes add up to what it called other tissue."""
     heads = Heads.of(network).eval()
@@ -73,7 +88,7 @@ def as_version_3(network: Network) -> Heads:
 
 
 def figures(
-    members: Sequence[Heads],
+    members: Sequence[Sequence[nn.Module]],
     cancer: NDArray[np.bool_],
     folds: NDArray[np.int64],
     others: KatherTiles,
@@ -100,7 +115,12 @@ def figures(
 
 
 def held_out(
-    members: Sequence[Heads], folds: NDArray[np.int64], name: str, runs: Path, *, cap: bool
+    members: Sequence[Sequence[nn.Module]],
+    folds: NDArray[np.int64],
+    name: str,
+    runs: Path,
+    *,
+    cap: bool,
 ) -> Mapping[str, Reals]:
     """Margins by shift."""
     out = {}
@@ -113,7 +133,7 @@ def held_out(
     return out
 
 
-def of_views(members: Sequence[Heads], runs: Path, *, cap: bool) -> float:
+def of_views(members: Sequence[Sequence[nn.Module]], runs: Path, *, cap: bool) -> float:
     """AUROC on random views of Kather 2016: any scale, stain, camera and focus."""
     truths, margins = [], []
     for member in track(range(FOLDS), "Random views"):

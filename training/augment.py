@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -23,12 +23,14 @@ def uniform(shape: tuple[int, ...], low: float, high: float, source: torch.Gener
     return torch.rand(shape, generator=source) * (high - low) + low
 
 
-def restain(x: Tensor, source: torch.Generator) -> Tensor:
+def restain(
+    x: Tensor, source: torch.Generator, amount: float = 0.6, colour: float = 0.09
+) -> Tensor:
     """Another staining batch: amounts of each dye, and the dyes' own colours, change."""
     n = len(x)
-    factor = torch.exp(uniform((n, 3), -0.6, 0.6, source))
+    factor = torch.exp(uniform((n, 3), -amount, amount, source))
     extra = uniform((n, 1, 3), -0.06, 0.06, source)
-    dyes = (STAINS + 0.09 * torch.randn(n, 3, 3, generator=source)).clamp(min=0)
+    dyes = (STAINS + colour * torch.randn(n, 3, 3, generator=source)).clamp(min=0)
     dyes = dyes / dyes.norm(dim=2, keepdim=True)
     change = torch.linalg.inv(STAINS) @ torch.diag_embed(factor) @ dyes
     density = -torch.log(x.clamp(1 / 255, 1)).flatten(2)
@@ -43,11 +45,16 @@ def rebalance(x: Tensor, source: torch.Generator) -> Tensor:
     return (x * gain).clamp(1e-4, 1) ** gamma
 
 
-def recolour(x: Tensor, source: torch.Generator) -> Tensor:
+def recolour(
+    x: Tensor,
+    source: torch.Generator,
+    saturation: tuple[float, float] = (0.4, 1.5),
+    hue: float = 0.35,
+) -> Tensor:
     """Saturation, down to grey for one picture in ten, and hue."""
     n = len(x)
-    amount = uniform((n,), 0.4, 1.5, source) * (torch.rand(n, generator=source) > 0.1)
-    angle = uniform((n,), -0.35, 0.35, source)
+    amount = uniform((n,), *saturation, source) * (torch.rand(n, generator=source) > 0.1)
+    angle = uniform((n,), -hue, hue, source)
     turn = torch.zeros(n, 3, 3)
     turn[:, 0, 0] = 1
     turn[:, 1, 1] = turn[:, 2, 2] = amount * torch.cos(angle)
@@ -78,8 +85,8 @@ def coarsen(x: Tensor, source: torch.Generator) -> Tensor:
     return functional.interpolate(down, size=(side, side), mode="bilinear", align_corners=False)
 
 
-def grain(x: Tensor, source: torch.Generator) -> Tensor:
-    level = uniform((len(x), 1, 1, 1), 0.005, 0.05, source)
+def grain(x: Tensor, source: torch.Generator, most: float = 0.05) -> Tensor:
+    level = uniform((len(x), 1, 1, 1), 0.005, most, source)
     return (x + level * torch.randn(x.shape, generator=source)).clamp(0, 1)
 
 
@@ -111,10 +118,12 @@ STEPS: tuple[tuple[float, Change], ...] = (
 )
 
 
-def augment(x: Tensor, source: torch.Generator) -> Tensor:
+def augment(
+    x: Tensor, source: torch.Generator, steps: Sequence[tuple[float, Change]] = STEPS
+) -> Tensor:
     """Each change befalls its share of the pictures (n, 3, h, w), in a fixed order."""
     x = x.clone()
-    for share, change in STEPS:
+    for share, change in steps:
         chosen = torch.rand(len(x), generator=source) < share
         if chosen.any():
             x[chosen] = change(x[chosen], source)

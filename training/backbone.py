@@ -24,7 +24,8 @@ STEM = 3  # modules of the backbone before its first block: convolution, norm, a
 SHALLOW = 5  # blocks up to the map of 40 channels that is pooled too
 MIDDLE = 8  # blocks up to that of 80
 SHALLOW_CHANNELS = BLOCKS[SHALLOW - 1][1]
-CHANNELS = BLOCKS[-1][1] + BLOCKS[MIDDLE - 1][1]  # of both maps that the heads read
+LAST_CHANNELS = BLOCKS[-1][1]
+CHANNELS = LAST_CHANNELS + BLOCKS[MIDDLE - 1][1]  # of both maps that the heads read
 # Where version 3 lies in this repository's history.
 COMMIT, PATH = "2c63aba", "src/healer/engines/builtin/model.onnx"
 

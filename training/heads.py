@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.backbone import CHANNELS, SHALLOW_CHANNELS, Backbone
+from training.backbone import CHANNELS, LAST_CHANNELS, SHALLOW_CHANNELS, Backbone
 from training.kather import EPITHELIAL, OUTPUTS
 from training.network import Network
 
@@ -75,6 +76,27 @@ def _begin_neck(neck: nn.Module, network: Network) -> int:
     return known
 
 
+class TunedHeads(nn.Module):
+    """Heads above the last blocks of the backbone, which are trained too; their norms, folded,
+    stay as they are."""
+
+    def __init__(self, heads: Heads, network: Network) -> None:
+        super().__init__()
+        self.heads, self.last = heads, Backbone(network).deep
+
+    def train(self, mode: bool = True) -> Self:
+        super().train(mode)
+        self.last.eval()
+        return self
+
+    def forward(self, deep: Tensor, shallow: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        middle = deep[:, LAST_CHANNELS:]
+        found: tuple[Tensor, Tensor, Tensor] = self.heads(
+            torch.cat([self.last(middle), middle], 1), shallow
+        )
+        return found
+
+
 def capped(tile: Tensor, epithelium: Tensor) -> Tensor:
     """Log-probabilities (n, 11) whose classes of epithelium add up to no more than the veto says.
 
@@ -95,18 +117,24 @@ def capped(tile: Tensor, epithelium: Tensor) -> Tensor:
     )
 
 
-class Member(nn.Module):
-    """One network whole: pooled features (n, 240), then log-probabilities (n, 11)."""
+def averaged(scores: Sequence[Tensor]) -> Tensor:
+    """Log-probabilities (n, 11) averaged, and scaled to add up to 1 again."""
+    return torch.log_softmax(torch.stack(list(scores)).mean(0), 1)
 
-    def __init__(self, backbone: Backbone, heads: Heads) -> None:
+
+class Member(nn.Module):
+    """One network whole: pooled features (n, 240), then log-probabilities (n, 11), averaged over
+    heads that began from different seeds."""
+
+    def __init__(self, backbone: Backbone, heads: Sequence[nn.Module]) -> None:
         super().__init__()
-        self.backbone, self.heads = backbone, heads
+        self.backbone, self.heads = backbone, nn.ModuleList(heads)
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         deep, middle, shallow = self.backbone(pixels)
         features = torch.cat([middle, shallow], 1)
-        tile, _, epithelium = self.heads(deep, shallow)
-        return features, capped(tile, epithelium)
+        found = [heads(deep, shallow) for heads in self.heads]
+        return features, averaged([capped(tile, epithelium) for tile, _, epithelium in found])
 
 
 class Ensemble(nn.Module):
@@ -118,5 +146,4 @@ class Ensemble(nn.Module):
 
     def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         features, scores = zip(*(member(pixels) for member in self.members), strict=True)
-        averaged = torch.log_softmax(torch.stack(scores).mean(0), 1)
-        return averaged, torch.stack(features, 1)
+        return averaged(scores), torch.stack(features, 1)

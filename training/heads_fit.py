@@ -3,10 +3,11 @@ kept; and recipes with one part left out."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -18,11 +19,22 @@ from torch.nn import functional
 from training import backbone, crossval, maps
 from training.backbone import Backbone
 from training.fit import averaging
-from training.heads import Heads, Member, capped
+from training.heads import Heads, Member, TunedHeads, averaged, capped
 from training.kather import EPITHELIAL, FOLDS, OUTPUTS
 from training.mix import KATHER, PASTED, UNKNOWN
 
 Arrays = Mapping[str, NDArray[Any]]
+Trained = TypeVar("Trained", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Maps and targets of some views, and what each weighs in the loss (1 on average)."""
+
+    deep: Tensor
+    shallow: Tensor
+    targets: Tensor
+    weight: Tensor
 
 
 @dataclass(frozen=True)
@@ -30,9 +42,11 @@ class HeadsRecipe:
     """Everything that decides heads besides version 3's weights, the views and the seed.
 
     `kinds` are the shares of views by kind (EBHI-Seg's, drawn, Kather 2016's, pasted); `neck`
-    whether the neck is trained too, or the heads alone.
+    whether the neck is trained too, or the heads alone; `seeds` how many heads are trained, each
+    from a seed of its own, to be averaged.
     """
 
+    seeds: int = 1
     steps: int = 3000
     batch: int = 64
     rate: float = 1.5e-3
@@ -45,6 +59,10 @@ class HeadsRecipe:
     neck: bool = True
     tissue_classes: bool = True  # False: Kather 2016's tissue is tissue, no more
     outputs_left_out: tuple[int, ...] = ()  # classes of Kather 2016 that are not shown
+    exchanged: bool = False  # views in each other's colours are shown too
+    tissue_weight: float = 1.0  # in the loss, of views of Kather 2016's tissue without glands
+    mixed: float = 0.0  # maps of two views are mixed, by a beta distribution of this shape
+    tuned: float = 0.0  # learning rate of the last blocks of the backbone
 
 
 def tile_targets(targets: Tensor, smoothing: float) -> Tensor:
@@ -67,24 +85,23 @@ def tile_targets(targets: Tensor, smoothing: float) -> Tensor:
     return both * (1 - smoothing) + even
 
 
-def cross_entropy(logits: Tensor, target: Tensor) -> Tensor:
+def cross_entropy(logits: Tensor, target: Tensor, weight: Tensor | float = 1.0) -> Tensor:
     """Against soft targets with one class more than the logits: some tissue, whichever."""
     scores = torch.log_softmax(logits, 1)
     tissue = scores[:, EPITHELIAL:].logsumexp(1, keepdim=True)
-    return -(torch.cat([scores, tissue], 1) * target).sum(1).mean()
+    each = -(torch.cat([scores, tissue], 1) * target).sum(1)
+    return (each.flatten(1).mean(1) * weight if each.dim() > 1 else each * weight).mean()
 
 
-def loss_of(
-    heads: nn.Module, deep: Tensor, shallow: Tensor, targets: Tensor, recipe: HeadsRecipe
-) -> Tensor:
-    tile, spots, epithelium = heads(deep, shallow)
-    wanted = tile_targets(targets, recipe.smoothing)
+def loss_of(heads: nn.Module, shown: Batch, recipe: HeadsRecipe) -> Tensor:
+    tile, spots, epithelium = heads(shown.deep, shown.shallow)
+    wanted = tile_targets(shown.targets, recipe.smoothing)
     present = wanted[:, :EPITHELIAL].sum(1)
-    veto = functional.binary_cross_entropy_with_logits(epithelium, present)
+    veto = functional.binary_cross_entropy_with_logits(epithelium, present, reduction="none")
     return (
-        cross_entropy(tile, wanted)
-        + recipe.spot_weight * cross_entropy(spots, targets)
-        + recipe.veto_weight * veto
+        cross_entropy(tile, wanted, shown.weight)
+        + recipe.spot_weight * cross_entropy(spots, shown.targets, shown.weight)
+        + recipe.veto_weight * (veto * shown.weight).mean()
     )
 
 
@@ -101,72 +118,112 @@ def weights_of(views: Arrays, recipe: HeadsRecipe, member: int | None) -> NDArra
 
 
 def fit(
-    start: Heads,
+    start: Trained,
     views: Arrays,
     recipe: HeadsRecipe,
     member: int,
     seed: int,
     progress: Progress,
     title: str,
-) -> Heads:
+) -> Trained:
     """The same inputs give the same heads."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     heads = start.train()
-    heads.neck.requires_grad_(recipe.neck)
-    trained = [parameter for parameter in heads.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(trained, recipe.rate, weight_decay=recipe.decay)
+    groups = parameters_of(heads, recipe)
+    trained = [parameter for group in groups for parameter in group["params"]]
+    optimiser = torch.optim.AdamW(groups, recipe.rate, weight_decay=recipe.decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, recipe.rate, total_steps=max(recipe.steps, 4), pct_start=0.1
+        optimiser,
+        [group["lr"] for group in groups],
+        total_steps=max(recipe.steps, 4),
+        pct_start=0.1,
     )
-    averaged = averaging(heads, recipe.average)
+    smooth = averaging(heads, recipe.average)
     share = weights_of(views, recipe, member)
     bar = progress.add_task(title, total=recipe.steps)
     for _ in range(recipe.steps):
         rows = np.sort(rng.choice(len(share), recipe.batch, p=share))
-        loss = loss_of(heads, *batch(views, rows, recipe), recipe)
+        loss = loss_of(heads, batch(views, rows, recipe, rng), recipe)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(trained, 5.0)
         optimiser.step()
         schedule.step()
-        averaged.update_parameters(heads)
+        smooth.update_parameters(heads)
         progress.update(bar, advance=1, description=f"{title} loss {loss.item():.2f}")
-    return cast(Heads, averaged.module).eval()
+    return cast(Trained, smooth.module.eval())
+
+
+def parameters_of(heads: nn.Module, recipe: HeadsRecipe) -> list[dict[str, Any]]:
+    """What is trained, each part at its rate."""
+    if isinstance(heads, TunedHeads):
+        rates = ((heads.heads, recipe.rate), (heads.last, recipe.tuned))
+        return [{"params": list(part.parameters()), "lr": rate} for part, rate in rates]
+    if isinstance(heads, Heads):
+        heads.neck.requires_grad_(recipe.neck)
+    trained = [parameter for parameter in heads.parameters() if parameter.requires_grad]
+    return [{"params": trained, "lr": recipe.rate}]
 
 
 def batch(
-    views: Arrays, rows: NDArray[np.int64], recipe: HeadsRecipe
-) -> tuple[Tensor, Tensor, Tensor]:
+    views: Arrays, rows: NDArray[np.int64], recipe: HeadsRecipe, rng: np.random.Generator
+) -> Batch:
     deep = torch.from_numpy(views["deep"][rows].astype(np.float32))
     shallow = torch.from_numpy(views["shallow"][rows].astype(np.float32))
     targets = torch.from_numpy(views["targets"][rows].astype(np.float32)) / 255
     if not recipe.tissue_classes:
         targets[:, UNKNOWN] += targets[:, EPITHELIAL:UNKNOWN].sum(1)
         targets[:, EPITHELIAL:UNKNOWN] = 0
-    return deep, shallow, targets
+    weight = torch.ones(len(rows))
+    if recipe.tissue_weight != 1:
+        real = torch.from_numpy(np.isin(views["kinds"][rows], (KATHER, PASTED)))
+        tissue = targets[:, EPITHELIAL:UNKNOWN].sum(1).mean((1, 2)) * real
+        weight = 1 + (recipe.tissue_weight - 1) * tissue
+        weight = weight / weight.mean()
+    if recipe.mixed:
+        share, other = float(rng.beta(recipe.mixed, recipe.mixed)), torch.randperm(len(rows))
+        deep, shallow, targets = (
+            share * part + (1 - share) * part[other] for part in (deep, shallow, targets)
+        )
+    return Batch(deep, shallow, targets, weight)
 
 
 def predict(
-    heads: Heads, deep: NDArray[np.float16], shallow: NDArray[np.float16], cap: bool = True
+    heads: Sequence[nn.Module],
+    deep: NDArray[np.float16],
+    shallow: NDArray[np.float16],
+    cap: bool = True,
 ) -> NDArray[np.float32]:
-    """Tile log-probabilities (n, 11), with the veto or without."""
+    """Tile log-probabilities (n, 11), averaged over heads, with the veto or without."""
     out = []
     for start in range(0, len(deep), 128):
         rows = np.s_[start : start + 128]
+        maps_of = [torch.from_numpy(part[rows].astype(np.float32)) for part in (deep, shallow)]
         with torch.inference_mode():
-            tile, _, epithelium = heads(
-                torch.from_numpy(deep[rows].astype(np.float32)),
-                torch.from_numpy(shallow[rows].astype(np.float32)),
-            )
-            out.append((capped(tile, epithelium) if cap else torch.log_softmax(tile, 1)).numpy())
+            found = [each(*maps_of) for each in heads]
+            scores = [
+                capped(tile, epithelium) if cap else torch.log_softmax(tile, 1)
+                for tile, _, epithelium in found
+            ]
+            out.append(averaged(scores).numpy())
     return np.concatenate(out)
 
 
 SHIPPED = "shipped"
 SEED = 7000
-ABLATION_STEPS = 600
+LEVER_STEPS, TUNING_STEPS, ABLATION_STEPS = 1000, 700, 600
+_ONE = replace(HeadsRecipe(), steps=LEVER_STEPS)
 _SHORT = replace(HeadsRecipe(), steps=ABLATION_STEPS)
+# What might be better than what ships, beside the same without it.
+LEVERS: Mapping[str, HeadsRecipe] = {
+    "as shipped, 1,000 steps": _ONE,
+    "views in each other's colours too": replace(_ONE, exchanged=True),
+    "the same, three seeds averaged": replace(_ONE, exchanged=True, seeds=3),
+    "tissue weighted eightfold": replace(_ONE, tissue_weight=8.0),
+    "maps of two views mixed": replace(_ONE, mixed=0.3),
+    "last three blocks fine-tuned": replace(_ONE, exchanged=True, tuned=2e-4, steps=TUNING_STEPS),
+}
 # What is shipped, then everything on a shorter schedule, then each part left out on the same one.
 RECIPES: Mapping[str, HeadsRecipe] = {
     SHIPPED: HeadsRecipe(),
@@ -180,32 +237,53 @@ RECIPES: Mapping[str, HeadsRecipe] = {
 }
 
 
-def file_of(runs: Path, name: str, member: int) -> Path:
-    return runs / "heads" / f"{name.replace(' ', '-')}-{member}.pt"
+def recipe_of(name: str) -> HeadsRecipe:
+    return RECIPES[name] if name in RECIPES else LEVERS[name]
+
+
+def file_of(runs: Path, name: str, member: int, number: int = 0) -> Path:
+    plain = "-".join(re.findall(r"\w+", name))
+    return runs / "heads" / f"{plain}-{member}-{number}.pt"
 
 
 def train(runs: Path, name: str = SHIPPED, which: Sequence[int] = range(FOLDS)) -> None:
     """The heads that are not there yet, each from version 3's weights."""
     (runs / "heads").mkdir(parents=True, exist_ok=True)
-    networks = backbone.version_3(backbone.restore(runs))
+    recipe = recipe_of(name)
     with crossval.bars() as progress:
         for member in which:
-            if not file_of(runs, name, member).exists():
-                views = maps.read_views(runs, member)
-                seed, title = SEED + member, f"{name} {member}"
-                torch.manual_seed(seed)
-                start = Heads.of(networks[member])
-                heads = fit(start, views, RECIPES[name], member, seed, progress, title)
-                torch.save(heads.state_dict(), file_of(runs, name, member))
+            files = [file_of(runs, name, member, number) for number in range(recipe.seeds)]
+            if all(file.exists() for file in files):
+                continue
+            views = maps.read_views(runs, member, exchanged=recipe.exchanged)
+            for number, file in enumerate(files):
+                if not file.exists():
+                    seed, title = SEED + member + 10 * number, f"{name} {member}.{number}"
+                    start = beginning(runs, member, recipe, seed)
+                    heads = fit(start, views, recipe, member, seed, progress, title)
+                    torch.save(heads.state_dict(), file)
 
 
-def read(runs: Path, name: str = SHIPPED) -> list[Heads]:
-    found = []
-    for member in range(FOLDS):
-        heads = Heads()
-        heads.load_state_dict(torch.load(file_of(runs, name, member), weights_only=True))
-        found.append(heads.eval())
-    return found
+def beginning(runs: Path, member: int, recipe: HeadsRecipe, seed: int = SEED) -> nn.Module:
+    network = backbone.version_3(backbone.restore(runs))[member]
+    torch.manual_seed(seed)
+    heads = Heads.of(network)
+    return TunedHeads(heads, network) if recipe.tuned else heads
+
+
+def read(runs: Path, name: str = SHIPPED) -> list[list[nn.Module]]:
+    """Of each member the heads of every seed."""
+    return [
+        [_read(runs, name, member, number) for number in range(recipe_of(name).seeds)]
+        for member in range(FOLDS)
+    ]
+
+
+def _read(runs: Path, name: str, member: int, number: int) -> nn.Module:
+    heads = beginning(runs, member, recipe_of(name))
+    file = file_of(runs, name, member, number)
+    heads.load_state_dict(torch.load(file, weights_only=True))
+    return heads.eval()
 
 
 def members(runs: Path) -> list[Member]:

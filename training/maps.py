@@ -26,7 +26,8 @@ from training.export import traced
 from training.mix import Sources
 from training.network import Network, laid_out
 
-CHUNK, CHUNKS = 512, 34
+CHUNK, CHUNKS = 512, 68
+EXCHANGED_FROM = 34  # chunks from here on take each other's colours
 SEED = 4000
 BATCH = 8
 
@@ -84,7 +85,7 @@ def write_views(source: Sources, runs: Path, chunks: int = CHUNKS) -> None:
     for chunk in track(range(chunks), "Views through the backbones"):
         file = chunk_file(runs, chunk)
         if _claimed(file):
-            drawn = mix.draw(source, CHUNK, SEED + chunk)
+            drawn = mix.draw(source, CHUNK, SEED + chunk, exchanged=chunk >= EXCHANGED_FROM)
             arrays: dict[str, NDArray[Any]] = {
                 "targets": drawn.targets,
                 "kinds": drawn.kinds,
@@ -121,9 +122,13 @@ def _save(file: Path, **arrays: NDArray[Any]) -> None:
     part.rename(file)
 
 
-def read_views(runs: Path, member: int) -> dict[str, NDArray[Any]]:
-    """Every view as one network's backbone sees it: deep, shallow, targets, kinds, folds."""
-    parts = [np.load(file) for file in sorted((runs / "views").glob("???.npz"))]
+def read_views(runs: Path, member: int, *, exchanged: bool = False) -> dict[str, NDArray[Any]]:
+    """Every view as one network's backbone sees it: deep, shallow, targets, kinds, folds.
+
+    Those that take each other's colours come last, and only where they are asked for.
+    """
+    files = sorted((runs / "views").glob("???.npz"))
+    parts = [np.load(file) for file in (files if exchanged else files[:EXCHANGED_FROM])]
     views = {
         name: np.concatenate([part[name] for part in parts])
         for name in ("targets", "kinds", "folds")

@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from healer.engines.builtin.engine import SIDE
-from training import augment, crossval, kather, tissue, views
+from training import augment, crossval, exchange, kather, tissue, views
 from training.data import Tiles, sampling_weights
 from training.kather import EPITHELIAL, OUTPUTS, KatherTiles
 from training.network import STRIDE
@@ -66,8 +66,8 @@ def sources(tiles: Tiles, others: KatherTiles) -> Sources:
     return Sources(tiles, folds, others, tissue.pool(np.random.default_rng(0), 1.0, DRAWINGS))
 
 
-def draw(source: Sources, count: int, seed: int) -> Views:
-    """The same seed gives the same views."""
+def draw(source: Sources, count: int, seed: int, *, exchanged: bool = False) -> Views:
+    """The same seed gives the same views; the `exchanged` ones take each other's colours."""
     rng = np.random.default_rng(seed)
     torch_source = torch.Generator().manual_seed(seed)
     kinds = rng.choice(list(SHARES), count, p=np.array(list(SHARES.values())) / 100)
@@ -82,7 +82,11 @@ def draw(source: Sources, count: int, seed: int) -> Views:
         pixels[at], maps[at] = kather_view(source.kather, int(folds[at]), rng)
     for at in np.flatnonzero(kinds == PASTED):
         paste(pixels[at], maps[at], *partner(source.kather, int(folds[at]), maps[at], rng), rng)
-    pixels, emptied = augment.fade(augment.augment(pixels, torch_source), torch_source, 0.02)
+    if exchanged:
+        changed = exchange.augment(pixels, folds, torch_source)
+    else:
+        changed = augment.augment(pixels, torch_source)
+    pixels, emptied = augment.fade(changed, torch_source, 0.02)
     maps[emptied] = glass()
     spots = functional.avg_pool2d(maps, STRIDE)
     return Views(

@@ -43,7 +43,7 @@ def test_results_are_written_and_printed(
 
 def test_exported_members_serve(drawn: Tiles, runs: Path, tmp_path: Path) -> None:
     networks = [crossval.read(member, TINY, runs) for member in crossval.members(1)]
-    whole = [Member(Backbone(network), Heads.of(network, width=8)).eval() for network in networks]
+    whole = [Member(Backbone(each), [Heads.of(each, width=8)]).eval() for each in networks]
     export.write(whole, {}, tmp_path)
     engine = BuiltinEngine(threads=1, folder=tmp_path)
     (evidence,) = engine.score([Tile(drawn.pixels[0])])

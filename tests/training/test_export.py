@@ -19,7 +19,10 @@ from training.network import Network
 def members() -> list[Member]:
     torch.manual_seed(0)
     networks = [Network(neck=8).eval() for _ in range(2)]
-    return [Member(Backbone(each), Heads.of(each, width=12)).eval() for each in networks]
+    return [
+        Member(Backbone(each), [Heads.of(each, width=12) for _ in range(2)]).eval()
+        for each in networks
+    ]
 
 
 def test_onnx_equals_torch(tmp_path: Path) -> None:

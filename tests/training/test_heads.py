@@ -13,7 +13,7 @@ from healer.engines.builtin.engine import SIDE
 from training import backbone, heads_fit
 from training.backbone import CHANNELS, SHALLOW_CHANNELS, Backbone
 from training.export import traced
-from training.heads import Heads, capped
+from training.heads import Heads, TunedHeads, averaged, capped
 from training.heads_fit import HeadsRecipe
 from training.kather import EPITHELIAL, OUTPUTS
 from training.mix import EBHI, KATHER, PASTED, SPOTS, UNKNOWN
@@ -61,6 +61,26 @@ def test_the_veto_caps_every_class_of_epithelium_together() -> None:
     assert torch.allclose(vetoed.exp().sum(1), torch.ones(5))
     kept = vetoed[:, :EPITHELIAL] - vetoed[:, :1]
     assert torch.allclose(kept, free[:, :EPITHELIAL] - free[:, :1], atol=1e-5)
+
+
+def test_heads_are_averaged_to_probabilities() -> None:
+    one, other = (torch.log_softmax(torch.randn(4, OUTPUTS), 1) for _ in range(2))
+    both = averaged([one, other])
+    assert torch.allclose(both.exp().sum(1), torch.ones(4))
+    assert torch.equal(averaged([one, one]).argmax(1), one.argmax(1))
+    assert torch.allclose(both[:, 0] - both[:, 1], (one + other)[:, :2].diff().flatten() / -2)
+
+
+def test_blocks_to_tune_begin_as_the_backbones() -> None:
+    torch.manual_seed(0)
+    network = Network(neck=8).eval()
+    plain = Heads.of(network, width=12)
+    tuned = TunedHeads(plain, network).eval()
+    with torch.inference_mode():
+        deep, _, shallow = Backbone(network).eval()(pixels())
+        for one, other in zip(plain(deep, shallow), tuned(deep, shallow), strict=True):
+            assert torch.allclose(one, other, atol=1e-5)
+    assert not any(module.training for module in tuned.train().last.modules())
 
 
 def test_a_small_lesion_speaks_for_the_tile() -> None:
@@ -113,6 +133,26 @@ def test_classes_left_out_are_not_shown(views: heads_fit.Arrays) -> None:
     assert not np.isin(shown[~real] % OUTPUTS, (0, 5)).any()
 
 
+def test_tissue_weighs_more_and_the_mean_weight_stays(views: heads_fit.Arrays) -> None:
+    rows, rng = np.arange(40), np.random.default_rng(0)
+    weight = heads_fit.batch(views, rows, HeadsRecipe(tissue_weight=8), rng).weight
+    kinds, outputs = views["kinds"], rows % OUTPUTS
+    heavy = (outputs >= EPITHELIAL) & (kinds != EBHI)
+    assert weight[heavy].min() > 7 * weight[~heavy].max()
+    assert float(weight.mean()) == pytest.approx(1)
+
+
+def test_maps_and_targets_are_mixed_alike(views: heads_fit.Arrays) -> None:
+    """The maps say each view's class: mixed, they say the mixed target."""
+    rows, rng = np.arange(40), np.random.default_rng(1)
+    torch.manual_seed(0)
+    plain = dict(views) | {"deep": np.zeros_like(views["deep"])}
+    plain["deep"][rows, rows % OUTPUTS] = 1
+    mixed = heads_fit.batch(plain, rows, HeadsRecipe(mixed=2.0), rng)
+    assert torch.allclose(mixed.deep[:, :OUTPUTS], mixed.targets[:, :OUTPUTS], atol=1e-4)
+    assert ((mixed.targets > 0.01) & (mixed.targets < 0.99)).any()
+
+
 def test_heads_learn_and_the_same_seed_gives_the_same(views: heads_fit.Arrays) -> None:
     recipe = HeadsRecipe(steps=30, batch=16, rate=1e-2, average=0.5)
 
@@ -124,6 +164,6 @@ def test_heads_learn_and_the_same_seed_gives_the_same(views: heads_fit.Arrays) -
     one, other = trained(), trained()
     pairs = zip(one.parameters(), other.parameters(), strict=True)
     assert all(torch.equal(mine, theirs) for mine, theirs in pairs)
-    scores = heads_fit.predict(one, views["deep"], views["shallow"])
+    scores = heads_fit.predict([one], views["deep"], views["shallow"])
     right = scores.argmax(1) == views["targets"][..., 0, 0].argmax(1)
     assert right.mean() > 0.5
