@@ -7,7 +7,7 @@ import numpy as np
 
 from healer.engines.builtin.engine import CARD, MODEL_FOLDER
 from healer.evaluation.shifts import NONE, SHIFTS
-from training import card, evaluate, second, wide
+from training import ablations, card, evaluate, second, wide
 
 
 def test_the_card_shows_the_committed_results() -> None:
@@ -25,6 +25,13 @@ def test_the_card_shows_how_wide_fields_are_read() -> None:
     text = card.CARD.read_text(encoding="utf-8")
     shown = card.rendered(text, wide.table(), wide.BEGIN, wide.END)
     assert shown == text, "run: python -m training wide"
+
+
+def test_the_card_shows_what_else_was_tried() -> None:
+    text = card.CARD.read_text(encoding="utf-8")
+    table = ablations.table(ablations.LEVER_RESULTS)
+    shown = card.rendered(text, table, ablations.LEVERS, ablations.LEVERS_END)
+    assert shown == text, "run: python -m training levers"
 
 
 def test_wide_fields_hide_no_cancer() -> None:
