@@ -100,8 +100,9 @@ def levers_(
     """Train heads otherwise than they ship (an hour and a half on one core), measure, write the
     card's table."""
     torch.set_num_threads(threads)
-    tiles = data.load(folder)
-    ablations.measure_levers(tiles, shipped.unseen_by(tiles), kather.load(others), runs)
+    tiles, away = data.load(folder), kather.load(others)
+    maps.write_views(mix.sources(tiles, away), runs, maps.CHUNKS)
+    ablations.measure_levers(tiles, shipped.unseen_by(tiles), away, runs)
     table = ablations.table(ablations.LEVER_RESULTS)
     into_card(table, ablations.LEVERS, ablations.LEVERS_END)
 

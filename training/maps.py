@@ -27,7 +27,7 @@ from training.mix import Sources
 from training.network import Network, laid_out
 
 CHUNK, CHUNKS = 512, 68
-EXCHANGED_FROM = 34  # chunks from here on take each other's colours
+EXCHANGED_FROM = 34  # chunks from here on take each other's colours: `levers` alone draws them
 SEED = 4000
 BATCH = 8
 
@@ -78,7 +78,7 @@ def chunk_file(runs: Path, chunk: int) -> Path:
     return runs / "views" / f"{chunk:03d}.npz"
 
 
-def write_views(source: Sources, runs: Path, chunks: int = CHUNKS) -> None:
+def write_views(source: Sources, runs: Path, chunks: int = EXCHANGED_FROM) -> None:
     """Chunks that are not there yet; several processes may share the work."""
     backbones = Backbones(version_3(restore(runs)))
     (runs / "views").mkdir(parents=True, exist_ok=True)
