@@ -7,7 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
@@ -18,6 +19,7 @@ from healer.auth.rate_limit import RateLimiter
 from healer.engines.base import Engine
 from healer.engines.registry import threads_of
 from healer.errors.base import HealerError
+from healer.errors.slides import SlidesNotInstalled
 from healer.sandbox.loader import InProcess, open_image_loader
 from healer.screening.opening import EngineChoice, Opener, choose_engine, find_reference
 from healer.screening.screener import Screener
@@ -30,12 +32,16 @@ from healer.server.problems import install_problems
 from healer.server.reviews import reviews_router
 from healer.server.routes import router
 from healer.server.service import Service
+from healer.server.slides import slides_router
 from healer.server.webpage import install_page
 from healer.settings.loading import Settings, load_settings
 from healer.telemetry.logs import configure, warn_of_unknown_variables
 from healer.telemetry.metrics import Metrics, ServiceGauges
 from healer.telemetry.observation import Observer
 from healer.telemetry.tracing import Tracing, open_tracing
+
+if TYPE_CHECKING:  # its libraries are an extra
+    from healer.worklist.worklist import Worklist
 
 
 def create_app(settings: Settings | None = None, *, engine: Engine | None = None) -> FastAPI:
@@ -62,6 +68,7 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
         open_image_loader(settings) if engine is None else InProcess(settings.max_pixels)
     )
     app.state.journal = open_journal(settings)
+    app.state.worklist = _worklist(settings, engine, app.state.service, app.state.journal)
     app.state.started = time.monotonic()
     app.state.authenticator = open_authenticator(settings)
     _follow(app)
@@ -69,6 +76,7 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
     _add_middleware(app, settings)
     app.include_router(router)
     app.include_router(reviews_router)
+    app.include_router(slides_router)
     app.include_router(documentation_router)
     install_page(app)
     install_openapi(app)
@@ -106,6 +114,22 @@ def _follow(app: FastAPI) -> None:
     )
 
 
+def _worklist(
+    settings: Settings, engine: Engine | None, service: Service, journal: Journal
+) -> Worklist | None:
+    """Its libraries are an extra, and so it is imported only where there are slides to read."""
+    if settings.slides is None:
+        return None
+    try:
+        opening = import_module("healer.worklist.opening")
+    except ModuleNotFoundError as missing:
+        raise SlidesNotInstalled(missing.name or str(missing)) from None
+    opened: Worklist = opening.open_worklist(
+        settings, service, journal, reads=engine is not None or service.choice.engine == "builtin"
+    )
+    return opened
+
+
 def _service(settings: Settings, engine: Engine | None, observer: Observer) -> Service:
     if engine is not None:
         choice = EngineChoice(engine.info.engine, "it was passed to create_app")
@@ -137,6 +161,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await app.state.image_loader.start()
         await service.start()
         started.push_async_callback(service.stop)
+        if (worklist := app.state.worklist) is not None:
+            await asyncio.to_thread(worklist.start)
+            started.push_async_callback(asyncio.to_thread, worklist.stop)
         yield
 
 

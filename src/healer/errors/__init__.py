@@ -161,7 +161,18 @@ HealerError
     │   ├── ListedScaleUnusable  no plausible micrometres per pixel in its row
     │   ├── SlideListedTwice     with different scales or labels
     │   ├── FolderWithoutSlides
+
     │   └── SlidesNotInstalled   the slides extra is missing
+    ├── SlideRequestError    of the service's folder of slides
+    │   ├── SlidesOff            HEALER_SLIDES is not set
+    │   ├── SlideUnknown
+    │   ├── SlideBeingRead
+    │   ├── SlideNotBeingRead
+    │   ├── SlideNotRead
+    │   ├── NoTileHere
+    │   ├── NoPictureHere
+    │   ├── SlideRequestUnreadable
+    │   └── ResultsUnusable      HEALER_RESULTS
     └── ImageError
         ├── NotAnImage
         ├── UnsupportedFormat    a format or a coding that is not read, or several pages
@@ -189,3 +200,4 @@ from healer.errors.request import *
 from healer.errors.scheduling import *
 from healer.errors.slides import *
 from healer.errors.weights import *
+from healer.errors.worklist import *

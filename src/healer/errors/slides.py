@@ -215,3 +215,13 @@ class FolderWithoutSlides(SlideError):
         "{path} holds no file that is named like a slide (.svs, .ndpi, .mrxs, .tif, .dcm and "
         "more). Name the slides themselves, or another folder."
     )
+
+
+@dataclass(eq=False)
+class SlideReplaced(SlideError):
+    code = "slide_replaced"
+    title = "The slide's file is another now"
+    message = (
+        "The slide's file was replaced or removed, so that what was read of it may not be of it. "
+        "Read it again once the file is whole."
+    )

@@ -62,7 +62,7 @@ async def review(request: Request) -> ReviewOut:
     """Keep whether a reviewer agrees with an answer. Nothing is ever altered: a second review of
     the same answer stands beside the first."""
     refuse_modified(request, Opinion.model_fields)
-    opinion = opinion_in(request.headers.get("content-type", ""), await _body(request))
+    opinion = opinion_in(request.headers.get("content-type", ""), await read_json_body(request))
     journal: Journal = request.app.state.journal
     record = await run_in_threadpool(journal.review, opinion, caller_of(request))
     return ReviewOut(request_id=opinion.request_id, record=record)
@@ -96,7 +96,8 @@ def refuse_repeated(body: bytes) -> None:
         json.loads(body, object_pairs_hook=unrepeated)
 
 
-async def _body(request: Request) -> bytes:
+async def read_json_body(request: Request) -> bytes:
+    """Raises TooManyBytes."""
     body = b""
     async for chunk in request.stream():
         body += chunk

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from concurrent.futures import CancelledError
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
 
@@ -91,6 +92,7 @@ class ModelLifecycle:
         return status.screener
 
     async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._queue = RequestQueue(self._settings.queue, self._observer.queue_depth)
         self._workers = WorkerPool(
             self._queue, self.throughput, self._observer, self._settings.hang_seconds, self._reload
@@ -292,6 +294,38 @@ class Service(ModelLifecycle):
                 elif isinstance(event, JobFinished) and score is not None:
                     return finish_screening(score, pieces, event.explained, waited=event.waited)
         raise ModelNotReady(STOPPING)
+
+    def score_many(self, tiles: Sequence[Tile]) -> Sequence[Score | HealerError]:
+        """For another thread: by the workers, whenever no single tile waits. Raises HealerError
+        where the workers end first."""
+        scoring = asyncio.run_coroutine_threadsafe(self._score_many(tiles), self._loop)
+        try:
+            return scoring.result()
+        except CancelledError:
+            raise ShuttingDown from None
+
+    async def _score_many(self, tiles: Sequence[Tile]) -> Sequence[Score | HealerError]:
+        if not tiles:
+            return []
+        _ = self.screener
+        scores = Scores()
+        job = self._queue.submit(tiles, scores)
+        try:
+            async for _event in job.events():
+                pass
+        finally:
+            self._queue.release(job)
+        return [scores.results[at] for at in range(len(tiles))]
+
+
+class Scores:
+    """The results of a job's tiles, by their place."""
+
+    def __init__(self) -> None:
+        self.results: dict[int, Score | HealerError] = {}
+
+    def add(self, index: int, result: Score | HealerError) -> None:
+        self.results[index] = result
 
 
 def _trace_event(job: Job, event: JobEvent) -> None:

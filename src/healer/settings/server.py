@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr
@@ -172,6 +173,20 @@ class RecordSettings(BaseModel):
         description=(
             "While that log cannot be written: give no answer (`refuse`), or answer and say in the "
             "answer, in /health and later in the log itself that it was not recorded (`degrade`)."
+        ),
+    )
+    slides: LocalPath | None = Field(
+        default=None,
+        description=(
+            "Folder of whole slides that the page and `/slides` offer; it is only read. See "
+            "docs/slides.md."
+        ),
+    )
+    results: LocalPath = Field(
+        default=Path("healer-results"),
+        description=(
+            "Folder for what is read of those slides, and for what readers say of them; made on "
+            "first use."
         ),
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(

@@ -25,6 +25,7 @@ from healer.slides.reader import SlideInfo
 from healer.slides.regions import Region, RegionKind, area_json
 from healer.slides.score import SlideScores, SlideThresholds
 from healer.slides.scoring import Coverage, TilePlan, TileResult
+from healer.slides.unread import UnreadTissue
 
 ANSWER = "slide.json"
 FORMAT = 1
@@ -35,7 +36,7 @@ FINDINGS_SHOWN = 3
 @dataclass(frozen=True, slots=True)
 class SlideAnswer:
     """`first` is the verdict before a second model was asked. `tissue` is the mask over the whole
-    slide, `seconds` are by stage."""
+    slide, `unread` what of it was not read, `seconds` are by stage."""
 
     name: str
     info: SlideInfo
@@ -54,6 +55,7 @@ class SlideAnswer:
     least_coverage: float
     results: tuple[TileResult, ...]
     tissue: NDArray[np.bool_]
+    unread: tuple[UnreadTissue, ...]
     cascade: Cascade | None
     seed: int
     seconds: Mapping[str, float]

@@ -102,6 +102,22 @@ def region_features(answer: SlideAnswer) -> Iterator[Json]:
         yield feature
 
 
+def unread_features(answer: SlideAnswer) -> Iterator[Json]:
+    for unread in answer.unread:
+        label = f"not read: {unread.reason.replace('_', ' ')}"
+        feature = _feature(
+            answer,
+            "annotation",
+            label,
+            unread.outline,
+            label,
+            NOT_SCORED_COLOUR,
+            {"area mm²": unread.area_mm2},
+        )
+        feature["properties"] |= {"name": label, "reason": unread.reason}
+        yield feature
+
+
 def region_name(region: Region) -> str:
     return f"{region.kind} {region.rank}"
 

@@ -197,7 +197,7 @@ def _region(
         rank=rank,
         kind=kind,
         box=box_around([tile.area for tile in group]),
-        outline=_rings(shape),
+        outline=rings_of(shape),
         area_mm2=float(shape.area) * resolution.x * resolution.y / 1e6,
         score=score,
         peak=value(best[0]),
@@ -214,7 +214,8 @@ def _without_gaps(group: Sequence[TileResult], grown: shapely.Geometry) -> shape
     return shapely.buffer(grown, -TOUCHING / 2 * side, join_style="mitre")
 
 
-def _rings(shape: shapely.Geometry) -> tuple[Polygon, ...]:
+def rings_of(shape: shapely.Geometry) -> tuple[Polygon, ...]:
+    """A polygon, or several."""
     return tuple(
         tuple(
             tuple((round(x), round(y)) for x, y in shapely.get_coordinates(ring))

@@ -40,7 +40,7 @@ def write_pdf(
     patches: Sequence[PatchView] = (),
 ) -> None:
     """`overview` is the thumbnail with the map over it. Raises OSError."""
-    page = _Page()
+    page = ReportPage()
     page.line(answer.name, 16, bold=True)
     page.line(subtitle_of(answer), 9, QUIET)
     page.line(str(answer.verdict.answer).capitalize(), 14, bold=True)
@@ -63,7 +63,7 @@ def write_pdf(
         stream.write(bytes(page.pdf.output()))
 
 
-def _regions(page: _Page, answer: SlideAnswer, views: Sequence[RegionView]) -> None:
+def _regions(page: ReportPage, answer: SlideAnswer, views: Sequence[RegionView]) -> None:
     shown = [view for view in views if view.picture is not None]
     if shown:
         page.line("Regions, by rank", 12, bold=True)
@@ -73,7 +73,7 @@ def _regions(page: _Page, answer: SlideAnswer, views: Sequence[RegionView]) -> N
         page.captioned(picture, caption_of(answer, view.region))
 
 
-def _draft(page: _Page, answer: SlideAnswer, patches: Sequence[PatchView]) -> None:
+def _draft(page: ReportPage, answer: SlideAnswer, patches: Sequence[PatchView]) -> None:
     if answer.draft is None:
         return
     page.line("Draft of a report", 12, bold=True)
@@ -106,7 +106,7 @@ def draw_outline(
             pen.line(points, fill=colour, width=max(2, picture.width // 300))
 
 
-class _Page:
+class ReportPage:
     """Text and pictures one below the other; a new page where one is full."""
 
     def __init__(self) -> None:

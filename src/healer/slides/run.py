@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from math import ceil
 
 from healer import __version__
 from healer.answer import ModelOut
@@ -41,11 +42,13 @@ from healer.slides.scoring import (
     TileScorerFactory,
 )
 from healer.slides.tiles import TileParts
+from healer.slides.unread import unread_tissue
 
 TILE_PX = 224
 UM_PER_PX = 1.0  # of engines that state no scale of their own
 PART_TILES = 64
 FIRST_MAP_TILES = 64
+MAP_GROWTH = 2.0  # times as many tiles as the last map showed
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Progress:
 
 
 OnProgress = Callable[[Progress], None]
-OnMap = Callable[[Mask, Sequence[TileResult]], object]
+OnMap = Callable[[SlideInfo, Mask, Sequence[TileResult]], object]
 
 
 def plan_for(screener: Screener, overlap: float) -> TilePlan:
@@ -101,7 +104,7 @@ def binding_of(info: SlideInfo, screener: Screener, plan: TilePlan) -> dict[str,
 class SlideRun:
     """`known` are tiles of a finished run. `scorer` makes what reads and scores the others, here or
     on other machines. `second` is the model that is asked about regions.
-    `on_map` is called early, and then each time twice as much is known."""
+    `on_map` is called early, and then each time `map_growth` times as much is known."""
 
     name: str
     binding: Mapping[str, str]
@@ -114,7 +117,8 @@ class SlideRun:
     second: Screener | None = None
     scorer: TileScorerFactory = TileScorer
     on_progress: OnProgress = lambda _: None
-    on_map: OnMap = lambda _mask, _results: None
+    on_map: OnMap = lambda _info, _mask, _results: None
+    map_growth: float = MAP_GROWTH
     _results: dict[Area, TileResult] = field(default_factory=dict)
     _seconds: dict[str, float] = field(default_factory=dict)
     _kept: int = 0
@@ -152,8 +156,8 @@ class SlideRun:
                     self.parts.save(pending)
                     pending = []
                 if len(self._results) >= next_map:
-                    self.on_map(mask, list(self._results.values()))
-                    next_map = 2 * len(self._results)
+                    self.on_map(self.reader.info, mask, list(self._results.values()))
+                    next_map = ceil(self.map_growth * len(self._results))
                 self.on_progress(Progress(len(self._results), total, self._kept))
         finally:
             self.parts.save(pending)
@@ -194,6 +198,7 @@ class SlideRun:
             least_coverage=self.options.least_coverage,
             results=tuple(results),
             tissue=mask.tissue,
+            unread=tuple(unread_tissue(ledger, mask)),
             cascade=cascade,
             seed=self.options.seed,
             seconds=self._seconds,

@@ -113,6 +113,16 @@ class CoverageLedger:
             covered[self._mask.pixels(area)] = True
         return float(np.count_nonzero(covered & self._mask.tissue) * self._mask.mm2_per_px)
 
+    def unread(self) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+        """Each reason for which tissue was not read, and the pixels of the mask that it holds
+        for."""
+        reasons = {"unvisited": UNVISITED, "unreadable": UNREADABLE}
+        reasons |= {code: FIRST_REASON + at for at, code in enumerate(self._codes)}
+        for reason, fate in reasons.items():
+            pixels = self._mask.tissue & (self._fates == fate)
+            if pixels.any():
+                yield reason, pixels
+
     def coverage(self) -> Coverage:
         counts = np.bincount(self._fates[self._mask.tissue], minlength=256) * self._mask.mm2_per_px
         excluded = {
@@ -149,6 +159,10 @@ class TilePlan:
     overlap: float = 0.0
 
 
+# Scores of tiles in order, or why there is none; a service has them made by its workers.
+ScoreTiles = Callable[[Screener, Sequence[Tile]], Sequence[Score | BaseException]]
+
+
 class TileResults(Protocol):
     def results(self, areas: Iterable[Area]) -> Iterator[list[TileResult]]:
         """Of each area once, some at a time and in any order."""
@@ -170,6 +184,7 @@ class TileScorer:
     screener: Screener
     plan: TilePlan
     ledger: CoverageLedger | None = None
+    score_tiles: ScoreTiles = score_each
 
     def results(self, areas: Iterable[Area]) -> Iterator[list[TileResult]]:
         """A batch at a time; whatever fails on a tile is its own result's problem."""
@@ -179,7 +194,7 @@ class TileScorer:
 
     def _scored(self, batch: Sequence[TileRead]) -> list[TileResult]:
         tiles = [tile for read in batch if (tile := assessable(read)) is not None]
-        scores = iter(score_each(self.screener, tiles))
+        scores = iter(self.score_tiles(self.screener, tiles))
         return [
             self._result(read, None if assessable(read) is None else next(scores)) for read in batch
         ]

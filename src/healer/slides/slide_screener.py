@@ -29,7 +29,13 @@ from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.slides.answer import ANSWER, SlideAnswer
 from healer.slides.draft import draft_engine
-from healer.slides.export import region_features, tile_features, write_geojson, write_json
+from healer.slides.export import (
+    region_features,
+    tile_features,
+    unread_features,
+    write_geojson,
+    write_json,
+)
 from healer.slides.heatmap import (
     Raster,
     over,
@@ -43,12 +49,20 @@ from healer.slides.opening import SlideSource
 from healer.slides.reader import ColourChoice, Resolution, SlideReader
 from healer.slides.report import patch_views, region_views, write_report
 from healer.slides.report_pdf import write_pdf
-from healer.slides.run import Progress, SlideOptions, SlideRun, binding_of, plan_for
+from healer.slides.run import (
+    MAP_GROWTH,
+    OnMap,
+    Progress,
+    SlideOptions,
+    SlideRun,
+    binding_of,
+    plan_for,
+)
 from healer.slides.score import load_slide_calibration, read_slide_calibration
 from healer.slides.scoring import TileResult, TileScorer, TileScorerFactory, on_white
 from healer.slides.tiles import TileParts, read_tiles, write_tiles
 
-TILES, TISSUE = "tiles.parquet", "tissue.png"
+TILES, TISSUE, UNREAD = "tiles.parquet", "tissue.png", "unread.geojson"
 OWN_READERS = 2  # where others read the tiles
 Json = dict[str, Any]
 OnProgress = Callable[[Progress], None]
@@ -116,6 +130,7 @@ class SlideFolder:
             bounds = answer.info.bounds
             write_geojson(self.folder / "tiles.geojson", tile_features(answer), bounds)
             write_geojson(self.folder / "regions.geojson", region_features(answer), bounds)
+            write_geojson(self.folder / UNREAD, unread_features(answer), bounds)
             write_pyramid(self.folder / "heatmap.ome.tif", answer.results, answer.info)
             report = self.folder / "report.html"
             write_report(report, answer, self._picture(reader), layer, views, patches)
@@ -153,10 +168,11 @@ class TileWorkers(Protocol):
 
 @dataclass
 class SlideScreener:
-    """`mpp` is of slides whose list states none. `second_engine` is asked about the most
-    suspicious places; `fresh` begins again what an earlier run has read. `opener`
-    is for slides that are no files; `on_answered` is called with a slide's finished folder. With
-    `workers`, this process reads overviews and pictures alone, and may answer several at once."""
+    """`mpp` is of slides whose list states none, `mpp_source` says whose word it is.
+    `second_engine` is asked about the most suspicious places; `fresh` begins again what an earlier
+    run has read. `opener` is for slides that are no files; `on_answered` is called with a slide's
+    finished folder. With `workers`, this process reads overviews and pictures alone, and may answer
+    several at once. `served` is a model that is open already, `scorer` what has it score tiles."""
 
     settings: Settings
     out: Path
@@ -169,6 +185,11 @@ class SlideScreener:
     opener: OpenSlide | None = None
     on_answered: OnAnswered = lambda _slide, _folder: None
     workers: TileWorkers | None = None
+    mpp_source: str = "--mpp"
+    served: Screener | None = None
+    scorer: TileScorerFactory = TileScorer
+    on_map: OnMap | None = None  # in place of writing each map to the slide's folder
+    map_growth: float = MAP_GROWTH
 
     @property
     def reading_settings(self) -> Settings:
@@ -179,6 +200,8 @@ class SlideScreener:
 
     @cached_property
     def screener(self) -> Screener:
+        if self.served is not None:
+            return self.served
         choice = EngineChoice(builtin.SPEC.name, "it reads whole slides")
         return open_screener(choice, self.reading_settings)
 
@@ -219,14 +242,14 @@ class SlideScreener:
 
     def close(self) -> None:
         for screener in (vars(self).get("screener"), vars(self).get("second")):
-            if screener is not None:
+            if screener is not None and screener is not self.served:
                 screener.engine.close()
 
     def answer(self, slide: ListedSlide, on_progress: OnProgress = lambda _: None) -> Json:
         """What `slide.json` says. Raises `healer.errors.base.HealerError`."""
-        mpp, source = (slide.mpp, "list") if slide.mpp is not None else (self.mpp, "--mpp")
+        mpp, source = (slide.mpp, "list") if slide.mpp is not None else (self.mpp, self.mpp_source)
         file = SlideSource(slide.path, mpp, source, self.colour)
-        scorer = self.workers.scorer(file) if self.workers else TileScorer
+        scorer = self.workers.scorer(file) if self.workers else self.scorer
         if self.opener:
             given = None if mpp is None else Resolution(mpp, mpp, source)
             opened = self.opener(slide, given)
@@ -274,7 +297,9 @@ class SlideScreener:
                 second=self.second,
                 scorer=scorer,
                 on_progress=on_progress,
-                on_map=lambda mask, results: folder.write_map(reader, mask.tissue, results),
+                on_map=self.on_map
+                or (lambda _, mask, results: folder.write_map(reader, mask.tissue, results)),
+                map_growth=self.map_growth,
             )
             document = folder.write(run.answer(), reader)
             parts.discard()

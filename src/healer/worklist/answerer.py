@@ -1,0 +1,129 @@
+"""The model that reads the folder's slides: the one that is served, or the built-in one beside it.
+
+A slide is read by the built-in model; nothing else is quick enough. Where that is what the service
+serves, its workers score a slide's tiles too, a batch at a time, whenever no uploaded tile waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from pathlib import Path
+from shutil import rmtree
+
+from healer import __version__
+from healer.answer import ModelOut
+from healer.errors.base import HealerError
+from healer.errors.slides import SlideRunMismatch
+from healer.images.tile import Tile
+from healer.screening.calibration import Binding
+from healer.screening.screener import Score, Screener
+from healer.settings.loading import Settings
+from healer.slides.listing import ListedSlide
+from healer.slides.overview import Mask
+from healer.slides.reader import SlideInfo
+from healer.slides.regions import find_regions
+from healer.slides.scoring import TileResult, TileScorer
+from healer.slides.slide_screener import SlideScreener
+from healer.slides.tiles import FOLDER as PARTS
+from healer.worklist.catalogue import SlideEntry
+from healer.worklist.readings import ReadingHooks, ReadingInterrupted
+from healer.worklist.records import Json
+from healer.worklist.results import TileMap, numbered
+
+MAP_GROWTH = 1.15  # so that who watches sees the map grow
+STATED = "reader"  # whose word a scale is that somebody stated on the page
+ServedScreener = Callable[[], Screener]
+ScoreMany = Callable[[Sequence[Tile]], Sequence[Score | HealerError]]
+
+
+class SlideModel:
+    """`served` gives the service's own model, and raises HealerError while there is none; it is
+    None where another engine than the built-in one is served."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        out: Path,
+        served: ServedScreener | None,
+        score_many: ScoreMany,
+    ) -> None:
+        self._settings, self._out = settings, out
+        self._served, self._score_many = served, score_many
+
+    @cached_property
+    def _own(self) -> SlideScreener:
+        opened = SlideScreener(self._settings, self._out)
+        _ = opened.screener
+        return opened
+
+    def ready(self) -> bool:
+        try:
+            _ = self._served() if self._served else self._own
+        except HealerError:
+            return False
+        return True
+
+    def binding(self) -> Mapping[str, str] | None:
+        """What a result must have been read with to be this model's; None while that is unknown."""
+        if self._served is None and "_own" not in vars(self):
+            return None
+        try:
+            screener = self._served() if self._served else self._own.screener
+        except HealerError:
+            return None
+        binding = Binding.of(screener.info).model_dump()
+        calibration = screener.calibration
+        return {
+            "healer": __version__,
+            **{name: str(value) for name, value in binding.items()},
+            "calibration": calibration.id if calibration else "none",
+        }
+
+    def answer(self, entry: SlideEntry, mpp: float | None, hooks: ReadingHooks) -> Json:
+        """What `slide.json` says. What another model has read is begun again."""
+        try:
+            return self._answer(entry, mpp, hooks)
+        except SlideRunMismatch:
+            return self._answer(entry, mpp, hooks, fresh=True)
+
+    def close(self) -> None:
+        if "_own" in vars(self):
+            self._own.close()
+
+    def _answer(
+        self, entry: SlideEntry, mpp: float | None, hooks: ReadingHooks, *, fresh: bool = False
+    ) -> Json:
+        if fresh:
+            rmtree(self._out / entry.id / PARTS, ignore_errors=True)
+        reading = SlideScreener(
+            self._settings,
+            self._out,
+            mpp=mpp if mpp is not None else entry.mpp,
+            mpp_source=STATED if mpp is not None else "list",
+            fresh=fresh,
+            served=self._served() if self._served else self._own.screener,
+            map_growth=MAP_GROWTH,
+        )
+        if self._served:
+            reading.scorer = partial(TileScorer, score_tiles=self._scored)
+        cuts = ModelOut.of(reading.screener).thresholds
+
+        def mapped(info: SlideInfo, _mask: Mask, results: Sequence[TileResult]) -> None:
+            scored = [each for each in results if each.probability is not None]
+            is_positive = any((each.probability or 0.0) >= cuts.upper for each in scored)
+            cut = cuts.upper if is_positive else cuts.lower
+            found = find_regions(scored, info.resolution, cut)
+            hooks.mapped(TileMap.of(results), numbered(r.as_json(info.resolution) for r in found))
+
+        reading.on_map = mapped
+        return reading.answer(ListedSlide(entry.path, entry.id), hooks.progressed)
+
+    def _scored(
+        self, _screener: Screener, tiles: Sequence[Tile]
+    ) -> Sequence[Score | BaseException]:
+        """By the service's workers. That they are gone is no fault of the tiles."""
+        try:
+            return self._score_many(tiles)
+        except HealerError:
+            raise ReadingInterrupted from None

@@ -1,0 +1,45 @@
+"""The worklist of a service, put together from its settings."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from healer.errors.base import InvalidSettings
+from healer.errors.slides import SlidesNotInstalled
+from healer.settings.loading import Settings
+from healer.worklist.answerer import SlideModel
+from healer.worklist.catalogue import Catalogue
+from healer.worklist.database import WorklistDatabase
+from healer.worklist.feed import Feed
+from healer.worklist.pyramid import SlidePictures
+from healer.worklist.readings import Readings
+from healer.worklist.results import ResultsFolder
+from healer.worklist.reviews import Reviews
+from healer.worklist.worklist import Worklist
+
+if TYPE_CHECKING:
+    from healer.audit.journal import Journal
+    from healer.server.service import Service
+
+
+def open_worklist(
+    settings: Settings, service: Service, _journal: Journal, *, reads: bool
+) -> Worklist:
+    """`reads`: the service's own model reads slides. Raises InvalidSettings, SlidesNotInstalled
+    and ResultsUnusable."""
+    folder = settings.slides
+    if folder is None or not folder.is_dir():
+        raise InvalidSettings("HEALER_SLIDES", f"is {folder}, which is not a folder")
+    if settings.results.resolve().is_relative_to(folder.resolve()):
+        raise InvalidSettings("HEALER_RESULTS", "lies in HEALER_SLIDES, which is only read")
+    if find_spec("openslide") is None:  # which only the processes that read slides import
+        raise SlidesNotInstalled("openslide")
+    database = WorklistDatabase(settings.results)
+    catalogue, results = Catalogue(folder, database.key()), ResultsFolder(settings.results)
+    served = (lambda: service.screener) if reads else None
+    model = SlideModel(settings, results.folder, served, service.score_many)
+    feed, pictures = Feed(), SlidePictures()
+    readings = Readings(catalogue, database, model, feed, on_tick=pictures.close_idle)
+    reviews = Reviews(database, results)
+    return Worklist(catalogue, readings, results, model, reviews, pictures, feed)

@@ -1,0 +1,116 @@
+"""What is known of each slide between two runs of the service, and what readers said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from healer.audit.records import Note
+
+Json = dict[str, Any]
+Agreement = Literal["agree", "disagree"]
+Diagnosis = Literal["normal", "hyperplastic", "low_grade", "high_grade", "adenocarcinoma", "other"]
+
+
+class SlideState(StrEnum):
+    """`stale`: read by another model or calibration, or of another content of the file."""
+
+    UNREAD = "unread"
+    QUEUED = "queued"
+    READING = "reading"
+    READ = "read"
+    STALE = "stale"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+WAITING = frozenset({SlideState.QUEUED, SlideState.READING})
+
+
+class ReadSummary(BaseModel):
+    """The line that a worklist shows of a slide's answer. `run` is all that it depends on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: str
+    probability: float
+    calibrated: bool
+    second_answer: Json | None
+    positive_mm2: float
+    tissue_mm2: float
+    read_share: float
+    regions: int
+    mpp: Json
+    run: Mapping[str, str]
+
+    @classmethod
+    def of(cls, document: Json) -> ReadSummary:
+        """Of what `slide.json` says."""
+        coverage = document["coverage"]
+        return cls(
+            verdict=document["verdict"],
+            probability=document["probability"],
+            calibrated=document["calibrated"],
+            second_answer=document["second_answer"],
+            positive_mm2=document["scores"]["positive_mm2"],
+            tissue_mm2=coverage["tissue_mm2"],
+            read_share=coverage["read_share"],
+            regions=len(document["regions"]),
+            mpp=document["mpp"],
+            run=document["run"],
+        )
+
+
+class SlideRecord(BaseModel):
+    """`stamp` is that of the file that was read, `mpp` what a reader stated, `number` its place
+    among those that wait."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    state: SlideState = SlideState.UNREAD
+    stamp: str | None = None
+    mpp: float | None = None
+    problem: Json | None = None
+    updated: datetime | None = None
+    number: int = 0
+    summary: ReadSummary | None = None
+    audited: str | None = Field(default=None, description="The answer's hash in the audit log.")
+
+    def changed(self, **fields: object) -> SlideRecord:
+        return self.model_copy(update={**fields, "updated": datetime.now(UTC)})
+
+
+class SlideOpinion(BaseModel):
+    """A reader's word on a slide, or on one of its regions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slide: Annotated[str, Field(min_length=1, max_length=64)]
+    region: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        default=None, description="The region's id; null for the whole slide."
+    )
+    agreement: Agreement
+    diagnosis: Diagnosis | None = None
+    note: Note = Field(default="", description="Must not name the patient.")
+
+
+class SlideReview(BaseModel):
+    """As it is kept. `verdict`, `probability` and `findings`, the probability of each class, are
+    what was answered then, at `read_at`."""
+
+    slide: str
+    region: int | None
+    agreement: Agreement
+    diagnosis: Diagnosis | None
+    note: str
+    at: datetime
+    by: str | None
+    verdict: str
+    probability: float
+    findings: Mapping[str, float]
+    read_at: datetime | None

@@ -1,0 +1,180 @@
+"""The slides of a folder over HTTP, read by a model that takes red for cancer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openslide
+import pytest
+from openslide.deepzoom import DeepZoomGenerator
+from PIL import Image
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from healer.main import create_app
+from healer.settings.loading import Settings
+from tests.fake_engine import FakeEngine
+from tests.server.conftest import wait_until_ready
+from tests.slides.drawn import drawn_slide
+from tests.slides.glass import write_svs
+
+Json = dict[str, Any]
+
+
+def write_slide(place: Path, um_per_px: float | None = 1.0, columns: int = 6) -> Path:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return write_svs(place, drawn_slide(columns=columns).pixels, um_per_px)
+
+
+def settings_of(tmp_path: Path, **fields: object) -> Settings:
+    return Settings(
+        _env_file=None,
+        gate="off",
+        slides=tmp_path / "slides",
+        results=tmp_path / "results",
+        audit=SecretStr(f"sqlite:///{tmp_path / 'audit.db'}"),
+        **fields,  # type: ignore[arg-type]
+    )
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[TestClient]:
+    write_slide(tmp_path / "slides/Meier/biopsy.svs")
+    write_slide(tmp_path / "slides/unscaled.svs", None)
+    (tmp_path / "slides/broken.svs").write_bytes(b"no slide")
+    with TestClient(create_app(settings_of(tmp_path), engine=FakeEngine())) as client:
+        wait_until_ready(client)
+        yield client
+
+
+def slides_of(client: TestClient, **query: str | int) -> dict[str, Json]:
+    return {each["name"]: each for each in client.get("/slides", params=query).json()["slides"]}
+
+
+def id_of(client: TestClient, name: str) -> str:
+    return str(slides_of(client)[name]["id"])
+
+
+def read(client: TestClient, slide_id: str, body: Json | None = None) -> Json:
+    assert client.post(f"/slides/{slide_id}/reading", json=body or {}).status_code == 202
+    return settled(client, slide_id)
+
+
+def settled(client: TestClient, slide_id: str) -> Json:
+    for _ in range(600):
+        slide: Json = client.get(f"/slides/{slide_id}").json()
+        if slide["state"] not in ("queued", "reading"):
+            return slide
+        time.sleep(0.05)
+    raise AssertionError(slide)
+
+
+def test_without_a_folder_every_route_says_that_slides_are_off() -> None:
+    with TestClient(create_app(Settings(_env_file=None), engine=FakeEngine())) as client:
+        for path in ("/slides", "/slides/abc", "/slides/abc.dzi", "/slides/abc/regions"):
+            response = client.get(path)
+            assert response.status_code == 404
+            assert response.json()["code"] == "slides_off"
+
+
+def test_a_slide_is_listed_read_and_shown(client: TestClient) -> None:
+    listed = slides_of(client)
+    assert set(listed) == {"Meier/biopsy.svs", "broken.svs", "unscaled.svs"}
+    biopsy = listed["Meier/biopsy.svs"]
+    assert (biopsy["state"], biopsy["case"], biopsy["verdict"]) == ("unread", "Meier", None)
+    slide = read(client, biopsy["id"])
+    assert slide["state"] == "read"
+    assert slide["verdict"] == slide["answer"]["verdict"] != "no"
+    assert slide["size"] == [6 * 224, 5 * 224]
+    assert slide["answer"]["regions"][0]["id"] == 1
+    assert "biopsy" not in json.dumps(slide["answer"])
+    regions = client.get(f"/slides/{slide['id']}/regions").json()["regions"]
+    assert regions == slide["answer"]["regions"]
+    hot = client.get(f"/slides/{slide['id']}/tile", params={"x": 2.5 * 224, "y": 1.5 * 224})
+    assert hot.status_code == 422  # no whole pixel
+    hot = client.get(f"/slides/{slide['id']}/tile", params={"x": 560, "y": 336})
+    assert hot.json()["verdict"] == "yes"
+    glass = client.get(f"/slides/{slide['id']}/tile", params={"x": 5, "y": 5})
+    assert (glass.status_code, glass.json()["code"]) == (404, "no_tile_here")
+    for name, start in (
+        ("tiles.parquet", b"PAR1"),
+        ("regions.geojson", b"{"),
+        ("report.pdf", b"%P"),
+    ):
+        assert client.get(f"/slides/{slide['id']}/{name}").content.startswith(start)
+    assert client.get(f"/slides/{slide['id']}/unread.geojson").json()["features"] == []
+    page = client.get("/slides").json()
+    assert page["counts"]["read"] == 1
+    assert page["slides"][0]["id"] == slide["id"]
+    assert page["cases"] == [
+        {"case": "Meier", "slides": 1, "read": 1, "worst_verdict": slide["verdict"], "disagreements": 0}
+    ]
+
+
+def test_a_slide_without_a_scale_is_read_once_it_is_stated(client: TestClient) -> None:
+    slide = id_of(client, "unscaled.svs")
+    failed = read(client, slide)
+    assert (failed["state"], failed["problem"]["code"]) == ("failed", "no_resolution")
+    assert read(client, slide, {"mpp": 1.0})["state"] == "read"
+    broken = read(client, id_of(client, "broken.svs"))
+    assert broken["state"] == "failed"
+    assert client.post(f"/slides/{slide}/reading", json={"mpp": 0}).status_code == 422
+
+
+def test_events_come_in_order_and_end(client: TestClient) -> None:
+    slide = id_of(client, "Meier/biopsy.svs")
+    client.post(f"/slides/{slide}/reading")
+    text = client.get(f"/slides/{slide}/events").text
+    names = [line[7:] for line in text.splitlines() if line.startswith("event: ")]
+    assert names[0] in ("state", "finished")
+    assert names[-1] == "finished"
+    again = client.get(f"/slides/{slide}/events").text
+    assert [line for line in again.splitlines() if line.startswith("event")] == ["event: finished"]
+
+
+def test_pictures_are_those_of_openslide_and_the_map_lies_over_them(
+    client: TestClient, tmp_path: Path
+) -> None:
+    slide = id_of(client, "Meier/biopsy.svs")
+    with openslide.OpenSlide(tmp_path / "slides/Meier/biopsy.svs") as opened:
+        theirs = DeepZoomGenerator(opened, tile_size=254, overlap=1)
+        assert f'Height="{5 * 224}"' in client.get(f"/slides/{slide}.dzi").text
+        for level in range(theirs.level_count):
+            columns, rows = theirs.level_tiles[level]
+            for column, row in {(0, 0), (columns - 1, rows - 1)}:
+                data = client.get(f"/slides/{slide}_files/{level}/{column}_{row}.jpeg").content
+                ours = Image.open(BytesIO(data))
+                wanted = theirs.get_tile(level, (column, row))
+                assert ours.size == wanted.size
+                difference = np.asarray(ours).astype(int) - np.asarray(wanted).astype(int)
+                assert np.abs(difference.mean(axis=(0, 1))).max() < 4  # of each colour
+                if level == theirs.level_count - 1:
+                    assert np.abs(difference).mean() < 3
+    assert client.get(f"/slides/{slide}_files/99/0_0.jpeg").status_code == 404
+    assert client.get(f"/slides/{slide}/map.dzi").status_code == 404
+    read(client, slide)
+    assert client.get(f"/slides/{slide}/map.dzi").status_code == 200
+    data = client.get(f"/slides/{slide}/map_files/11/2_1.png").content
+    layer = Image.open(BytesIO(data))
+    assert layer.mode == "RGBA"
+    assert np.asarray(layer)[..., 3].max() > 0
+    small = Image.open(BytesIO(client.get(f"/slides/{slide}/thumbnail.jpeg").content))
+    assert max(small.size) == 320
+
+
+def test_links_out_of_the_folder_are_not_offered(client: TestClient, tmp_path: Path) -> None:
+    secret = write_slide(tmp_path / "elsewhere/secret.svs")
+    slide = id_of(client, "Meier/biopsy.svs")
+    place = tmp_path / "slides/Meier/biopsy.svs"
+    place.unlink()
+    place.symlink_to(secret)
+    assert client.get(f"/slides/{slide}").json()["code"] == "slide_unknown"
+    assert client.get(f"/slides/{slide}.dzi").status_code == 404
+    for path in ("..%2f..%2fetc%2fpasswd", "....", "%00"):
+        assert client.get(f"/slides/{path}").status_code in (400, 404)
