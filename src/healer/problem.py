@@ -50,7 +50,6 @@ STATUSES: dict[type[errors.HealerError], HTTPStatus] = {
     errors.UnsupportedFormat: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.TooManyPixels: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.SlideError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    errors.SlidesNotInstalled: HTTPStatus.NOT_IMPLEMENTED,
     errors.SlidesOff: HTTPStatus.NOT_FOUND,
     errors.SlideUnknown: HTTPStatus.NOT_FOUND,
     errors.SlideNotRead: HTTPStatus.NOT_FOUND,

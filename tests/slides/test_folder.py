@@ -14,7 +14,7 @@ from healer.slides.slide_screener import SlideFolder
 from tests.slides.drawn import answered, drawn_slide
 
 FILES = {
-    "report.pdf",
+    *("report.pdf", "unread.geojson"),
     *("slide.json", "tiles.parquet", "tiles.geojson", "regions.geojson", "report.html"),
     *("heatmap.png", "thumbnail.png", "tissue.png", "heatmap.ome.tif"),
 }

@@ -19,17 +19,23 @@ from starlette.testclient import TestClient
 
 from healer.main import create_app
 from healer.settings.loading import Settings
+from healer.slides.reader import Area
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import wait_until_ready
-from tests.slides.drawn import drawn_slide
-from tests.slides.glass import write_svs
+from tests.slides.glass import Patch, glass_with, write_svs
 
 Json = dict[str, Any]
 
 
-def write_slide(place: Path, um_per_px: float | None = 1.0, columns: int = 6) -> Path:
+WIDTH, HEIGHT = 2700, 2250
+TISSUE = Area(450, 450, 1800, 1350)
+
+
+def write_slide(place: Path, um_per_px: float | None = 0.5) -> Path:
+    """Tissue on glass, all of it pink."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    return write_svs(place, drawn_slide(columns=columns).pixels, um_per_px)
+    picture = glass_with((WIDTH, HEIGHT), [Patch("adenocarcinoma", TISSUE)])
+    return write_svs(place, picture, um_per_px)
 
 
 def settings_of(tmp_path: Path, **fields: object) -> Settings:
@@ -90,15 +96,15 @@ def test_a_slide_is_listed_read_and_shown(client: TestClient) -> None:
     assert (biopsy["state"], biopsy["case"], biopsy["verdict"]) == ("unread", "Meier", None)
     slide = read(client, biopsy["id"])
     assert slide["state"] == "read"
-    assert slide["verdict"] == slide["answer"]["verdict"] != "no"
-    assert slide["size"] == [6 * 224, 5 * 224]
+    assert slide["verdict"] == slide["answer"]["verdict"] == "yes"
+    assert slide["size"] == [WIDTH, HEIGHT]
     assert slide["answer"]["regions"][0]["id"] == 1
     assert "biopsy" not in json.dumps(slide["answer"])
     regions = client.get(f"/slides/{slide['id']}/regions").json()["regions"]
     assert regions == slide["answer"]["regions"]
-    hot = client.get(f"/slides/{slide['id']}/tile", params={"x": 2.5 * 224, "y": 1.5 * 224})
+    hot = client.get(f"/slides/{slide['id']}/tile", params={"x": 0.5, "y": 1})
     assert hot.status_code == 422  # no whole pixel
-    hot = client.get(f"/slides/{slide['id']}/tile", params={"x": 560, "y": 336})
+    hot = client.get(f"/slides/{slide['id']}/tile", params={"x": 1200, "y": 1200})
     assert hot.json()["verdict"] == "yes"
     glass = client.get(f"/slides/{slide['id']}/tile", params={"x": 5, "y": 5})
     assert (glass.status_code, glass.json()["code"]) == (404, "no_tile_here")
@@ -108,12 +114,18 @@ def test_a_slide_is_listed_read_and_shown(client: TestClient) -> None:
         ("report.pdf", b"%P"),
     ):
         assert client.get(f"/slides/{slide['id']}/{name}").content.startswith(start)
-    assert client.get(f"/slides/{slide['id']}/unread.geojson").json()["features"] == []
+    assert client.get(f"/slides/{slide['id']}/unread.geojson").json()["type"] == "FeatureCollection"
     page = client.get("/slides").json()
     assert page["counts"]["read"] == 1
     assert page["slides"][0]["id"] == slide["id"]
     assert page["cases"] == [
-        {"case": "Meier", "slides": 1, "read": 1, "worst_verdict": slide["verdict"], "disagreements": 0}
+        {
+            "case": "Meier",
+            "slides": 1,
+            "read": 1,
+            "worst_verdict": slide["verdict"],
+            "disagreements": 0,
+        }
     ]
 
 
@@ -121,7 +133,7 @@ def test_a_slide_without_a_scale_is_read_once_it_is_stated(client: TestClient) -
     slide = id_of(client, "unscaled.svs")
     failed = read(client, slide)
     assert (failed["state"], failed["problem"]["code"]) == ("failed", "no_resolution")
-    assert read(client, slide, {"mpp": 1.0})["state"] == "read"
+    assert read(client, slide, {"mpp": 0.5})["state"] == "read"
     broken = read(client, id_of(client, "broken.svs"))
     assert broken["state"] == "failed"
     assert client.post(f"/slides/{slide}/reading", json={"mpp": 0}).status_code == 422
@@ -144,7 +156,7 @@ def test_pictures_are_those_of_openslide_and_the_map_lies_over_them(
     slide = id_of(client, "Meier/biopsy.svs")
     with openslide.OpenSlide(tmp_path / "slides/Meier/biopsy.svs") as opened:
         theirs = DeepZoomGenerator(opened, tile_size=254, overlap=1)
-        assert f'Height="{5 * 224}"' in client.get(f"/slides/{slide}.dzi").text
+        assert f'Height="{HEIGHT}"' in client.get(f"/slides/{slide}.dzi").text
         for level in range(theirs.level_count):
             columns, rows = theirs.level_tiles[level]
             for column, row in {(0, 0), (columns - 1, rows - 1)}:
@@ -153,14 +165,14 @@ def test_pictures_are_those_of_openslide_and_the_map_lies_over_them(
                 wanted = theirs.get_tile(level, (column, row))
                 assert ours.size == wanted.size
                 difference = np.asarray(ours).astype(int) - np.asarray(wanted).astype(int)
-                assert np.abs(difference.mean(axis=(0, 1))).max() < 4  # of each colour
+                assert np.abs(difference.mean(axis=(0, 1))).max() < 10  # of each colour
                 if level == theirs.level_count - 1:
-                    assert np.abs(difference).mean() < 3
+                    assert np.abs(difference).mean() < 2
     assert client.get(f"/slides/{slide}_files/99/0_0.jpeg").status_code == 404
     assert client.get(f"/slides/{slide}/map.dzi").status_code == 404
     read(client, slide)
     assert client.get(f"/slides/{slide}/map.dzi").status_code == 200
-    data = client.get(f"/slides/{slide}/map_files/11/2_1.png").content
+    data = client.get(f"/slides/{slide}/map_files/12/4_4.png").content
     layer = Image.open(BytesIO(data))
     assert layer.mode == "RGBA"
     assert np.asarray(layer)[..., 3].max() > 0
@@ -178,3 +190,37 @@ def test_links_out_of_the_folder_are_not_offered(client: TestClient, tmp_path: P
     assert client.get(f"/slides/{slide}.dzi").status_code == 404
     for path in ("..%2f..%2fetc%2fpasswd", "....", "%00"):
         assert client.get(f"/slides/{path}").status_code in (400, 404)
+
+
+def test_a_readers_word_is_kept_and_exported(client: TestClient) -> None:
+    slide = id_of(client, "Meier/biopsy.svs")
+    word = {"slide": slide, "region": None, "agreement": "disagree", "diagnosis": "high_grade"}
+    assert client.post("/reviews", json=word).json()["code"] == "slide_not_read"
+    read(client, slide)
+    assert client.post("/reviews", json=word).status_code == 201
+    of_region = {**word, "region": 1, "agreement": "agree", "note": "=1+1"}
+    assert client.post("/reviews", json=of_region).json()["region"] == 1
+    assert client.post("/reviews", json={**word, "region": 999}).status_code == 422
+    assert client.post("/reviews", json={**word, "agreement": "perhaps"}).status_code == 422
+    assert client.post("/reviews", json={**word, "slide": "x"}).json()["code"] == "slide_unknown"
+    kept = client.get(f"/slides/{slide}/reviews").json()["reviews"]
+    assert [each["agreement"] for each in kept] == ["disagree", "agree"]
+    rows = client.get("/slides/reviews.csv").text
+    assert "'=1+1" in rows
+    assert "Meier/biopsy.svs" in rows
+    assert list(slides_of(client, review="disagree")) == ["Meier/biopsy.svs"]
+    assert client.get("/slides").json()["cases"][0]["disagreements"] == 1
+
+
+def test_slides_wait_pause_and_are_cancelled(client: TestClient) -> None:
+    assert client.patch("/slides/reading", json={"paused": True}).json() == {"paused": True}
+    assert client.post("/slides/reading").json() == {"queued": 3}
+    slide = id_of(client, "Meier/biopsy.svs")
+    again = client.post(f"/slides/{slide}/reading")
+    assert (again.status_code, again.json()["code"]) == (409, "slide_being_read")
+    assert client.get("/slides").json()["queue"]["waiting"] == 3
+    assert client.delete(f"/slides/{slide}/reading").json()["state"] == "cancelled"
+    assert client.delete(f"/slides/{slide}/reading").status_code == 409
+    assert client.delete("/slides/reading").json() == {"cancelled": 2}
+    assert client.patch("/slides/reading", json={"paused": False}).status_code == 200
+    assert read(client, slide)["state"] == "read"

@@ -36,6 +36,24 @@ class Opinion(BaseModel):
     note: Note | None = Field(default=None, description="Must not name the patient.")
 
 
+Agreement = Literal["agree", "disagree"]
+Diagnosis = Literal["normal", "hyperplastic", "low_grade", "high_grade", "adenocarcinoma", "other"]
+
+
+class SlideOpinion(BaseModel):
+    """A reader's word on a slide, or on one of its regions."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    slide: RequestId = Field(description="The slide's id.")
+    region: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        default=None, description="The region's id; null for the whole slide."
+    )
+    agreement: Agreement
+    diagnosis: Diagnosis | None = None
+    note: Note = Field(default="", description="Must not name the patient.")
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

@@ -13,6 +13,7 @@ HealerError
 ├── OutOfMemory              in this process, outside the model
 ├── ImageReaderLost          killed from outside, or the system failed it
 ├── IdentityUnavailable      the issuer's keys cannot be fetched
+├── ResultsUnusable          the worklist's folder, HEALER_RESULTS
 ├── OidcLibrariesMissing     the oidc extra is missing
 ├── TracingLibrariesMissing  the otel extra is missing
 ├── KeysError                the file of API keys
@@ -162,6 +163,7 @@ HealerError
     │   ├── SlideListedTwice     with different scales or labels
     │   ├── FolderWithoutSlides
 
+    │   ├── SlideReplaced        while it was read
     │   └── SlidesNotInstalled   the slides extra is missing
     ├── SlideRequestError    of the service's folder of slides
     │   ├── SlidesOff            HEALER_SLIDES is not set
@@ -171,8 +173,7 @@ HealerError
     │   ├── SlideNotRead
     │   ├── NoTileHere
     │   ├── NoPictureHere
-    │   ├── SlideRequestUnreadable
-    │   └── ResultsUnusable      HEALER_RESULTS
+    │   └── SlideRequestUnreadable
     └── ImageError
         ├── NotAnImage
         ├── UnsupportedFormat    a format or a coding that is not read, or several pages

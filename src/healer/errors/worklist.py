@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from healer.errors.base import RequestError
+from healer.errors.base import HealerError, RequestError
 
 
 @dataclass(eq=False)
@@ -40,8 +40,8 @@ class SlideBeingRead(SlideRequestError):
     code = "slide_being_read"
     title = "The slide is being read"
     message = (
-        "The slide is being read already, or waits for it. Follow it with GET "
-        "/slides/{{id}}/events, or cancel it with DELETE /slides/{{id}}/reading."
+        "The slide is being read already, or waits for it. Follow it with its /events, or cancel "
+        "it by DELETE on its /reading."
     )
 
 
@@ -56,7 +56,7 @@ class SlideNotBeingRead(SlideRequestError):
 class SlideNotRead(SlideRequestError):
     code = "slide_not_read"
     title = "The slide is not read yet"
-    message = "The slide is not read yet. Start with POST /slides/{{id}}/reading."
+    message = "The slide is not read yet. Start by POST on its /reading."
 
 
 @dataclass(eq=False)
@@ -82,9 +82,12 @@ class SlideRequestUnreadable(SlideRequestError):
 
 
 @dataclass(eq=False)
-class ResultsUnusable(SlideRequestError):
+class ResultsUnusable(HealerError):
     reason: str
     code = "results_unusable"
     title = "The folder of results cannot be used"
-    message = "The folder of results (HEALER_RESULTS) cannot be used: {reason}."
+    message = (
+        "The folder of results (HEALER_RESULTS) cannot be used: {reason}. Give Healer a folder "
+        "that it may write, with room on its disk."
+    )
     exit_code = 121

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -25,6 +26,7 @@ MEDIA_TYPE = "application/problem+json"
 def install_problems(app: FastAPI) -> None:
     app.add_exception_handler(errors.HealerError, _ours)
     app.add_exception_handler(HTTPException, _routing)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, unforeseen)
 
@@ -78,6 +80,14 @@ def _hints(error: errors.HealerError) -> dict[str, str]:
     if isinstance(error, errors.MethodNotAllowed):
         return {"Allow": error.allowed}
     return {"Accept-Encoding": "identity"} if isinstance(error, errors.BodyEncoded) else {}
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    """Of a part of the address; what was sent is not repeated."""
+    if not isinstance(error, RequestValidationError):
+        raise error
+    first = error.errors()[0]
+    return refusal(request, errors.SlideRequestUnreadable(f"{first['loc'][-1]}: {first['msg']}"))
 
 
 async def _routing(request: Request, error: Exception) -> Response:

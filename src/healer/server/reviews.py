@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from healer import errors
-from healer.audit.records import Opinion
+from healer.audit.records import Opinion, SlideOpinion
 from healer.server.middleware.access import REFUSALS
 from healer.server.problems import documented
 from healer.server.requests import refuse_modified
@@ -20,8 +20,10 @@ from healer.server.scope import caller_of
 
 if TYPE_CHECKING:
     from healer.audit.journal import Journal
+    from healer.worklist.worklist import Worklist
 
 LIMIT_BYTES = 16 * 1024
+Kind = TypeVar("Kind", bound=BaseModel)
 
 reviews_router = APIRouter()
 
@@ -36,9 +38,21 @@ class ReviewOut(BaseModel):
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": Opinion.model_json_schema()}},
+        "content": {
+            "application/json": {
+                "schema": {"oneOf": [Opinion.model_json_schema(), SlideOpinion.model_json_schema()]}
+            }
+        },
     }
 }
+
+
+class SlideReviewOut(BaseModel):
+    """The review is kept."""
+
+    slide: str
+    region: int | None
+    record: str | None = Field(description="The hash of its record, where an audit log is kept.")
 
 
 @reviews_router.post(
@@ -51,6 +65,11 @@ _BODY: dict[str, Any] = {
         errors.BodyEncoded,
         errors.TooManyBytes,
         errors.AnswerUnknown,
+        errors.SlidesOff,
+        errors.SlideUnknown,
+        errors.SlideNotRead,
+        errors.SlideRequestUnreadable,
+        errors.ResultsUnusable,
         errors.AuditOff,
         errors.AuditUnavailable,
         errors.AuditOutdated,
@@ -58,28 +77,48 @@ _BODY: dict[str, Any] = {
         *REFUSALS,
     ),
 )
-async def review(request: Request) -> ReviewOut:
-    """Keep whether a reviewer agrees with an answer. Nothing is ever altered: a second review of
-    the same answer stands beside the first."""
+async def review(request: Request) -> ReviewOut | SlideReviewOut:
+    """Keep whether a reviewer agrees with an answer, or with a slide's. Nothing is ever altered: a
+    second review of the same answer stands beside the first."""
     refuse_modified(request, Opinion.model_fields)
-    opinion = opinion_in(request.headers.get("content-type", ""), await read_json_body(request))
+    content_type, body = request.headers.get("content-type", ""), await read_json_body(request)
+    if is_of_slide(body):
+        return await _slide_review(request, content_type, body)
+    opinion = opinion_in(Opinion, content_type, body)
     journal: Journal = request.app.state.journal
     record = await run_in_threadpool(journal.review, opinion, caller_of(request))
     return ReviewOut(request_id=opinion.request_id, record=record)
 
 
-def opinion_in(content_type: str, body: bytes) -> Opinion:
+def is_of_slide(body: bytes) -> bool:
+    with suppress(ValueError, RecursionError):
+        content = json.loads(body)
+        return isinstance(content, dict) and "slide" in content
+    return False
+
+
+async def _slide_review(request: Request, content_type: str, body: bytes) -> SlideReviewOut:
+    worklist: Worklist | None = request.app.state.worklist
+    if worklist is None:
+        raise errors.SlidesOff
+    opinion = opinion_in(SlideOpinion, content_type, body)
+    caller = caller_of(request)
+    await run_in_threadpool(worklist.review, opinion, caller)
+    return SlideReviewOut(slide=opinion.slide, region=opinion.region, record=None)
+
+
+def opinion_in(kind: type[Kind], content_type: str, body: bytes) -> Kind:
     """Raises ReviewUnreadable, in words that repeat nothing of the body."""
     # A page elsewhere can make a browser send any type but this one unasked.
     if content_type.split(";")[0].strip().lower() != "application/json":
         raise errors.ReviewUnreadable("its content type is not application/json")
     try:
         refuse_repeated(body)
-        return Opinion.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = str(first["loc"][0]) if first["loc"] else "the body"
-        known = where if where in (*Opinion.model_fields, "the body") else "a field"
+        known = where if where in (*kind.model_fields, "the body") else "a field"
         raise errors.ReviewUnreadable(f"{known}: {first['msg']}") from None
 
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from healer.audit.records import Note
+from healer.audit.records import Agreement, Diagnosis
 
 Json = dict[str, Any]
-Agreement = Literal["agree", "disagree"]
-Diagnosis = Literal["normal", "hyperplastic", "low_grade", "high_grade", "adenocarcinoma", "other"]
 
 
 class SlideState(StrEnum):
@@ -83,20 +81,6 @@ class SlideRecord(BaseModel):
 
     def changed(self, **fields: object) -> SlideRecord:
         return self.model_copy(update={**fields, "updated": datetime.now(UTC)})
-
-
-class SlideOpinion(BaseModel):
-    """A reader's word on a slide, or on one of its regions."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    slide: Annotated[str, Field(min_length=1, max_length=64)]
-    region: Annotated[int, Field(ge=1, strict=True)] | None = Field(
-        default=None, description="The region's id; null for the whole slide."
-    )
-    agreement: Agreement
-    diagnosis: Diagnosis | None = None
-    note: Note = Field(default="", description="Must not name the patient.")
 
 
 class SlideReview(BaseModel):

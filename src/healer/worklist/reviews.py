@@ -13,12 +13,13 @@ from pathlib import Path
 from pypdf import PdfWriter
 
 from healer import NOTICE
+from healer.audit.records import SlideOpinion
 from healer.errors.worklist import SlideNotRead, SlideRequestUnreadable
 from healer.files.table import without_formula
 from healer.slides.report_pdf import ReportPage
 from healer.worklist.catalogue import SlideEntry
 from healer.worklist.database import WorklistDatabase
-from healer.worklist.records import Json, SlideOpinion, SlideReview
+from healer.worklist.records import Json, SlideReview
 from healer.worklist.results import ResultsFolder, TileMap
 
 COLUMNS = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from healer import NOTICE
+from healer.audit.records import SlideOpinion
 from healer.errors.slides import SlideError
 from healer.errors.worklist import NoTileHere, SlideNotRead
 from healer.worklist.answerer import SlideModel
@@ -15,7 +16,7 @@ from healer.worklist.catalogue import Catalogue, SlideEntry
 from healer.worklist.feed import Feed
 from healer.worklist.pyramid import DeepZoom, SlidePictures
 from healer.worklist.readings import Readings, counts
-from healer.worklist.records import Json, SlideOpinion, SlideRecord, SlideReview, SlideState
+from healer.worklist.records import Json, SlideRecord, SlideReview, SlideState
 from healer.worklist.results import ResultsFolder, TileMap, tile_json
 from healer.worklist.reviews import Reviews, with_reviews
 
@@ -239,11 +240,12 @@ class Worklist:
             self.catalogue.entries(), lambda entry: (entry.case or "") if named else None
         )
 
-    def judged(self, opinion: SlideOpinion, by: str | None) -> tuple[SlideReview, str | None]:
-        """The review, and the hash under which the answer is recorded. Raises SlideUnknown,
-        SlideNotRead and SlideRequestUnreadable."""
+    def review(self, opinion: SlideOpinion, by: str | None) -> SlideReview:
+        """Kept for good. Raises SlideUnknown, SlideNotRead and SlideRequestUnreadable."""
         record = self.readings.record(self.catalogue.entry(opinion.slide).id)
-        return self.reviews.judged(opinion, by, record.updated), record.audited
+        review = self.reviews.judged(opinion, by, record.updated)
+        self.reviews.add(review)
+        return review
 
     def start(self) -> None:
         self.readings.start()
