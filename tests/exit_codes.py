@@ -35,6 +35,7 @@ COMMANDS: dict[Kind, str] = {
 ENDS_NONE = (
     *(errors.Busy, errors.DeadlineExceeded, errors.ShuttingDown, errors.OutOfMemory),
     *(errors.InternalError, errors.ImageReaderLost, errors.IdentityUnavailable),
+    errors.ResultsUnusable,
 )
 MEANINGS: dict[Kind, str] = {
     errors.InvalidSettings: "An option or a setting cannot be used",

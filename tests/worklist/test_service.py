@@ -163,7 +163,9 @@ def test_pictures_are_those_of_openslide_and_the_map_lies_over_them(
                 data = client.get(f"/slides/{slide}_files/{level}/{column}_{row}.jpeg").content
                 ours = Image.open(BytesIO(data))
                 wanted = theirs.get_tile(level, (column, row))
-                assert ours.size == wanted.size
+                off = np.subtract(ours.size, wanted.size)
+                assert np.abs(off).max() <= 1  # by which theirs keeps the proportions
+                wanted = wanted.resize(ours.size)
                 difference = np.asarray(ours).astype(int) - np.asarray(wanted).astype(int)
                 assert np.abs(difference.mean(axis=(0, 1))).max() < 10  # of each colour
                 if level == theirs.level_count - 1:

@@ -12,7 +12,6 @@ class SlideRequestError(RequestError):
     code = "slide_request"
     title = "The request for slides cannot be answered"
     message = "The request for slides cannot be answered."
-    exit_code = 120
 
 
 @dataclass(eq=False)
@@ -90,4 +89,3 @@ class ResultsUnusable(HealerError):
         "The folder of results (HEALER_RESULTS) cannot be used: {reason}. Give Healer a folder "
         "that it may write, with room on its disk."
     )
-    exit_code = 121

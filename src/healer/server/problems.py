@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -12,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from healer import errors
 from healer.problem import Problem, retry_after, status_of
@@ -97,14 +97,19 @@ async def _routing(request: Request, error: Exception) -> Response:
     if status == HTTPStatus.NOT_FOUND:
         return refusal(request, errors.AddressUnknown())
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
-        return refusal(request, errors.MethodNotAllowed(_allowed(error.headers or {})))
+        return refusal(request, errors.MethodNotAllowed(_allowed(request)))
     code = status.phrase.lower().replace(" ", "_")
     return _document(_plain(request, status, code, str(error.detail)), error.headers)
 
 
-def _allowed(headers: Mapping[str, str]) -> str:
-    """With HEAD beside GET, which middleware/responses.py answers."""
-    methods = {each.strip() for each in headers.get("Allow", "GET").split(",")}
+def _allowed(request: Request) -> str:
+    """Of every route at this address, with HEAD beside GET: middleware/responses.py answers it."""
+    methods = {
+        method
+        for route in request.app.routes
+        if route.matches(request.scope)[0] is not Match.NONE
+        for method in getattr(route, "methods", None) or ()
+    }
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
