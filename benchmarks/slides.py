@@ -1,16 +1,20 @@
 """What reading whole slides costs: `python -m benchmarks.slides`.
 
-Makes pyramids of the sides asked for, half glass and half tissue (JPEG in tiles, 0.5 µm a pixel),
-reads and scores each as `healer slide` does, and scores as many of its tiles from JPEG files as
-`healer predict` does, in the same process.
+Makes pyramids of the sides asked for (JPEG in tiles, 0.5 µm a pixel; half of each is tissue, or one
+field in as many as --tissue-every says), reads and scores each as `healer slide` does, and scores
+as many of its tiles from JPEG files as `healer predict` does, in the same process. Beside it, each
+in an interpreter of its own that is named, what LazySlide and TIAToolbox take for the same slide:
+
+    python -m benchmarks slides --lazyslide ../lazyslide/bin/python --tiatoolbox ../tia/bin/python
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -20,12 +24,13 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-import psutil
 import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.sampling import MemorySampler, processors
 from healer.engines.builtin import SPEC
+from healer.hardware import cores
 from healer.outcomes import outcomes
 from healer.screening.opening import EngineChoice, open_screener
 from healer.screening.screener import Screener
@@ -45,16 +50,17 @@ LEVELS = 5
 LABELS = ("tumor", "stroma", "mucosa", "lympho")
 SAMPLED = 512  # tiles that are scored as files too
 SETTINGS = Settings(_env_file=None)
+OTHERS = ("lazyslide", "tiatoolbox")
 
 
-def write_slide(path: Path, side: int) -> None:
+def write_slide(path: Path, side: int, tissue_every: int = 2) -> None:
     """Encoded tiles are written again and again: seconds, and little memory, whatever the size."""
     per_level = [_encoded(level) for level in range(LEVELS)]
     with tifffile.TiffWriter(path, bigtiff=True) as file:
         for level, (glass, tissue) in enumerate(per_level):
             length = side >> level
             file.write(
-                _tiles(length, level, glass, tissue),
+                _tiles(length, level, glass, tissue, tissue_every),
                 shape=(length, length, 3),
                 dtype=np.uint8,
                 tile=(TILE, TILE),
@@ -68,12 +74,14 @@ def write_slide(path: Path, side: int) -> None:
             )
 
 
-def _tiles(length: int, level: int, glass: bytes, tissue: Sequence[bytes]) -> Iterator[bytes]:
+def _tiles(
+    length: int, level: int, glass: bytes, tissue: Sequence[bytes], tissue_every: int
+) -> Iterator[bytes]:
     count, field = -(-length // TILE), max(1, FIELD >> level)
     random = np.random.default_rng(0)
     for row in range(count):
         for column in range(count):
-            is_tissue = (row // field + column // field) % 2 == 0
+            is_tissue = (row // field + column // field) % tissue_every == 0
             yield tissue[int(random.integers(len(tissue)))] if is_tissue else glass
 
 
@@ -103,46 +111,11 @@ def _mosaic(side: int, random: np.random.Generator) -> NDArray[np.uint8]:
     return picture
 
 
-class MemorySampler:
-    """The most that this process and those it started hold together, shared pages once."""
-
-    def __init__(self) -> None:
-        self.most = 0
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-
-    def __enter__(self) -> MemorySampler:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        own = psutil.Process()
-        while not self._done.wait(0.2):
-            self.most = max(self.most, sum(held(each) for each in (own, *own.children())))
-
-
-def held(process: psutil.Process) -> int:
-    try:
-        return int(process.memory_full_info().pss)
-    except psutil.Error:
-        return 0
-
-
-def processors() -> float:
-    """Seconds that this process and those it started have been busy."""
-    children = psutil.Process().children()
-    return time.process_time() + sum(sum(child.cpu_times()[:2]) for child in children)
-
-
 @dataclass(frozen=True, slots=True)
 class Measured:
     """Seconds from opening the slide on. `files_rate` is of the same tiles as JPEG files; `busy_ms`
     and `files_busy_ms` are milliseconds of processors that a tile took, which others that use them
-    change little."""
+    change little; `whole_busy_ms` has those of the overview in it."""
 
     side: int
     tissue_mm2: float
@@ -153,6 +126,7 @@ class Measured:
     files_rate: float
     busy_ms: float
     files_busy_ms: float
+    whole_busy_ms: float
     memory: int
 
     @property
@@ -177,7 +151,7 @@ HEADER = (
 
 
 def measured(screener: Screener, path: Path, side: int, most: int | None) -> Measured:
-    started = time.perf_counter()
+    started, busy_at_first = time.perf_counter(), processors()
     with MemorySampler() as memory, closing(open_slide(path)) as reader:
         mask = tissue_mask(reader)
         overview = time.perf_counter() - started
@@ -190,7 +164,7 @@ def measured(screener: Screener, path: Path, side: int, most: int | None) -> Mea
             if done >= FIRST_MAP_TILES and not first_map:
                 first_map = time.perf_counter() - started
         seconds = time.perf_counter() - started
-        busy = (processors() - busy_before) / done
+        busy = processors()
     with closing(open_slide(path)) as reader:
         rate, files_busy = files_rate(screener, reader, areas[:SAMPLED], plan.px)
     return Measured(
@@ -201,8 +175,9 @@ def measured(screener: Screener, path: Path, side: int, most: int | None) -> Mea
         first_map,
         seconds,
         rate,
-        1000 * busy,
+        1000 * (busy - busy_before) / done,
         1000 * files_busy,
+        1000 * (busy - busy_at_first) / done,
         memory.most,
     )
 
@@ -223,6 +198,39 @@ def files_rate(
         return count / seconds, (time.process_time() - busy) / count
 
 
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """From opening a slide to the last score."""
+
+    system: str
+    tiles: int
+    seconds: float
+    busy_ms: float
+    memory: int
+
+    @classmethod
+    def of(cls, own: Measured) -> Pipeline:
+        name = "healer, the built-in model"
+        return cls(name, own.tiles, own.seconds, own.whole_busy_ms, own.memory)
+
+    @property
+    def row(self) -> str:
+        return (
+            f"| {self.system} | {self.tiles:,} | {self.seconds:.1f} | "
+            f"{self.tiles / self.seconds:.1f} | {self.busy_ms:.0f} | {self.memory / 1e6:,.0f} |"
+        )
+
+
+PIPELINES = "\n| system | tiles | s | tiles/s | CPU ms a tile | memory, MB |\n" + 6 * "|---" + "|"
+
+
+def other_pipeline(name: str, python: Path, slide: Path) -> Pipeline:
+    """Raises CalledProcessError; what the system says of itself is shown as it is."""
+    command = [str(python), "-m", "benchmarks.other_slides", name, str(slide), str(cores())]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)  # noqa: S603
+    return Pipeline(**json.loads(done.stdout.splitlines()[-1]))
+
+
 @contextmanager
 def builtin_screener() -> Iterator[Screener]:
     screener = open_screener(EngineChoice(SPEC.name, "it reads whole slides"), SETTINGS)
@@ -236,17 +244,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sides", nargs="*", type=int, default=[10_000], help="in pixels")
     parser.add_argument("--tiles", type=int, help="read no more of each slide")
+    parser.add_argument(
+        "--tissue-every", type=int, default=2, help="one field in so many is tissue"
+    )
+    for name in OTHERS:
+        parser.add_argument(f"--{name}", type=Path, metavar="PYTHON", help="one that has it")
     options = parser.parse_args()
+    others = {name: python for name in OTHERS if (python := getattr(options, name))}
+    pipelines = []
     sys.stdout.write(f"{HEADER}\n")
     with builtin_screener() as screener, tempfile.TemporaryDirectory() as folder:
         for side in options.sides:
             path = Path(folder, "slide.tiff")
             # In a process of its own, so that what drawing took is not counted.
-            writer = get_context("spawn").Process(target=write_slide, args=(path, side))
+            arguments = (path, side, options.tissue_every)
+            writer = get_context("spawn").Process(target=write_slide, args=arguments)
             writer.start()
             writer.join()
-            sys.stdout.write(f"{measured(screener, path, side, options.tiles).row}\n")
+            own = measured(screener, path, side, options.tiles)
+            sys.stdout.write(f"{own.row}\n")
             sys.stdout.flush()
+            pipelines += [Pipeline.of(own)] * bool(others)
+            pipelines += [other_pipeline(name, python, path) for name, python in others.items()]
+    if pipelines:
+        sys.stdout.write("\n".join([PIPELINES, *(each.row for each in pipelines), ""]))
 
 
 if __name__ == "__main__":

@@ -216,7 +216,7 @@ def absorbing(pixels: NDArray[np.uint8], visible: NDArray[np.bool_]) -> NDArray[
     """Pixels denser than glass, or as pale as fat but coloured."""
     if not visible.any():
         return visible
-    ground = ground_colour(pixels[..., :3][visible])
+    ground = ground_colour(sampled(pixels, visible, GROUND_SAMPLE))
     absorbs = np.empty_like(visible)
     for top in range(0, len(pixels), BAND_ROWS):
         start, end = max(top - 1, 0), top + BAND_ROWS
@@ -238,11 +238,22 @@ def _absorbing(pixels: NDArray[np.uint8], ground: NDArray[np.float32]) -> NDArra
     return absorbs
 
 
-def ground_colour(colours: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Of bare glass: the mean of the brightest pixels, of a sample of (pixels, 3)."""
-    sample = colours[:: max(1, len(colours) // GROUND_SAMPLE)].astype(np.float32)
-    light = sample.mean(axis=1)
-    brightest = sample[light >= np.quantile(light, 1 - GROUND_SHARE)].mean(axis=0)
+def sampled(pixels: NDArray[np.uint8], visible: NDArray[np.bool_], about: int) -> NDArray[np.uint8]:
+    """Colours (pixels, 3) of visible pixels, evenly spread; a band at a time, for a copy of all
+    would take as much memory as the overview."""
+    step, before, parts = max(1, int(visible.sum()) // about), 0, []
+    for top in range(0, len(pixels), BAND_ROWS):
+        band = slice(top, top + BAND_ROWS)
+        colours = pixels[band][..., :3][visible[band]]
+        parts.append(colours[-before % step :: step])
+        before += len(colours)
+    return np.concatenate(parts)
+
+
+def ground_colour(sample: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Of bare glass: the mean of the brightest pixels of a sample (pixels, 3)."""
+    light = sample.mean(axis=1, dtype=np.float32)
+    brightest = sample[light >= np.quantile(light, 1 - GROUND_SHARE)].mean(axis=0, dtype=np.float32)
     ground: NDArray[np.float32] = np.maximum(brightest, LEAST_GROUND).astype(np.float32)
     return ground
 
@@ -265,8 +276,10 @@ def _closed(mask: NDArray[np.bool_], radius: int) -> NDArray[np.bool_]:
 
 def _without_small(mask: NDArray[np.bool_], least: float) -> NDArray[np.bool_]:
     """Without connected pieces of fewer than `least` pixels."""
-    labels, _ = ndimage.label(mask)
-    sizes = np.bincount(labels.ravel())
+    labels, count = ndimage.label(mask)
+    sizes = np.zeros(count + 1, np.int64)
+    for top in range(0, len(labels), BAND_ROWS):  # for numpy counts in a copy of eight bytes each
+        sizes += np.bincount(labels[top : top + BAND_ROWS].ravel(), minlength=count + 1)
     large = sizes >= least
     large[0] = False
     kept: NDArray[np.bool_] = large[labels]
