@@ -250,18 +250,18 @@ def test_memory_is_bounded_and_nothing_is_fetched_twice_while_it_lasts(
     orthanc: Orthanc, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = 500 * 500 * 3
-    asked: list[object] = []
+    requests: list[object] = []
     frames = Archive.frames
 
     def counted(self: Archive, *wanted: object) -> list[bytes]:
-        asked.append(wanted[1:])
+        requests.append(wanted[1:])
         return frames(self, *wanted)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Archive, "frames", counted)
     with closing(opened(orthanc, series_uid(CMU))) as web:
         for _ in range(3):
             web.read(Area(0, 0, 400, 400), (400, 400))
-        assert len(asked) == 1
+        assert len(requests) == 1
         monkeypatch.setattr(web, "_cache", web_slide.FrameCache(4 * frame))
         for row in range(5):
             for column in range(4):

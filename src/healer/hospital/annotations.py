@@ -73,10 +73,11 @@ def _group(
     )
 
 
-def _rectangles(series: SourceSeries, tiles: Sequence[TileResult]) -> list[NDArray[np.float64]]:
+def _rectangles(series: SourceSeries, tiles: Sequence[TileResult]) -> list[NDArray[np.float32]]:
+    """Viewers expect single precision, which is a hundredth of a micrometre on a slide."""
     corners = [
         ((a.x, a.y), (a.right, a.y), (a.right, a.bottom), (a.x, a.bottom))
         for a in (tile.area for tile in tiles)
     ]
     placed = series.to_mm(np.array(corners, np.float64).reshape(-1, 2))
-    return list(placed.reshape(-1, 4, 3))
+    return list(placed.astype(np.float32).reshape(-1, 4, 3))

@@ -67,7 +67,7 @@ class Archive:
 
     def slides(self) -> Iterator[FoundSeries]:
         """Every whole-slide series, a page at a time, until one brings nothing new: an archive may
-        give fewer than it is asked for, and some give the same ones again and again."""
+        give fewer than were requested, and some give the same ones again and again."""
         seen: set[str] = set()
         while True:
             with _errors():

@@ -47,7 +47,7 @@ def back_off(attempts: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """`every` is how often the archive is asked, `settle` how long a series must have had no new
+    """`every` is how often the archive is searched, `settle` how long a series must have had no new
     files before it is read. `discard` removes a slide's folder when all of it is stored."""
 
     every: float = 60.0

@@ -35,7 +35,7 @@ class WatchMetrics(Collector):
         )
         yield GaugeMetricFamily(
             "healer_watch_last_poll_timestamp_seconds",
-            "When the archive was last asked, in seconds since 1970.",
+            "When the archive was last searched, in seconds since 1970.",
             self._state.last_poll or 0,
         )
         yield GaugeMetricFamily(
