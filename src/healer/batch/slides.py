@@ -123,7 +123,7 @@ class SlideWorkers:
         return partial(ClusterScorer, self, replace(source, path=source.path.absolute()))
 
     def stop(self) -> None:
-        """Slides that are being read are given up."""
+        """Ends the reading of every slide."""
         self._stopped.set()
 
     def send(self, block: SlideBlock, *, alone: bool) -> SentBlock | None:

@@ -162,7 +162,7 @@ class TileWorkers(Protocol):
     def scorer(self, source: SlideSource) -> TileScorerFactory: ...
 
     def stop(self) -> None:
-        """Slides that are being read are given up."""
+        """Ends the reading of every slide."""
         ...
 
 
