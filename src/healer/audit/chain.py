@@ -17,7 +17,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TextIO
 
-from healer.audit.records import AnswerRecord, MissedRecord, Record, ReviewRecord
+from healer.audit.records import (
+    AnswerRecord,
+    MissedRecord,
+    Record,
+    ReviewRecord,
+    SlideAnswerRecord,
+    SlideReviewRecord,
+)
 from healer.errors.audit import AnchorMissing, AuditBroken
 from healer.files.table import FORMULA
 
@@ -131,7 +138,7 @@ def verify(links: Iterable[Link], anchor: str | None = None) -> Verified:
 
 
 Format = Literal["jsonl", "csv"]
-KINDS = (AnswerRecord, ReviewRecord, MissedRecord)
+KINDS = (AnswerRecord, ReviewRecord, MissedRecord, SlideAnswerRecord, SlideReviewRecord)
 FIELDS = tuple(
     dict.fromkeys(
         ["sequence", "kind", "time", "request_id"]

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import structlog
 
-from healer.audit.records import AnswerRecord, MissedRecord, Opinion, ReviewRecord
+from healer.audit.records import (
+    AnswerRecord,
+    Given,
+    MissedRecord,
+    Opinion,
+    ReviewRecord,
+    SlideAnswerRecord,
+    SlideOpinion,
+    SlideReviewRecord,
+)
 from healer.errors.audit import AnswerUnknown, AuditError, AuditLibrariesMissing, AuditOff
 from healer.settings.loading import Settings
 
@@ -34,6 +44,17 @@ class Journal(Protocol):
 
     def review(self, opinion: Opinion, caller: str | None, /) -> str:
         """The hash of the review's record; raises AnswerUnknown or AuditError."""
+        ...
+
+    def record_slide(self, document: Mapping[str, Any], slide: str, /) -> str | None:
+        """The hash of the record of what `slide.json` says; None where no log is kept, or where
+        it is down and the operator chose to answer all the same."""
+        ...
+
+    def review_slide(
+        self, opinion: SlideOpinion, answer: str | None, caller: str | None, /
+    ) -> str | None:
+        """The hash of the review's record, None where no log is kept; raises AuditError."""
         ...
 
     def warnings(self) -> list[str]:
@@ -73,6 +94,14 @@ class NoJournal:
     def review(self, _opinion: Opinion, _caller: str | None, /) -> str:
         raise AuditOff
 
+    def record_slide(self, _document: Mapping[str, Any], _slide: str, /) -> None:
+        pass
+
+    def review_slide(
+        self, _opinion: SlideOpinion, _answer: str | None, _caller: str | None, /
+    ) -> None:
+        pass
+
     def warnings(self) -> list[str]:
         return []
 
@@ -99,17 +128,23 @@ class StoreJournal:
             log.error("audit log", code=error.code, detail=str(error))
 
     def record(self, answer: AnswerRecord, /) -> bool:
+        return self._recorded(answer) is not None
+
+    def record_slide(self, document: Mapping[str, Any], slide: str, /) -> str | None:
+        return self._recorded(SlideAnswerRecord.of(document, slide))
+
+    def _recorded(self, answer: Given) -> str | None:
         gap = self._take_missed()
         try:
-            self._store.append(*gap, answer)
+            link = self._store.append(*gap, answer)[-1]
         except AuditError as error:
             self._error = error
             if not self._degrades:
                 raise
             self._miss(gap, answer, error)
-            return False
+            return None
         self._error = None
-        return True
+        return link.hash
 
     def review(self, opinion: Opinion, caller: str | None, /) -> str:
         self._store.make_current()
@@ -117,6 +152,12 @@ class StoreJournal:
         if answer is None:
             raise AnswerUnknown
         review = ReviewRecord(answer=answer.hash, caller=caller, **opinion.model_dump())
+        return self._store.append(review)[0].hash
+
+    def review_slide(
+        self, opinion: SlideOpinion, answer: str | None, caller: str | None, /
+    ) -> str | None:
+        review = SlideReviewRecord(answer=answer, caller=caller, **opinion.model_dump())
         return self._store.append(review)[0].hash
 
     def warnings(self) -> list[str]:
@@ -145,9 +186,10 @@ class StoreJournal:
             self._missed, self._since = 0, None
             return [gap]
 
-    def _miss(self, gap: list[MissedRecord], answer: AnswerRecord, error: AuditError) -> None:
+    def _miss(self, gap: list[MissedRecord], answer: Given, error: AuditError) -> None:
         with self._lock:
             self._missed += 1 + sum(each.answers for each in gap)
             since = [self._since, *(each.since for each in gap), answer.time]
             self._since = min(time for time in since if time is not None)
-        log.error("answer not recorded", request_id=answer.request_id, code=error.code)
+        name = answer.request_id if isinstance(answer, AnswerRecord) else answer.slide
+        log.error("answer not recorded", request_id=name, code=error.code)

@@ -6,8 +6,9 @@ Each kind of record becomes one line of canonical JSON; see `chain.py` for how i
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -124,7 +125,90 @@ class MissedRecord(AuditRecord):
     since: datetime
 
 
-Record = AnswerRecord | ReviewRecord | MissedRecord
+class SlideAnswerRecord(AuditRecord):
+    """One answer about a whole slide. `slide` is the keyed hash that the service knows it by,
+    `content_hash` is of the file's content; `score` is what `probability` was made of, `run` names
+    all that the tiles' results depend on, models and calibrations among it."""
+
+    kind: Literal["slide_answer"] = "slide_answer"
+    slide: RequestId
+    content_hash: str
+    question: str
+    verdict: Literal["yes", "no", "indeterminate"]
+    first_verdict: Literal["yes", "no", "indeterminate"]
+    probability: float = Field(ge=0, le=1)
+    calibrated: bool
+    score: float = Field(allow_inf_nan=False)
+    second_question: str | None = None
+    second_verdict: Literal["yes", "no", "indeterminate"] | None = None
+    second_probability: float | None = Field(default=None, ge=0, le=1)
+    regions: int = Field(ge=0)
+    tiles: int = Field(ge=0)
+    tissue_mm2: float = Field(ge=0)
+    positive_mm2: float = Field(ge=0)
+    read_share: float = Field(ge=0, le=1)
+    least_share_for_no: float = Field(ge=0, le=1)
+    mpp_x: float = Field(gt=0)
+    mpp_y: float = Field(gt=0)
+    mpp_source: str
+    model_id: str
+    revision: str
+    calibration: str | None
+    slide_calibration: str | None
+    seed: int
+    run: tuple[str, ...]
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], slide: str) -> Self:
+        """Of what `slide.json` says; the slide's name in it is left out."""
+        scores, coverage, mpp = document["scores"], document["coverage"], document["mpp"]
+        model, second = document["model"], document["second_answer"] or {}
+        return cls(
+            slide=slide,
+            content_hash=document["content_hash"],
+            question=document["question"],
+            verdict=document["verdict"],
+            first_verdict=document["first_verdict"],
+            probability=document["probability"],
+            calibrated=document["calibrated"],
+            score=scores["score"],
+            second_question=second.get("question"),
+            second_verdict=second.get("verdict"),
+            second_probability=second.get("probability"),
+            regions=len(document["regions"]),
+            tiles=scores["tiles"],
+            tissue_mm2=coverage["tissue_mm2"],
+            positive_mm2=scores["positive_mm2"],
+            read_share=coverage["read_share"],
+            least_share_for_no=coverage["least_share_for_no"],
+            mpp_x=mpp["x"],
+            mpp_y=mpp["y"],
+            mpp_source=mpp["source"],
+            model_id=model["id"],
+            revision=model["revision"],
+            calibration=model["calibration"],
+            slide_calibration=document["slide_calibration"],
+            seed=document["seed"],
+            run=tuple(f"{name}={value}" for name, value in sorted(document["run"].items())),
+        )
+
+
+class SlideReviewRecord(AuditRecord):
+    """What a reader made of a slide, or of one of its regions; `answer` is the hash of the
+    answer's record, null where that was not recorded."""
+
+    kind: Literal["slide_review"] = "slide_review"
+    slide: RequestId
+    answer: Sha256 | None
+    caller: str | None
+    region: int | None
+    agreement: Agreement
+    diagnosis: Diagnosis | None
+    note: Note
+
+
+Given = AnswerRecord | SlideAnswerRecord
+Record = Given | ReviewRecord | SlideReviewRecord | MissedRecord
 
 
 def file_digest(data: bytes) -> str:

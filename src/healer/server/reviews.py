@@ -103,8 +103,8 @@ async def _slide_review(request: Request, content_type: str, body: bytes) -> Sli
         raise errors.SlidesOff
     opinion = opinion_in(SlideOpinion, content_type, body)
     caller = caller_of(request)
-    await run_in_threadpool(worklist.review, opinion, caller)
-    return SlideReviewOut(slide=opinion.slide, region=opinion.region, record=None)
+    record = await run_in_threadpool(worklist.review, opinion, caller)
+    return SlideReviewOut(slide=opinion.slide, region=opinion.region, record=record)
 
 
 def opinion_in(kind: type[Kind], content_type: str, body: bytes) -> Kind:

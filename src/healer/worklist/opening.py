@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def open_worklist(
-    settings: Settings, service: Service, _journal: Journal, *, reads: bool
+    settings: Settings, service: Service, journal: Journal, *, reads: bool
 ) -> Worklist:
     """`reads`: the service's own model reads slides. Raises InvalidSettings, SlidesNotInstalled
     and ResultsUnusable."""
@@ -40,6 +40,13 @@ def open_worklist(
     served = (lambda: service.screener) if reads else None
     model = SlideModel(settings, results.folder, served, service.score_many)
     feed, pictures = Feed(), SlidePictures()
-    readings = Readings(catalogue, database, model, feed, on_tick=pictures.close_idle)
-    reviews = Reviews(database, results)
+    readings = Readings(
+        catalogue,
+        database,
+        model,
+        feed,
+        on_finished=lambda entry, document: journal.record_slide(document, entry.id),
+        on_tick=pictures.close_idle,
+    )
+    reviews = Reviews(database, results, journal)
     return Worklist(catalogue, readings, results, model, reviews, pictures, feed)

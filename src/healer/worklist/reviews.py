@@ -13,6 +13,7 @@ from pathlib import Path
 from pypdf import PdfWriter
 
 from healer import NOTICE
+from healer.audit.journal import Journal
 from healer.audit.records import SlideOpinion
 from healer.errors.worklist import SlideNotRead, SlideRequestUnreadable
 from healer.files.table import without_formula
@@ -31,8 +32,10 @@ COLUMNS = (
 class Reviews:
     """For several threads."""
 
-    def __init__(self, database: WorklistDatabase, results: ResultsFolder) -> None:
-        self._database, self._results = database, results
+    def __init__(
+        self, database: WorklistDatabase, results: ResultsFolder, journal: Journal
+    ) -> None:
+        self._database, self._results, self._journal = database, results, journal
         self._lock = threading.Lock()
         self._by_slide: defaultdict[str, list[SlideReview]] = defaultdict(list)
         for review in database.reviews():
@@ -70,10 +73,14 @@ class Reviews:
             read_at=read_at,
         )
 
-    def add(self, review: SlideReview) -> None:
+    def add(self, opinion: SlideOpinion, review: SlideReview, answer: str | None) -> str | None:
+        """The hash of its record in the audit log, None where none is kept; `answer` is that of
+        the slide's answer. What the log cannot take is not kept here either: raises AuditError."""
+        record = self._journal.review_slide(opinion, answer, review.by)
         self._database.add_review(review)
         with self._lock:
             self._by_slide[review.slide].append(review)
+        return record
 
     def as_csv(
         self, entries: Mapping[str, SlideEntry], case_of: Callable[[SlideEntry], str | None]

@@ -240,12 +240,12 @@ class Worklist:
             self.catalogue.entries(), lambda entry: (entry.case or "") if named else None
         )
 
-    def review(self, opinion: SlideOpinion, by: str | None) -> SlideReview:
-        """Kept for good. Raises SlideUnknown, SlideNotRead and SlideRequestUnreadable."""
+    def review(self, opinion: SlideOpinion, by: str | None) -> str | None:
+        """Kept for good; the hash of its record in the audit log, None where none is kept. Raises
+        SlideUnknown, SlideNotRead, SlideRequestUnreadable and AuditError."""
         record = self.readings.record(self.catalogue.entry(opinion.slide).id)
         review = self.reviews.judged(opinion, by, record.updated)
-        self.reviews.add(review)
-        return review
+        return self.reviews.add(opinion, review, record.audited)
 
     def start(self) -> None:
         self.readings.start()
