@@ -18,7 +18,7 @@ export function TileCard(): ReactElement | null {
   return (
     <section
       aria-label={texts.tile.title}
-      className="absolute bottom-2 right-14 max-h-[calc(100%-4rem)] w-64 max-w-[calc(100%-4.5rem)] overflow-y-auto rounded-lg border border-line bg-surface p-3 text-sm shadow-lg"
+      className="absolute bottom-2 right-14 max-h-[calc(100%-4rem)] max-sm:max-h-[45%] w-64 max-w-[calc(100%-4.5rem)] overflow-y-auto rounded-lg border border-line bg-surface p-3 text-sm shadow-lg"
     >
       <div className="flex items-start justify-between gap-2">
         <h3 className="heading">{texts.tile.title}</h3>

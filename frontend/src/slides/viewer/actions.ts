@@ -41,13 +41,14 @@ export function clickAt(point: Point): void {
 export function addPoint(point: Point): void {
   setSlide(({ line }) => ({
     measuring: true,
+    tile: null,
     line: line.length === 1 ? [...line, point] : [point],
     pointer: null,
   }));
 }
 
 export function toggleMeasuring(): void {
-  setSlide(({ measuring }) => ({ measuring: !measuring, line: [], pointer: null }));
+  setSlide(({ measuring }) => ({ measuring: !measuring, tile: null, line: [], pointer: null }));
 }
 
 export function middle(): Point | null {
