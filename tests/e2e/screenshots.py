@@ -1,7 +1,7 @@
 """Every state of the page as a picture: `python -m tests.e2e.screenshots FOLDER`.
 
-Needs the real tiles for the states; `readme` draws README's two instead, from drawn tissue, so
-that nobody's picture lies in the repository.
+Needs the real tiles for the states (`slides` takes those of the slide's page alone); `readme` draws
+README's instead, from drawn tissue, so that nobody's picture lies in the repository.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from tests.e2e.answers import HIGH_GRADE, WIDE
 from tests.e2e.conftest import NARROW, TIMEOUT_MS, find_chromium
 from tests.e2e.drawings import epithelium, other_tissue
 from tests.e2e.servers import ANSWER, Serving, SlowEngine, StandIn, live
+from tests.e2e.slide_pictures import readme_slide, slide_states
 
 DESK = {"width": 1440, "height": 900}
 LONG = "S-2024-0012345_block-B2_level-3_region-of-interest-17_40x_normalised_(copy of copy).png"
@@ -203,7 +204,11 @@ def main() -> None:
         try:
             if sys.argv[2:] == ["readme"]:
                 readme(camera, serving, scratch)
+                readme_slide(camera, scratch)
+            elif sys.argv[2:] == ["slides"]:
+                slide_states(camera, scratch, APPEARANCES)
             else:
+                slide_states(camera, scratch, APPEARANCES)
                 states(camera, serving, data / "samples", scratch)
                 warned(camera, serving, scratch, data / "samples")
                 troubles(camera, scratch, data / "samples")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import subprocess
@@ -43,8 +44,9 @@ WHOLE: Events = [("verdict", ANSWER), ("answer", ANSWER)]
 class Serving:
     """`healer serve` with the built-in model, in a process of its own."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, **settings: str) -> None:
         self.log = log
+        self.environment = {**os.environ, **settings}
         self.port = 0
         self.start()
 
@@ -52,7 +54,7 @@ class Serving:
         arguments = ("serve", "--engine", "builtin", "--port", str(self.port))
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "healer", *arguments], stderr=log
+                [sys.executable, "-m", "healer", *arguments], stderr=log, env=self.environment
             )
         while self.process.poll() is None:
             if found := re.search(
