@@ -46,8 +46,8 @@ export function TileCard(): ReactElement | null {
 
 function Content({ answer }: { answer: TileAnswer }): ReactElement {
   switch (answer.is) {
-    case "asking":
-      return <p>{texts.tile.asking}</p>;
+    case "fetching":
+      return <p>{texts.tile.fetching}</p>;
     case "failed":
       return <p>{answer.sentence}</p>;
     case "none":

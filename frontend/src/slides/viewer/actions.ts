@@ -34,7 +34,7 @@ export function goTo(box: Box): void {
 /** What a click means: a point of the line while measuring, the tile there otherwise. */
 export function clickAt(point: Point): void {
   if (getSlide().measuring) addPoint(point);
-  else void askTile(point);
+  else void fetchTileAt(point);
 }
 
 /** Two points are a line; a third begins another. */
@@ -57,14 +57,14 @@ export function middle(): Point | null {
 }
 
 /** What was read at a point; a region that holds it is selected. */
-export async function askTile(at: Point): Promise<void> {
+export async function fetchTileAt(at: Point): Promise<void> {
   const { id, regions, slide } = getSlide();
   if (!slide?.size || !isOn(slide.size, at)) return;
   const region = regions.findIndex(({ outline }) => contains(outline, at));
-  setSlide({ tile: { at, is: "asking" }, ...(region >= 0 && { selected: region }) });
+  setSlide({ tile: { at, is: "fetching" }, ...(region >= 0 && { selected: region }) });
   const result = await fetchTile(id, at.x, at.y);
   const session = getSlide();
-  if (session.id !== id || session.tile?.at !== at) return; // another was asked for meanwhile
+  if (session.id !== id || session.tile?.at !== at) return; // another was wanted meanwhile
   setSlide({ tile: { at, ...answerOf(result, reasonAt(session.unread, at)) } });
 }
 

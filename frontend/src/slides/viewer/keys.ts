@@ -2,7 +2,7 @@ import { HELP } from "../../view/Help";
 import { submitWord } from "../review/SlideReview";
 import { type Subject, toggleAgreement } from "../review/words";
 import { navigate, SLIDES_HREF } from "../route";
-import { addPoint, askTile, endOne, middle, saveSlideFile, stepRegion } from "./actions";
+import { addPoint, fetchTileAt, endOne, middle, saveSlideFile, stepRegion } from "./actions";
 import { isUnderWay, read } from "./reading";
 import { getSlide, setLayers } from "./session";
 
@@ -20,7 +20,7 @@ export const SHORTCUTS: Record<string, () => void> = {
   },
   t: () => {
     const point = middle();
-    if (point) void askTile(point);
+    if (point) void fetchTileAt(point);
   },
   l: () => {
     const point = middle();

@@ -15,12 +15,12 @@ export interface Layers {
 }
 
 export type TileContent =
-  | { is: "asking" }
+  | { is: "fetching" }
   | { is: "read"; tile: SlideTile }
   | { is: "none"; reason: string | undefined }
   | { is: "failed"; sentence: string };
 
-/** What a click on the slide asked for, and what came of it. */
+/** What a click on the slide wanted, and what came of it. */
 export type TileAnswer = { at: Point } & TileContent;
 
 export interface SlideSession {

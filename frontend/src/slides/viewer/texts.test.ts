@@ -35,7 +35,7 @@ it("the account leaves out what is nothing, but never what was read", () => {
   ]);
 });
 
-it("a screen reader is told of a reading at each tenth, not at each tile", () => {
+it("a screen reader gets news of a reading at each tenth, not at each tile", () => {
   const progress = { done: 47, total: 100, seconds_left: 1, tiles_per_second: 50 };
   const slide = { state: "reading", verdict: null, probability: null, progress } as Slide;
   expect(texts.stateSaid(slide)).toBe("Being read, 40 %");

@@ -127,7 +127,7 @@ export const texts = {
 
   tile: {
     title: "Tile",
-    asking: "Fetching this tile",
+    fetching: "Fetching this tile",
     none: "No tile was read here.",
     notRead: (why: string) => `This tissue was not read: ${words(why)}.`,
     refused: (codes: readonly string[]) =>
