@@ -104,7 +104,7 @@ class Catalogue:
     def _found(self) -> Iterator[SlideEntry]:
         listed = self._listed()
         files = [file for file in walk(self._folder, ENDINGS).files if self._is_within(file)]
-        for file, place in _slides_among(files):
+        for file, place in _slides_among(files, self._folder):
             name = escaped(place.relative_to(self._folder).as_posix())
             row = listed.get(file) or listed.get(place)
             case = (row and row.case) or self._folder_of(file)
@@ -130,9 +130,9 @@ class Catalogue:
         return os.path.realpath(path) == str(path)
 
 
-def _slides_among(files: list[Path]) -> Iterator[tuple[Path, Path]]:
+def _slides_among(files: list[Path], root: Path) -> Iterator[tuple[Path, Path]]:
     """Each slide's file, and the path that names it. DICOM keeps each level in a file of its own:
-    a folder that holds one series alone names the slide."""
+    a folder below `root` that holds one series alone names the slide."""
     series: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for file in files:
         if file.suffix.lower() != DICOM:
@@ -141,7 +141,7 @@ def _slides_among(files: list[Path]) -> Iterator[tuple[Path, Path]]:
             series[file.parent][_series(file, stamp)].append(file)
     for folder, members in series.items():
         for levels in members.values():
-            alone = len(members) == 1 and len(levels) > 1
+            alone = len(members) == 1 and len(levels) > 1 and folder != root
             yield levels[0], folder if alone else levels[0]
 
 
