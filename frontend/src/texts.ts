@@ -366,13 +366,13 @@ export const texts = {
       unfit(
         "too_many_bytes",
         "The file is too large",
-        `The file has ${megabytes(size)}; at most ${megabytes(limit)} are read. Choose a smaller field of view, or ask the operator to raise HEALER_MAX_BYTES.`,
+        `The file has ${megabytes(size)}; at most ${megabytes(limit)} are read. Choose a smaller field of view, or ask the operator to raise HEALER_MAX_BYTES. Whole slides are answered where they lie in the folder HEALER_SLIDES, and by healer slide.`,
       ),
     tooManyPixels: (width: number, height: number, limit: number) =>
       unfit(
         "too_many_pixels",
         "The image has too many pixels",
-        `The image is ${width} × ${height} pixels; at most ${megapixels(limit)} are read. Choose one field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS.`,
+        `The image is ${width} × ${height} pixels; at most ${megapixels(limit)} are read. Choose one field of view, or ask the operator to raise HEALER_MAX_PIXELS. Whole slides are answered where they lie in the folder HEALER_SLIDES, and by healer slide.`,
       ),
     otherFormat: (names: readonly string[]) =>
       unfit(

@@ -113,6 +113,8 @@ def test_too_many_pixels(client: TestClient) -> None:
     bitmap = encode(Image.new("1", (8000, 5001)), "PNG")
     problem = refusal(post(client, bitmap), 413, "too_many_pixels")
     assert (problem["width"], problem["height"]) == (8000, 5001)
+    assert "`healer slide`" in problem["detail"]
+    assert "HEALER_SLIDES" in problem["detail"]
 
 
 def test_too_many_bytes() -> None:
@@ -120,7 +122,8 @@ def test_too_many_bytes() -> None:
     with TestClient(create_app(settings, engine=FakeEngine())) as client:
         wait_until_ready(client)
         for size in (2049, 400_000):
-            refusal(post(client, bytes(size)), 413, "too_many_bytes")
+            problem = refusal(post(client, bytes(size)), 413, "too_many_bytes")
+            assert "HEALER_SLIDES" in problem["detail"]
         assert post(client, png()).status_code == 200
 
 

@@ -147,7 +147,8 @@ class TooManyBytes(RequestError):
     title = "The file is too large"
     message = (
         "The upload is larger than {limit_bytes:,} bytes. Send a smaller field of view, or ask "
-        "the operator to raise HEALER_MAX_BYTES."
+        "the operator to raise HEALER_MAX_BYTES. Whole slides are answered by `healer slide`, and "
+        "by the service where they lie in the folder HEALER_SLIDES."
     )
 
 
@@ -246,7 +247,8 @@ class TooManyPixels(ImageError):
     title = "The image has too many pixels"
     message = (
         "The image is {width} × {height} pixels; at most {limit_pixels:,} are read. Send one "
-        "field of view, not a whole slide, or ask the operator to raise HEALER_MAX_PIXELS."
+        "field of view, or ask the operator to raise HEALER_MAX_PIXELS. Whole slides are answered "
+        "by `healer slide`, and by the service where they lie in the folder HEALER_SLIDES."
     )
 
 

@@ -32,8 +32,9 @@ NAME = "DICOM"
 MICROSCOPIC = ("1.2.840.10008.5.1.4.1.1.77.1.2", "1.2.840.10008.5.1.4.1.1.77.1.3")
 WHOLE_SLIDE = "1.2.840.10008.5.1.4.1.1.77.1.6"
 SLIDE_ADVICE = (
-    "It is answered as a slide: `healer slide FOLDER`, or `healer slide --dicomweb URL --series "
-    "UID` where an archive holds it."
+    "It is answered as a slide: by the service where it lies in the folder HEALER_SLIDES, by "
+    "`healer slide FOLDER`, or by `healer slide --dicomweb URL --series UID` where an archive "
+    "holds it."
 )
 DEFLATED, DEFLATED_WITHIN = b"1.2.840.10008.1.2.1.99", 1024  # inflated whole, however large
 
