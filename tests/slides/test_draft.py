@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from healer.engines.base import Answer, MultiImageEngine
-from healer.errors.engine import EngineWritesNoDraft, TooManyPictures
+from healer.errors.slides import EngineWritesNoDraft, TooManyPictures
 from healer.images.tile import Tile
 from healer.screening.screener import Screener
 from healer.slides.answer import SlideAnswer

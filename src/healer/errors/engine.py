@@ -280,34 +280,6 @@ class EngineOutOfMemory(ModelError):
 
 
 @dataclass(eq=False)
-class TooManyPictures(ModelError):
-    """`most` is how many fit at once, or may fit."""
-
-    model_id: str
-    shown: int
-    most: int
-    reason: str
-    code = "too_many_pictures"
-    title = "The model cannot be shown so many pictures at once"
-    message = (
-        "{model_id} cannot be shown {shown} pictures at once: {reason}. Show it {most} at most "
-        "(`healer slide --draft-patches`)."
-    )
-
-
-@dataclass(eq=False)
-class EngineWritesNoDraft(ModelError):
-    engine: str
-    code = "engine_writes_no_draft"
-    title = "The engine writes no draft of a report"
-    message = (
-        "The {engine} engine cannot write a draft of a report: it does not read several pictures "
-        "in one prompt. Name one that does (--engine medgemma, openvino or openai), or leave out "
-        "--draft."
-    )
-
-
-@dataclass(eq=False)
 class EngineHung(ModelError):
     seconds: float
     code = "engine_hung"

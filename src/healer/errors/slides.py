@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from healer.errors.base import RequestError
+from healer.errors.engine import ModelError
 
 
 @dataclass(eq=False)
@@ -224,4 +225,32 @@ class SlideReplaced(SlideError):
     message = (
         "The slide's file was replaced or removed, so that what was read of it may not be of it. "
         "Read it again once the file is whole."
+    )
+
+
+@dataclass(eq=False)
+class TooManyPictures(ModelError):
+    """`most` is how many fit at once, or may fit."""
+
+    model_id: str
+    shown: int
+    most: int
+    reason: str
+    code = "too_many_pictures"
+    title = "The model cannot be shown so many pictures at once"
+    message = (
+        "{model_id} cannot be shown {shown} pictures at once: {reason}. Show it {most} at most "
+        "(`healer slide --draft-patches`)."
+    )
+
+
+@dataclass(eq=False)
+class EngineWritesNoDraft(ModelError):
+    engine: str
+    code = "engine_writes_no_draft"
+    title = "The engine writes no draft of a report"
+    message = (
+        "The {engine} engine cannot write a draft of a report: it does not read several pictures "
+        "in one prompt. Name one that does (--engine medgemma, openvino or openai), or leave out "
+        "--draft."
     )

@@ -15,7 +15,7 @@ from typing import Any
 from healer import NOTICE
 from healer.engines.base import Answer, MultiImageEngine
 from healer.errors.base import HealerError
-from healer.errors.engine import EngineWritesNoDraft, TooManyPictures
+from healer.errors.slides import EngineWritesNoDraft, TooManyPictures
 from healer.images.tile import Tile
 from healer.screening.pipeline import engine_error
 from healer.screening.screener import Screener

@@ -97,7 +97,7 @@ class Catalogue:
         return entry
 
     def pseudonym(self, text: str) -> str:
-        """The same for the same text, and of no use to whoever lacks the key."""
+        """The same for the same text, and of no use without the key."""
         digest = hmac.new(self._key, to_bytes(text), hashlib.sha256)
         return digest.hexdigest()[:ID_DIGITS]
 

@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class SlideEvent:
-    """`data` is None where whoever sends it says what the slide's state is."""
+    """`data` is None where the sender adds what the slide's state is."""
 
     name: str
     data: Json | None = None
@@ -35,7 +35,7 @@ class Subscription:
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
     async def events(self) -> AsyncIterator[SlideEvent | None]:
-        """Until the reading has ended. None now and then, so that who waits can give up."""
+        """Until the reading has ended. None now and then, so that a waiting caller can stop."""
         while True:
             try:
                 async with asyncio.timeout(PATIENCE_SECONDS):

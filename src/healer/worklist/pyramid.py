@@ -73,7 +73,7 @@ def _edges(at: int, length: int) -> tuple[int, int]:
 
 
 class OpenSlide:
-    """Opened when it is first used; every method but `close` for whoever holds `lock`."""
+    """Opened when it is first used; call methods other than `close` while holding `lock`."""
 
     def __init__(self, entry: SlideEntry, mpp: float | None) -> None:
         self.lock = threading.Lock()

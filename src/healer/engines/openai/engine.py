@@ -36,11 +36,11 @@ from healer.engines.vlm.thinking import without_thoughts
 from healer.errors.base import HealerError, InvalidSettings
 from healer.errors.engine import (
     ModelNotReady,
-    TooManyPictures,
     UpstreamChanged,
     UpstreamError,
     UpstreamUnsuited,
 )
+from healer.errors.slides import TooManyPictures
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:

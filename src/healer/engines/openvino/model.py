@@ -25,7 +25,7 @@ from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, 
 from healer.engines.vlm.prompt import Prompt, encode, encode_many, pictures_that_fit
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
 from healer.engines.vlm.thinking import empty_thought
-from healer.errors.engine import TooManyPictures
+from healer.errors.slides import TooManyPictures
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:

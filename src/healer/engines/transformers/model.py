@@ -27,7 +27,8 @@ from healer.engines.vlm.prompt import (
 )
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
 from healer.engines.vlm.thinking import empty_thought
-from healer.errors.engine import ModelUnsound, TooManyPictures
+from healer.errors.engine import ModelUnsound
+from healer.errors.slides import TooManyPictures
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:
