@@ -19,6 +19,7 @@ from healer.images.tile import Tile
 from healer.screening.calibration import Binding
 from healer.screening.screener import Score, Screener
 from healer.settings.loading import Settings
+from healer.slides.answer import ANSWER
 from healer.slides.listing import ListedSlide
 from healer.slides.overview import Mask
 from healer.slides.reader import SlideInfo
@@ -86,6 +87,10 @@ class SlideModel:
             return self._answer(entry, mpp, hooks)
         except SlideRunMismatch:
             return self._answer(entry, mpp, hooks, fresh=True)
+
+    def discard(self, slide_id: str) -> None:
+        (self._out / slide_id / ANSWER).unlink(missing_ok=True)
+        rmtree(self._out / slide_id / PARTS, ignore_errors=True)
 
     def close(self) -> None:
         if "_own" in vars(self):

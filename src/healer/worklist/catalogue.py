@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -90,11 +90,16 @@ class Catalogue:
             return self._entries
 
     def entry(self, slide_id: str) -> SlideEntry:
-        """Raises SlideUnknown, also where its place has become a link."""
+        """With the stamp that its file has now. Raises SlideUnknown, also where its place has
+        become a link."""
         entry = self.entries().get(slide_id)
         if entry is None or not entry.path.exists() or not self._is_within(entry.path):
             raise SlideUnknown
-        return entry
+        current = replace(entry, stamp=stamp_of(entry.path))
+        if current != entry:
+            with self._lock:
+                self._entries = {**self._entries, slide_id: current}
+        return current
 
     def pseudonym(self, text: str) -> str:
         """The same for the same text, and of no use without the key."""

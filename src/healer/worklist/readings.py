@@ -79,6 +79,10 @@ class SlideAnswerer(Protocol):
         """What `slide.json` says. Raises HealerError, and what the hooks raise."""
         ...
 
+    def discard(self, slide_id: str) -> None:
+        """What was read of it may be of two files."""
+        ...
+
 
 class ReadingHooks(Protocol):
     """Called in the thread that reads. `progressed` raises ReadingInterrupted."""
@@ -249,9 +253,7 @@ class Readings:
         try:
             entry = self._catalogue.entry(reading.id)
             before = stamp_of(entry.path)
-            document = self._answerer.answer(entry, record.mpp, _Hooks(self, reading))
-            if stamp_of(entry.path) != before:
-                raise SlideReplaced
+            document = self._answered(entry, before, _Hooks(self, reading))
             audited = self._on_finished(entry, document)
         except ReadingInterrupted:
             return None
@@ -265,6 +267,15 @@ class Readings:
             summary=ReadSummary.of(document),
             audited=audited,
         )
+
+    def _answered(self, entry: SlideEntry, stamp: str, hooks: ReadingHooks) -> Json:
+        """Raises SlideReplaced, whatever else went wrong, where the file is another by the end."""
+        try:
+            return self._answerer.answer(entry, self.record(entry.id).mpp, hooks)
+        finally:
+            if stamp_of(entry.path) != stamp:
+                self._answerer.discard(entry.id)
+                raise SlideReplaced
 
     def _failed(self, reading: Reading, error: HealerError) -> SlideRecord:
         problem = Problem.of(error, new_request_id()).model_dump(mode="json")
