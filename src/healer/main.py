@@ -68,7 +68,7 @@ def create_app(settings: Settings | None = None, *, engine: Engine | None = None
         open_image_loader(settings) if engine is None else InProcess(settings.max_pixels)
     )
     app.state.journal = open_journal(settings)
-    app.state.worklist = _worklist(settings, engine, app.state.service, app.state.journal)
+    app.state.worklist = _worklist(app, engine)
     app.state.started = time.monotonic()
     app.state.authenticator = open_authenticator(settings)
     _follow(app)
@@ -114,10 +114,10 @@ def _follow(app: FastAPI) -> None:
     )
 
 
-def _worklist(
-    settings: Settings, engine: Engine | None, service: Service, journal: Journal
-) -> Worklist | None:
+def _worklist(app: FastAPI, engine: Engine | None) -> Worklist | None:
     """Its libraries are an extra, and so it is imported only where there are slides to read."""
+    settings: Settings = app.state.settings
+    service: Service = app.state.service
     if settings.slides is None:
         return None
     try:
@@ -125,7 +125,11 @@ def _worklist(
     except ModuleNotFoundError as missing:
         raise SlidesNotInstalled(missing.name or str(missing)) from None
     opened: Worklist = opening.open_worklist(
-        settings, service, journal, reads=engine is not None or service.choice.engine == "builtin"
+        settings,
+        service,
+        app.state.journal,
+        app.state.metrics.registry,
+        reads=engine is not None or service.choice.engine == "builtin",
     )
     return opened
 

@@ -42,7 +42,11 @@ def reference() -> Reference:
 def application(folder: Path) -> FastAPI:
     calibration = folder / "mine.json"
     reference_beside(calibration).write_text(reference().model_dump_json(), encoding="utf-8")
-    settings = Settings(gate="warn", calibration=str(calibration), _env_file=None)
+    slides, results = folder / "slides", folder / "results"
+    slides.mkdir(exist_ok=True)
+    settings = Settings(
+        gate="warn", calibration=str(calibration), slides=slides, results=results, _env_file=None
+    )
     return create_app(settings, engine=FailingOnBlack())
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import openslide
+import pyarrow.parquet as pq
 import pytest
 from openslide.deepzoom import DeepZoomGenerator
 from PIL import Image
@@ -226,3 +227,22 @@ def test_slides_wait_pause_and_are_cancelled(client: TestClient) -> None:
     assert client.delete("/slides/reading").json() == {"cancelled": 2}
     assert client.patch("/slides/reading", json={"paused": False}).status_code == 200
     assert read(client, slide)["state"] == "read"
+
+
+def test_readings_are_counted_without_an_id_or_a_name(client: TestClient) -> None:
+    assert "healer_slides_waiting 0.0" in client.get("/metrics").text
+    slide = id_of(client, "Meier/biopsy.svs")
+    read(client, slide)
+    parquet = client.get(f"/slides/{slide}/tiles.parquet").content
+    tiles = pq.read_metadata(BytesIO(parquet)).num_rows
+    read(client, id_of(client, "broken.svs"))
+    client.patch("/slides/reading", json={"paused": True})
+    client.post("/slides/reading", json={"states": ["read", "unread"]})
+    text = client.get("/metrics").text
+    assert 'healer_slide_readings_total{outcome="read"} 1.0' in text
+    assert 'healer_slide_readings_total{outcome="failed"} 1.0' in text
+    assert "healer_slide_seconds_count 1.0" in text
+    assert f"healer_slide_tiles_total {tiles}.0" in text
+    assert "healer_slides_waiting 2.0" in text
+    for private in (slide, "Meier", "biopsy"):
+        assert private not in text

@@ -12,6 +12,7 @@ from healer.worklist.answerer import SlideModel
 from healer.worklist.catalogue import Catalogue
 from healer.worklist.database import WorklistDatabase
 from healer.worklist.feed import Feed
+from healer.worklist.metrics import ReadingMetrics
 from healer.worklist.pyramid import SlidePictures
 from healer.worklist.readings import Readings
 from healer.worklist.results import ResultsFolder
@@ -19,12 +20,19 @@ from healer.worklist.reviews import Reviews
 from healer.worklist.worklist import Worklist
 
 if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+
     from healer.audit.journal import Journal
     from healer.server.service import Service
 
 
 def open_worklist(
-    settings: Settings, service: Service, journal: Journal, *, reads: bool
+    settings: Settings,
+    service: Service,
+    journal: Journal,
+    registry: CollectorRegistry,
+    *,
+    reads: bool,
 ) -> Worklist:
     """`reads`: the service's own model reads slides. Raises InvalidSettings, SlidesNotInstalled
     and ResultsUnusable."""
@@ -47,6 +55,7 @@ def open_worklist(
         feed,
         on_finished=lambda entry, document: journal.record_slide(document, entry.id),
         on_tick=pictures.close_idle,
+        metrics=ReadingMetrics(registry),
     )
     reviews = Reviews(database, results, journal)
     return Worklist(catalogue, readings, results, model, reviews, pictures, feed)

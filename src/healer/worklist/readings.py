@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
+from prometheus_client import CollectorRegistry
 
 from healer.answer import new_request_id
 from healer.errors.base import HealerError, InternalError
@@ -19,6 +20,7 @@ from healer.slides.run import Progress
 from healer.worklist.catalogue import Catalogue, SlideEntry, stamp_of
 from healer.worklist.database import WorklistDatabase
 from healer.worklist.feed import Feed
+from healer.worklist.metrics import Outcome, ReadingMetrics
 from healer.worklist.records import (
     WAITING,
     Json,
@@ -103,9 +105,12 @@ class Readings:
         feed: Feed,
         on_finished: OnFinished = lambda _entry, _document: None,
         on_tick: Callable[[], None] = lambda: None,
+        metrics: ReadingMetrics | None = None,
     ) -> None:
         self._catalogue, self._database, self._answerer = catalogue, database, answerer
         self._feed, self._on_finished, self._on_tick = feed, on_finished, on_tick
+        self._metrics = metrics or ReadingMetrics(CollectorRegistry())
+        self._metrics.watch_waiting(self._count_waiting)
         self._changed = threading.Condition()
         self._records = {record.id: record for record in database.records()}
         self._paused = database.paused()
@@ -197,6 +202,10 @@ class Readings:
         """In the order in which they are read."""
         waiting = (record for record in self._records.values() if record.state in WAITING)
         return sorted(waiting, key=lambda record: record.number)
+
+    def _count_waiting(self) -> int:
+        """Without the lock: a scrape must not wait for the database."""
+        return sum(record.state in WAITING for record in list(self._records.values()))
 
     def _enqueue(self, slide_ids: Sequence[str], mpp: float | None) -> None:
         last = max((record.number for record in self._records.values()), default=0)
@@ -292,6 +301,7 @@ class Readings:
     def _finish(self, reading: Reading, record: SlideRecord | None) -> None:
         with self._changed:
             self._current = None
+            self._metrics.ended(_outcome(reading, record), time.monotonic() - reading.began)
             if reading.stop is not None:  # its record says so already
                 return
             if record is None:
@@ -305,6 +315,8 @@ class Readings:
 
     def progressed(self, reading: Reading, progress: Progress) -> None:
         """Raises ReadingInterrupted."""
+        before = reading.progress.done if reading.progress else progress.kept
+        self._metrics.tiles_read(progress.done - before)
         reading.progress = progress
         if self._stopping or reading.stop is not None:
             raise ReadingInterrupted
@@ -317,6 +329,14 @@ class Readings:
         reading.map, reading.regions = tiles, regions
         self._feed.publish(reading.id, "map", {"version": tiles.version})
         self._feed.publish(reading.id, "regions", {"regions": list(regions)})
+
+
+def _outcome(reading: Reading, record: SlideRecord | None) -> Outcome:
+    if reading.stop is SlideState.CANCELLED:
+        return "cancelled"
+    if reading.stop is not None or record is None:
+        return "interrupted"
+    return "read" if record.state is SlideState.READ else "failed"
 
 
 @dataclass(frozen=True, slots=True)
