@@ -246,3 +246,33 @@ def test_readings_are_counted_without_an_id_or_a_name(client: TestClient) -> Non
     assert "healer_slides_waiting 2.0" in text
     for private in (slide, "Meier", "biopsy"):
         assert private not in text
+
+
+def test_where_anyone_may_ask_nobody_learns_names(tmp_path: Path) -> None:
+    write_slide(tmp_path / "slides/Meier/biopsy.svs")
+    settings = settings_of(tmp_path, unauthenticated="anyone-may-ask")
+    with TestClient(create_app(settings, engine=FakeEngine())) as client:
+        wait_until_ready(client)
+        (listed,) = client.get("/slides").json()["slides"]
+        read(client, listed["id"])
+        word = {"slide": listed["id"], "agreement": "agree"}
+        assert client.post("/reviews", json=word).status_code == 201
+        assert listed["name"] is None
+        for path in ("", f"/{listed['id']}", f"/{listed['id']}/report.pdf", "/reviews.csv"):
+            response = client.get(f"/slides{path}")
+            assert response.status_code == 200
+            assert b"Meier" not in response.content
+            assert b"biopsy" not in response.content
+
+
+def test_the_folder_of_slides_is_only_read(client: TestClient, tmp_path: Path) -> None:
+    def content() -> dict[str, tuple[int, bytes]]:
+        files = (place for place in (tmp_path / "slides").rglob("*") if place.is_file())
+        return {str(file): (file.stat().st_mtime_ns, file.read_bytes()) for file in files}
+
+    before = content()
+    slide = id_of(client, "Meier/biopsy.svs")
+    read(client, slide)
+    read(client, id_of(client, "broken.svs"))
+    assert client.get(f"/slides/{slide}/thumbnail.jpeg").status_code == 200
+    assert content() == before
