@@ -138,6 +138,9 @@ def test_a_slide_without_a_scale_is_read_once_it_is_stated(client: TestClient) -
     broken = read(client, id_of(client, "broken.svs"))
     assert broken["state"] == "failed"
     assert client.post(f"/slides/{slide}/reading", json={"mpp": 0}).status_code == 422
+    for no_number in (True, "0.5"):
+        refused = client.post(f"/slides/{slide}/reading", json={"mpp": no_number})
+        assert (refused.status_code, refused.json()["code"]) == (422, "slide_request_unreadable")
 
 
 def test_events_come_in_order_and_end(client: TestClient) -> None:
@@ -276,3 +279,10 @@ def test_the_folder_of_slides_is_only_read(client: TestClient, tmp_path: Path) -
     read(client, id_of(client, "broken.svs"))
     assert client.get(f"/slides/{slide}/thumbnail.jpeg").status_code == 200
     assert content() == before
+
+
+def test_a_word_that_cannot_be_read_is_told_the_fields_of_a_slides_word(client: TestClient) -> None:
+    body = {"slide": id_of(client, "Meier/biopsy.svs"), "region": -1, "agreement": "agree"}
+    refused = client.post("/reviews", json=body)
+    assert (refused.status_code, refused.json()["code"]) == (422, "review_unreadable")
+    assert "for a slide, slide, region" in refused.json()["detail"]

@@ -134,5 +134,6 @@ class ReviewUnreadable(RequestError):
     title = "The review cannot be read"
     message = (
         "The review cannot be read ({reason}). Send JSON with request_id, agrees (true or false) "
-        "and, if need be, a note of at most 500 characters."
+        "and, if need be, a note of at most 500 characters; for a slide, slide, region (null for "
+        "the whole slide) and agreement."
     )

@@ -51,7 +51,10 @@ class ReadingRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    mpp: float | None = Field(default=None, ge=0.05, le=20, description="Micrometres per pixel.")
+    # Strict: `true` would be read as 1 µm a pixel.
+    mpp: float | None = Field(
+        default=None, ge=0.05, le=20, strict=True, description="Micrometres per pixel."
+    )
 
 
 class ReadAllRequest(BaseModel):
