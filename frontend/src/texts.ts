@@ -120,11 +120,13 @@ export const texts = {
     warned: {
       wide_field: "A wide field, read window by window",
       unlike_training: "Unlike the tissue that the model was trained on",
+      whole_slide: "A whole slide, answered as one picture",
     } as Partial<Record<string, string>>,
     warnedOtherwise: "Answered with a warning: see below",
     warnedShort: {
       wide_field: "Wide field",
       unlike_training: "Unlike training",
+      whole_slide: "Whole slide",
     } as Partial<Record<string, string>>,
     warnedShortOtherwise: "With a warning",
     positiveWindows: ({ yes, of }: { yes: number; of: number }) =>

@@ -79,7 +79,8 @@ class SecondAnswerOut(BaseModel):
 
 
 class FieldWarningOut(BaseModel):
-    """What to know of a picture that was answered all the same: `wide_field`, `unlike_training`."""
+    """What to know of a picture that was answered all the same: `wide_field`, `unlike_training`,
+    `whole_slide`."""
 
     code: str
     measured: float

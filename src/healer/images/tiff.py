@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -32,6 +32,7 @@ Pixels = NDArray[np.uint8]
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
 DPI_OF_UNIT = {2: 1.0, 3: 2.54}  # the unit is an inch, or a centimetre
 MOST_COMPARED = 16
+SCANNER = "Aperio"  # how descriptions of its slides begin, and of others' that were made alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ def read_tiff(data: bytes, *, max_pixels: int, page: int | None = None) -> Tile:
             _check_directories(chain, planes)
             _check_alone(reader, candidates, pixels, len(chain))
     number = chosen.number if len(chain) > 1 else None
-    return _tile(tags, pixels, number)
+    levels = _levels_of_slide(chain, tags) if page is None else 0
+    return replace(_tile(tags, pixels, number), levels=levels)
 
 
 def _numbered(chain: Sequence[Directory], page: int) -> list[Directory]:
@@ -129,6 +131,14 @@ def _may_be_reduced(one: Directory, full: Directory) -> bool:
     (width, height), (full_width, full_height) = one.size, full.size
     is_half = 2 * width <= full_width + 2 and 2 * height <= full_height + 2
     return is_half and abs(width * full_height - height * full_width) <= 2 * max(full.size)
+
+
+def _levels_of_slide(chain: Sequence[Directory], tags: TiffPage) -> int:
+    """How many levels a scanner's pyramid has; 0 for an ordinary TIFF, whose picture has at most
+    one smaller copy beside it."""
+    smaller = sum(_may_be_reduced(each, chain[0]) for each in chain[1:])
+    scanned = isinstance(tags.description, str) and tags.description.startswith(SCANNER)
+    return 1 + smaller if smaller > 1 or (scanned and len(chain) > 1) else 0
 
 
 def _joined_planes(reader: _Reader, chain: Sequence[Directory], planes: Planes) -> Tile:

@@ -28,12 +28,14 @@ class Tile:
     """One field of view, decoded and upright.
 
     `pixels` is RGB, uint8, shape (height, width, 3); `mpp` is micrometres per pixel where known;
-    `page` is the page it was read from, from 1, where the file holds several.
+    `page` is the page it was read from, from 1, where the file holds several. `levels` is how many
+    pictures of a whole slide's pyramid the file holds, 0 where it is no slide.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
     mpp: float | None = None
     page: int | None = None
+    levels: int = 0
 
     @property
     def height(self) -> int:

@@ -232,7 +232,8 @@ class Worker(SandboxedProcess):
         if image.height * image.width > self.limits.max_pixels:
             raise ImageTooCostly(STOPPED)
         try:
-            return Tile(self.buffer.pixels(image.height, image.width), image.mpp, image.page)
+            pixels = self.buffer.pixels(image.height, image.width)
+            return Tile(pixels, image.mpp, image.page, image.levels)
         except EOFError:  # fewer pixels than it said
             raise ImageTooCostly(STOPPED) from None
 

@@ -100,7 +100,15 @@ def load_image(request: LoadRequest, buffer: SharedBuffer, limits: Limits) -> Lo
     loaded = load_tile(buffer.read(request.size), request.mode, limits.max_pixels, request.page)
     tile = loaded.tile
     buffer.write(tile.pixels.data)
-    return LoadedImage(tile.height, tile.width, tile.mpp, loaded.gate, loaded.timings, tile.page)
+    return LoadedImage(
+        tile.height,
+        tile.width,
+        tile.mpp,
+        loaded.gate,
+        loaded.timings,
+        tile.page,
+        tile.levels,
+    )
 
 
 if __name__ == "__main__":

@@ -77,6 +77,7 @@ class LoadedImage:
     gate: GateReport | None
     timings: dict[str, float]
     page: int | None = None
+    levels: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,11 @@ from healer.screening.wide_field import (
 )
 
 UNLIKE_TRAINING = "unlike_training"
+WHOLE_SLIDE = "whole_slide"
+SLIDE_SENTENCE = (
+    "The file is a whole slide, answered here as one picture. `healer slide`, or a service whose "
+    "HEALER_SLIDES names its folder, reads it whole: with a map, and an account of what was read."
+)
 COMPOSED = "The explanation is composed from the same probabilities."
 
 
@@ -158,7 +163,7 @@ class Screener:
         )
         if is_wide(tile, self.engine):
             score = _warned(score, tile, self.engine, WHOLE)
-        return warned_if_unlike(score)
+        return warned_if_unlike(warned_if_slide(score, tile))
 
     def _second(self, verdict: Verdict, findings: Sequence[Finding]) -> SecondAnswer | None:
         return second_answer(verdict, findings) if self.question.follow_up else None
@@ -179,7 +184,8 @@ class Screener:
             windows=tuple(read.answers(verdicts)),
             place=place,
         )
-        return warned_if_unlike(_warned(score, tile, self.engine, read.in_words()))
+        score = _warned(score, tile, self.engine, read.in_words())
+        return warned_if_unlike(warned_if_slide(score, tile))
 
     def _evidence_of(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         evidences = self.engine.score(tiles)
@@ -293,3 +299,11 @@ def warned_if_unlike(score: Score) -> Score:
         verdict=replace(score.verdict, calibrated=False),
         warnings=(*score.warnings, warning),
     )
+
+
+def warned_if_slide(score: Score, tile: Tile) -> Score:
+    """With the warning where the picture is one level of a whole slide."""
+    if not tile.levels:
+        return score
+    warning = FieldWarning(WHOLE_SLIDE, float(tile.levels), 1.0, SLIDE_SENTENCE)
+    return replace(score, warnings=(*score.warnings, warning))
