@@ -136,7 +136,7 @@ def record(log: str, image: Path, margin: float) -> None:
 def test_upgrade_makes_the_tables_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HEALER_AUDIT", f"sqlite:///{tmp_path}/new.db")
     first = CliRunner().invoke(app, ["audit", "upgrade"])
-    assert first.stdout == "The audit log's tables are of version 0001.\n"
+    assert first.stdout == "The audit log's tables are of version 0002.\n"
     (line,) = first.stderr.splitlines()
     printed = json.loads(line)
     assert (printed["event"], printed["found"], printed["version"]) == (

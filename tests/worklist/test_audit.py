@@ -7,10 +7,16 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import pytest
 from starlette.testclient import TestClient
+from typer.testing import CliRunner, Result
 
 from healer.audit.chain import Link, export, verify
+from healer.audit.records import SlideAnswerRecord
+from healer.audit.replay import slide_difference
 from healer.audit.store import Store
+from healer.cli import app
+from healer.errors.audit import NotReplayable
 from healer.main import create_app
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import wait_until_ready
@@ -96,3 +102,66 @@ def test_without_a_log_a_word_is_kept_all_the_same(tmp_path: Path) -> None:
         kept = client.post("/reviews", json={"slide": slide, "agreement": "agree"})
         assert (kept.status_code, kept.json()["record"]) == (201, None)
         assert len(client.get(f"/slides/{slide}/reviews").json()["reviews"]) == 1
+
+
+def test_a_slide_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the built-in model, before and after its record or its file became another."""
+    file = write_slide(tmp_path / "slides/biopsy.svs")
+    settings = settings_of(tmp_path, engine="builtin")
+    with TestClient(create_app(settings)) as client:
+        wait_until_ready(client)
+        slide = id_of(client, "biopsy.svs")
+        read(client, slide)
+    monkeypatch.setenv("HEALER_SLIDES", str(tmp_path / "slides"))
+    monkeypatch.setenv("HEALER_RESULTS", str(settings.results))
+    monkeypatch.setenv("HEALER_AUDIT", f"sqlite:///{tmp_path / 'audit.db'}")
+
+    def replayed(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["audit", "replay", *arguments])
+
+    assert replayed("--slide", slide).exit_code == 0, replayed("--slide", slide).output
+    assert replayed("--slide", "0" * 24).exit_code == 97
+    assert replayed("--slide", slide, str(file)).exit_code == 2
+    write_slide(file, 0.4)
+    again = replayed("--slide", slide)
+    assert again.exit_code == 98
+    assert "mpp" in again.output
+
+
+def test_a_slides_answers_are_compared() -> None:
+    record = SlideAnswerRecord(
+        slide="1",
+        content_hash="2",
+        question="colorectal-cancer-1",
+        verdict="no",
+        first_verdict="no",
+        probability=0.1,
+        calibrated=False,
+        score=0.1,
+        regions=0,
+        tiles=9,
+        tissue_mm2=1.0,
+        positive_mm2=0.0,
+        read_share=1.0,
+        least_share_for_no=0.95,
+        mpp_x=0.5,
+        mpp_y=0.5,
+        mpp_source="aperio metadata",
+        model_id="m",
+        revision="1",
+        calibration=None,
+        slide_calibration=None,
+        seed=0,
+        run=("healer=1", "revision=1"),
+    )
+    newer = record.model_copy(update={"run": ("healer=2", "revision=1"), "score": 0.105})
+    assert slide_difference(record, newer) is None
+    moved = record.model_copy(update={"score": 0.2})
+    assert slide_difference(record, moved) == "the score moved by 0.1000"
+    fewer = record.model_copy(update={"tiles": 8})
+    assert slide_difference(record, fewer) == "8 tiles were scored, and 9 then"
+    yes = record.model_copy(update={"verdict": "yes"})
+    assert slide_difference(record, yes) == "another verdict at the same score"
+    other = record.model_copy(update={"run": ("healer=1", "revision=2")})
+    with pytest.raises(NotReplayable, match="revision=1"):
+        slide_difference(record, other)

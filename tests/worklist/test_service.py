@@ -281,7 +281,9 @@ def test_the_folder_of_slides_is_only_read(client: TestClient, tmp_path: Path) -
     assert content() == before
 
 
-def test_a_word_that_cannot_be_read_is_shown_the_fields_of_a_slides_word(client: TestClient) -> None:
+def test_a_word_that_cannot_be_read_names_the_fields_of_a_slides_word(
+    client: TestClient,
+) -> None:
     body = {"slide": id_of(client, "Meier/biopsy.svs"), "region": -1, "agreement": "agree"}
     refused = client.post("/reviews", json=body)
     assert (refused.status_code, refused.json()["code"]) == (422, "review_unreadable")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from healer.audit.chain import Link, intact
-from healer.audit.records import AnswerRecord
+from healer.audit.records import AnswerRecord, SlideAnswerRecord
 from healer.engines.base import Evidence
-from healer.errors.audit import NotReplayable
+from healer.errors.audit import NotReplayable, SlideNotRecorded
 from healer.images.tile import Tile
 from healer.screening.calibration import Binding
 from healer.screening.screener import Screener
@@ -17,6 +17,8 @@ from healer.screening.verdict import Verdict
 # Natural log-odds. Published in docs/audit.md; what the engines' conformance tests hold them to
 # when a tile comes in another batch, and what a margin may move by on the same kind of device.
 TOLERANCE = 0.02
+SCORE_TOLERANCE = 0.01  # of a slide's score, which is a mean of probabilities
+OF_CODE = "healer="  # the part of a slide's run that says which version of the code it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,34 @@ def replay(
         for each in comparable
         for reason in [_difference(each, score.evidence, score.verdict, pixels_sha256, screener)]
     ]
+
+
+def recorded_slide(links: Iterable[Link], slide: str) -> SlideAnswerRecord:
+    """The slide's latest answer. Raises SlideNotRecorded, and AuditBroken where it was altered."""
+    latest: Link | None = None
+    for link in links:
+        content = link.content
+        if content.get("kind") == "slide_answer" and content.get("slide") == slide:
+            latest = link
+    if latest is None:
+        raise SlideNotRecorded(slide)
+    content = intact(latest).content
+    del content["sequence"]
+    return SlideAnswerRecord.model_validate(content)
+
+
+def slide_difference(recorded: SlideAnswerRecord, now: SlideAnswerRecord) -> str | None:
+    """Why today's answer is another; None where they agree. Raises NotReplayable where the slide,
+    its scale, the model or the calibration is another."""
+    then, today = ({*each.run} for each in (recorded, now))
+    other = sorted(part for part in then - today if not part.startswith(OF_CODE))
+    if other:
+        raise NotReplayable(f"{', '.join(other)} is not so any more")
+    if recorded.tiles != now.tiles:
+        return f"{now.tiles:,} tiles were scored, and {recorded.tiles:,} then"
+    if (moved := abs(recorded.score - now.score)) > SCORE_TOLERANCE:
+        return f"the score moved by {moved:.4f}"
+    return None if recorded.verdict == now.verdict else "another verdict at the same score"
 
 
 def _checked_answer(link: Link) -> AnswerRecord:

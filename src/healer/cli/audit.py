@@ -70,15 +70,29 @@ def export(
 @app.command()
 @expand_paths
 def replay(
-    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="The file that was sent.")],
+    image: Annotated[
+        Path | None, typer.Argument(metavar="IMAGE", help="The file that was sent.")
+    ] = None,
+    slide: Annotated[
+        str | None,
+        typer.Option(metavar="ID", help="In place of IMAGE: a slide of HEALER_SLIDES, by its id."),
+    ] = None,
     engine: EngineOption = None,
     page: Annotated[
         int | None, typer.Option(min=1, help="Which page, of a file that holds several.")
     ] = None,
 ) -> None:
-    """Score a picture again, and compare with what was answered."""
+    """Score a picture, or a slide, again, and compare with what was answered."""
+    if (image is None) == (slide is None):
+        raise typer.BadParameter("give the file that was sent, or --slide, and not both")
     with exit_on_error():
-        agrees = replay_image(settings_with(engine=engine), image, page)
+        settings = settings_with(engine=engine)
+        if slide is not None:
+            from healer.cli.audit_slide import replay_slide
+
+            agrees = replay_slide(settings, slide)
+        elif image is not None:
+            agrees = replay_image(settings, image, page)
     raise typer.Exit(0 if agrees else 1)
 
 

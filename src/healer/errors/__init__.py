@@ -101,6 +101,7 @@ HealerError
 │   ├── AuditBroken          a record does not fit the one before it
 │   ├── AnchorMissing        the log was cut off, or rewritten
 │   ├── ImageNotRecorded     nothing to replay
+│   ├── SlideNotRecorded     nothing to replay
 │   └── NotReplayable        recorded by something else than is configured
 ├── HospitalError            DICOM archives and record systems
 │   ├── NotADicomSlide       DICOM results of another format

@@ -109,13 +109,25 @@ class ImageNotRecorded(AuditError):
 
 
 @dataclass(eq=False)
+class SlideNotRecorded(AuditError):
+    slide: str
+    code = "slide_not_recorded"
+    title = "No answer for this slide is recorded"
+    message = (
+        "The log holds no answer for the slide {slide}. Give its id as the log and the page's "
+        "address have it, with the HEALER_SLIDES and HEALER_RESULTS of the service."
+    )
+    exit_code = 97
+
+
+@dataclass(eq=False)
 class NotReplayable(AuditError):
     reason: str
     code = "not_replayable"
     title = "The answer cannot be recomputed with what is configured"
     message = (
-        "Every answer for this image was given by something else than is configured: {reason}. Set "
-        "HEALER_ENGINE, MODEL_DIR and the rest to what answered then."
+        "Every recorded answer was given by, or for, something else than is configured: {reason}. "
+        "Set HEALER_ENGINE, MODEL_DIR and the rest to what answered then."
     )
     exit_code = 98
 
