@@ -142,7 +142,7 @@ def test_upgrade_makes_the_tables_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert (printed["event"], printed["found"], printed["version"]) == (
         "audit log upgraded",
         "none",
-        "0001",
+        "0002",
     )
     assert healer("upgrade") == (0, first.stdout)
     assert "0 records (none), none broken" in healer("verify")[1]
