@@ -111,6 +111,8 @@ PATHS = {
     "HEALER_API_KEYS_FILE": "api_keys_file",
     "HEALER_CALIBRATION": "calibration",
     "HEALER_DICOMWEB_CA": "dicomweb_ca",
+    "HEALER_SLIDES": "slides",
+    "HEALER_RESULTS": "results",
 }
 
 

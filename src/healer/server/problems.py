@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, Route
 
 from healer import errors
 from healer.problem import Problem, retry_after, status_of
@@ -103,14 +104,27 @@ async def _routing(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Of every route at this address, with HEAD beside GET: middleware/responses.py answers it."""
+    """Of every route with the path that matched first, with HEAD beside GET:
+    middleware/responses.py answers it."""
+    routes = [
+        route
+        for route in _single_routes(request.app.routes)
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    ]
     methods = {
-        method
-        for route in request.app.routes
-        if route.matches(request.scope)[0] is not Match.NONE
-        for method in getattr(route, "methods", None) or ()
+        method for route in routes if route.path == routes[0].path for method in route.methods or ()
     }
     return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
+
+
+def _single_routes(routes: Iterable[BaseRoute]) -> Iterator[BaseRoute]:
+    """FastAPI keeps an included router as one route of the application."""
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is None:
+            yield route
+        else:
+            yield from _single_routes(included.routes)
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:
