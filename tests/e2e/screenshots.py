@@ -27,6 +27,7 @@ from tests.e2e.conftest import NARROW, TIMEOUT_MS, find_chromium
 from tests.e2e.drawings import epithelium, other_tissue
 from tests.e2e.servers import ANSWER, Serving, SlowEngine, StandIn, live
 from tests.e2e.slide_pictures import readme_slide, slide_states
+from tests.e2e.slide_stand_in import mixed
 
 DESK = {"width": 1440, "height": 900}
 LONG = "S-2024-0012345_block-B2_level-3_region-of-interest-17_40x_normalised_(copy of copy).png"
@@ -175,6 +176,20 @@ def troubles(camera: Camera, scratch: Path, samples: Path) -> None:
     page.close()
 
 
+def slides(camera: Camera) -> None:
+    """The worklist of slides, a slide of each state in it."""
+    for appearance, options in APPEARANCES.items():
+        with live(mixed().app()) as url:
+            page = camera.open(f"{url}/#/slides", **options)
+            expect(page.locator("[data-slide]").first).to_be_visible()
+            camera.take(page, f"{appearance}-slides-worklist")
+            for number, name in ((0, "yes"), (5, "scale"), (6, "stale")):
+                page.locator(f"[data-slide='{number:032x}']").get_by_role("button").first.click()
+                camera.take(page, f"{appearance}-slides-{name}")
+                page.keyboard.press("Escape")
+            page.close()
+
+
 def readme(camera: Camera, serving: Serving, scratch: Path) -> None:
     pictures = [epithelium(seed) for seed in (175, 223, 69, 132)] + [other_tissue(3)]
     paths = [scratch / f"drawn-{number}.png" for number in range(1, len(pictures) + 1)]
@@ -212,6 +227,7 @@ def main() -> None:
                 states(camera, serving, data / "samples", scratch)
                 warned(camera, serving, scratch, data / "samples")
                 troubles(camera, scratch, data / "samples")
+                slides(camera)
         finally:
             serving.kill()
 

@@ -32,6 +32,15 @@ NO_RESOLUTION = {
     "retryable": False,
 }
 
+HIGH_GRADE = {
+    "question": "dysplasia-or-cancer-1",
+    "verdict": "yes",
+    "probability": 0.83,
+    "calibrated": False,
+    "mark": "high-grade",
+    "sentence": "Dysplasia is likely.",
+}
+
 
 def slide(number: int, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 - fields of the answer
     identity = f"{number:032x}"
@@ -201,3 +210,22 @@ class SlideStandIn:
                 yield
 
         return Starlette(routes=routes, lifespan=lifespan)
+
+
+def mixed() -> SlideStandIn:
+    """A slide of each state."""
+    progress = {"done": 120, "total": 400, "seconds_left": 65.0, "tiles_per_second": 70.0}
+    return SlideStandIn(
+        [
+            answered(0, "yes", 0.97),
+            answered(1, "indeterminate", 0.41, second_answer=HIGH_GRADE),
+            answered(2, "no", 0.02),
+            slide(3, state="reading", progress=progress),
+            slide(4, state="queued"),
+            slide(5, state="failed", problem=NO_RESOLUTION),
+            answered(6, "yes", 0.88)
+            | {"state": "stale", "stale_reason": "Another calibration is served now."},
+            slide(7, state="cancelled"),
+            slide(8, name=None, case=None),
+        ]
+    )

@@ -12,41 +12,14 @@ from playwright.sync_api import Locator, Page, expect
 from tests.e2e import desk
 from tests.e2e.conftest import NARROW, OpenPage
 from tests.e2e.servers import live
-from tests.e2e.slide_stand_in import NO_RESOLUTION, SlideStandIn, answered, slide
+from tests.e2e.slide_stand_in import SlideStandIn, mixed, slide
 
-HIGH_GRADE = {
-    "question": "dysplasia-or-cancer-1",
-    "verdict": "yes",
-    "probability": 0.83,
-    "calibrated": False,
-    "mark": "high-grade",
-    "sentence": "Dysplasia is likely.",
-}
 APPEARANCES: dict[str, dict[str, Any]] = {
     "light": {"color_scheme": "light"},
     "dark, phone": {"color_scheme": "dark", "viewport": NARROW},
     "4K": {"viewport": {"width": 3840, "height": 2160}},
 }
 OpenSlides = Callable[..., Page]
-
-
-def mixed() -> SlideStandIn:
-    """A slide of each state."""
-    progress = {"done": 120, "total": 400, "seconds_left": 65.0, "tiles_per_second": 70.0}
-    return SlideStandIn(
-        [
-            answered(0, "yes", 0.97),
-            answered(1, "indeterminate", 0.41, second_answer=HIGH_GRADE),
-            answered(2, "no", 0.02),
-            slide(3, state="reading", progress=progress),
-            slide(4, state="queued"),
-            slide(5, state="failed", problem=NO_RESOLUTION),
-            answered(6, "yes", 0.88)
-            | {"state": "stale", "stale_reason": "Another calibration is served now."},
-            slide(7, state="cancelled"),
-            slide(8, name=None, case=None),
-        ]
-    )
 
 
 @pytest.fixture
