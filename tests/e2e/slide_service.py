@@ -1,5 +1,5 @@
-"""The worklist of slides before the real service, with a folder of 300 slides: a slow proof, run by
-itself (`pytest tests/e2e/slide_service.py`), as its clicks race with other work on the same cores."""
+"""The worklist before the real service, with a folder of 300 slides. A slow proof, run by itself
+(`pytest tests/e2e/slide_service.py`): its clicks race with other work on the same cores."""
 
 from __future__ import annotations
 
