@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
 from queue import LifoQueue
 from typing import TypeVar
 
@@ -27,7 +26,7 @@ from healer.images.tile import Tile
 from healer.quality.gate import GATE, LoadedTile
 from healer.settings.model import GateMode
 from healer.slides.members import log_key
-from healer.slides.opening import MOST_LOST, check_extent, default_readers
+from healer.slides.opening import MOST_LOST, check_extent, computed_ahead, default_readers
 from healer.slides.overview import Canvas, read_block
 from healer.slides.reader import Area, Level, Overview, Resolution, Rgba, SlideInfo, TileRead
 from healer.slides.scoring import on_white
@@ -146,11 +145,8 @@ class WebSlide:
 
     def overview(self, um_per_px: float) -> Overview:
         canvas = Canvas.of(self._info, um_per_px)
-        for block, pixels, unreadable in self._ahead(
-            lambda block: read_block(self.read, block), canvas.blocks()
-        ):
-            canvas.put(block, pixels, unreadable)
-        return canvas.overview()
+        reads = self._ahead(lambda block: read_block(self.read, block), canvas.blocks())
+        return canvas.filled(reads)
 
     def thumbnail(self, um_per_px: float) -> Rgba:
         return self.overview(um_per_px).pixels
@@ -203,18 +199,7 @@ class WebSlide:
                 self._decoders.put(None)
 
     def _ahead(self, step: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """`step` of each item in order, computed a little ahead."""
-        source = iter(items)
-        first = islice(source, READ_AHEAD * FETCHERS)
-        waiting = deque(self._threads.submit(step, item) for item in first)
-        try:
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(self._threads.submit(step, item) for item in islice(source, 1))
-                yield result
-        finally:
-            for future in waiting:
-                future.cancel()
+        return computed_ahead(self._threads, READ_AHEAD * FETCHERS, step, items)
 
 
 def _tiles(frames: LevelFrames, inside: Area) -> Iterator[tuple[Area, FramePlace]]:

@@ -212,11 +212,8 @@ class SandboxedSlide:
 
     def overview(self, um_per_px: float) -> Overview:
         canvas = Canvas.of(self._info, um_per_px)
-        for block, pixels, unreadable in self._ahead(
-            lambda block: read_block(self.read, block), canvas.blocks()
-        ):
-            canvas.put(block, pixels, unreadable)
-        return canvas.overview()
+        reads = self._ahead(lambda block: read_block(self.read, block), canvas.blocks())
+        return canvas.filled(reads)
 
     def thumbnail(self, um_per_px: float) -> Rgba:
         return self.overview(um_per_px).pixels
@@ -288,18 +285,26 @@ class SandboxedSlide:
             raise SlideTooCostly(f"{error.reason}, {self._lost} times")
 
     def _ahead(self, step: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """`step` of each item in order, computed a little ahead."""
-        source = iter(items)
-        first = islice(source, READ_AHEAD * self._count)
-        waiting = deque(self._threads.submit(step, item) for item in first)
-        try:
-            while waiting:
-                result = waiting.popleft().result()
-                waiting.extend(self._threads.submit(step, item) for item in islice(source, 1))
-                yield result
-        finally:
-            for future in waiting:
-                future.cancel()
+        return computed_ahead(self._threads, READ_AHEAD * self._count, step, items)
+
+
+def computed_ahead(
+    threads: ThreadPoolExecutor,
+    most: int,
+    step: Callable[[Item], Result],
+    items: Iterable[Item],
+) -> Iterator[Result]:
+    """`step` of each item in order; at most `most` are under way or waited for."""
+    source = iter(items)
+    waiting = deque(threads.submit(step, item) for item in islice(source, most))
+    try:
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(threads.submit(step, item) for item in islice(source, 1))
+            yield result
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def _info(description: SlideDescription, given: Resolution | None, members: Members) -> SlideInfo:

@@ -7,7 +7,7 @@ gate, and stands in the account of what was read; tissue left out here would sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
@@ -92,7 +92,9 @@ class Canvas:
         )
         self.pixels[place], self.unreadable[place] = pixels, unreadable
 
-    def overview(self) -> Overview:
+    def filled(self, reads: Iterable[BlockRead]) -> Overview:
+        for read in reads:
+            self.put(*read)
         return Overview(self.pixels, self.unreadable, self.scale)
 
     def _block(self, left: int, top: int, width: int, height: int) -> Block:
