@@ -120,7 +120,8 @@ def test_its_memory_is_bound() -> None:
 
 
 CRASHED = (errors.ImageTooCostly, "stopped the process")
-ENDED_BY_THE_KERNEL = (errors.ImageTooCostly, "more than 60 s")
+OUT_OF_TIME = (errors.ImageTooCostly, "more than 60 s")
+OUT_OF_PATIENCE = (errors.ImageTooCostly, "not done within 180 s")
 KILLED = (errors.ImageReaderLost, "ended by SIG")
 
 
@@ -130,7 +131,8 @@ KILLED = (errors.ImageReaderLost, "ended by SIG")
         (signal.SIGSEGV, CRASHED),
         (signal.SIGABRT, CRASHED),
         (signal.SIGBUS, CRASHED),
-        (signal.SIGALRM, ENDED_BY_THE_KERNEL),
+        (signal.SIGPROF, OUT_OF_TIME),
+        (signal.SIGALRM, OUT_OF_PATIENCE),
         (signal.SIGKILL, KILLED),
         (signal.SIGHUP, KILLED),
     ],

@@ -117,8 +117,8 @@ class SandboxedProcess:
         self._wait_until_ready()
         try:
             self._connection.send_bytes(message)
-            if not self._connection.poll(self.limits.seconds):
-                raise ImageTooCostly(self.limits.time_reason)
+            if not self._connection.poll(self.limits.clock_seconds):
+                raise ImageTooCostly(self.limits.clock_reason)
             return self._connection.recv_bytes(LONGEST_REPLY)
         except (EOFError, ConnectionError):
             raise self._lost() from None
@@ -140,8 +140,10 @@ class SandboxedProcess:
         self.kill()
         if status is None:
             return ImageTooCostly(STOPPED)  # it runs, without a connection
-        if -status == signal.SIGALRM:
+        if -status == signal.SIGPROF:
             return ImageTooCostly(self.limits.time_reason)
+        if -status == signal.SIGALRM:
+            return ImageTooCostly(self.limits.clock_reason)
         if -status in CRASHES:
             return ImageTooCostly(STOPPED)
         return ImageReaderLost(exit_reason(status))

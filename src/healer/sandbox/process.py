@@ -70,18 +70,20 @@ def _set_limit(kind: int, value: int) -> None:
 def serve(connection: Connection[Any, Any], limits: Limits, answer: Answer) -> None:
     while True:
         message = connection.recv_bytes()
-        with time_limit(limits.seconds):
+        with time_limit(limits):
             reply = answer(message)
         connection.send_bytes(reply)
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(limits: Limits) -> Iterator[None]:
     """The kernel ends the process where this takes too long, even inside a C library."""
-    signal.setitimer(signal.ITIMER_REAL, seconds + ORPHAN_SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, limits.seconds)
+    signal.setitimer(signal.ITIMER_REAL, limits.clock_seconds + ORPHAN_SECONDS)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
 
 

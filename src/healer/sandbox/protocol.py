@@ -30,13 +30,15 @@ FILE_COPIES = 3
 BYTES_A_PIXEL = 20
 CHANNELS = 3
 OPEN_FILES = 32
+CLOCK_FACTOR = 3
 READY = b"ready"  # a decoder's first message
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """`seconds` of wall-clock time for one image; `share_bytes` caps its memory where given;
-    `open_files` is one more than the highest descriptor that it may use."""
+    """`seconds` of processor time for one image, so that a good one is not refused because the
+    machine is busy; `share_bytes` caps its memory where given; `open_files` is one more than the
+    highest descriptor that it may use."""
 
     max_pixels: int
     max_bytes: int
@@ -50,8 +52,17 @@ class Limits:
         return needed if self.share_bytes is None else min(needed, BASE_BYTES + self.share_bytes)
 
     @property
+    def clock_seconds(self) -> float:
+        """The most that may pass on the clock, whatever the process did meanwhile."""
+        return CLOCK_FACTOR * self.seconds
+
+    @property
     def time_reason(self) -> str:
         return f"took more than {self.seconds:g} s (an operator may raise HEALER_DECODE_SECONDS)"
+
+    @property
+    def clock_reason(self) -> str:
+        return f"was not done within {self.clock_seconds:g} s on a machine busy with other work"
 
     @property
     def memory_reason(self) -> str:

@@ -79,7 +79,10 @@ class ServingSettings(BaseModel):
         default=20,
         gt=0,
         le=3600,
-        description="Seconds in which an image must have been read; it is refused after that.",
+        description=(
+            "Seconds of a processor's time in which an image must have been read; it is refused "
+            "after that, or after three times as long on the clock."
+        ),
     )
     connections: int = Field(
         default=4000,
