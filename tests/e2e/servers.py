@@ -61,9 +61,15 @@ class Serving:
                 r"http://127\.0\.0\.1:(\d+)", self.log.read_text(encoding="utf-8")
             ):
                 self.port = int(found[1])
-                return
+                if self.accepts():
+                    return
             time.sleep(0.05)
         raise AssertionError(self.log.read_text(encoding="utf-8"))
+
+    def accepts(self) -> bool:
+        """It names its address in the log a moment before it listens there."""
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     @property
     def url(self) -> str:
