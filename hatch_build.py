@@ -15,7 +15,8 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("src/healer/engines/openvino")
-SOURCE, LIBRARY = FOLDER / "attention.c", FOLDER / "libattention.so"
+SOURCES = [FOLDER / f"attention{part}.c" for part in ("", "_amx", "_vnni")]
+LIBRARY = FOLDER / "libattention.so"
 # Not -O3: it moves the sums of the innermost loops out of registers.
 OPTIONS = ("-O2", "-std=gnu11", "-shared", "-fPIC", "-pthread")
 
@@ -42,9 +43,12 @@ def compile_kernel(root: Path) -> str | None:
     compiler = shlex.split(os.environ.get("CC", "cc"))
     if not compiler or shutil.which(compiler[0]) is None:
         return f"no C compiler ({' '.join(compiler) or 'CC'}) was found"
-    command = [*compiler, *OPTIONS, str(SOURCE), "-o", str(LIBRARY), "-lm"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
-    return None if done.returncode == 0 else f"{compiler[0]} failed:\n{done.stderr}"
+    for options in (OPTIONS, (*OPTIONS, "-DHEALER_WITHOUT_AMX")):  # for an assembler older than it
+        command = [*compiler, *options, *map(str, SOURCES), "-o", str(LIBRARY), "-lm"]
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
+        if done.returncode == 0:
+            return None
+    return f"{compiler[0]} failed:\n{done.stderr}"
 
 
 def platform_tag() -> str:

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.engines.openvino.attention import Attention, Floats, why_not
+from benchmarks.medgemma.ceilings import INTERESTING
+from healer.engines.openvino.attention import Attention, Floats, Kernel, kernels
+from healer.hardware import instruction_sets, processor
 
 # isort: split
 import openvino as ov
@@ -37,16 +39,19 @@ def layers(q: Floats, k: Floats, v: Floats) -> Iterator[tuple[str, Layer]]:
     for hint, name in (("f32", BASE), ("bf16", "openvino bfloat16")):
         yield name, by_openvino(hint, q, k, v)
     yield "torch float32", by_torch(torch.float32, q, k, v)
-    if why := why_not():
-        say(f"ours is left out: {why}")
-        return
-    ours, out = Attention(len(os.sched_getaffinity(0))), np.empty_like(q)
+    yield "torch bfloat16", by_torch(torch.bfloat16, q, k, v)
+    for kernel in kernels():
+        yield f"ours, {kernel.label}", by_ours(kernel, q, k, v)
+
+
+def by_ours(kernel: Kernel, q: Floats, k: Floats, v: Floats) -> Layer:
+    ours, out = Attention(kernel, len(os.sched_getaffinity(0))), np.empty_like(q)
 
     def run() -> Floats:
         ours(q, k, v, HEADS, out)
         return out
 
-    yield "ours, int16", run
+    return run
 
 
 def by_openvino(hint: str, *inputs: Floats) -> Layer:
@@ -91,6 +96,7 @@ def main() -> None:
             started = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - started)
+    say(f"{processor()[0]}: {', '.join(x for x in INTERESTING if x in instruction_sets())}")
     say(f"{'':20} {'median s':>9} {'least s':>9} {'GFLOP/s':>9} {'quicker':>9} {'error':>9}")
     for name, times in seconds.items():
         middle = statistics.median(times)

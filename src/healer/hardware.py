@@ -27,10 +27,25 @@ def processor() -> tuple[str, tuple[str, ...]]:
     return about.get("model name", platform.machine()), tuple(about.get("flags", "").split())
 
 
+CAP = "ONEDNN_MAX_CPU_ISA"  # what oneDNN itself reads, in OpenVINO and in torch
+
+
+def instruction_sets() -> frozenset[str]:
+    """The processor's, as /proc/cpuinfo names them, without those above the level CAP names."""
+    cap = os.environ.get(CAP, "").upper()
+    forbidden: tuple[str, ...] = ("amx",)
+    if cap in ("", "ALL", "DEFAULT") or "AMX" in cap:
+        forbidden = ()
+    elif not cap.startswith(("AVX512", "AVX10")):
+        forbidden = ("amx", "avx512")
+    elif cap == "AVX512_CORE":
+        forbidden = ("amx", "avx512_vnni", "avx512_bf16", "avx512_fp16")
+    return frozenset(name for name in processor()[1] if not name.startswith(forbidden))
+
+
 def bfloat16_is_slow() -> bool:
     """Intel's AVX-512 multiplies bfloat16 no faster than float32, and rounds besides; AMX does."""
-    name, features = processor()
-    return "Intel" in name and "amx_bf16" not in features
+    return "Intel" in processor()[0] and "amx_bf16" not in instruction_sets()
 
 
 def cores() -> int:

@@ -110,10 +110,20 @@ def test_a_containers_limit_is_what_counts(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(bool(attention.why_not()), reason=f"no kernel: {attention.why_not()}")
 def test_says_that_the_vision_tower_takes_our_attention() -> None:
-    assert attention.check_attention(Settings()) == (
-        True,
-        "our own in the vision tower, in 16-bit integers",
-    )
+    used, words = attention.check_attention(Settings())
+    assert used
+    assert words in [f"our own in the vision tower, in {kind}" for kind in attention.WORDS.values()]
+
+
+def test_the_vision_tower_takes_the_attention_that_the_capped_processor_has(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    there = {kernel.label for kernel in attention.kernels()}
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
+    assert {kernel.label for kernel in attention.kernels()} == there - {"bfloat16"}
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    assert attention.kernels() == []
+    assert not attention.check_attention(Settings())[0]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Attention in 16-bit integers, by code of our own (attention.c), where it is faster.
+"""Attention by code of our own (attention.c), where it is faster: in bfloat16 on processors with
+AMX, in 16-bit integers on others with AVX-512 VNNI.
 
 It is compiled when Healer is installed, if there is a C compiler, and everything works without it.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import cache
 from pathlib import Path
 from threading import Lock
@@ -17,7 +19,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from healer.hardware import processor
+from healer.hardware import instruction_sets
 
 if TYPE_CHECKING:
     from healer.settings.loading import Settings
@@ -28,54 +30,85 @@ ALIGNED = 64  # bytes
 POINTER, LONG, INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 
 
+class Kernel(IntEnum):
+    """Named after its numbers, and numbered as in attention.c."""
+
+    INT16 = 0
+    BFLOAT16 = 1
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+NEEDED = {Kernel.INT16: "avx512_vnni", Kernel.BFLOAT16: "amx_bf16"}
+WORDS = {Kernel.INT16: "16-bit integers", Kernel.BFLOAT16: "bfloat16 (AMX)"}
+
+
+def kernels() -> list[Kernel]:
+    """Those that were compiled, that this machine runs, and that ONEDNN_MAX_CPU_ISA allows."""
+    library, there = _library(LIBRARY), instruction_sets()
+    if library is None:
+        return []
+    can = library.healer_attention_usable
+    return [kernel for kernel, needed in NEEDED.items() if needed in there and can(kernel)]
+
+
+def fastest() -> Kernel | None:
+    """What the vision tower's attention is computed with; None where OpenVINO's own is faster."""
+    wanted = Kernel.BFLOAT16 if NEEDED[Kernel.BFLOAT16] in instruction_sets() else Kernel.INT16
+    return wanted if wanted in kernels() else None
+
+
 def why_not() -> str | None:
     """Why OpenVINO's own attention is used on this machine; None where ours is."""
+    if fastest() is not None:
+        return None
     if not LIBRARY.exists():
         return "it was not compiled when Healer was installed (that takes Linux, x86-64 and gcc)"
-    loaded = _library(LIBRARY)
-    if loaded is None:
+    if _library(LIBRARY) is None:
         return "what was compiled cannot be loaded here: install Healer again on this machine"
-    if not loaded.healer_attention_usable():
-        return "this processor has no AVX-512 VNNI"
-    if "amx_bf16" in processor()[1]:
-        return "this processor multiplies bfloat16 faster (AMX)"
-    return None
+    if NEEDED[Kernel.BFLOAT16] in instruction_sets():
+        return "the system or the compiler knows no AMX, and 16-bit integers are slower than it"
+    return "this processor has no AVX-512 VNNI"
 
 
 def check_attention(settings: Settings) -> tuple[bool, str]:
     """Whether ours is used in the vision tower, and why it is not."""
-    if why := "HEALER_DTYPE=float32" if settings.dtype == "float32" else why_not():
+    kernel = fastest()
+    if kernel is None or settings.dtype == "float32":
+        why = "HEALER_DTYPE=float32" if settings.dtype == "float32" else why_not()
         return False, f"OpenVINO's own in the vision tower: {why}"
-    return True, "our own in the vision tower, in 16-bit integers"
+    return True, f"our own in the vision tower, in {WORDS[kernel]}"
 
 
 class Attention:
-    """softmax(q kᵀ / √width) v for each head, without a mask, as rounded as 13 bits are.
+    """softmax(q kᵀ / √width) v for each head, without a mask, as rounded as the kernel's numbers.
 
     `threads` is how many cores to use. The result does not depend on it.
     """
 
-    def __init__(self, threads: int = 1) -> None:
-        """Only where why_not() is None."""
+    def __init__(self, kernel: Kernel, threads: int = 1) -> None:
+        """Only one of kernels()."""
         library = _library(LIBRARY)
         assert library is not None  # noqa: S101
-        self.threads = threads
+        self.kernel, self.threads = kernel, threads
         self._library = library
         self._scratch = np.empty(0, np.uint8)
         self._lock = Lock()
 
     def can(self, tokens: int, heads: int, width: int) -> bool:
-        return bool(self._library.healer_attention_scratch(tokens, heads, width))
+        return bool(self._library.healer_attention_scratch(self.kernel, tokens, heads, width))
 
     def __call__(self, q: Floats, k: Floats, v: Floats, heads: int, out: Floats) -> None:
         """All (batch, tokens, heads * width), contiguous; of a shape that it can do."""
         batch, tokens, channels = q.shape
         shape = (tokens, heads, channels // heads)
         with self._lock:
-            scratch = self._room(self._library.healer_attention_scratch(*shape))
+            scratch = self._room(self._library.healer_attention_scratch(self.kernel, *shape))
             for index in range(batch):
                 rows = [_address(x[index]) for x in (q, k, v, out)]
-                self._library.healer_attention(*rows, scratch, *shape, self.threads)
+                self._library.healer_attention(self.kernel, *rows, scratch, *shape, self.threads)
 
     def _room(self, size: int) -> int:
         """Where `size` bytes are free: reused, as fresh memory costs the system's time."""
@@ -94,10 +127,11 @@ def _library(file: Path) -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(file))
     except OSError:
         return None
+    library.healer_attention_usable.argtypes = [INT]
     library.healer_attention_usable.restype = INT
-    library.healer_attention_scratch.argtypes = [LONG, INT, INT]
+    library.healer_attention_scratch.argtypes = [INT, LONG, INT, INT]
     library.healer_attention_scratch.restype = LONG
-    library.healer_attention.argtypes = [*[POINTER] * 5, LONG, INT, INT, INT]
+    library.healer_attention.argtypes = [INT, *[POINTER] * 5, LONG, INT, INT, INT]
     library.healer_attention.restype = None
     return library
 
@@ -106,7 +140,7 @@ STANDARD = "ScaledDotProductAttention"
 HEADS_FIRST = [0, 2, 1, 3]  # and back
 
 
-class IntegerAttention(openvino.Op):  # type: ignore[misc]
+class OwnAttention(openvino.Op):  # type: ignore[misc]
     """Of `heads` heads; inputs and output are (batch, tokens, heads * width)."""
 
     def __init__(self, inputs: Iterable[Any], attention: Attention, heads: int) -> None:
@@ -117,8 +151,8 @@ class IntegerAttention(openvino.Op):  # type: ignore[misc]
     def validate_and_infer_types(self) -> None:
         self.set_output_type(0, self.get_input_element_type(0), self.get_input_partial_shape(0))
 
-    def clone_with_new_inputs(self, new_inputs: Iterable[Any]) -> IntegerAttention:
-        return IntegerAttention(new_inputs, self._attention, self._heads)
+    def clone_with_new_inputs(self, new_inputs: Iterable[Any]) -> OwnAttention:
+        return OwnAttention(new_inputs, self._attention, self._heads)
 
     def has_evaluate(self) -> bool:
         return True
@@ -148,7 +182,7 @@ def replace(model: openvino.Model, attention: Attention) -> int:
         place for place in places(model) if attention.can(place.tokens, place.heads, place.width)
     ]
     for place in found:
-        ours = IntegerAttention(place.inputs, attention, place.heads).output(0)
+        ours = OwnAttention(place.inputs, attention, place.heads).output(0)
         for target in place.joined.output(0).get_target_inputs():
             target.replace_source_output(ours)
     return len(found)

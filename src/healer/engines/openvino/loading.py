@@ -10,7 +10,7 @@ from typing import Any
 import openvino
 from tokenizers import Tokenizer
 
-from healer.engines.openvino.attention import Attention, replace, why_not
+from healer.engines.openvino.attention import Attention, fastest, replace
 from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.conversion_record import LANGUAGE, TOKENIZER, VISION, Described
 from healer.engines.openvino.model import Gemma, Language, Vision
@@ -58,14 +58,15 @@ def load(
 
 def vision(core: openvino.Core, file: Path, config: dict[str, Any], dtype: str) -> Vision:
     """With our own attention where that is faster, unless `dtype` is float32."""
-    if dtype == "float32" or why_not():
+    kernel = fastest()
+    if dtype == "float32" or kernel is None:
         return Vision(core.compile_model(file, "CPU", config))
-    model, attention = core.read_model(file), Attention()
+    model, attention = core.read_model(file), Attention(kernel)
     if not replace(model, attention):
         return Vision(core.compile_model(file, "CPU", config))
     compiled = core.compile_model(model, "CPU", config | UNKEPT)
     attention.threads = compiled.get_property("INFERENCE_NUM_THREADS")
-    return Vision(compiled, attention="int16")
+    return Vision(compiled, attention=kernel.label)
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class Vision:
         hint: openvino.Type = compiled.get_property("INFERENCE_PRECISION_HINT")
         # What is computed in where weights are not quantised, such as norms.
         self.arithmetic = ARITHMETIC.get(hint.get_type_name(), hint.get_type_name())
-        if attention:
+        if attention and attention != self.arithmetic:
             self.arithmetic += f"+{attention}-attention"
 
     def features(self, pixels: Pixels) -> Floats:

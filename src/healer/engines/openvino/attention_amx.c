@@ -1,0 +1,371 @@
+/* Bidirectional attention in bfloat16, for x86 processors with AMX.
+ *
+ * out = softmax(q kᵀ / √width) v for each head, without a mask. Products of bfloat16 are exact and
+ * are summed in float32, so that what is rounded is q, k and v (not at all where they are bfloat16
+ * already) and the weights.
+ *
+ * The matrix unit multiplies so fast that moving its operands and the exponentials take most of the
+ * time. So, as in FlashAttention (arXiv 2205.14135), 16 queries meet 32 keys at a time, keys and
+ * values stay in the first cache while several groups of queries pass, and while the matrix unit
+ * makes the next scores, the exponentials of those before are taken. Everything is turned so that a
+ * query has a lane of its own: scores are (keys, queries) and results (channels, queries). Weights
+ * are against a score that follows the highest one only when it is far behind (floating point does
+ * not mind), and a channel of ones among the values sums them as they were rounded.
+ */
+#include "attention.h"
+
+#if defined(__x86_64__) && __has_include(<amxbf16intrin.h>) && !defined(HEALER_WITHOUT_AMX)
+
+#include <cpuid.h>
+#include <float.h>
+#include <immintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define KERNEL __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))) static
+#define INLINE KERNEL inline __attribute__((always_inline))
+
+enum {
+    LANES = 16,       /* float32 values in a register; queries in a group */
+    KEYS = 32,        /* keys in a block */
+    STEPS = 3,        /* products of a score, each over 32 channels */
+    WIDE = 32 * STEPS, /* channels of q and k with empty ones */
+    ROWS = 5 * LANES, /* channels of v, one of ones and empty ones */
+    GROUPS = 4,       /* of queries that pass */
+    BLOCKS = 4,       /* of keys that stay meanwhile */
+    SLACK = 16,       /* weights reach 2^SLACK before all before are scaled down */
+};
+
+/* A block of keys with their values, as bfloat16. */
+typedef struct {
+    uint16_t k[KEYS][WIDE], v[ROWS][KEYS];
+} Block;
+
+/* A group of queries, as pairs of channels, with their results so far: these are against weights
+ * of 1 at the score `top`, which is log2. */
+typedef struct {
+    _Alignas(64) uint32_t q[WIDE / 2][LANES];
+    float out[ROWS][LANES], top[LANES];
+} Group;
+
+typedef float Scores[KEYS][LANES];
+typedef uint32_t Weights[KEYS / 2][LANES]; /* pairs of keys */
+
+static Block *blocks_of(const Job *job, long head) {
+    return (Block *)job->scratch + head * (job->keys / KEYS);
+}
+
+/* ---- between float32 and bfloat16 ---- */
+
+INLINE __mmask16 first(long count) {
+    return count >= LANES ? 0xffff : count > 0 ? (1 << count) - 1 : 0;
+}
+
+INLINE __m512i rounded(__m512 high, __m512 low) {
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+static const _Alignas(64) uint16_t ALTERNATING[] = {
+    0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
+    8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31,
+};
+
+INLINE __m512i paired(__m512 even, __m512 odd, __m512i alternating) {
+    return _mm512_permutexvar_epi16(alternating, rounded(odd, even));
+}
+
+/* Where the same channel of 16 tokens lies. */
+INLINE __m512i column(const Job *job) {
+    __m512i each = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    return _mm512_mullo_epi32(each, _mm512_set1_epi32((int)job->stride));
+}
+
+/* Those of 16 tokens from `x` on that are there, which `there` of them are. */
+INLINE __m512 gather(const float *x, long there, __m512i at) {
+    return _mm512_mask_i32gather_ps(_mm512_setzero_ps(), first(there), at, x, sizeof *x);
+}
+
+/* Channel `width` of a query is 1 and of a key 0, or where there is no key what leaves no weight. */
+KERNEL void prepare_keys(const Job *job, const float *k, long there, Block *to) {
+    for (int t = 0; t < KEYS; t++) {
+        int channels = t < there ? job->width : 0;
+        for (int c = 0; c < WIDE; c += 2 * LANES) {
+            const float *x = k + t * job->stride + c;
+            __m512 low = _mm512_maskz_loadu_ps(first(channels - c), x);
+            __m512 high = _mm512_maskz_loadu_ps(first(channels - c - LANES), x + LANES);
+            _mm512_store_si512(&to->k[t][c], rounded(high, low));
+        }
+        if (t >= there) to->k[t][job->width] = 0xff7f; /* the lowest bfloat16 */
+    }
+}
+
+/* Channel `width` is 1, so that a sum of values with their weights has that of the weights. */
+KERNEL void prepare_values(const Job *job, const float *v, long there, Block *to) {
+    __m512i at = column(job);
+    __m512 one = _mm512_set1_ps(1);
+    for (int c = 0; c < ROWS; c++) {
+        __m512 low = _mm512_setzero_ps(), high = low;
+        if (c < job->width) {
+            low = gather(v + c, there, at);
+            high = gather(v + c + LANES * job->stride, there - LANES, at);
+        } else if (c == job->width) {
+            low = _mm512_maskz_mov_ps(first(there), one);
+            high = _mm512_maskz_mov_ps(first(there - LANES), one);
+        }
+        _mm512_store_si512(to->v[c], rounded(high, low));
+    }
+}
+
+KERNEL void prepare_block(const Job *job, long index) {
+    long blocks = job->keys / KEYS, token = index % blocks * KEYS, head = index / blocks;
+    long at = token * job->stride + head * job->width;
+    Block *to = blocks_of(job, head) + index % blocks;
+    prepare_keys(job, job->k + at, job->tokens - token, to);
+    prepare_values(job, job->v + at, job->tokens - token, to);
+}
+
+KERNEL void prepare_group(const Job *job, const float *q, long there, Group *to) {
+    __m512i at = column(job), alternating = _mm512_load_si512(ALTERNATING);
+    for (int c = 0; c < WIDE; c += 2) {
+        __m512 x[2];
+        for (int i = 0; i < 2; i++)
+            x[i] = c + i < job->width ? gather(q + c + i, there, at)
+                                      : _mm512_set1_ps(c + i == job->width);
+        _mm512_store_si512(to->q[c / 2], paired(x[0], x[1], alternating));
+    }
+    memset(to->out, 0, sizeof to->out);
+    for (int r = 0; r < LANES; r++) to->top[r] = -FLT_MAX;
+}
+
+KERNEL void finish(const Job *job, const Group *group, long there, float *out) {
+    __m512i at = column(job);
+    __m512 gain = _mm512_div_ps(_mm512_set1_ps(1), _mm512_load_ps(group->out[job->width]));
+    for (int c = 0; c < job->width; c++) {
+        __m512 x = _mm512_mul_ps(_mm512_load_ps(group->out[c]), gain);
+        _mm512_mask_i32scatter_ps(out + c, first(there), at, x, sizeof *out);
+    }
+}
+
+/* ---- the matrix unit; assembly, as intrinsics do not tell compilers what memory they touch ----
+ *
+ * Of its eight registers, 0 to 4 are results, 5 is scores, and 6 and 7 are what is multiplied. */
+
+/* Each register is 16 rows of 64 bytes. Restores what was there: oneDNN trusts its own. */
+typedef struct {
+    uint8_t palette, start, reserved[14];
+    uint16_t bytes[16];
+    uint8_t rows[16];
+} Shapes;
+
+#define LOAD(register, from, stride)                                   \
+    __asm__ volatile("tileloadd (%0, %1), %%tmm" #register             \
+                     :: "r"(from), "r"((long)(stride)) : "memory")
+#define STORE(register, to)                                            \
+    __asm__ volatile("tilestored %%tmm" #register ", (%0, %1)"         \
+                     :: "r"(to), "r"(64L) : "memory")
+#define ZERO(register) __asm__ volatile("tilezero %%tmm" #register ::)
+/* Adds the product of registers 6 and 7. */
+#define ADD(register) __asm__ volatile("tdpbf16ps %%tmm7, %%tmm6, %%tmm" #register ::)
+#define EACH(do) do(0) do(1) do(2) do(3) do(4)
+
+INLINE void load_out(const Group *group) {
+#define LOAD_OUT(i) LOAD(i, group->out[i * LANES], 64);
+    EACH(LOAD_OUT)
+#undef LOAD_OUT
+}
+
+INLINE void store_out(Group *group) {
+#define STORE_OUT(i) STORE(i, group->out[i * LANES]);
+    EACH(STORE_OUT)
+#undef STORE_OUT
+}
+
+INLINE void add_values(const Block *block, Weights weights) {
+    LOAD(7, weights, 64);
+#define ADD_VALUES(i)                  \
+    LOAD(6, block->v[i * LANES], 64); \
+    ADD(i);
+    EACH(ADD_VALUES)
+#undef ADD_VALUES
+}
+
+INLINE void add_score(const Block *block, const Group *group, int keys, int step) {
+    LOAD(6, &block->k[keys][2 * LANES * step], sizeof block->k[0]);
+    LOAD(7, group->q[LANES * step], 64);
+    ADD(5);
+}
+
+/* ---- GROUPS groups of queries of one head ---- */
+
+/* A group with a block: which of the blocks that stay, from `stay` on. */
+typedef struct {
+    Group *group;
+    const Block *block;
+    long stay, groups;
+    int index, blocks;
+} Place;
+
+static Place next_place(Place at, Group *groups, const Block *blocks, long all) {
+    if (++at.index == at.blocks) {
+        at.index = 0;
+        if (++at.group == groups + at.groups) at.group = groups, at.stay += at.blocks;
+        at.blocks = all - at.stay < BLOCKS ? (int)(all - at.stay) : BLOCKS;
+    }
+    at.block = blocks + at.stay + at.index;
+    return at;
+}
+
+/* 2^x within 0.01 %, exactly 1 at 0; 0 far below. */
+INLINE __m512 power_of_2(__m512 x) {
+    __m512 f = _mm512_reduce_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC); /* x - floor(x) */
+    __m512 y = _mm512_fmadd_ps(f, _mm512_set1_ps(0.0782680f), _mm512_set1_ps(0.2263077f));
+    y = _mm512_fmadd_ps(f, y, _mm512_set1_ps(0.6954243f));
+    return _mm512_scalef_ps(_mm512_fmadd_ps(f, y, _mm512_set1_ps(1)), x); /* times 2^floor(x) */
+}
+
+INLINE void weigh(Scores scores, Weights to, int pair, __m512 scale, __m512 top,
+                  __m512i alternating) {
+    __m512 even = _mm512_fmsub_ps(_mm512_load_ps(scores[2 * pair]), scale, top);
+    __m512 odd = _mm512_fmsub_ps(_mm512_load_ps(scores[2 * pair + 1]), scale, top);
+    _mm512_store_si512(to[pair], paired(power_of_2(even), power_of_2(odd), alternating));
+}
+
+/* Weighs the scores of one place, and makes those of the next one meanwhile. */
+INLINE void weigh_and_score(Scores scores, Weights to, __m512 scale, __m512 top, const Place *next,
+                            Scores next_scores) {
+    __m512i alternating = _mm512_load_si512(ALTERNATING);
+    int pair = 0;
+    for (int keys = 0; keys < KEYS; keys += LANES) {
+        ZERO(5);
+        for (int step = 0; step < STEPS; step++) {
+            add_score(next->block, next->group, keys, step);
+            for (int i = 0; i < KEYS / 4 / STEPS; i++)
+                weigh(scores, to, pair++, scale, top, alternating);
+        }
+        STORE(5, next_scores[keys]);
+        while (pair < (keys + LANES) / 2) weigh(scores, to, pair++, scale, top, alternating);
+    }
+}
+
+INLINE void score(const Place *at, Scores to) {
+    for (int keys = 0; keys < KEYS; keys += LANES) {
+        ZERO(5);
+        for (int step = 0; step < STEPS; step++) add_score(at->block, at->group, keys, step);
+        STORE(5, to[keys]);
+    }
+}
+
+/* Results stay in registers while one group passes the blocks that stay. */
+INLINE void add_weighted(const Place *at, Weights weights) {
+    if (at->index == 0) load_out(at->group);
+    add_values(at->block, weights);
+    if (at->index + 1 == at->blocks) store_out(at->group);
+}
+
+INLINE __m512 highest(Scores scores) {
+    __m512 top[4];
+    for (int i = 0; i < 4; i++) top[i] = _mm512_load_ps(scores[i]);
+    for (int t = 4; t < KEYS; t += 4)
+        for (int i = 0; i < 4; i++) top[i] = _mm512_max_ps(top[i], _mm512_load_ps(scores[t + i]));
+    return _mm512_max_ps(_mm512_max_ps(top[0], top[1]), _mm512_max_ps(top[2], top[3]));
+}
+
+KERNEL void raise(Group *group, __m512 over) {
+    __m512 top = _mm512_load_ps(group->top);
+    over = _mm512_max_ps(top, over);
+    __m512 less = power_of_2(_mm512_sub_ps(top, over));
+    for (int c = 0; c < ROWS; c++)
+        _mm512_store_ps(group->out[c], _mm512_mul_ps(_mm512_load_ps(group->out[c]), less));
+    _mm512_store_ps(group->top, over);
+}
+
+/* What weights are against, once all values before have been added. */
+INLINE __m512 top_at(const Place *at, Scores scores, __m512 scale) {
+    Group *group = at->group;
+    __m512 high = _mm512_mul_ps(highest(scores), scale), top = _mm512_load_ps(group->top);
+    top = _mm512_add_ps(top, _mm512_set1_ps(SLACK));
+    if (_mm512_cmp_ps_mask(high, top, _CMP_GT_OQ)) {
+        if (at->index) store_out(group);
+        raise(group, high);
+        if (at->index) load_out(group);
+    }
+    return _mm512_load_ps(group->top);
+}
+
+KERNEL void pass(const Job *job, long head, Group *groups, int count) {
+    _Alignas(64) Scores scores[2];
+    _Alignas(64) Weights weights[2];
+    const Block *blocks = blocks_of(job, head);
+    long all = job->keys / KEYS, places = all * count;
+    __m512 scale = _mm512_set1_ps(1.44269504f / sqrtf((float)job->width)); /* log2(e) */
+    Place last = {0}, next, at = {groups, blocks, 0, count, 0, all < BLOCKS ? (int)all : BLOCKS};
+    score(&at, scores[0]);
+    for (long i = 0; i < places; i++) {
+        int now = i % 2;
+        if (i) add_weighted(&last, weights[!now]);
+        __m512 top = top_at(&at, scores[now], scale);
+        next = i + 1 < places ? next_place(at, groups, blocks, all) : at; /* the last: in vain */
+        weigh_and_score(scores[now], weights[now], scale, top, &next, scores[!now]);
+        last = at, at = next;
+    }
+    add_weighted(&last, weights[(places - 1) % 2]);
+}
+
+KERNEL void attend_groups(const Job *job, long index) {
+    enum { ALL = GROUPS * LANES };
+    Shapes before, ours = {.palette = 1};
+    Group groups[GROUPS];
+    long tasks = (job->tokens + ALL - 1) / ALL, token = index % tasks * ALL, head = index / tasks;
+    long at = token * job->stride + head * job->width, there = job->tokens - token;
+    int count = 0;
+    for (int i = 0; i < 8; i++) ours.bytes[i] = 64, ours.rows[i] = LANES;
+    __asm__ volatile("sttilecfg %0" : "=m"(before));
+    __asm__ volatile("ldtilecfg %0" ::"m"(ours));
+    for (; count < GROUPS && count * LANES < there; count++)
+        prepare_group(job, job->q + at + count * LANES * job->stride, there - count * LANES,
+                      &groups[count]);
+    pass(job, head, groups, count);
+    for (int i = 0; i < count; i++)
+        finish(job, &groups[i], there - i * LANES, job->out + at + i * LANES * job->stride);
+    __asm__ volatile("ldtilecfg %0" ::"m"(before)); /* of palette 0: releases the registers */
+}
+
+/* ---- the kernel ---- */
+
+/* Whether the processor has it, and the system lets this process use its registers. */
+int amx_usable(void) {
+    enum { REQUEST = 0x1023, REGISTERS = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
+    unsigned a, b, c, d, a1, b1, c1, d1;
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
+        !__builtin_cpu_supports("avx512vl") || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
+        !__get_cpuid_count(7, 1, &a1, &b1, &c1, &d1))
+        return 0;
+    int matrices = d >> 24 & d >> 22 & 1, rounds = a1 >> 5 & 1; /* amx_tile, amx_bf16; avx512_bf16 */
+    return matrices && rounds && syscall(SYS_arch_prctl, REQUEST, REGISTERS) == 0;
+}
+
+static long up_to_block(long count) { return (count + KEYS - 1) / KEYS * KEYS; }
+
+long amx_scratch(long tokens, int heads, int width) {
+    if (width >= ROWS) return 0;
+    return heads * (up_to_block(tokens) / KEYS) * (long)sizeof(Block);
+}
+
+void amx_attention(Job *job, int threads) {
+    enum { ALL = GROUPS * LANES };
+    job->keys = up_to_block(job->tokens);
+    share(job, prepare_block, job->heads * (job->keys / KEYS), threads);
+    share(job, attend_groups, job->heads * ((job->tokens + ALL - 1) / ALL), threads);
+}
+
+#else /* another processor, or a compiler older than AMX */
+
+int amx_usable(void) { return 0; }
+long amx_scratch(long tokens, int heads, int width) { return (void)tokens, (void)heads, (void)width, 0; }
+void amx_attention(Job *job, int threads) { (void)job, (void)threads; }
+
+#endif
