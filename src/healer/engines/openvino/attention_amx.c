@@ -5,12 +5,12 @@
  * already) and the weights.
  *
  * The matrix unit multiplies so fast that moving its operands and the exponentials take most of the
- * time. So, as in FlashAttention (arXiv 2205.14135), 16 queries meet 32 keys at a time, keys and
- * values stay in the first cache while several groups of queries pass, and while the matrix unit
- * makes the next scores, the exponentials of those before are taken. Everything is turned so that a
- * query has a lane of its own: scores are (keys, queries) and results (channels, queries). Weights
- * are against a score that follows the highest one only when it is far behind (floating point does
- * not mind), and a channel of ones among the values sums them as they were rounded.
+ * time. So, as in FlashAttention (arXiv 2205.14135), 16 queries meet 32 keys at a time, and their
+ * results never leave the registers. Everything is turned so that a query has a lane of its own:
+ * scores are (keys, queries) and results (channels, queries). While the matrix unit makes the next
+ * scores and adds the last values, the exponentials of the scores between are taken. Weights are
+ * against a score that follows the highest one only when it is far behind (floating point does not
+ * mind), and a channel of ones among the values sums them as they were rounded.
  */
 #include "attention.h"
 
@@ -34,9 +34,7 @@ enum {
     STEPS = 3,        /* products of a score, each over 32 channels */
     WIDE = 32 * STEPS, /* channels of q and k with empty ones */
     ROWS = 5 * LANES, /* channels of v, one of ones and empty ones */
-    GROUPS = 4,       /* of queries that pass */
-    BLOCKS = 4,       /* of keys that stay meanwhile */
-    SLACK = 16,       /* weights reach 2^SLACK before all before are scaled down */
+    SLACK = 16,       /* weights reach 2^SLACK before those so far are scaled down */
 };
 
 /* A block of keys with their values, as bfloat16. */
@@ -183,40 +181,13 @@ INLINE void store_out(Group *group) {
 #undef STORE_OUT
 }
 
-INLINE void add_values(const Block *block, Weights weights) {
-    LOAD(7, weights, 64);
-#define ADD_VALUES(i)                  \
-    LOAD(6, block->v[i * LANES], 64); \
-    ADD(i);
-    EACH(ADD_VALUES)
-#undef ADD_VALUES
-}
-
 INLINE void add_score(const Block *block, const Group *group, int keys, int step) {
     LOAD(6, &block->k[keys][2 * LANES * step], sizeof block->k[0]);
     LOAD(7, group->q[LANES * step], 64);
     ADD(5);
 }
 
-/* ---- GROUPS groups of queries of one head ---- */
-
-/* A group with a block: which of the blocks that stay, from `stay` on. */
-typedef struct {
-    Group *group;
-    const Block *block;
-    long stay, groups;
-    int index, blocks;
-} Place;
-
-static Place next_place(Place at, Group *groups, const Block *blocks, long all) {
-    if (++at.index == at.blocks) {
-        at.index = 0;
-        if (++at.group == groups + at.groups) at.group = groups, at.stay += at.blocks;
-        at.blocks = all - at.stay < BLOCKS ? (int)(all - at.stay) : BLOCKS;
-    }
-    at.block = blocks + at.stay + at.index;
-    return at;
-}
+/* ---- one group of queries ---- */
 
 /* 2^x within 0.01 %, exactly 1 at 0; 0 far below. */
 INLINE __m512 power_of_2(__m512 x) {
@@ -233,104 +204,94 @@ INLINE void weigh(Scores scores, Weights to, int pair, __m512 scale, __m512 top,
     _mm512_store_si512(to[pair], paired(power_of_2(even), power_of_2(odd), alternating));
 }
 
-/* Weighs the scores of one place, and makes those of the next one meanwhile. */
-INLINE void weigh_and_score(Scores scores, Weights to, __m512 scale, __m512 top, const Place *next,
-                            Scores next_scores) {
+/* Adds the weighted values of the last block, weighs the scores of this one and makes those of the
+ * next, all at once: what the matrix unit does is cut into pieces between those of the others.
+ * Returns the highest score of each query, before scaling. */
+INLINE __m512 step(const Block *last, Weights weighted, Scores scores, Weights to, __m512 scale,
+                   const Group *group, const Block *next, Scores next_scores) {
     __m512i alternating = _mm512_load_si512(ALTERNATING);
+    __m512 high = _mm512_set1_ps(-INFINITY), top = _mm512_load_ps(group->top);
     int pair = 0;
+#define WEIGH()                                                        \
+    high = _mm512_max_ps(high, _mm512_load_ps(scores[2 * pair]));     \
+    high = _mm512_max_ps(high, _mm512_load_ps(scores[2 * pair + 1])); \
+    weigh(scores, to, pair++, scale, top, alternating);
+    LOAD(7, weighted, 64);
+#define ADD_VALUES(i)                 \
+    LOAD(6, last->v[i * LANES], 64); \
+    ADD(i);                           \
+    WEIGH()
+    EACH(ADD_VALUES)
+#undef ADD_VALUES
     for (int keys = 0; keys < KEYS; keys += LANES) {
         ZERO(5);
-        for (int step = 0; step < STEPS; step++) {
-            add_score(next->block, next->group, keys, step);
-            for (int i = 0; i < KEYS / 4 / STEPS; i++)
-                weigh(scores, to, pair++, scale, top, alternating);
+        for (int i = 0; i < STEPS; i++) {
+            add_score(next, group, keys, i);
+            WEIGH()
+            if (pair < KEYS / 2) { WEIGH() }
         }
         STORE(5, next_scores[keys]);
-        while (pair < (keys + LANES) / 2) weigh(scores, to, pair++, scale, top, alternating);
     }
+#undef WEIGH
+    return high;
 }
 
-INLINE void score(const Place *at, Scores to) {
+INLINE void score(const Block *block, const Group *group, Scores to) {
     for (int keys = 0; keys < KEYS; keys += LANES) {
         ZERO(5);
-        for (int step = 0; step < STEPS; step++) add_score(at->block, at->group, keys, step);
+        for (int i = 0; i < STEPS; i++) add_score(block, group, keys, i);
         STORE(5, to[keys]);
     }
 }
 
-/* Results stay in registers while one group passes the blocks that stay. */
-INLINE void add_weighted(const Place *at, Weights weights) {
-    if (at->index == 0) load_out(at->group);
-    add_values(at->block, weights);
-    if (at->index + 1 == at->blocks) store_out(at->group);
-}
-
-INLINE __m512 highest(Scores scores) {
-    __m512 top[4];
-    for (int i = 0; i < 4; i++) top[i] = _mm512_load_ps(scores[i]);
-    for (int t = 4; t < KEYS; t += 4)
-        for (int i = 0; i < 4; i++) top[i] = _mm512_max_ps(top[i], _mm512_load_ps(scores[t + i]));
-    return _mm512_max_ps(_mm512_max_ps(top[0], top[1]), _mm512_max_ps(top[2], top[3]));
-}
-
-KERNEL void raise(Group *group, __m512 over) {
-    __m512 top = _mm512_load_ps(group->top);
-    over = _mm512_max_ps(top, over);
-    __m512 less = power_of_2(_mm512_sub_ps(top, over));
+/* The scores of a block once more, as they were far above what their weights were against: results
+ * so far become those against weights of 1 at `high`. */
+KERNEL void weigh_again(Group *group, __m512 high, Scores scores, Weights to, __m512 scale) {
+    __m512i alternating = _mm512_load_si512(ALTERNATING);
+    __m512 before = _mm512_load_ps(group->top), top = _mm512_max_ps(before, high);
+    __m512 less = power_of_2(_mm512_sub_ps(before, top));
+    store_out(group);
     for (int c = 0; c < ROWS; c++)
         _mm512_store_ps(group->out[c], _mm512_mul_ps(_mm512_load_ps(group->out[c]), less));
-    _mm512_store_ps(group->top, over);
+    _mm512_store_ps(group->top, top);
+    load_out(group);
+    for (int pair = 0; pair < KEYS / 2; pair++) weigh(scores, to, pair, scale, top, alternating);
 }
 
-/* What weights are against, once all values before have been added. */
-INLINE __m512 top_at(const Place *at, Scores scores, __m512 scale) {
-    Group *group = at->group;
-    __m512 high = _mm512_mul_ps(highest(scores), scale), top = _mm512_load_ps(group->top);
-    top = _mm512_add_ps(top, _mm512_set1_ps(SLACK));
-    if (_mm512_cmp_ps_mask(high, top, _CMP_GT_OQ)) {
-        if (at->index) store_out(group);
-        raise(group, high);
-        if (at->index) load_out(group);
-    }
-    return _mm512_load_ps(group->top);
-}
-
-KERNEL void pass(const Job *job, long head, Group *groups, int count) {
-    _Alignas(64) Scores scores[2];
-    _Alignas(64) Weights weights[2];
-    const Block *blocks = blocks_of(job, head);
-    long all = job->keys / KEYS, places = all * count;
+/* A group meets all keys of its head. */
+KERNEL void meet(const Job *job, const Block *blocks, Group *group) {
+    _Alignas(4096) Scores scores[2]; /* so that loads do not wait for stores a page away */
+    _Alignas(64) Weights weights[2] = {0}; /* no block is the last at first: nothing is added */
+    long count = job->keys / KEYS;
     __m512 scale = _mm512_set1_ps(1.44269504f / sqrtf((float)job->width)); /* log2(e) */
-    Place last = {0}, next, at = {groups, blocks, 0, count, 0, all < BLOCKS ? (int)all : BLOCKS};
-    score(&at, scores[0]);
-    for (long i = 0; i < places; i++) {
+    load_out(group);
+    score(blocks, group, scores[0]);
+    for (long i = 0; i <= count; i++) { /* past the end, only to add the values of the last */
         int now = i % 2;
-        if (i) add_weighted(&last, weights[!now]);
-        __m512 top = top_at(&at, scores[now], scale);
-        next = i + 1 < places ? next_place(at, groups, blocks, all) : at; /* the last: in vain */
-        weigh_and_score(scores[now], weights[now], scale, top, &next, scores[!now]);
-        last = at, at = next;
+        const Block *last = blocks + (i ? i - 1 : 0), *next = blocks + (i + 1 < count ? i + 1 : 0);
+        __m512 high = step(last, weights[!now], scores[now], weights[now], scale, group, next,
+                           scores[!now]);
+        high = _mm512_mul_ps(high, scale);
+        __m512 far = _mm512_add_ps(_mm512_load_ps(group->top), _mm512_set1_ps(SLACK));
+        if (_mm512_cmp_ps_mask(high, far, _CMP_GT_OQ))
+            weigh_again(group, high, scores[now], weights[now], scale);
     }
-    add_weighted(&last, weights[(places - 1) % 2]);
+    store_out(group);
 }
 
-KERNEL void attend_groups(const Job *job, long index) {
-    enum { ALL = GROUPS * LANES };
+KERNEL void attend_group(const Job *job, long index) {
     Shapes before, ours = {.palette = 1};
-    Group groups[GROUPS];
-    long tasks = (job->tokens + ALL - 1) / ALL, token = index % tasks * ALL, head = index / tasks;
-    long at = token * job->stride + head * job->width, there = job->tokens - token;
-    int count = 0;
+    Group group;
+    long groups = (job->tokens + LANES - 1) / LANES, token = index % groups * LANES;
+    long head = index / groups, there = job->tokens - token;
+    long at = token * job->stride + head * job->width;
     for (int i = 0; i < 8; i++) ours.bytes[i] = 64, ours.rows[i] = LANES;
+    prepare_group(job, job->q + at, there, &group);
     __asm__ volatile("sttilecfg %0" : "=m"(before));
     __asm__ volatile("ldtilecfg %0" ::"m"(ours));
-    for (; count < GROUPS && count * LANES < there; count++)
-        prepare_group(job, job->q + at + count * LANES * job->stride, there - count * LANES,
-                      &groups[count]);
-    pass(job, head, groups, count);
-    for (int i = 0; i < count; i++)
-        finish(job, &groups[i], there - i * LANES, job->out + at + i * LANES * job->stride);
+    meet(job, blocks_of(job, head), &group);
     __asm__ volatile("ldtilecfg %0" ::"m"(before)); /* of palette 0: releases the registers */
+    finish(job, &group, there, job->out + at);
 }
 
 /* ---- the kernel ---- */
@@ -356,10 +317,9 @@ long amx_scratch(long tokens, int heads, int width) {
 }
 
 void amx_attention(Job *job, int threads) {
-    enum { ALL = GROUPS * LANES };
     job->keys = up_to_block(job->tokens);
     share(job, prepare_block, job->heads * (job->keys / KEYS), threads);
-    share(job, attend_groups, job->heads * ((job->tokens + ALL - 1) / ALL), threads);
+    share(job, attend_group, job->heads * ((job->tokens + LANES - 1) / LANES), threads);
 }
 
 #else /* another processor, or a compiler older than AMX */
