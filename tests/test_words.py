@@ -29,7 +29,8 @@ TERMS = {
 ALLOWED = {
     "frontend/src/texts.ts": {"told", "tell"},  # the page speaks to a person
     "frontend/src/session/queue.test.ts": {"told"},
-    "src/healer/engines/openvino/attention.c": {"lane", "lanes"},  # of a SIMD register
+    "src/healer/engines/openvino/attention_amx.c": {"lane", "lanes"},  # of a SIMD register
+    "src/healer/engines/openvino/attention_vnni.c": {"lane", "lanes"},
     "src/healer/weights/hub.py": {"tell"},  # a file's position
 }
 ROOMS = ("src", "tests", "benchmarks", "scripts", "training", "docs", "frontend/src", "deploy")

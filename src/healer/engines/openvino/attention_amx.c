@@ -147,7 +147,7 @@ KERNEL void finish(const Job *job, const Group *group, long there, float *out) {
     }
 }
 
-/* ---- the matrix unit; assembly, as intrinsics do not tell compilers what memory they touch ----
+/* ---- the matrix unit; assembly, as intrinsics hide from compilers what memory they touch ----
  *
  * Of its eight registers, 0 to 4 are results, 5 is scores, and 6 and 7 are what is multiplied. */
 
