@@ -35,6 +35,7 @@ OTHERS = {
     "load": "The service under load, and past its capacity.",
     "slides": "Tiles/s, first map and memory of whole slides of any size.",
     "soak": "The service for minutes, with clients of every kind: leaks and losses.",
+    "vision": "MedGemma's vision tower alone: each attention, and images at once.",
 }
 OwnOptions = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 

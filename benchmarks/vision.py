@@ -1,13 +1,13 @@
 """MedGemma's vision tower alone, with random weights: each way to compute it, turn by turn.
 
 `python -m benchmarks.vision` prints a line each: seconds an image, how often quicker than OpenVINO
-alone in the same turn, and the distance of the features from float32's in lengths of these. Then a
-line for each kind of layer, by OpenVINO's own clock. `ONEDNN_MAX_CPU_ISA` caps the processor.
+alone with one image in the same turn, and the distance of the features from those of float32 in
+lengths of these. Then a line for each kind of layer, by OpenVINO's own clock.
+`ONEDNN_MAX_CPU_ISA` caps the processor.
 """
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections import Counter
@@ -94,17 +94,17 @@ def graph(layers: int) -> ov.Model:
 
 @dataclass(slots=True)
 class Way:
-    """One way to compute it, and what was measured."""
+    """One way to compute it, and the seconds an image that were measured, by images at once."""
 
     request: Any
-    seconds: list[float] = field(default_factory=list)
-    features: Floats = field(default_factory=lambda: np.empty(0, np.float32))
+    seconds: dict[int, list[float]] = field(default_factory=dict)
 
-    def run(self, pixels: NDArray[np.uint8]) -> None:
+    def run(self, pixels: NDArray[np.uint8]) -> Floats:
         started = time.perf_counter()
         found = self.request.infer({"pixels": pixels})["features"]
-        self.seconds.append((time.perf_counter() - started) / len(pixels))
-        self.features = np.array(found)
+        took = (time.perf_counter() - started) / len(pixels)
+        self.seconds.setdefault(len(pixels), []).append(took)
+        return np.array(found)
 
     def layers(self) -> Counter[str]:
         found: Counter[str] = Counter()
@@ -136,32 +136,46 @@ def ways(layers: int, hints: list[str]) -> dict[str, Way]:
 def main(
     layers: Annotated[int, typer.Option(min=1)] = SHAPE.vision.layers,
     turns: Annotated[int, typer.Option(min=1)] = 3,
-    batch: Annotated[int, typer.Option(min=1, help="Images at once.")] = 1,
+    batches: Annotated[str, typer.Option(metavar="A,B,…", help="Images at once.")] = "1",
     hints: Annotated[
         str, typer.Option(metavar="A,B,…", help="Precisions with our attention: usual, f32, bf16.")
     ] = USUAL,
 ) -> None:
-    rng = np.random.default_rng(1)
+    counts = [int(count) for count in batches.split(",")]
     size = SHAPE.vision.size
-    pixels = rng.integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
-    exact, running = compiled(layers, EXACT), ways(layers, hints.split(","))
-    exact.run(pixels)
-    for turn in range(turns + 1):
-        for way in running.values():
-            way.run(pixels)
-            if turn == 0:
-                way.seconds.clear()  # the first packs the weights
+    pixels = np.random.default_rng(1).integers(0, 256, (max(counts), size, size, 3), np.uint8)
+    sure = compiled(layers, EXACT).run(pixels[:1])
+    running = ways(layers, hints.split(","))
+    # The first turn packs the weights, and does not count.
+    errors = {name: distance(way.run(pixels[:1]), sure) for name, way in running.items()}
+    for way in running.values():
+        way.seconds.clear()
+    for _ in range(turns):
+        for count in counts:
+            for way in running.values():
+                way.run(pixels[:count])
     say(f"{processor()[0]}: {', '.join(x for x in INTERESTING if x in instruction_sets())}")
-    say(f"{layers} layers, images at once: {batch}, cores: {len(os.sched_getaffinity(0))}")
-    base = running[ALONE].seconds
-    for name, way in {"float32": exact, **running}.items():
-        ratio = statistics.median(a / b for a, b in zip(base, way.seconds, strict=False))
-        error = np.linalg.norm(way.features - exact.features) / np.linalg.norm(exact.features)
-        say(f"{name:32} {statistics.median(way.seconds):8.3f} s {ratio:7.2f}x {error:9.1e}")
+    say(f"{layers} layers on {cores()} cores, medians of {turns} turns; seconds are of one image")
+    for count in counts:
+        show(count, running, errors)
     for name, way in running.items():
         say(name)
         for kind, seconds in way.layers().most_common(SHOWN):
-            say(f"    {kind:52} {seconds:8.3f} s")
+            say(f"    {kind:52} {seconds / counts[-1]:8.3f} s")
+
+
+def show(count: int, running: dict[str, Way], errors: dict[str, float]) -> None:
+    base = running[ALONE].seconds
+    first = base[min(base)]
+    for name, way in running.items():
+        times = way.seconds[count]
+        ratio = statistics.median(a / b for a, b in zip(first, times, strict=True))
+        seconds = f"{statistics.median(times):8.3f} s ({min(times):.3f}-{max(times):.3f})"
+        say(f"{count} at once, {name:28} {seconds} {ratio:7.2f}x {errors[name]:9.1e}")
+
+
+def distance(found: Floats, sure: Floats) -> float:
+    return float(np.linalg.norm(found - sure) / np.linalg.norm(sure))
 
 
 if __name__ == "__main__":
