@@ -1,7 +1,8 @@
 """One attention layer of MedGemma's vision tower: ours, OpenVINO's and torch's, turn by turn.
 
 `python -m benchmarks.attention` prints a line each: seconds, the rate, how often quicker than
-OpenVINO in float32 in the same turn, and the distance from float64 in lengths of the result.
+OpenVINO in float32 in the same turn, seconds of all cores together (which hardly change when others
+compute beside it), and the distance from float64 in lengths of the result.
 """
 
 from __future__ import annotations
@@ -91,18 +92,22 @@ def main() -> None:
     sure, running = exact(q, k, v), dict(layers(q, k, v))
     errors = {name: distance(run()[0, ROWS], sure) for name, run in running.items()}
     seconds: dict[str, list[float]] = {name: [] for name in running}
+    used: dict[str, list[float]] = {name: [] for name in running}
     for _ in range(TURNS):
         for name, run in running.items():
-            started = time.perf_counter()
+            started, before = time.perf_counter(), time.process_time()
             run()
             seconds[name].append(time.perf_counter() - started)
+            used[name].append(time.process_time() - before)
     say(f"{processor()[0]}: {', '.join(x for x in INTERESTING if x in instruction_sets())}")
-    say(f"{'':20} {'median s':>9} {'least s':>9} {'GFLOP/s':>9} {'quicker':>9} {'error':>9}")
+    heads = ("median s", "least s", "GFLOP/s", "quicker", "core s", "error")
+    say(f"{'':20} {' '.join(f'{head:>9}' for head in heads)}")
     for name, times in seconds.items():
         middle = statistics.median(times)
         ratio = statistics.median(a / b for a, b in zip(seconds[BASE], times, strict=True))
         speed = f"{OPERATIONS / middle / 1e9:9.0f} {ratio:8.2f}x"
-        say(f"{name:20} {middle:9.3f} {min(times):9.3f} {speed} {errors[name]:9.1e}")
+        cores = f"{statistics.median(used[name]):9.3f}"
+        say(f"{name:20} {middle:9.3f} {min(times):9.3f} {speed} {cores} {errors[name]:9.1e}")
 
 
 def distance(found: Floats, sure: NDArray[np.float64]) -> float:
