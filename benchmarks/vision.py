@@ -1,8 +1,9 @@
 """MedGemma's vision tower alone, with random weights: each way to compute it, turn by turn.
 
-`python -m benchmarks.vision` prints a line each: seconds an image, how often quicker than OpenVINO
-alone with one image in the same turn, and the distance of the features from those of float32 in
-lengths of these. Then a line for each kind of layer, by OpenVINO's own clock.
+`python -m benchmarks.vision` prints a line each: seconds an image, with the least and most; seconds
+of all cores together (which hardly change when others compute beside it); how often quicker than
+OpenVINO alone with one image in the same turn; and the distance of the features from those of
+float32 in lengths of these. Then a line for each kind of layer, by OpenVINO's own clock.
 `ONEDNN_MAX_CPU_ISA` caps the processor.
 """
 
@@ -94,16 +95,18 @@ def graph(layers: int) -> ov.Model:
 
 @dataclass(slots=True)
 class Way:
-    """One way to compute it, and the seconds an image that were measured, by images at once."""
+    """One way to compute it, and by images at once the seconds an image, and those `used` of all
+    cores together."""
 
     request: Any
     seconds: dict[int, list[float]] = field(default_factory=dict)
+    used: dict[int, list[float]] = field(default_factory=dict)
 
     def run(self, pixels: NDArray[np.uint8]) -> Floats:
-        started = time.perf_counter()
+        started, before, count = time.perf_counter(), time.process_time(), len(pixels)
         found = self.request.infer({"pixels": pixels})["features"]
-        took = (time.perf_counter() - started) / len(pixels)
-        self.seconds.setdefault(len(pixels), []).append(took)
+        self.seconds.setdefault(count, []).append((time.perf_counter() - started) / count)
+        self.used.setdefault(count, []).append((time.process_time() - before) / count)
         return np.array(found)
 
     def layers(self) -> Counter[str]:
@@ -150,6 +153,7 @@ def main(
     errors = {name: distance(way.run(pixels[:1]), sure) for name, way in running.items()}
     for way in running.values():
         way.seconds.clear()
+        way.used.clear()
     for _ in range(turns):
         for count in counts:
             for way in running.values():
@@ -171,7 +175,8 @@ def show(count: int, running: dict[str, Way], errors: dict[str, float]) -> None:
         times = way.seconds[count]
         ratio = statistics.median(a / b for a, b in zip(first, times, strict=True))
         seconds = f"{statistics.median(times):8.3f} s ({min(times):.3f}-{max(times):.3f})"
-        say(f"{count} at once, {name:28} {seconds} {ratio:7.2f}x {errors[name]:9.1e}")
+        cores = f"{statistics.median(way.used[count]):8.3f} core s"
+        say(f"{count} at once, {name:28} {seconds} {cores} {ratio:7.2f}x {errors[name]:9.1e}")
 
 
 def distance(found: Floats, sure: Floats) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -243,3 +245,21 @@ def test_a_machine_without_it_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "was not compiled" in (why_not() or "")
     (tmp_path / "libattention.so").write_bytes(b"for another machine")
     assert "cannot be loaded" in (why_not() or "")
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
+@pytest.mark.skipif(Kernel.INT16 not in kernels(), reason="no AVX-512 VNNI")
+def test_a_compiler_that_knows_no_amx_leaves_the_other_kernel(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder, made = attention.LIBRARY.parent, tmp_path / "libattention.so"
+    command = ["cc", "-shared", "-fPIC", "-pthread", "-DHEALER_WITHOUT_AMX"]
+    subprocess.run(
+        [*command, *map(str, folder.glob("attention*.c")), "-o", str(made), "-lm"], check=True
+    )
+    monkeypatch.setattr(attention, "LIBRARY", made)
+    assert attention.kernels() == [Kernel.INT16]
+    monkeypatch.setattr(attention, "instruction_sets", lambda: {"amx_bf16", "avx512_vnni"})
+    assert "compiler knows no AMX" in (why_not() or "")
+    monkeypatch.setattr(attention, "instruction_sets", lambda: {"avx512_vnni"})
+    assert attention.fastest() is Kernel.INT16
