@@ -37,7 +37,7 @@ def instruction_sets() -> frozenset[str]:
     if cap in ("", "ALL", "DEFAULT") or "AMX" in cap:
         forbidden = ()
     elif not cap.startswith(("AVX512", "AVX10")):
-        forbidden = ("amx", "avx512")
+        forbidden = ("amx", "avx512") if "VNNI" in cap else ("amx", "avx512", "avx_vnni")
     elif cap == "AVX512_CORE":
         forbidden = ("amx", "avx512_vnni", "avx512_bf16", "avx512_fp16")
     return frozenset(name for name in processor()[1] if not name.startswith(forbidden))

@@ -14,10 +14,11 @@ from healer.engines.openvino.attention import Attention, fastest, replace
 from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.conversion_record import LANGUAGE, TOKENIZER, VISION, Described
 from healer.engines.openvino.model import Gemma, Language, Vision
-from healer.hardware import bfloat16_is_slow
+from healer.hardware import bfloat16_is_slow, instruction_sets
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
 FOR_VISION = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
+UNROUNDED = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 FOR_LANGUAGE = {
     "DYNAMIC_QUANTIZATION_GROUP_SIZE": 128,
     "KV_CACHE_PRECISION": "u8",
@@ -45,7 +46,7 @@ def load(
         core.set_property({"CACHE_DIR": str(place), **WITHOUT_WEIGHTS})
         config |= WITHOUT_WEIGHTS
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
-        seeing = pool.submit(vision, core, folder / VISION, config | FOR_VISION, dtype)
+        seeing = pool.submit(vision, core, folder / VISION, config | for_vision(), dtype)
         reading = pool.submit(core.compile_model, folder / LANGUAGE, "CPU", config | FOR_LANGUAGE)
     return Gemma(
         record,
@@ -67,6 +68,13 @@ def vision(core: openvino.Core, file: Path, config: dict[str, Any], dtype: str) 
     compiled = core.compile_model(model, "CPU", config | UNKEPT)
     attention.threads = compiled.get_property("INFERENCE_NUM_THREADS")
     return Vision(compiled, attention=kernel.label)
+
+
+def for_vision() -> dict[str, int]:
+    """OpenVINO rounds activations where the processor itself can multiply integers, and fails
+    where only ONEDNN_MAX_CPU_ISA forbids that."""
+    integers = {"avx512_vnni", "avx_vnni"} & instruction_sets()
+    return FOR_VISION if integers else UNROUNDED
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:
