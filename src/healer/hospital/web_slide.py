@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from queue import LifoQueue
 from typing import TypeVar
 
@@ -25,6 +26,7 @@ from healer.hospital.series import SourceSeries, series_from
 from healer.images.tile import Tile
 from healer.quality.gate import GATE, LoadedTile
 from healer.settings.model import GateMode
+from healer.slides.decimation import decimated_levels, marked
 from healer.slides.members import log_key
 from healer.slides.opening import MOST_LOST, check_extent, computed_ahead, default_readers
 from healer.slides.overview import Canvas, read_block
@@ -109,6 +111,8 @@ class WebSlide:
         for _ in range(default_readers()):
             self._decoders.put(None)
         self._threads = ThreadPoolExecutor(FETCHERS, "dicomweb")
+        self.levels = marked(self.levels, decimated_levels(self.levels, self.read_level))
+        self._info = replace(self._info, levels=self.levels)
 
     @property
     def info(self) -> SlideInfo:

@@ -235,7 +235,10 @@ def facts_of(answer: SlideAnswer) -> dict[str, str]:
         ),
         "reader": info.reader,
         "colour": info.colour,
-        "levels": ", ".join(f"{level.width} × {level.height}" for level in info.levels),
+        "levels": ", ".join(
+            f"{level.width} × {level.height}{', decimated' * level.decimated}"
+            for level in info.levels
+        ),
         "tiles": f"{plan.px} pixels at {plan.um_per_px:g} µm, overlap {percent(plan.overlap)}",
         "model": f"{model.id}, revision {model.revision}, {model.device}, {model.dtype}",
         "calibration of tiles": model.calibration or "none",

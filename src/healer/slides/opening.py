@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from queue import LifoQueue
@@ -24,6 +24,7 @@ from healer.quality.gate import LoadedTile
 from healer.sandbox.loader import STOPPED, SandboxedProcess
 from healer.sandbox.protocol import Limits
 from healer.settings.model import GateMode
+from healer.slides.decimation import decimated_levels, marked
 from healer.slides.members import Members, log_key
 from healer.slides.overview import Canvas, read_block
 from healer.slides.process import (
@@ -87,14 +88,15 @@ class SlideProcess(SandboxedProcess):
         self.is_open = True
         return reply
 
-    def read(self, area: Area, size: tuple[int, int]) -> Rgba:
-        self._read(ReadRequest(area, *size))
-        return self._pixels(size, 4)
+    def read(self, request: ReadRequest) -> Rgba:
+        self._read(request)
+        return self._pixels((request.width, request.height), 4)
 
-    def tile(self, area: Area, size: tuple[int, int], gate: GateMode, um_per_px: float) -> TileRead:
-        reply = self._read(ReadRequest(area, *size, gate))
-        tile = Tile(self._pixels(size, 3), um_per_px)
-        return TileRead(area, LoadedTile(tile, reply.gate, dict(reply.timings)), reply.scanned)
+    def tile(self, request: ReadRequest, um_per_px: float) -> TileRead:
+        reply = self._read(request)
+        tile = Tile(self._pixels((request.width, request.height), 3), um_per_px)
+        loaded = LoadedTile(tile, reply.gate, dict(reply.timings))
+        return TileRead(request.area, loaded, reply.scanned)
 
     def _read(self, request: ReadRequest) -> AreaRead:
         self.reads += 1
@@ -200,6 +202,8 @@ class SandboxedSlide:
         for process in processes:  # those that start meanwhile open it when they are needed
             self._idle.put(process)
         self._threads = ThreadPoolExecutor(count, "slide")
+        self._decimated: tuple[int, ...] = ()
+        self._mark_levels()
 
     @property
     def info(self) -> SlideInfo:
@@ -208,7 +212,8 @@ class SandboxedSlide:
     def read(self, area: Area, size: tuple[int, int]) -> Rgba:
         if size[0] * size[1] > MOST_PICTURE_PIXELS or min(size) < 1:
             raise ValueError(f"pictures have 1 to {MOST_PICTURE_PIXELS} pixels")
-        return self._with_process(lambda process: process.read(area, size), area)
+        request = ReadRequest(area, *size, decimated=self._decimated)
+        return self._with_process(lambda process: process.read(request), area)
 
     def overview(self, um_per_px: float) -> Overview:
         canvas = Canvas.of(self._info, um_per_px)
@@ -231,12 +236,25 @@ class SandboxedSlide:
                 process.close()
         self._members.close()
 
+    def _mark_levels(self) -> None:
+        levels = self._info.levels
+        try:
+            self._decimated = tuple(decimated_levels(levels, self._read_level))
+        except BaseException:
+            self.close()
+            raise
+        self._info = replace(self._info, levels=marked(levels, self._decimated))
+
+    def _read_level(self, level: int, x: int, y: int, width: int, height: int) -> Rgba:
+        area = Area(x, y, width, height)
+        request = ReadRequest(area, width, height, level=level)
+        return self._with_process(lambda process: process.read(request), area)
+
     def _tile(self, area: Area, size: tuple[int, int], gate: GateMode) -> TileRead:
         um_per_px = area.width * self._info.resolution.x / size[0]
+        request = ReadRequest(area, *size, gate, self._decimated)
         try:
-            return self._with_process(
-                lambda process: process.tile(area, size, gate, um_per_px), area
-            )
+            return self._with_process(lambda process: process.tile(request, um_per_px), area)
         except AreaUnreadable as error:
             return TileRead(area, error, 0.0)
 

@@ -28,6 +28,7 @@ from healer.quality.gate import GATE, GateReport
 from healer.sandbox.process import main
 from healer.sandbox.protocol import Limits, SharedBuffer
 from healer.settings.model import GateMode
+from healer.slides.decimation import marked
 from healer.slides.formats import as_slide_error, open_slide_file
 from healer.slides.reader import Area, ColourChoice
 from healer.slides.slide_file import SlideDescription, SlideFile, read_area
@@ -41,12 +42,15 @@ class OpenRequest:
 
 @dataclass(frozen=True, slots=True)
 class ReadRequest:
-    """`gate` is None where RGBA is wanted as it is; else the picture is laid on white, as RGB."""
+    """`gate` is None where RGBA is wanted as it is; else the picture is laid on white, as RGB.
+    `area` is in level-0 pixels, or in those of `level`, which is then shown as it is."""
 
     area: Area
     width: int
     height: int
     gate: GateMode | None = None
+    decimated: tuple[int, ...] = ()
+    level: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,12 @@ class SlideServer:
         if self._file is None:
             raise RuntimeError("no slide is open")
         started = time.perf_counter()
-        pixels = read_area(self._file, request.area, (request.width, request.height))
+        size, area = (request.width, request.height), request.area
+        if request.level is None:
+            levels = marked(self._file.levels, request.decimated)
+            pixels = read_area(self._file, area, size, levels)
+        else:
+            pixels = self._file.read_level(request.level, area.x, area.y, *size)
         alpha = pixels[..., 3]
         scanned = float((alpha > 0).mean())
         if request.gate is None:

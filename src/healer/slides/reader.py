@@ -78,11 +78,13 @@ class Resolution:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One level of the pyramid; `downsample` is level-0 pixels per pixel of this level."""
+    """One level of the pyramid; `downsample` is level-0 pixels per pixel of this level.
+    `decimated` where its writer left pixels out instead of averaging them."""
 
     width: int
     height: int
     downsample: float
+    decimated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,9 @@ UM_PER_UNIT = {"nm": 1e-3, "µm": 1.0, "μm": 1.0, "um": 1.0, "mm": 1e3, "cm": 1
 # Of one level, decoded at once: 16 MB. Larger areas are read in pieces.
 MOST_PIXELS = 4 * 1024 * 1024
 FINER = 1.01  # a level may be this much coarser than what is wanted: 2.0005 will do for 2
+# A finer level is averaged here in place of a decimated one, where it is at most this much finer:
+# a tile then costs 16 times the pixels; a map of the whole slide would cost thousands.
+MOST_AVERAGED = 5.0
 LEVEL_TOLERANCE = 2.0  # pixels by which a level's sides may be off: writers round up or down
 # Everything else may hold a name, a date or an accession number. Of these, numbers alone are taken.
 ALLOWED_PROPERTIES = (
@@ -155,9 +158,14 @@ def honest_levels(sizes: Sequence[tuple[int, int]]) -> dict[int, Level]:
 
 
 def best_level(levels: Sequence[Level], scale: float) -> int:
-    """The coarsest that is no coarser than `scale` level-0 pixels per pixel."""
+    """The coarsest that is no coarser than `scale` level-0 pixels per pixel; a decimated one only
+    where finer ones would cost too much."""
     fine = [i for i, level in enumerate(levels) if level.downsample <= max(scale, 1) * FINER]
-    return max(fine, key=lambda i: levels[i].downsample, default=0)
+    averaged = [i for i in fine if not levels[i].decimated]
+    best, other = (
+        max(of, key=lambda i: levels[i].downsample, default=0) for of in (fine, averaged)
+    )
+    return other if scale <= MOST_AVERAGED * levels[other].downsample else best
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +178,21 @@ class _Piece:
     bottom: int
 
 
-def read_area(source: LevelSource, area: Area, size: tuple[int, int]) -> Rgba:
+def read_area(
+    source: LevelSource,
+    area: Area,
+    size: tuple[int, int],
+    levels: Sequence[Level] | None = None,
+) -> Rgba:
     """`area` (level-0 pixels) as RGBA of `size` (width, height), each pixel the mean of what it
-    covers. Raises what `read_level` does."""
+    covers. `levels` are those of `source`, where more is known of them. Raises what `read_level`
+    does."""
     width, height = size
     scale_x, scale_y = area.width / width, area.height / height
-    level = best_level(source.levels, min(scale_x, scale_y))
+    levels = levels or source.levels
+    level = best_level(levels, min(scale_x, scale_y))
     picture = np.empty((height, width, 4), np.uint8)
-    downsample = source.levels[level].downsample
+    downsample = levels[level].downsample
     for piece in _pieces(size, scale_x / downsample, scale_y / downsample):
         picture[piece.top : piece.bottom, piece.left : piece.right] = _read_piece(
             source, level, area, (scale_x, scale_y), piece
