@@ -39,7 +39,7 @@ ENDS_NONE = (
 )
 MEANINGS: dict[Kind, str] = {
     errors.InvalidSettings: "An option or a setting cannot be used",
-    errors.RequestError: "A path, or the picture there, cannot be used",
+    errors.RequestError: "A path, or the picture there, cannot be read, or answers be written",
 }
 FIXED = [
     ("all", "0 Done"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,6 +105,15 @@ def test_the_worklist_holds_what_earlier_commands_answered(slides: Path, tmp_pat
     assert [row["slide"] for row in rows] == ["tumour", "empty", "normal"]
     assert rows[1]["error_code"] == "folder_without_slides"
     assert [bool(row["notice"]) for row in rows] == [True, False, False]
+
+
+def test_a_name_that_is_no_text_is_answered_like_any_other(data_dir: Path, tmp_path: Path) -> None:
+    odd = tmp_path / os.fsdecode(b"biopsy\xff.svs")
+    shutil.copy(data_dir / "slides" / "osp-small.svs", odd)
+    done = run(app, ["slide", str(odd), "--out", str(tmp_path / "out"), "--mpp", "0.5"])
+    assert done.exit_code == 0, done.output
+    assert [row["slide"] for row in worklist(tmp_path / "out")] == ["biopsy\\xff"]
+    assert (tmp_path / "out" / odd.stem / "report.pdf").exists()
 
 
 def test_a_slide_that_is_refused_leaves_no_folder_behind(slides: Path, tmp_path: Path) -> None:

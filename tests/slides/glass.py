@@ -141,6 +141,43 @@ def write_ome(path: Path, picture: Pixels, um: tuple[float, float] = (UM_PER_PX,
     return path
 
 
+def write_qptiff(path: Path, picture: Pixels, um_per_px: float = UM_PER_PX) -> Path:
+    """As Akoya's scanners write H&E: the finest level, a thumbnail, coarser levels, a macro and a
+    label, each named by the XML of its description."""
+    levels, label = halves(picture, 3), np.full((64, 64, 3), 200, np.uint8)
+    height, width = picture.shape[:2]
+    thumbnail = np.asarray(Image.fromarray(picture).resize((256, 256 * height // width)))
+    pages = [
+        ("FullResolution", levels[0], um_per_px),
+        ("Thumbnail", thumbnail, um_per_px * width / 256),
+        *(
+            ("ReducedResolution", level, um_per_px * 2 ** (at + 1))
+            for at, level in enumerate(levels[1:])
+        ),
+        ("Overview", label, 100.0),
+        ("Label", label, 100.0),
+    ]
+    with tifffile.TiffWriter(path, bigtiff=True) as file:
+        for kind, page, scale in pages:
+            is_level = kind.endswith("Resolution")
+            file.write(
+                page,
+                photometric="rgb",
+                compression="jpeg" if is_level else "lzw",
+                tile=(256, 256) if is_level else None,
+                software="PerkinElmer-QPI",
+                description=(
+                    '<?xml version="1.0" encoding="utf-8"?><PerkinElmer-QPI-ImageDescription>'
+                    f"<ImageType>{kind}</ImageType><SlideID>CANARY-Slide</SlideID>"
+                    "<ScanProfile>CANARY-Profile</ScanProfile></PerkinElmer-QPI-ImageDescription>"
+                ),
+                resolution=(10_000 / scale,) * 2,
+                resolutionunit="CENTIMETER",
+                metadata=None,
+            )
+    return path
+
+
 def write_strips(path: Path, picture: Pixels, um_per_px: float = UM_PER_PX) -> Path:
     """One level in strips, which OpenSlide refuses."""
     tifffile.imwrite(

@@ -8,6 +8,7 @@ import pytest
 from healer.errors.slides import (
     FolderWithoutSlides,
     ListedScaleUnusable,
+    ListedWithoutPath,
     SlideListedTwice,
     SlideListUnreadable,
 )
@@ -58,13 +59,23 @@ def test_a_slide_that_is_named_twice_is_answered_once(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("slide\na.svs\n", "it has no column path"),
-        ("path,mpp\n,0.5\n", "line 2 has no path"),
+        ("path,mpp\n,\n", "it lists no slide"),
     ],
 )
 def test_a_list_that_cannot_be_read_says_why(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "list.csv").write_text(text, encoding="utf-8")
     with pytest.raises(SlideListUnreadable, match=reason):
         list_slides([tmp_path / "list.csv"])
+
+
+def test_a_row_without_a_path_costs_the_others_nothing(tmp_path: Path) -> None:
+    put(tmp_path, "a.svs")
+    (tmp_path / "list.csv").write_text("path,mpp\n,0.5\n,\na.svs,0.5\n", encoding="utf-8")
+    bad, good = list_slides([tmp_path / "list.csv"]).slides
+    assert (good.path, good.error) == (tmp_path / "a.svs", None)
+    assert bad.name == "list, line 2"
+    assert isinstance(bad.error, ListedWithoutPath)
+    assert "Line 2 of list.csv" in str(bad.error)
 
 
 @pytest.mark.parametrize(

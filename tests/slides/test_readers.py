@@ -32,6 +32,7 @@ from tests.slides.glass import (
     write_dicom,
     write_ome,
     write_pyramid,
+    write_qptiff,
     write_strips,
     write_svs,
 )
@@ -51,6 +52,7 @@ WRITERS: dict[str, tuple[Writer, str]] = {
     "slide.tiff": (write_pyramid, "openslide"),
     "dicom": (write_dicom_base, "openslide"),
     "slide.ome.tiff": (write_ome, "tifffile"),
+    "slide.qptiff": (write_qptiff, "tifffile"),
     "strips.tiff": (write_strips, "tifffile"),
 }
 SIDE = 1500

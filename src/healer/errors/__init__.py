@@ -161,6 +161,7 @@ HealerError
     │   ├── SlideAnswersNotWritable
     │   ├── SlideListUnreadable
     │   ├── ListedScaleUnusable  no plausible micrometres per pixel in its row
+    │   ├── ListedWithoutPath    no file in its row
     │   ├── SlideListedTwice     with different scales or labels
     │   ├── FolderWithoutSlides
 

@@ -196,6 +196,17 @@ class ListedScaleUnusable(SlideError):
 
 
 @dataclass(eq=False)
+class ListedWithoutPath(SlideError):
+    source: str
+    line: int
+    code = "listed_without_path"
+    title = "The list names no file for this slide"
+    message = (
+        "Line {line} of {source} has no path. Write the slide's file there, or delete the line."
+    )
+
+
+@dataclass(eq=False)
 class SlideListedTwice(SlideError):
     column: str
     values: str

@@ -88,7 +88,7 @@ def _is_decimated(
 
 
 def grey_of(pixels: Rgba) -> Grey:
-    return pixels[..., :3].mean(-1)
+    return np.asarray(pixels[..., :3].mean(-1))
 
 
 def means(grey: Grey, step: int) -> Grey:

@@ -17,6 +17,7 @@ from healer.errors.base import HealerError
 from healer.errors.slides import (
     FolderWithoutSlides,
     ListedScaleUnusable,
+    ListedWithoutPath,
     SlideListedTwice,
     SlideListUnreadable,
 )
@@ -69,7 +70,10 @@ def list_slides(paths: Iterable[Path]) -> SlideListing:
             slides += _without_further_levels(walked.files)
             notes += [str(walked.left_out)] * bool(walked.left_out)
         elif path.suffix.lower() == ".csv":
-            slides += _of_list(path)
+            listed = list(_of_list(path))
+            if not listed:
+                raise SlideListUnreadable(path.name, "it lists no slide")
+            slides += listed
         else:
             slides.append(ListedSlide(path, path.stem))
     once = _each_once(slides)
@@ -120,9 +124,8 @@ def _of_list(path: Path) -> Iterator[ListedSlide]:
             raise SlideListUnreadable(path.name, "it has no column path")
         for number, cells in read_rows(path):
             values = {key: cells[name].strip() for key, name in columns.items() if name}
-            if not values["path"]:
-                raise SlideListUnreadable(path.name, f"line {number} has no path")
-            yield _listed(path, number, values, resolver)
+            if any(cells.values()):
+                yield _listed(path, number, values, resolver)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise SlideListUnreadable(path.name, reason) from None
@@ -134,9 +137,13 @@ def _of_list(path: Path) -> Iterator[ListedSlide]:
 def _listed(
     source: Path, number: int, values: Mapping[str, str], resolver: Resolver
 ) -> ListedSlide:
+    label, case = values.get("label") or None, values.get("case") or None
+    if not values["path"]:
+        row = source.with_name(f"{source.name}, line {number}")
+        without = ListedWithoutPath(source.name, number)
+        return ListedSlide(row, f"{source.stem}, line {number}", None, label, case, without)
     written = resolver.find(values["path"]) or values["path"]
     file = source.parent / written
-    label, case = values.get("label") or None, values.get("case") or None
     try:
         scale = _mpp_of(source, number, values.get("mpp"))
     except ListedScaleUnusable as error:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from healer.display import printable
 from healer.engines import builtin
 from healer.errors.request import OutputNotWritable
 from healer.errors.slides import SlideAnswersNotWritable, SlideRunMismatch
@@ -286,7 +287,7 @@ class SlideScreener:
             elif document := folder.finished(binding):
                 return document
             run = SlideRun(
-                name=slide.name,
+                name=printable(slide.name),
                 binding=binding,
                 reader=reader,
                 screener=self.screener,
