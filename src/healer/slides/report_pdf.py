@@ -29,7 +29,7 @@ COLUMN = 86.0
 ROW = 5.0
 INK, QUIET = (36, 26, 33), (107, 90, 102)
 KIND_COLOURS = {RegionKind.CANCER: (165, 50, 27), RegionKind.PRECURSOR: (91, 42, 166)}
-CAPTION_MM = 22.0
+CAPTION_MM, HEADING_MM = 22.0, 7.0
 
 
 def write_pdf(
@@ -66,6 +66,7 @@ def write_pdf(
 def _regions(page: ReportPage, answer: SlideAnswer, views: Sequence[RegionView]) -> None:
     shown = [view for view in views if view.picture is not None]
     if shown:
+        page.make_room(HEADING_MM + COLUMN + CAPTION_MM)  # a heading stands with what it is of
         page.line("Regions, by rank", 12, bold=True)
     for view in shown:
         picture = (view.picture or Image.new("RGB", (1, 1))).copy()
@@ -132,18 +133,18 @@ class ReportPage:
 
     def picture(self, picture: Image.Image, width: float, tallest: float) -> None:
         scale = min(width / picture.width, tallest / picture.height)
-        self._make_room(picture.height * scale)
+        self.make_room(picture.height * scale)
         self.pdf.image(picture, w=picture.width * scale, h=picture.height * scale)
         self.pdf.ln(2)
 
     def captioned(self, picture: Image.Image, lines: Sequence[str]) -> None:
         """Its words beneath it, on the same page."""
-        self._make_room(COLUMN + CAPTION_MM)
+        self.make_room(COLUMN + CAPTION_MM)
         self.picture(picture, COLUMN, COLUMN)
         for at, text in enumerate(lines):
             self.line(text, 9, bold=at == 0)
 
-    def _make_room(self, height: float) -> None:
+    def make_room(self, height: float) -> None:
         if self.pdf.get_y() + height > self.pdf.h - self.pdf.b_margin:
             self.pdf.add_page()
 
