@@ -161,7 +161,7 @@ def test_eval_prints_the_licence_and_what_was_left_out(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     printed = " ".join(done.output.split())
     assert "tcga-coad: 12 slides, 6 of them cancer" in printed
-    assert "unconfirmed: check before use" in printed
+    assert "gdc-policies" in printed
     assert "Left out: 1 frozen." in printed
     results = json.loads((tmp_path / "out" / "slide-results.json").read_text(encoding="utf-8"))
     assert results["published"]["name"] == "tcga-coad"

@@ -90,7 +90,7 @@ IMP_CRS_2024 = PublishedSlides(
 HUNCRC = PublishedSlides(
     names=("huncrc", "hungarian-colorectal-screening"),
     title="HunCRC, 200 slides of a screening programme (Pataki et al., Scientific Data 2022)",
-    licence=UNCONFIRMED,
+    licence=f"CC BY 4.0 as others report it; {UNCONFIRMED}",
     page="https://www.cancerimagingarchive.net/collection/hungarian-colorectal-screening/",
     yes=("adenocarcinoma", "lymphovascular_invasion", "tumor_necrosis"),
     no=("normal", "inflammation", "lowgrade_dysplasia", "highgrade_dysplasia"),
@@ -114,7 +114,10 @@ SURGEN = PublishedSlides(
 TCGA_COAD = PublishedSlides(
     names=("tcga-coad",),
     title="TCGA-COAD, colon adenocarcinoma (The Cancer Genome Atlas)",
-    licence=f"open access under the terms of the Genomic Data Commons; {UNCONFIRMED}",
+    licence=(
+        "open access: the Genomic Data Commons' policies "
+        "(gdc.cancer.gov/about-gdc/gdc-policies) ask that nobody be identified and the source cited"
+    ),
     page="https://portal.gdc.cancer.gov/projects/TCGA-COAD",
     yes=("tumour",),
     no=("normal",),
