@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from io import BytesIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +178,91 @@ def write_qptiff(path: Path, picture: Pixels, um_per_px: float = UM_PER_PX) -> P
                 metadata=None,
             )
     return path
+
+
+MRXS_ID, MRXS_TILE, DARKEST_GLASS = "CANARY0123456789", 256, 220
+
+
+def write_mrxs(path: Path, picture: Pixels, um_per_px: float = UM_PER_PX) -> Path:
+    """As 3DHISTECH's scanners do: a folder beside `path` with the pictures, where each of them is,
+    and the rest in text. Pictures of glass alone are left out, as a scanner leaves them out."""
+    folder = path.with_suffix("")
+    folder.mkdir()
+    path.write_bytes(b"CANARY-Macro: a picture of the glass, never opened")
+    levels = halves(picture, 3)
+    rows, columns = (-(-side // MRXS_TILE // 4) * 4 for side in picture.shape[:2])
+    data, pages = bytearray(), []
+    for number, level in enumerate(levels):
+        entries = bytearray()
+        across = range(0, columns, 2**number)
+        for row, column in product(range(0, rows, 2**number), across):
+            encoded = _jpeg_tile(level, row >> number, column >> number)
+            if encoded is None:
+                continue
+            entries += struct.pack("<4i", row * columns + column, len(data), len(encoded), 0)
+            data += encoded
+        pages.append(bytes(entries))
+    (folder / "Data0000.dat").write_bytes(data)
+    (folder / "Index.dat").write_bytes(_mrxs_index(pages))
+    general = {
+        "SLIDE_ID": MRXS_ID,
+        "SLIDE_NAME": "CANARY-Name",
+        "IMAGENUMBER_X": columns,
+        "IMAGENUMBER_Y": rows,
+        "OBJECTIVE_MAGNIFICATION": 20,
+    }
+    zoom = {f"HIER_0_VAL_{at}_SECTION": f"LAYER_0_LEVEL_{at}_SECTION" for at in range(len(levels))}
+    named = {"HIER_0_NAME": "Slide zoom level", "HIER_0_COUNT": len(levels), **zoom}
+    text = {
+        "GENERAL": general,
+        "HIERARCHICAL": {"HIER_COUNT": 1, "NONHIER_COUNT": 0, "INDEXFILE": "Index.dat", **named},
+        "DATAFILE": {"FILE_COUNT": 1, "FILE_0": "Data0000.dat"},
+    }
+    for at in range(len(levels)):
+        text[f"LAYER_0_LEVEL_{at}_SECTION"] = {
+            "OVERLAP_X": 0,
+            "OVERLAP_Y": 0,
+            "MICROMETER_PER_PIXEL_X": um_per_px * 2**at,
+            "MICROMETER_PER_PIXEL_Y": um_per_px * 2**at,
+            "IMAGE_FILL_COLOR_BGR": 0xFFFFFF,
+            "IMAGE_CONCAT_FACTOR": int(at > 0),
+            "DIGITIZER_WIDTH": MRXS_TILE,
+            "DIGITIZER_HEIGHT": MRXS_TILE,
+            "IMAGE_FORMAT": "JPEG",
+        }
+    lines = [
+        line
+        for section, values in text.items()
+        for line in (f"[{section}]", *(f"{key} = {value}" for key, value in values.items()))
+    ]
+    (folder / "Slidedat.ini").write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def _jpeg_tile(level: Pixels, row: int, column: int) -> bytes | None:
+    """White where the picture ends; None where there is but glass."""
+    tile = np.full((MRXS_TILE, MRXS_TILE, 3), 255, np.uint8)
+    top, left = row * MRXS_TILE, column * MRXS_TILE
+    part = level[top : top + MRXS_TILE, left : left + MRXS_TILE]
+    tile[: part.shape[0], : part.shape[1]] = part
+    if tile.min() > DARKEST_GLASS:
+        return None
+    stream = BytesIO()
+    Image.fromarray(tile).save(stream, "JPEG", quality=90)
+    return stream.getvalue()
+
+
+def _mrxs_index(pages: Sequence[bytes]) -> bytes:
+    """Each level's list of pictures, found by way of two pointers."""
+    head = b"01.02" + MRXS_ID.encode()
+    table = len(head) + 8  # behind the two roots
+    index = bytearray(head + struct.pack("<2i", table, 0))
+    index += bytes(4 * len(pages))
+    for at, page in enumerate(pages):
+        struct.pack_into("<i", index, table + 4 * at, len(index))
+        index += struct.pack("<2i", 0, len(index) + 8)
+        index += struct.pack("<2i", len(page) // 16, 0) + page
+    return bytes(index)
 
 
 def write_strips(path: Path, picture: Pixels, um_per_px: float = UM_PER_PX) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def picture() -> Pixels:
 
 def written(path: Path, picture: Pixels, how: Image.Resampling) -> Path:
     """In levels of halves, coded with JPEG each."""
-    options = {"tile": (256, 256), "photometric": "rgb", "compression": "jpeg"}
+    options: dict[str, Any] = {"tile": (256, 256), "photometric": "rgb", "compression": "jpeg"}
     with tifffile.TiffWriter(path) as file:
         for step in (1, 2, 4, 16):
             level = np.asarray(Image.fromarray(picture).resize((SIDE // step, SIDE // step), how))

@@ -39,6 +39,7 @@ from tests.slides.glass import (
     Pixels,
     glass_with,
     write_dicom,
+    write_mrxs,
     write_pyramid,
     write_svs,
 )
@@ -290,3 +291,15 @@ def test_a_truncated_slide_is_refused_or_read_in_part(
         return
     with closing(open_slide_file(path, "raw")) as file:
         assert read_area(file, Area(0, 0, 512, 512), (64, 64))[..., 3].max() == 255
+
+
+def test_of_an_mrxs_what_the_scanner_left_out_is_not_scanned(
+    tmp_path: Path, picture: Pixels
+) -> None:
+    with opened(write_mrxs(tmp_path / "CANARY-Name.mrxs", picture)) as reader:
+        bounds = reader.info.bounds
+        assert bounds != Area(0, 0, *reader.info.size)
+        assert reader.read(Area(bounds.x, bounds.y, 64, 64), (64, 64))[..., 3].min() == 255
+        outside = Area(bounds.right + 1, bounds.bottom + 1, 64, 64)
+        assert reader.read(outside, (64, 64))[..., 3].max() == 0
+        assert "CANARY" not in repr(reader.info)
