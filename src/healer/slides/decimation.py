@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from healer.errors.base import HealerError
 from healer.slides.reader import Level, Rgba
 
-STEPS = range(2, 9)  # coarser levels are for maps, not for tiles
+STEPS = range(2, 6)  # coarser levels are for maps: no tile is averaged from so much finer a one
 BLOCK, PART = (
     64,
     16,
