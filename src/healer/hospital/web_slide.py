@@ -111,8 +111,7 @@ class WebSlide:
         for _ in range(default_readers()):
             self._decoders.put(None)
         self._threads = ThreadPoolExecutor(FETCHERS, "dicomweb")
-        self.levels = marked(self.levels, decimated_levels(self.levels, self.read_level))
-        self._info = replace(self._info, levels=self.levels)
+        self._levels_are_marked = False
 
     @property
     def info(self) -> SlideInfo:
@@ -121,11 +120,8 @@ class WebSlide:
     def read(self, area: Area, size: tuple[int, int]) -> Rgba:
         try:
             return read_area(self, area, size)
-        except (SlideDamaged, ArchiveRefused) as error:
-            if isinstance(error, ArchiveRefused) and error.answered in NOT_ALLOWED:
-                raise
-            reason = error.reason if isinstance(error, SlideDamaged) else f"status {error.answered}"
-            raise AreaUnreadable(area.x, area.y, area.width, area.height, reason) from None
+        except SlideDamaged as error:
+            raise AreaUnreadable(area.x, area.y, area.width, area.height, error.reason) from None
 
     def read_level(self, level: int, x: int, y: int, width: int, height: int) -> Rgba:
         """Of the LevelSource."""
@@ -158,6 +154,7 @@ class WebSlide:
     def tiles(
         self, areas: Iterable[Area], size: tuple[int, int], gate: GateMode = "warn"
     ) -> Iterator[TileRead]:
+        self._mark_levels()
         return self._ahead(lambda area: self._tile(area, size, gate), areas)
 
     def close(self) -> None:
@@ -166,6 +163,13 @@ class WebSlide:
             decoder = self._decoders.get()
             if decoder is not None:
                 decoder.close()
+
+    def _mark_levels(self) -> None:
+        """Once, and not before tiles are wanted: it fetches frames."""
+        if not self._levels_are_marked:
+            self.levels = marked(self.levels, decimated_levels(self.levels, self.read_level))
+            self._info = replace(self._info, levels=self.levels)
+            self._levels_are_marked = True
 
     def _tile(self, area: Area, size: tuple[int, int], gate: GateMode) -> TileRead:
         try:
@@ -178,7 +182,12 @@ class WebSlide:
         return TileRead(area, LoadedTile(tile, report, {}), scanned)
 
     def _load(self, place: FramePlace) -> Pixels:
-        frames = self._archive.frames(self._found, place.instance, [place.number])
+        try:
+            frames = self._archive.frames(self._found, place.instance, [place.number])
+        except ArchiveRefused as error:
+            if error.answered in NOT_ALLOWED:
+                raise
+            raise SlideDamaged(f"status {error.answered}") from None
         if not frames:
             raise SlideDamaged("the archive gave no frame")
         with self._decoder() as decoder:

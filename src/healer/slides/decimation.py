@@ -14,7 +14,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.errors.base import HealerError
+from healer.errors.base import RequestError
 from healer.slides.reader import Level, Rgba
 
 STEPS = range(2, 6)  # coarser levels are for maps: no tile is averaged from so much finer a one
@@ -46,7 +46,7 @@ def decimated_levels(levels: Sequence[Level], read_level: ReadLevel) -> frozense
         grey = grey_of(read_level(len(levels) - 1, 0, 0, coarsest.width, coarsest.height))
         places = most_contrast(grey)
         return frozenset(at for at in checked if _is_decimated(levels, at, places, read_level))
-    except HealerError:  # the file is damaged there, which reading its tiles will account for
+    except RequestError:  # the file is damaged there, which reading its tiles will account for
         return frozenset()
 
 
