@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from healer.audit.records import AnswerRecord
 
 
@@ -30,3 +32,24 @@ def answer(request_id: str = "r1", **changes: object) -> AnswerRecord:
             **changes,
         }
     )
+
+
+def slide_document() -> dict[str, Any]:
+    """What `slide.json` says, as far as it is recorded."""
+    return {
+        "content_hash": "c" * 64,
+        "question": "colorectal-cancer-1",
+        "verdict": "no",
+        "first_verdict": "no",
+        "probability": 0.0625,
+        "calibrated": False,
+        "regions": [],
+        "scores": {"score": 0.0625, "tiles": 12, "positive_mm2": 0.0},
+        "coverage": {"tissue_mm2": 2.5, "read_share": 1.0, "least_share_for_no": 0.95},
+        "mpp": {"x": 0.5, "y": 0.5, "source": "slide"},
+        "model": {"id": "healer/fake", "revision": "0", "calibration": None},
+        "second_answer": None,
+        "slide_calibration": None,
+        "seed": 0,
+        "run": {"model": "healer/fake"},
+    }

@@ -17,7 +17,7 @@ from healer.audit.store import Store
 from healer.errors import AuditOutdated, AuditUnavailable
 from healer.main import create_app
 from healer.settings.loading import Settings
-from tests.audit.answers import answer
+from tests.audit.answers import answer, slide_document
 from tests.audit.cluster import Cluster
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import png, wait_until_ready
@@ -59,6 +59,60 @@ def test_a_role_that_may_only_read_and_add_is_enough(cluster: Cluster, postgresq
             ):
                 connection.execute(text(statement))
         assert verify(serving.links()).head.sequence == 1
+
+
+@pytest.mark.usefixtures("store")
+def test_a_role_that_watches_needs_its_own_table_and_to_add_answers(
+    cluster: Cluster, postgresql: str
+) -> None:
+    pytest.importorskip("pydicom", reason="watching needs healer[hospital]")
+    from healer.hospital.archive import FoundSeries
+    from healer.hospital.ledger import OPEN, Ledger, State
+
+    database = str(database_url(postgresql).database)
+    role = f"{database}_watch"
+    cluster.sql(
+        f"CREATE ROLE {role} LOGIN; GRANT SELECT, INSERT ON healer_audit TO {role}; "
+        f"GRANT SELECT ON healer_audit_version TO {role}; "
+        f"GRANT SELECT, INSERT, UPDATE ON healer_watch TO {role}",
+        database,
+    )
+    url = cluster.url(database, role)
+    ledger = Ledger(url, "https://archive", "model", records_answers=True)
+    with closing(ledger), closing(Store(url)) as log:
+        assert ledger.note([FoundSeries("1.2", "1.2.3", 3), FoundSeries("1.2", "1.2.4", 3)], 0) == 2
+        entry = ledger.next_due(1, 1, OPEN)
+        assert entry is not None
+        ledger.answered(entry, slide_document())
+        assert (ledger.counts()["answered"], ledger.counts()["waiting"]) == (1, 1)
+        ledger.advance(entry, State.DONE)
+        (link,) = log.links()
+        assert (link.content["kind"], link.content["slide"]) == ("slide_answer", "1.2.3")
+
+
+def test_an_answer_and_its_step_are_recorded_together_or_not_at_all(store: Store) -> None:
+    def fails(_: object) -> None:
+        raise OSError("the step cannot be taken")
+
+    with pytest.raises(AuditUnavailable):
+        store.append(answer("a"), along=fails)
+    assert list(store.links()) == []
+
+
+def test_a_log_of_an_earlier_version_is_upgraded_for_the_watch(
+    cluster: Cluster, postgresql: str, store: Store
+) -> None:
+    database = str(database_url(postgresql).database)
+    store.append(answer("a"))
+    cluster.sql(
+        "DROP TABLE healer_watch; UPDATE healer_audit_version SET version_num='0001'", database
+    )
+    with closing(Store(postgresql)) as older:
+        with pytest.raises(AuditOutdated, match="healer audit upgrade"):
+            older.append(answer("b"))
+        assert older.upgrade() == latest_schema()
+        assert verify(older.links()).head.sequence == 1
+    assert cluster.sql("SELECT count(*) FROM healer_watch", database).strip() == "0"
 
 
 @pytest.mark.parametrize("read_only", [True, False])

@@ -24,6 +24,7 @@ START_SECONDS = 60
 class Orthanc:
     port: int
     folder: Path
+    login: tuple[str, str] = (USER, PASSWORD)
 
     @property
     def address(self) -> str:
@@ -35,7 +36,7 @@ class Orthanc:
 
     def rest(self, method: str, path: str, content: bytes | None = None) -> httpx.Response:
         reply = httpx.request(
-            method, self.address + path, content=content, auth=(USER, PASSWORD), timeout=60
+            method, self.address + path, content=content, auth=self.login, timeout=60
         )
         reply.raise_for_status()
         return reply
@@ -69,11 +70,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(folder: Path, port: int | None = None, **options: object) -> Iterator[Orthanc]:
+def running(
+    folder: Path,
+    port: int | None = None,
+    login: tuple[str, str] = (USER, PASSWORD),
+    **options: object,
+) -> Iterator[Orthanc]:
     """Started again in the same folder, it holds what it held."""
     program = executable()
     folder.mkdir(exist_ok=True)
-    server = Orthanc(port or free_port(), folder)
+    server = Orthanc(port or free_port(), folder, login)
     config = {
         "Name": "healer tests",
         "StorageDirectory": str(folder / "storage"),
@@ -82,7 +88,7 @@ def running(folder: Path, port: int | None = None, **options: object) -> Iterato
         "DicomServerEnabled": False,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": True,
-        "RegisteredUsers": {USER: PASSWORD},
+        "RegisteredUsers": dict([login]),
         "Plugins": [str(next(PLUGINS.glob("libOrthancDicomWeb*")))],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/", "StudiesMetadata": "Full"},
         **options,

@@ -384,13 +384,13 @@ def test_all_series_are_found_whatever_an_archive_makes_of_pages(
 
 
 @pytest.mark.parametrize(
-    ("reason", "error"), [(0xA700, ArchiveFull), (0xA900, ResultsRejected), (None, None)]
+    ("reason", "error"), [(0xA700, ArchiveFull), (0xA900, ResultsRejected), (None, ArchiveFull)]
 )
 def test_what_an_archive_says_to_what_it_is_given(
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     reason: int | None,
-    error: type[HospitalError] | None,
+    error: type[HospitalError],
 ) -> None:
     (dataset, _) = levels_of(generate_uid())
     place = tmp_path / "report.dcm"
@@ -402,8 +402,9 @@ def test_what_an_archive_says_to_what_it_is_given(
         answer.FailedSOPSequence = [failed]
     monkeypatch.setattr(archive._client, "search_for_instances", lambda *_, **__: [])
     monkeypatch.setattr(archive._client, "store_instances", lambda _: answer)
-    if error is None:
+    with pytest.raises(error, match="does not hold" if reason is None else f"{reason:#06x}"):
         archive.store([place])
-    else:
-        with pytest.raises(error, match=f"{reason:#06x}"):
-            archive.store([place])
+    stored = pydicom.Dataset()
+    stored.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
+    answer.ReferencedSOPSequence, answer.FailedSOPSequence = [stored], []
+    archive.store([place])

@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("highdicom", reason="watching needs healer[hospital]")
 pytest.importorskip("sqlalchemy", reason="the ledger needs healer[audit]")
 
+from healer.errors.audit import AuditUnavailable
 from healer.errors.base import HealerError
 from healer.errors.hospital import (
     ArchiveFull,
@@ -56,12 +57,13 @@ class Hospital:
     def expect(self, found: FoundSeries) -> FoundSeries:
         return found
 
-    def answer(self, slide: FoundSeries) -> None:
+    def answer(self, slide: FoundSeries) -> dict[str, Any]:
         self._may_fail("read")
         self.read.append(slide.series)
         objects = self.out / slide.series / "dicom"
         objects.mkdir(parents=True, exist_ok=True)
         (objects / "report.dcm").touch()
+        return {}
 
     def store(self, files: list[Path]) -> None:
         """As an archive does, it has one of each, however often it is sent."""
@@ -193,6 +195,53 @@ def test_a_running_watch_goes_on_after_trouble_and_says_so(
     assert seen[0]["problem"] == "dicomweb_full"
     assert seen[1]["series"]["done"] == 3
     assert pauses[1] == watcher.options.every
+
+
+def test_while_slides_wait_there_is_no_pause_between_searches(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher, pauses, answer = ward.watcher(), [], ward.hospital.answer
+
+    def slow(slide: FoundSeries) -> dict[str, Any]:
+        ward.clock.now += 2 * watcher.options.every
+        return answer(slide)
+
+    def wait(seconds: float) -> bool:
+        pauses.append(seconds)
+        if len(pauses) == 4:
+            watcher.stop.set()
+        return False
+
+    monkeypatch.setattr(ward.hospital, "answer", slow)
+    monkeypatch.setattr(watcher.stop, "wait", wait)
+    watcher.run()
+    watcher.ledger.close()
+    assert ward.hospital.read == EVERY
+    assert pauses == [0, 0, 0, watcher.options.every]
+
+
+def test_a_database_that_goes_away_is_waited_for_too(
+    ward: Ward, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watcher = ward.watcher()
+    real, seen = watcher.ledger.answered, []
+
+    def answered(*_: object) -> None:
+        monkeypatch.setattr(watcher.ledger, "answered", real)
+        raise AuditUnavailable("the database does not answer")
+
+    def wait(_seconds: float) -> bool:
+        seen.append(health(watcher.state)["problem"])
+        if len(seen) == 2:
+            watcher.stop.set()
+        return False
+
+    monkeypatch.setattr(watcher.ledger, "answered", answered)
+    monkeypatch.setattr(watcher.stop, "wait", wait)
+    watcher.run()
+    assert watcher.ledger.counts()["done"] == 3
+    watcher.ledger.close()
+    assert seen == ["audit_unavailable", None]
 
 
 def test_a_series_that_still_arrives_is_read_later(ward: Ward) -> None:

@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -17,11 +18,14 @@ import pytest
 
 pytest.importorskip("highdicom", reason="watching needs healer[hospital]")
 pytest.importorskip("openslide", reason="whole slides need healer[slides]")
+pytest.importorskip("sqlalchemy", reason="the ledger needs healer[audit]")
 
 import highdicom
 import pydicom
 import shapely
 
+from healer.audit.chain import intact
+from healer.audit.store import Store
 from healer.slides.reader import Area
 from tests.hospital.orthanc import PASSWORD, USER, Orthanc, free_port, running
 from tests.hospital.slides import MM_PER_PX, PATIENT, PATIENT_ID
@@ -49,15 +53,15 @@ def command(server: Orthanc, out: Path, *options: str) -> list[str]:
     ]
 
 
-def environment() -> dict[str, str]:
+def environment(**more: str) -> dict[str, str]:
     secret = {"HEALER_DICOMWEB_USER": USER, "HEALER_DICOMWEB_PASSWORD": PASSWORD}
-    return {**os.environ, **secret, "HEALER_LOG_LEVEL": "debug"}
+    return {**os.environ, **secret, "HEALER_LOG_LEVEL": "debug", **more}
 
 
-def watch_once(server: Orthanc, out: Path, *options: str) -> bytes:
-    """What it printed and logged."""
+def watch_once(server: Orthanc, out: Path, **more: str) -> bytes:
+    """What it printed and logged, with `more` in its environment."""
     done = subprocess.run(
-        command(server, out, "--once", *options), env=environment(), capture_output=True, check=True
+        command(server, out, "--once"), env=environment(**more), capture_output=True, check=True
     )
     return done.stdout + done.stderr
 
@@ -67,11 +71,32 @@ def results(server: Orthanc) -> list[pydicom.Dataset]:
     return [each for each in held if each.Modality in RESULTS]
 
 
-def until(holds: Callable[[], bool], seconds: float = 90) -> None:
+def until(holds: Callable[[], bool], seconds: float = 300) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
         time.sleep(0.2)
+
+
+def health(port: int) -> dict[str, object]:
+    """Empty while it is not served."""
+    try:
+        answer: dict[str, object] = httpx.get(f"http://127.0.0.1:{port}/health").json()
+    except httpx.TransportError:
+        return {}
+    return answer
+
+
+@contextmanager
+def watching(server: Orthanc, out: Path) -> Iterator[int]:
+    """The port of its /health."""
+    at = free_port()
+    process = subprocess.Popen(command(server, out, "--port", str(at)), env=environment())
+    try:
+        yield at
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
 
 
 def test_results_lie_in_the_archive_once_and_in_the_right_place(tmp_path: Path) -> None:
@@ -113,8 +138,8 @@ def region_overlap(report: pydicom.Dataset) -> float:
     return float(outline.intersection(planted).area / outline.union(planted).area)
 
 
-def test_killed_again_and_again_it_stores_all_and_nothing_twice(tmp_path: Path) -> None:
-    out = tmp_path / "out"
+def test_killed_again_and_again_it_stores_and_records_all_and_nothing_twice(tmp_path: Path) -> None:
+    out, log = tmp_path / "out", f"sqlite:///{tmp_path / 'audit.db'}"
     with running(tmp_path / "orthanc") as server:
         for number in range(3):
             server.add(files_of(series(tmp_path / f"series-{number}", number)))
@@ -126,46 +151,55 @@ def test_killed_again_and_again_it_stores_all_and_nothing_twice(tmp_path: Path) 
         ]
         for reached in stages:
             process = subprocess.Popen(
-                command(server, out), env=environment(), stderr=subprocess.DEVNULL
+                command(server, out),
+                env=environment(HEALER_AUDIT=log),
+                stderr=subprocess.DEVNULL,
             )
             until(reached)
             process.send_signal(signal.SIGKILL)
             process.wait()
-        watch_once(server, out)
+        watch_once(server, out, HEALER_AUDIT=log)
+        replayed = subprocess.run(
+            [
+                *(sys.executable, "-m", "healer", "audit", "replay"),
+                *("--dicomweb", server.dicomweb, "--slide", series_of(tmp_path / "series-0")),
+            ],
+            env=environment(HEALER_AUDIT=log),
+            check=False,
+        )
+        assert replayed.returncode == 0
         held = results(server)
     reports = [each for each in held if each.Modality == "SR"]
     assert len(reports) == 3
     assert len({each.StudyInstanceUID for each in reports}) == 3
     assert len({(each.StudyInstanceUID, each.Modality) for each in held}) == len(held) == 3 * 4
+    with closing(Store(log, read_only=True)) as store:
+        recorded = [intact(link).content for link in store.links()]
+    assert [each["kind"] for each in recorded] == ["slide_answer"] * 3
+    read = {series_of(tmp_path / f"series-{number}") for number in range(3)}
+    assert {each["slide"] for each in recorded} == read
+    assert not any(secret in (tmp_path / "audit.db").read_bytes() for secret in SECRETS)
+
+
+def series_of(folder: Path) -> str:
+    source = pydicom.dcmread(files_of(folder)[0], stop_before_pixels=True)
+    return str(source.SeriesInstanceUID)
 
 
 def test_an_archive_that_goes_and_comes_back_is_waited_for(tmp_path: Path) -> None:
-    port, at = free_port(), free_port()
+    port = free_port()
     with running(tmp_path / "orthanc", port) as server:
         server.add(files_of(series(tmp_path / "series")))
-    process = subprocess.Popen(
-        command(server, tmp_path / "out", "--port", str(at)), env=environment()
-    )
-
-    def health() -> dict[str, object]:
-        try:
-            answer: dict[str, object] = httpx.get(f"http://127.0.0.1:{at}/health").json()
-        except httpx.TransportError:
-            return {}
-        return answer
-
-    try:
-        until(lambda: health().get("problem") == "dicomweb_unreachable")
+    with watching(server, tmp_path / "out") as at:
+        until(lambda: health(at).get("problem") == "dicomweb_unreachable")
         with running(tmp_path / "orthanc", port):
-            until(lambda: health().get("status") == "ok")
-            until(lambda: "'done': 1" in str(health()))
+            until(lambda: health(at).get("status") == "ok")
+            until(lambda: "'done': 1" in str(health(at)))
             assert {each.Modality for each in results(server)} == RESULTS
         metrics = httpx.get(f"http://127.0.0.1:{at}/metrics").text
         assert 'healer_watch_series{state="done"} 1.0' in metrics
-        assert not any(secret.decode() in metrics + json.dumps(health()) for secret in SECRETS)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        said = metrics + json.dumps(health(at))
+        assert not any(secret.decode() in said for secret in SECRETS)
 
 
 def test_two_do_not_watch_into_one_folder(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from traceback import walk_tb
 
@@ -42,6 +42,7 @@ log = structlog.get_logger(__name__)
 # A store that has just failed is not tried again for this long: others would queue up behind it.
 PAUSE_SECONDS = 1.0
 CHUNK = 1000
+Along = Callable[[Connection], object]
 DRIVER_ERRORS = {
     "OperationalError": "the database does not answer",
     "ConnectionTimeout": "the database does not answer",
@@ -75,14 +76,16 @@ class Store:
         self._current = False
         self._failed: tuple[float, AuditUnavailable] | None = None
 
-    def append(self, *records: Record) -> list[Link]:
-        """All of them or none; committed, and safe from a crash, when this returns."""
+    def append(self, *records: Record, along: Along = lambda _: None) -> list[Link]:
+        """All of them or none, with what `along` writes in the same transaction; committed, and
+        safe from a crash, when this returns."""
         with self._one_at_a_time(), self._fail_fast(), store_errors():
             self.make_current()
             with self.engine.begin() as connection:
                 self.database.lock_for_append(connection)
                 links = _linked(records, _head(connection))
                 connection.execute(TABLE.insert(), [_row(link) for link in links])
+                along(connection)
             return links
 
     def make_current(self) -> None:

@@ -77,6 +77,12 @@ def replay(
         str | None,
         typer.Option(metavar="ID", help="In place of IMAGE: a slide of HEALER_SLIDES, by its id."),
     ] = None,
+    dicomweb: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="With --slide: it is a series of this DICOM archive, by its UID."
+        ),
+    ] = None,
     engine: EngineOption = None,
     page: Annotated[
         int | None, typer.Option(min=1, help="Which page, of a file that holds several.")
@@ -85,12 +91,14 @@ def replay(
     """Score a picture, or a slide, again, and compare with what was answered."""
     if (image is None) == (slide is None):
         raise typer.BadParameter("give the file that was sent, or --slide, and not both")
+    if dicomweb and slide is None:
+        raise typer.BadParameter("name a series with --slide UID", param_hint="--dicomweb")
     with exit_on_error():
         settings = settings_with(engine=engine)
         if slide is not None:
             from healer.cli.audit_slide import replay_slide
 
-            agrees = replay_slide(settings, slide)
+            agrees = replay_slide(settings, slide, dicomweb)
         elif image is not None:
             agrees = replay_image(settings, image, page)
     raise typer.Exit(0 if agrees else 1)

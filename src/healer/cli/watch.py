@@ -60,12 +60,12 @@ def watch(
     with exit_on_error():
         settings = settings_with()
         try:
-            from healer.cli.predict_files import log_to_stderr
             from healer.hospital.watch_status import served
             from healer.slides.slide_screener import SlideScreener
+            from healer.telemetry.logs import configure
         except ModuleNotFoundError as missing:
             raise HospitalNotInstalled(missing.name or str(missing)) from None
-        log_to_stderr(settings)
+        configure(settings)
         options = watch_options(every, settle, between, rate, discard=discard)
         screener = SlideScreener(settings, out, calibration=calibration)
         with ExitStack() as stack:
@@ -115,7 +115,12 @@ def watcher_of(
     source = DicomSource(settings, archive)
     screener.opener, screener.on_answered = source.open, source.finish
     audit = settings.audit.get_secret_value() if settings.audit else None
-    ledger = Ledger(audit or f"sqlite:///{screener.out / 'watch.db'}", dicomweb, screener.identity)
+    ledger = Ledger(
+        audit or f"sqlite:///{screener.out / 'watch.db'}",
+        dicomweb,
+        screener.identity,
+        records_answers=audit is not None,
+    )
     return Watcher(archive, source, screener, ledger, options)
 
 

@@ -132,6 +132,12 @@ class Archive:
             if reason in OUT_OF_RESOURCES:
                 raise ArchiveFull(f"failure reason {reason:#06x}")
             raise ResultsRejected(f"failure reason {reason:#06x}")
+        stored = {each.get("ReferencedSOPInstanceUID") for each in _references(answer)}
+        # A full Orthanc answers 200, and calls the object neither stored nor failed.
+        if dataset.SOPInstanceUID not in stored and not self.holds(
+            dataset.StudyInstanceUID, dataset.SOPInstanceUID
+        ):
+            raise ArchiveFull("it did not refuse the results, and does not hold them")
 
 
 def _session(address: str, settings: HospitalSettings) -> requests.Session:
@@ -177,6 +183,10 @@ def _errors() -> Iterator[None]:
         raise ArchiveRefused(status) from None
     except requests.RequestException as error:
         raise ArchiveUnreachable(type(error).__name__) from None
+
+
+def _references(answer: Dataset) -> list[Dataset]:
+    return list(answer.get("ReferencedSOPSequence") or ())
 
 
 def _found(document: Json) -> FoundSeries:

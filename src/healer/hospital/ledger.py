@@ -7,10 +7,11 @@ watcher that is killed loses nothing and does nothing twice.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Update,
     and_,
     func,
     select,
@@ -27,6 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import Column
 
 from healer.audit.database import READS
+from healer.audit.records import SlideAnswerRecord
 from healer.audit.store import Store, store_errors
 from healer.hospital.archive import FoundSeries
 
@@ -68,9 +71,13 @@ class Entry:
 
 
 class Ledger:
-    """Of one archive and one model. Every method blocks, and raises AuditError."""
+    """Of one archive and one model; with `records_answers` the database is the audit log too.
+    Every method blocks, and raises AuditError."""
 
-    def __init__(self, audit: str, archive: str, model: str) -> None:
+    def __init__(
+        self, audit: str, archive: str, model: str, *, records_answers: bool = False
+    ) -> None:
+        self._records_answers = records_answers
         self._store = Store(audit)
         self._store.make_current()
         self._mine = and_(TABLE.c.archive == _key(archive), TABLE.c.model == _key(model))
@@ -112,6 +119,16 @@ class Ledger:
                 found = FoundSeries(row["study"], row["series"], row["instances"])
                 return Entry(found, State(row["state"]), row["attempts"])
         return None
+
+    def answered(self, entry: Entry, document: Mapping[str, Any]) -> None:
+        """`document` is what `slide.json` says. The step and its record in the audit log are one
+        transaction, so that each answer is recorded once."""
+        if not self._records_answers:
+            self.advance(entry, State.ANSWERED)
+            return
+        record = SlideAnswerRecord.of(document, entry.found.series)
+        step = self._step(entry, state=State.ANSWERED, attempts=0, error=None)
+        self._store.append(record, along=lambda connection: connection.execute(step))
 
     def advance(self, entry: Entry, state: State) -> None:
         self._set(entry, state=state, attempts=0, error=None)
@@ -161,7 +178,10 @@ class Ledger:
 
     def _set(self, entry: Entry, **values: object) -> None:
         with self._writing() as connection:
-            connection.execute(TABLE.update().where(self._one(entry.found)).values(values))
+            connection.execute(self._step(entry, **values))
+
+    def _step(self, entry: Entry, **values: object) -> Update:
+        return TABLE.update().where(self._one(entry.found)).values(values)
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

@@ -19,6 +19,7 @@ from limits import RateLimitItem
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
+from healer.errors.audit import AuditError, AuditUnavailable
 from healer.errors.base import HealerError, ShuttingDown
 from healer.errors.hospital import ArchiveFull, ArchiveRefused, ArchiveUnreachable, FhirUnavailable
 from healer.errors.slides import SlideRunMismatch, SlideSeriesIncomplete
@@ -28,7 +29,7 @@ from healer.hospital.ledger import OPEN, Entry, Ledger, State
 from healer.hospital.results import stored_files
 from healer.hospital.source import DicomSource
 from healer.slides.members import log_key
-from healer.slides.slide_screener import SlideScreener
+from healer.slides.slide_screener import Json, SlideScreener
 
 log = structlog.get_logger(__name__)
 
@@ -86,23 +87,23 @@ class Watcher:
 
     def run(self, *, once: bool = False) -> None:
         """Until `stop` is set, or with `once` until nothing is left that can be done now. Raises
-        ArchiveRefused where access is denied, and AuditError."""
+        ArchiveRefused where access is denied, and AuditError where its tables cannot be used."""
         failures = 0
         while not self.stop.is_set():
+            next_poll = self.clock() + self.options.every
             try:
                 self._poll()
-                self._work(math.inf if once else self.clock() + self.options.every)
+                self._work(math.inf if once else next_poll)
                 failures = 0
                 self.state.problem = None
-                pause = self.options.every
-            except OUTSIDE as error:
+                pause = max(0.0, next_poll - self.clock())  # none where more waits to be read
+            except (*OUTSIDE, AuditUnavailable) as error:
                 if once:
                     raise
                 pause = back_off(failures)
                 failures += 1
                 self.state.problem = error.code
                 log.warning("watching goes on later", problem=error.code, seconds=round(pause))
-            self.state.counts = self.ledger.counts()
             if once:
                 return
             self.stop.wait(pause)
@@ -119,8 +120,10 @@ class Watcher:
 
     def _work(self, until: float) -> None:
         while not self.stop.is_set() and (entry := self._next()):
-            self._take_on(entry)
-            self.state.counts = self.ledger.counts()
+            try:
+                self._take_on(entry)
+            finally:
+                self.state.counts = self.ledger.counts()
             if self.clock() >= until:  # new series may be more pressing
                 return
 
@@ -140,14 +143,15 @@ class Watcher:
         """One step of one series, and the next ones as far as they go."""
         try:
             if entry.state is State.WAITING:
-                self._read(entry)
-                self.ledger.advance(entry, State.ANSWERED)
+                self.ledger.answered(entry, self._read(entry))
             if entry.state in (State.WAITING, State.ANSWERED):
                 self.archive.store(stored_files(self._folder(entry)))
                 self.ledger.advance(entry, State.STORED)
             self.source.post(self._folder(entry))
             self.ledger.advance(entry, State.DONE)
             log.info("series done", slide=log_key(entry.found.series))
+        except AuditError:
+            raise
         except OUTSIDE as error:
             self.ledger.postpone(entry, self.clock(), error.code)
             raise
@@ -157,17 +161,18 @@ class Watcher:
             if self.options.discard:
                 shutil.rmtree(self._folder(entry), ignore_errors=True)
 
-    def _read(self, entry: Entry) -> None:
+    def _read(self, entry: Entry) -> Json:
         if self.options.rate:
             self._limiter.hit(self.options.rate, RATE)
         slide = self.source.expect(entry.found)
         with self._reading():
             try:
-                self.screener.answer(slide)
+                document = self.screener.answer(slide)
             except SlideRunMismatch:  # its files or the model changed since it was read
                 shutil.rmtree(self._folder(entry), ignore_errors=True)
-                self.screener.answer(slide)
+                document = self.screener.answer(slide)
         self.state.answered += 1
+        return document
 
     @contextmanager
     def _reading(self) -> Iterator[None]:
