@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 
@@ -97,6 +98,25 @@ def watching(server: Orthanc, out: Path) -> Iterator[int]:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[None]:
+    folder.mkdir(parents=True)
+    made = subprocess.run(
+        [
+            shutil.which("mount") or "/bin/mount",
+            *("-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("a small disk needs the right to mount one")
+    try:
+        yield
+    finally:
+        subprocess.run([shutil.which("umount") or "/bin/umount", folder], check=True)
 
 
 def test_results_lie_in_the_archive_once_and_in_the_right_place(tmp_path: Path) -> None:
@@ -200,6 +220,28 @@ def test_an_archive_that_goes_and_comes_back_is_waited_for(tmp_path: Path) -> No
         assert 'healer_watch_series{state="done"} 1.0' in metrics
         said = metrics + json.dumps(health(at))
         assert not any(secret.decode() in said for secret in SECRETS)
+
+
+def test_an_archive_whose_disk_is_full_is_waited_for(tmp_path: Path) -> None:
+    """Debian's Orthanc then answers 200 and keeps nothing, or fails where its index is full too."""
+    disk = tmp_path / "orthanc" / "storage"
+    with small_disk(disk, "16m"), running(tmp_path / "orthanc") as server:
+        server.add(files_of(series(tmp_path / "series")))
+        fill(disk / "filler")
+        with watching(server, tmp_path / "out") as at:
+            until(lambda: health(at).get("problem") in ("dicomweb_full", "dicomweb_unreachable"))
+            assert results(server) == []
+            (disk / "filler").unlink()
+            until(lambda: "'done': 1" in str(health(at)))
+        held = results(server)
+    assert {each.Modality for each in held} == RESULTS
+    assert len(held) == len(RESULTS)
+
+
+def fill(file: Path) -> None:
+    with file.open("wb", buffering=0) as stream, suppress(OSError):
+        while True:
+            stream.write(bytes(4096))
 
 
 def test_two_do_not_watch_into_one_folder(tmp_path: Path) -> None:
