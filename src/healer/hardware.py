@@ -43,9 +43,14 @@ def instruction_sets() -> frozenset[str]:
     return frozenset(name for name in processor()[1] if not name.startswith(forbidden))
 
 
+def has_amx() -> bool:
+    """Tiles of bfloat16 and of int8 are multiplied by instructions of their own."""
+    return "amx_bf16" in instruction_sets()
+
+
 def bfloat16_is_slow() -> bool:
     """Intel's AVX-512 multiplies bfloat16 no faster than float32, and rounds besides; AMX does."""
-    return "Intel" in processor()[0] and "amx_bf16" not in instruction_sets()
+    return "Intel" in processor()[0] and not has_amx()
 
 
 def cores() -> int:

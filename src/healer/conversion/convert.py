@@ -37,7 +37,7 @@ from healer.engines.openvino.conversion_record import (
 from healer.errors.engine import ConversionIncomplete, ConversionTaken
 from healer.weights.manifest import Manifest, check_folder, is_empty
 
-GRAPHS = 1  # counts up when the graphs change, so that older parts are not reused
+GRAPHS = 2  # counts up when the graphs change, so that older parts are not reused
 
 
 def convert(request: ConversionRequest) -> Converted:
@@ -85,9 +85,9 @@ class Conversion:
         files = [*self._vision(), *self._language()]
         shutil.copyfile(request.source / TOKENIZER, request.work / TOKENIZER)
         files.append(file_record(request.work / TOKENIZER))
-        parity = self._verification.run()
+        about, parity = self._verification.run()
         check_tolerance(parity, self._model_id)
-        record = Converted(**dict(self._about), parity=parity, files=tuple(files))
+        record = Converted(**dict(about), parity=parity, files=tuple(files))
         self._install(record)
         return record
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -102,10 +103,15 @@ class Builder:
         attended = self._nodes.linear(seen, f"{name}.self_attn.o_proj")
         x = ops.add(x, self._norm(attended, f"{name}.post_attention_layernorm"))
         normed = self._norm(x, f"{name}.pre_feedforward_layernorm")
-        gate = ops.gelu(self._nodes.linear(normed, f"{name}.mlp.gate_proj"), "tanh")
-        wide = ops.multiply(gate, self._nodes.linear(normed, f"{name}.mlp.up_proj"))
-        narrow = self._nodes.linear(wide, f"{name}.mlp.down_proj")
+        narrow = self._feedforward(normed, f"{name}.mlp")
         return ops.add(x, self._norm(narrow, f"{name}.post_feedforward_layernorm"))
+
+    def _feedforward(self, x: Node, name: str) -> Node:
+        """In the form, and with the weights, that OpenVINO makes one operation of on AMX."""
+        linear = partial(self._nodes.linear, symmetric=True)
+        gate = ops.gelu(linear(x, f"{name}.gate_proj"), "tanh")
+        wide = ops.multiply(gate, linear(x, f"{name}.up_proj"))
+        return linear(wide, f"{name}.down_proj")
 
     def _attention(self, x: Node, layer: int, context: Context) -> Node:
         """Attention output of the positions `x`, the heads joined."""

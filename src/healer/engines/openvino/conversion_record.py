@@ -18,6 +18,8 @@ from healer.weights.manifest import Advance, FolderKind, Listing
 VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
 
 Weights = Literal["int8", "int4"]
+# What activations of the feed-forward layers share one scale of 8 bits: a token's all, or 128.
+Activations = Literal["rows", "groups"]
 
 
 class Source(StoredRecord):
@@ -29,10 +31,12 @@ class Source(StoredRecord):
 
 
 class Precision(StoredRecord):
-    """How the weights of each graph are stored."""
+    """How the weights of each graph are stored; `activations` are "rows", which AMX is faster with,
+    only where the folder was verified so."""
 
     vision: Weights
     language: Weights
+    activations: Activations = "groups"
 
 
 class Image(StoredRecord):

@@ -144,7 +144,7 @@ def info_of(gemma: Gemma, question: Question) -> EngineInfo:
         model_id=record.source.model_id,
         revision=record.source.revision,
         device="cpu",
-        dtype=gemma.vision.arithmetic,
+        dtype=gemma.arithmetic,
         quantization="+".join(kinds),
         prompt_id=short_hash(chat_text(question.text)),
         preprocessing_id=short_hash(record.image.model_dump_json()),

@@ -13,17 +13,18 @@ from tokenizers import Tokenizer
 from healer.engines.openvino.attention import Attention, fastest, replace
 from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.conversion_record import LANGUAGE, TOKENIZER, VISION, Described
+from healer.engines.openvino.head import without_head
 from healer.engines.openvino.model import Gemma, Language, Vision
-from healer.hardware import bfloat16_is_slow, instruction_sets
+from healer.hardware import bfloat16_is_slow, has_amx, instruction_sets
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
-FOR_VISION = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 128}
-UNROUNDED = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-FOR_LANGUAGE = {
-    "DYNAMIC_QUANTIZATION_GROUP_SIZE": 128,
-    "KV_CACHE_PRECISION": "u8",
-    "INFERENCE_PRECISION_HINT": "f32",  # in bfloat16 the logits would be rounded to sixteenths
-}
+GROUPS = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "128"}
+UNROUNDED = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
+# Where the feed-forward layers are made one operation each (on AMX), that rounds whole rows.
+WHOLE_ROWS = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": str(2**64 - 1)}
+PRECISION = "INFERENCE_PRECISION_HINT"
+EXACT = {PRECISION: "f32"}
+SMALL_CACHE = {"KV_CACHE_PRECISION": "u8"}
 # A compiled graph is cached without its weights; those stay where they are, mapped into memory.
 WITHOUT_WEIGHTS = {"CACHE_MODE": "OPTIMIZE_SIZE"}
 UNKEPT = {"CACHE_DIR": ""}  # what OpenVINO keeps, it cannot read again with a layer of ours
@@ -46,13 +47,14 @@ def load(
         core.set_property({"CACHE_DIR": str(place), **WITHOUT_WEIGHTS})
         config |= WITHOUT_WEIGHTS
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
-        seeing = pool.submit(vision, core, folder / VISION, config | for_vision(), dtype)
-        reading = pool.submit(core.compile_model, folder / LANGUAGE, "CPU", config | FOR_LANGUAGE)
+        seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype)
+        whole = record.precision.activations == "rows"
+        reading = pool.submit(language, core, folder / LANGUAGE, config, dtype, whole_rows=whole)
     return Gemma(
         record,
         Tokenizer.from_file(str(folder / TOKENIZER)),
         seeing.result(),
-        Language(reading.result()),
+        reading.result(),
         ImageCache(cache_mb * BYTES_A_MB),
     )
 
@@ -70,18 +72,32 @@ def vision(core: openvino.Core, file: Path, config: dict[str, Any], dtype: str) 
     return Vision(compiled, attention=kernel.label)
 
 
-def for_vision() -> dict[str, int]:
+def rounding() -> dict[str, str]:
     """OpenVINO rounds activations where the processor itself can multiply integers, and fails
     where only ONEDNN_MAX_CPU_ISA forbids that."""
     integers = {"avx512_vnni", "avx_vnni"} & instruction_sets()
-    return FOR_VISION if integers else UNROUNDED
+    return GROUPS if integers else UNROUNDED
+
+
+def language(
+    core: openvino.Core, file: Path, config: dict[str, Any], dtype: str, *, whole_rows: bool
+) -> Language:
+    """In bfloat16 where AMX makes that faster, up to the product that makes logits."""
+    config = config | SMALL_CACHE
+    exact = config | rounding() | EXACT
+    if dtype == "float32" or not has_amx():
+        return Language(core.compile_model(file, "CPU", exact))
+    layers, head = without_head(core.read_model(file))
+    rounded = WHOLE_ROWS if whole_rows else UNROUNDED
+    compiled = core.compile_model(layers, "CPU", config | rounded)
+    return Language(compiled, core.compile_model(head, "CPU", exact))
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:
     """Of both graphs. bfloat16 is what the plugin takes by itself where the CPU computes in it."""
     found: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads}
     exact = dtype == "float32" or bfloat16_is_slow()
-    return found | ({"INFERENCE_PRECISION_HINT": "f32"} if exact else {})
+    return found | (EXACT if exact else {})
 
 
 def compiled_cache(folder: Path) -> Path | None:

@@ -22,6 +22,7 @@ from PIL import Image
 
 from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, key_of
+from healer.engines.openvino.head import HIDDEN, LOGITS
 from healer.engines.vlm.prompt import Prompt, encode, encode_many, pictures_that_fit
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
 from healer.engines.vlm.thinking import empty_thought
@@ -50,7 +51,7 @@ class Vision:
         self.request = compiled.create_infer_request()
         hint: openvino.Type = compiled.get_property("INFERENCE_PRECISION_HINT")
         # What is computed in where weights are not quantised, such as norms.
-        self.arithmetic = ARITHMETIC.get(hint.get_type_name(), hint.get_type_name())
+        self.arithmetic: str = ARITHMETIC.get(hint.get_type_name(), hint.get_type_name())
         if attention and attention != self.arithmetic:
             self.arithmetic += f"+{attention}-attention"
 
@@ -59,21 +60,32 @@ class Vision:
 
 
 class Language:
-    def __init__(self, compiled: openvino.CompiledModel) -> None:
+    """`head` makes the logits, where `compiled` stops before them."""
+
+    def __init__(
+        self, compiled: openvino.CompiledModel, head: openvino.CompiledModel | None = None
+    ) -> None:
         self._compiled = compiled
+        self.head = head.create_infer_request() if head else None
         width = compiled.input("features").partial_shape[1].get_length()
         self._no_features: Floats = np.empty((0, width), np.float32)
 
     def run(self, at: Snapshot | None = None) -> Run:
         """A text of its own, begun afresh or taken up where `at` was saved."""
-        return Run(self._compiled.create_infer_request(), at, self._no_features)
+        return Run(self._compiled.create_infer_request(), self.head, at, self._no_features)
 
 
 class Run:
     """One text: `length` tokens so far, in a state that no other run touches."""
 
-    def __init__(self, request: Any, at: Snapshot | None, no_features: Floats) -> None:  # noqa: ANN401
-        self._request, self._no_features = request, no_features
+    def __init__(
+        self,
+        request: Any,  # noqa: ANN401 - an infer request, or one that a test counts
+        head: Any,  # noqa: ANN401
+        at: Snapshot | None,
+        no_features: Floats,
+    ) -> None:
+        self._request, self._head, self._no_features = request, head, no_features
         self.length = 0
         if at is not None:
             for state in request.query_state():
@@ -81,10 +93,15 @@ class Run:
             self.length = at.length
 
     def step(self, tokens: Sequence[int], features: Floats | None = None) -> Floats:
-        """Float32 logits (vocabulary,) of what follows `tokens`.
+        """Float32 logits (vocabulary,) of what follows `tokens`, read as by `read`."""
+        found = self.read(tokens, features)
+        if self._head is not None:
+            found = self._head.infer({HIDDEN: found[HIDDEN]})
+        return np.array(found[LOGITS].reshape(-1))
 
-        `features` are rows for the image tokens among them.
-        """
+    def read(self, tokens: Sequence[int], features: Floats | None = None) -> Any:  # noqa: ANN401
+        """`features` are rows for the image tokens among `tokens`. What the graph gives for the
+        last of them is overwritten by the next call."""
         given = {
             "token_ids": np.array([tokens], np.int64),
             "features": self._no_features if features is None else features,
@@ -92,7 +109,7 @@ class Run:
         }
         found = self._request.infer(given)
         self.length += len(tokens)
-        return np.array(found["logits"][0])
+        return found
 
     def save(self) -> Snapshot:
         states = {each.name: each.state.data.copy() for each in self._request.query_state()}
@@ -106,6 +123,11 @@ class Gemma:
     vision: Vision
     language: Language
     cache: ImageCache
+
+    @property
+    def arithmetic(self) -> str:
+        """Vision's; where the language graph stops before them, logits are float32 all the same."""
+        return self.vision.arithmetic + ("+float32-head" if self.language.head else "")
 
     def prompt(self, question: str) -> Prompt:
         return encode(self.tokenizer, question, self.record.image.tokens)
@@ -137,7 +159,7 @@ class Gemma:
             features = self.vision.features(pixels)
             end_stage("vision")
         run = self.language.run()
-        run.step(prefix, features)
+        run.read(prefix, features)
         seen = Packed.of(run.save())
         self.cache.keep(key, features, seen)
         return seen.unpacked()

@@ -1,0 +1,33 @@
+"""The language graph in two gives what it gives whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("openvino")
+pytest.importorskip("torch")
+
+import openvino as ov
+
+from healer.engines.openvino.conversion_record import LANGUAGE
+from healer.engines.openvino.head import without_head
+from healer.engines.openvino.loading import EXACT, FOR_LANGUAGE
+from healer.engines.openvino.model import Language
+
+TOKENS = [[2, 11, 12, 13], [14], [15]]
+
+
+def test_layers_and_head_give_the_logits_of_the_whole_graph(shared: Path) -> None:
+    core, config = ov.Core(), FOR_LANGUAGE | EXACT
+    layers, head = (
+        core.compile_model(part, "CPU", config)
+        for part in without_head(core.read_model(shared / LANGUAGE))
+    )
+    whole = Language(core.compile_model(shared / LANGUAGE, "CPU", config)).run()
+    parts = Language(layers, head).run()
+    for tokens in TOKENS:
+        np.testing.assert_allclose(parts.step(tokens), whole.step(tokens), atol=1e-5)
+    assert parts.length == whole.length
