@@ -6,10 +6,23 @@ import numpy as np
 import pytest
 import torch
 
+from healer.conversion import verify
 from healer.conversion.checkpoint import read_config
 from healer.conversion.request import TOLERANCES
-from healer.conversion.verify import ReferenceModel, blocks, check_tolerance, compare
-from healer.engines.openvino.conversion_record import Parity, TileParity, Tolerance
+from healer.conversion.verify import (
+    ReferenceModel,
+    as_verified,
+    blocks,
+    check_tolerance,
+    compare,
+)
+from healer.engines.openvino.conversion_record import (
+    Described,
+    Parity,
+    Precision,
+    TileParity,
+    Tolerance,
+)
 from healer.engines.vlm.prompt import AnswerTokens
 from healer.errors import ConversionInaccurate
 from healer.questions.colorectal import COLORECTAL_CANCER
@@ -53,6 +66,25 @@ def test_figures_are_those_of_the_definitions() -> None:
 def test_each_figure_can_refuse(figures: dict[str, float]) -> None:
     with pytest.raises(ConversionInaccurate):
         check_tolerance(parity(**figures), "m")
+
+
+@pytest.mark.parametrize(
+    ("amx", "shift", "verified"),
+    [(True, 0.2, "rows"), (True, 0.3, "groups"), (False, 0.2, "groups")],
+)
+def test_activations_are_rounded_by_rows_only_where_that_was_verified(
+    monkeypatch: pytest.MonkeyPatch, amx: bool, shift: float, verified: str
+) -> None:
+    stored = Precision(vision="int8", language="int8")
+    about = Described.model_construct(precision=stored)  # type: ignore[call-arg]
+    monkeypatch.setattr(verify, "has_amx", lambda: amx)
+
+    def measure(tried: Described) -> Parity:
+        return parity(margin=shift if tried.precision.activations == "rows" else 0.1)
+
+    found, measured = as_verified(about, measure)
+    assert found.precision.activations == verified
+    assert measured == measure(found)
 
 
 def test_within_the_tolerance_all_is_well() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -151,15 +152,9 @@ class Verification:
         self._answers = find_answer_tokens(tokenizer)
 
     def run(self) -> tuple[Described, Parity]:
-        """What was verified and how close it is: rounded as AMX is fastest, where there is AMX and
-        that is close enough. The float32 model is unloaded before the conversion is loaded: never
-        both in memory."""
-        expected = self._expected()
-        if has_amx() and self._about.precision.language == "int8":
-            fast = rounding_rows(self._about)
-            if not excess(parity := self._parity(expected, fast)):
-                return fast, parity
-        return self._about, self._parity(expected, self._about)
+        """What was verified, and how close it is. The float32 model is unloaded before the
+        conversion is loaded: never both in memory."""
+        return as_verified(self._about, partial(self._parity, self._expected()))
 
     def _parity(self, expected: list[Floats], about: Described) -> Parity:
         measured = tuple(self._measured(expected, about))
@@ -237,9 +232,16 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
     return normal
 
 
-def rounding_rows(about: Described) -> Described:
-    precision = about.precision.model_copy(update={"activations": "rows"})
-    return about.model_copy(update={"precision": precision})
+def as_verified(
+    about: Described, measure: Callable[[Described], Parity]
+) -> tuple[Described, Parity]:
+    """Rounded as AMX is fastest, where it is there and that is close enough; else as `about`."""
+    if has_amx() and about.precision.language == "int8":
+        precision = about.precision.model_copy(update={"activations": "rows"})
+        fast = about.model_copy(update={"precision": precision})
+        if not excess(parity := measure(fast)):
+            return fast, parity
+    return about, measure(about)
 
 
 def excess(parity: Parity) -> str | None:
