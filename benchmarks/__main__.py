@@ -29,6 +29,7 @@ OTHERS = {
     "cold_start": "Seconds from a process's start to its first answer.",
     "conversion": "Whether `healer optimize` stays within a limit of memory.",
     "costs": "What Healer costs on Cloud Run, by formula.",
+    "feedforward": "One feed-forward layer of the language model, each way to compute it.",
     "fuzz": "Damaged pictures and forms, for as long as is wanted.",
     "hostile": "What the service says to hostile pictures, and how long it takes.",
     "isolation": "What decoding pictures in processes of their own costs.",
