@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.medgemma.ceilings import INTERESTING
 from healer.conversion.weights import Quantized, Stored, quantize, quantize_symmetrically
-from healer.engines.openvino.loading import EXACT, FOR_LANGUAGE, PRECISION, WHOLE_ROWS
+from healer.engines.openvino.loading import EXACT, PRECISION, UNROUNDED, WHOLE_ROWS, rounding
 from healer.hardware import has_amx, instruction_sets, processor
 
 # isort: split
@@ -30,7 +30,7 @@ LAYERS = 2  # whose weights no cache of a core can hold
 TOKENS = {"an image and the prompt before it": 263, "a question": 26, "an answer's token": 1}
 TURNS = 7
 BASE = "float32, groups of 128"
-BFLOAT16 = FOR_LANGUAGE | {PRECISION: "bf16"}
+BFLOAT16 = {PRECISION: "bf16"}
 say = Console(soft_wrap=True, highlight=False).print
 
 Floats = NDArray[np.float32]
@@ -40,10 +40,10 @@ Matrices = list[tuple[Floats, Floats, Floats]]
 
 def ways() -> Iterator[tuple[str, Quantize, dict[str, Any]]]:
     """How weights and activations are rounded, and OpenVINO's settings."""
-    yield BASE, asymmetric, FOR_LANGUAGE | EXACT
-    yield "the same, symmetric", symmetric, FOR_LANGUAGE | EXACT
+    yield BASE, asymmetric, rounding() | EXACT
+    yield "the same, symmetric", symmetric, rounding() | EXACT
     if has_amx():
-        yield "bfloat16", asymmetric, BFLOAT16
+        yield "bfloat16", asymmetric, BFLOAT16 | UNROUNDED
         yield "int8, whole rows", symmetric, BFLOAT16 | WHOLE_ROWS
 
 

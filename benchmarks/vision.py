@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from healer.conversion.vision import build_vision
 from healer.engines.openvino.attention import Attention, Floats, Kernel, kernels, replace
 from healer.engines.openvino.conversion_record import Image
-from healer.engines.openvino.loading import for_vision, properties
+from healer.engines.openvino.loading import properties, rounding
 
 # isort: split
 import openvino as ov
@@ -127,7 +127,7 @@ def compiled(layers: int, config: dict[str, Any], kernel: Kernel | None = None) 
 
 def ways(layers: int, hints: list[str]) -> dict[str, Way]:
     """As OpenVINO computes it by itself on this processor, and with each attention of ours."""
-    usual = properties(cores(), "auto") | for_vision()
+    usual = properties(cores(), "auto") | rounding()
     found = {ALONE: compiled(layers, usual)}
     for hint in hints:
         config = usual | ({} if hint == USUAL else {"INFERENCE_PRECISION_HINT": hint})

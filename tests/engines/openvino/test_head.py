@@ -14,14 +14,14 @@ import openvino as ov
 
 from healer.engines.openvino.conversion_record import LANGUAGE
 from healer.engines.openvino.head import without_head
-from healer.engines.openvino.loading import EXACT, FOR_LANGUAGE
+from healer.engines.openvino.loading import EXACT, GROUPS, SMALL_CACHE
 from healer.engines.openvino.model import Language
 
 TOKENS = [[2, 11, 12, 13], [14], [15]]
 
 
 def test_layers_and_head_give_the_logits_of_the_whole_graph(shared: Path) -> None:
-    core, config = ov.Core(), FOR_LANGUAGE | EXACT
+    core, config = ov.Core(), GROUPS | SMALL_CACHE | EXACT
     layers, head = (
         core.compile_model(part, "CPU", config)
         for part in without_head(core.read_model(shared / LANGUAGE))
