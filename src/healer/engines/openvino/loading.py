@@ -27,7 +27,7 @@ EXACT = {PRECISION: "f32"}
 SMALL_CACHE = {"KV_CACHE_PRECISION": "u8"}
 # A compiled graph is cached without its weights; those stay where they are, mapped into memory.
 WITHOUT_WEIGHTS = {"CACHE_MODE": "OPTIMIZE_SIZE"}
-UNKEPT = {"CACHE_DIR": ""}  # what OpenVINO keeps, it cannot read again with a layer of ours
+UNKEPT = {"CACHE_DIR": ""}  # of a changed graph OpenVINO keeps what it cannot read again
 BYTES_A_MB = 1024 * 1024
 
 
@@ -88,9 +88,9 @@ def language(
     if dtype == "float32" or not has_amx():
         return Language(core.compile_model(file, "CPU", exact))
     layers, head = without_head(core.read_model(file))
-    rounded = WHOLE_ROWS if whole_rows else UNROUNDED
-    compiled = core.compile_model(layers, "CPU", config | rounded)
-    return Language(compiled, core.compile_model(head, "CPU", exact))
+    rounded = config | (WHOLE_ROWS if whole_rows else UNROUNDED) | UNKEPT
+    compiled = core.compile_model(layers, "CPU", rounded)
+    return Language(compiled, core.compile_model(head, "CPU", exact | UNKEPT))
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:
