@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from healer.conversion import verify
 from healer.conversion.checkpoint import read_config
 from healer.conversion.request import TOLERANCES
 from healer.conversion.verify import (
@@ -16,6 +15,7 @@ from healer.conversion.verify import (
     check_tolerance,
     compare,
 )
+from healer.engines.openvino import loading
 from healer.engines.openvino.conversion_record import (
     Described,
     Parity,
@@ -77,7 +77,7 @@ def test_activations_are_rounded_by_rows_only_where_that_was_verified(
 ) -> None:
     stored = Precision(vision="int8", language="int8")
     about = Described.model_construct(precision=stored)  # type: ignore[call-arg]
-    monkeypatch.setattr(verify, "has_amx", lambda: amx)
+    monkeypatch.setattr(loading, "can_round_rows", lambda _threads: amx)
 
     def measure(tried: Described) -> Parity:
         return parity(margin=shift if tried.precision.activations == "rows" else 0.1)

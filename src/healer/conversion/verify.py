@@ -37,7 +37,6 @@ from healer.engines.vlm.prompt import (
     opening,
 )
 from healer.errors.engine import ConversionInaccurate
-from healer.hardware import has_amx
 from healer.images.tile import Tile
 from healer.weights.manifest import weights_in
 
@@ -235,8 +234,8 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
 def as_verified(
     about: Described, measure: Callable[[Described], Parity]
 ) -> tuple[Described, Parity]:
-    """Rounded as AMX is fastest, where it is there and that is close enough; else as `about`."""
-    if has_amx() and about.precision.language == "int8":
+    """Rounded as AMX is fastest, where it can be and is close enough; else as `about`."""
+    if loading.can_round_rows(0) and about.precision.language == "int8":
         precision = about.precision.model_copy(update={"activations": "rows"})
         fast = about.model_copy(update={"precision": precision})
         if not excess(parity := measure(fast)):

@@ -12,6 +12,7 @@ pytest.importorskip("torch")
 
 import openvino as ov
 
+from healer.engines.openvino import loading
 from healer.engines.openvino.conversion_record import LANGUAGE
 from healer.engines.openvino.head import without_head
 from healer.engines.openvino.loading import EXACT, GROUPS, SMALL_CACHE
@@ -31,3 +32,11 @@ def test_layers_and_head_give_the_logits_of_the_whole_graph(shared: Path) -> Non
     for tokens in TOKENS:
         np.testing.assert_allclose(parts.step(tokens), whole.step(tokens), atol=1e-5)
     assert parts.length == whole.length
+
+
+@pytest.mark.parametrize(("threads", "usable"), [(1, False), (2, True)])
+def test_rows_are_rounded_whole_by_two_threads_or_more(
+    threads: int, usable: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "has_amx", lambda: True)
+    assert loading.can_round_rows(threads) == usable

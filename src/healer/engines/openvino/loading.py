@@ -15,7 +15,7 @@ from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.conversion_record import LANGUAGE, TOKENIZER, VISION, Described
 from healer.engines.openvino.head import without_head
 from healer.engines.openvino.model import Gemma, Language, Vision
-from healer.hardware import bfloat16_is_slow, has_amx, instruction_sets
+from healer.hardware import bfloat16_is_slow, cores, has_amx, instruction_sets
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
 GROUPS = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "128"}
@@ -48,7 +48,7 @@ def load(
         config |= WITHOUT_WEIGHTS
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
         seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype)
-        whole = record.precision.activations == "rows"
+        whole = record.precision.activations == "rows" and can_round_rows(threads)
         reading = pool.submit(language, core, folder / LANGUAGE, config, dtype, whole_rows=whole)
     return Gemma(
         record,
@@ -77,6 +77,12 @@ def rounding() -> dict[str, str]:
     where only ONEDNN_MAX_CPU_ISA forbids that."""
     integers = {"avx512_vnni", "avx_vnni"} & instruction_sets()
     return GROUPS if integers else UNROUNDED
+
+
+def can_round_rows(threads: int) -> bool:
+    """OpenVINO's operation for it is of AMX, and divides its work by half the threads: with one
+    alone, the process dies."""
+    return has_amx() and (threads or cores()) > 1
 
 
 def language(
