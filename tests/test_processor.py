@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from healer import hardware
 from healer.hardware import NICENESS, give_way
 
 
@@ -20,3 +21,24 @@ def test_a_thread_gives_way_alone() -> None:
     with ThreadPoolExecutor(1, initializer=give_way) as pool:
         assert pool.submit(niceness).result() == NICENESS
     assert niceness() == before < NICENESS
+
+
+@pytest.mark.parametrize(
+    ("cap", "left"),
+    [
+        ("", {"avx2", "avx_vnni", "avx512_vnni", "amx_bf16"}),
+        ("AVX512_CORE_AMX", {"avx2", "avx_vnni", "avx512_vnni", "amx_bf16"}),
+        ("avx512_core_fp16", {"avx2", "avx_vnni", "avx512_vnni"}),
+        ("AVX512_CORE", {"avx2", "avx_vnni"}),
+        ("AVX2_VNNI", {"avx2", "avx_vnni"}),
+        ("AVX2", {"avx2"}),
+    ],
+)
+def test_instruction_sets_are_those_that_onednn_may_use(
+    cap: str, left: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = ("avx2", "avx_vnni", "avx512_vnni", "amx_bf16")
+    monkeypatch.setattr(hardware, "processor", lambda: ("Intel Xeon", there))
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
+    assert hardware.instruction_sets() == left
+    assert hardware.bfloat16_is_slow() == ("amx_bf16" not in left)
