@@ -37,10 +37,11 @@ Layer = Callable[[], Floats]
 
 
 def layers(q: Floats, k: Floats, v: Floats) -> Iterator[tuple[str, Layer]]:
-    for hint, name in (("f32", BASE), ("bf16", "openvino bfloat16")):
-        yield name, by_openvino(hint, q, k, v)
+    yield BASE, by_openvino("f32", q, k, v)
     yield "torch float32", by_torch(torch.float32, q, k, v)
-    yield "torch bfloat16", by_torch(torch.bfloat16, q, k, v)
+    if "avx512_bf16" in instruction_sets():
+        yield "openvino bfloat16", by_openvino("bf16", q, k, v)
+        yield "torch bfloat16", by_torch(torch.bfloat16, q, k, v)
     for kernel in kernels():
         yield f"ours, {kernel.label}", by_ours(kernel, q, k, v)
 

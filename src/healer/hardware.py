@@ -38,8 +38,9 @@ def instruction_sets() -> frozenset[str]:
         forbidden = ()
     elif not cap.startswith(("AVX512", "AVX10")):
         forbidden = ("amx", "avx512") if "VNNI" in cap else ("amx", "avx512", "avx_vnni")
-    elif cap == "AVX512_CORE":
-        forbidden = ("amx", "avx512_vnni", "avx512_bf16", "avx512_fp16")
+    elif cap in ("AVX512_CORE", "AVX512_CORE_VNNI"):
+        forbidden = ("amx", "avx512_bf16", "avx512_fp16")
+        forbidden += ("avx512_vnni",) if cap == "AVX512_CORE" else ()
     return frozenset(name for name in processor()[1] if not name.startswith(forbidden))
 
 
