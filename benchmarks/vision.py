@@ -3,8 +3,8 @@
 `python -m benchmarks.vision` prints a line each: seconds an image, with the least and most; seconds
 of all cores together (which hardly change when others compute beside it); how often quicker than
 OpenVINO alone with one image in the same turn; and the distance of the features from those of
-float32 in lengths of these. Then a line for each kind of layer, by OpenVINO's own clock.
-`ONEDNN_MAX_CPU_ISA` caps the processor.
+float32 in lengths of these. Then a line for each kind of layer: its share of all runs, by
+OpenVINO's own clock. `ONEDNN_MAX_CPU_ISA` caps the processor.
 """
 
 from __future__ import annotations
@@ -164,8 +164,9 @@ def main(
         show(count, running, errors)
     for name, way in running.items():
         say(name)
-        for kind, seconds in way.layers().most_common(SHOWN):
-            say(f"    {kind:52} {seconds / counts[-1]:8.3f} s")
+        layers_took = way.layers()
+        for kind, seconds in layers_took.most_common(SHOWN):
+            say(f"    {kind:52} {seconds / layers_took.total():6.1%}")
 
 
 def show(count: int, running: dict[str, Way], errors: dict[str, float]) -> None:
