@@ -15,7 +15,8 @@ from benchmarks.load.measure import Row
 MIB = 1024**2
 HEADS = (
     "Server", "Load", "Offered/s", "Answered/s", "429", "503", "Other",
-    "p50, ms", "p95, ms", "p99, ms", "CPU/answer, ms", "Client, cores", "Peak, MiB",
+    "p50, ms", "p95, ms", "p99, ms", "CPU/answer, ms", "Client, cores", "Kept", "of its cores",
+    "Peak, MiB",
 )  # fmt: skip
 
 
@@ -41,6 +42,16 @@ class Result:
             if row.load.startswith("capacity")
         }
 
+    def kept(self, row: Row) -> tuple[float, float]:
+        """Of its server's capacity: the share of answers, and of answers by cores that the client
+        left."""
+        least = next(
+            at for at in self.rows if at.server == row.server and at.load.startswith("capacity")
+        )
+        share = row.answered / least.answered if least.answered else 0.0
+        left, then = self.cores - row.client_cores, self.cores - least.client_cores
+        return share, share * then / left
+
     def lost(self) -> list[Row]:
         """Loads under which a question of ours got no answer, 429 or 503."""
         return [row for row in self.rows if row.other and row.server.startswith("healer")]
@@ -59,7 +70,7 @@ def show(result: Result, console: Console) -> None:
     for head in HEADS:
         table.add_column(head, justify="left" if head in HEADS[:2] else "right")
     for row in result.rows:
-        table.add_row(*cells(row))
+        table.add_row(*cells(row, result))
     console.print(table)
     direct = result.direct
     console.print(
@@ -78,7 +89,7 @@ def show(result: Result, console: Console) -> None:
             console.print(f"{row.server}, {row.load}: {row.other} got {row.why}", markup=False)
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def cells(row: Row, result: Result) -> tuple[str, ...]:
     return (
         row.server,
         row.load,
@@ -87,6 +98,7 @@ def cells(row: Row) -> tuple[str, ...]:
         *(f"{each * 1000:.0f}" for each in (row.p50, row.p95, row.p99)),
         f"{row.cpu_each * 1000:.1f}",
         f"{row.client_cores:.2f}",
+        *(f"{each:.0%}" for each in result.kept(row)),
         f"{row.peak_rss / MIB:.0f}",
     )
 

@@ -63,6 +63,12 @@ class Authenticator:
             raise KeyRejected
         raise CredentialsMissing(self._accepted())
 
+    def admits_all(self, local_address: str) -> bool:
+        """Whether `caller` would be None for any request to that address of ours."""
+        if self._keyring is not None or self._identities is not None:
+            return False
+        return self._unauthenticated is not None or not is_remote(local_address)
+
     def warnings(self) -> list[str]:
         """What /health should say."""
         if self._keyring is None and self._identities is None:

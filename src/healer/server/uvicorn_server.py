@@ -30,6 +30,7 @@ from healer.server.middleware.limits import LIMIT_BYTES, LIMIT_FIELDS, MIN_BYTES
 from healer.server.middleware.responses import SECURITY_HEADERS
 from healer.server.problems import MEDIA_TYPE, retry_headers
 from healer.server.scope import REQUEST_ID_HEADER
+from healer.server.shedding import Shedding, shedding_of
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -47,6 +48,7 @@ LINGER_SECONDS = 0.5  # for requests that were on their way when the last of tho
 KEEP_ALIVE_SECONDS = 65  # longer than nginx keeps its own, so that it never uses a closing one
 CLOSING_SECONDS = 5  # for connections, after that
 NOTIFY_SECONDS = 5.0  # for clients that wait to be notified that the model hangs
+BETWEEN_REQUESTS = {h11.CLIENT: h11.IDLE, h11.SERVER: h11.IDLE}
 HUNG = 70  # EX_SOFTWARE: what a platform's restart policy sees
 
 
@@ -62,6 +64,9 @@ class Connection(H11Protocol):
     _read_timer: asyncio.TimerHandle | None = (
         None  # until the client must have read what was written
     )
+    shedding: Shedding | None = None
+    _response: bytes = b""  # to a request that was refused by its head, once its body has come,
+    _unread = 0  # of which this many bytes are missing
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -80,6 +85,10 @@ class Connection(H11Protocol):
         self._start_send_timer()
         if not self.transport.get_write_buffer_size():
             self._stop_read_timer()
+        if self._response or self._between_requests:
+            data = self._shed(data)
+            if not data:
+                return
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:
             self._idle[self] = None  # keeps its position, if it had one
@@ -87,6 +96,35 @@ class Connection(H11Protocol):
         self._idle.pop(self, None)
         if not self._refused:
             self._stop_send_timer()
+
+    @property
+    def _between_requests(self) -> bool:
+        return self.conn.states == BETWEEN_REQUESTS and not self.conn.trailing_data[0]
+
+    def _shed(self, data: bytes) -> bytes:
+        """What is left of `data` once the requests that it begins with are refused, if they are."""
+        while data and not self.transport.is_closing():
+            if not self._response:
+                refused = self.shedding and self.shedding.refuse(self, data)
+                if not refused:
+                    return data
+                head, self._response = refused
+                self._unread, data = head.body, data[head.size :]
+                self._idle.pop(self, None)
+            came = min(self._unread, len(data))
+            self._unread, data = self._unread - came, data[came:]
+            if not self._unread:
+                self._answer_refused()
+                if data:
+                    self._start_send_timer()
+        return data
+
+    def _answer_refused(self) -> None:
+        """Not before its body has come: a client reads it only then."""
+        self._stop_send_timer()
+        self.transport.write(self._response)
+        self._response = b""
+        self.on_response_complete()
 
     def _close_longest_idle(self) -> None:
         longest = next(iter(self._idle))
@@ -131,7 +169,10 @@ class Connection(H11Protocol):
         self._send_timer = None
         if self.transport.is_closing():
             return
-        if self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
+        if self._response:
+            self.transport.write(self._response)
+            self.transport.close()
+        elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
             self._refuse(ClientTooSlow(self.client_timeout))
         else:  # no request, or one that was answered
             self.transport.close()
@@ -189,9 +230,16 @@ class Connection(H11Protocol):
         self.transport.close()
 
 
-def limited_connection(client_timeout: float, limit: int) -> type[Connection]:
+def limited_connection(
+    client_timeout: float, limit: int, shedding: Shedding | None = None
+) -> type[Connection]:
     """For uvicorn, which instantiates connections itself."""
-    own = {"client_timeout": client_timeout, "limit": limit, "_idle": {}}
+    own: dict[str, object] = {
+        "client_timeout": client_timeout,
+        "limit": limit,
+        "shedding": shedding,
+        "_idle": {},
+    }
     return type("LimitedConnection", (Connection,), own)
 
 
@@ -215,7 +263,11 @@ def config_of(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
-        http=limited_connection(settings.client_timeout, connections_allowed(settings.connections)),
+        http=limited_connection(
+            settings.client_timeout,
+            connections_allowed(settings.connections),
+            shedding_of(app, settings),
+        ),
         backlog=BURST,
         ws="none",
         h11_max_incomplete_event_size=LIMIT_BYTES,

@@ -1,0 +1,225 @@
+"""Refusals while the queue is full, on real sockets: the short way's are the long way's."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+import httpx2 as httpx
+import pytest
+import uvicorn
+
+from healer.auth.authenticator import Authenticator
+from healer.main import create_app
+from healer.server.shedding import Head
+from healer.server.uvicorn_server import config_of
+from tests.server.conftest import png
+from tests.server.test_queue import Gated, settings
+
+LINES = (b"Host: healer", b"Content-Type: multipart/form-data; boundary=b", b"Content-Length: 4")
+LONG_WAY = b"TE: trailers"
+BODY = b"--b\r"
+
+
+def head(*lines: bytes) -> bytes:
+    return b"\r\n".join((b"POST /predict HTTP/1.1", *lines, b"", b""))
+
+
+@dataclass(frozen=True)
+class Full:
+    """A server whose queue is full. `short` counts the requests that took the short way."""
+
+    address: tuple[str, int]
+    short: list[bytes]
+
+    @contextmanager
+    def connected(self) -> Iterator[socket.socket]:
+        with closing(socket.create_connection(self.address, timeout=20)) as connection:
+            yield connection
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.address[1]}{path}")
+
+
+@contextmanager
+def full_server(**changes: object) -> Iterator[Full]:
+    engine, chosen = Gated(), settings(queue=1, **changes)
+    app = create_app(chosen, engine=engine)
+    config = config_of(app, chosen)
+    short = counted(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening, ThreadPoolExecutor(2) as pool:
+        full = Full(listening.getsockname(), short)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while full.get("/ready").status_code != 200:
+                assert thread.is_alive()
+            engine.gate.clear()
+            for _ in range(2):
+                pool.submit(predict, full)
+            service = app.state.service
+            while not (service.active == 1 and service.reserved == 1):
+                time.sleep(0.005)
+            yield full
+        finally:
+            engine.gate.set()
+            server.should_exit = True
+            thread.join()
+
+
+def predict(full: Full) -> httpx.Response:
+    url = f"http://127.0.0.1:{full.address[1]}/predict"
+    return httpx.post(url, files={"image_file": png()}, timeout=60)
+
+
+def counted(config: uvicorn.Config) -> list[bytes]:
+    """What is refused the short way from now on."""
+    refused: list[bytes] = []
+    shedding = config.http.shedding  # type: ignore[union-attr]
+    if shedding is not None:
+        refuse = shedding.refuse
+
+        def counting(connection: object, data: bytes) -> object:
+            if found := refuse(connection, data):
+                refused.append(data)
+            return found
+
+        shedding.refuse = counting
+    return refused
+
+
+@pytest.fixture(scope="module")
+def full() -> Iterator[Full]:
+    with full_server() as server:
+        yield server
+
+
+def response(connection: socket.socket) -> tuple[int, dict[str, str], dict[str, object]]:
+    with http.client.HTTPResponse(connection) as answer:
+        answer.begin()
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, headers, json.loads(answer.read())
+
+
+def test_it_is_the_refusal_of_the_long_way(full: Full) -> None:
+    with full.connected() as connection:
+        answers = []
+        for lines in (LINES, (*LINES, LONG_WAY)):
+            before = len(full.short)
+            connection.sendall(head(*lines, b"X-Request-ID: mine") + BODY)
+            answers.append(response(connection))
+            assert len(full.short) - before == (LONG_WAY not in lines)
+    (status, headers, problem), (other_status, other_headers, other_problem) = answers
+    assert status == other_status == 429
+    assert problem["code"] == "queue_full"
+    assert problem == other_problem
+    assert headers["retry-after"] == str(problem["retry_after"])
+    assert headers.pop("date")
+    assert other_headers.pop("date")
+    assert headers == other_headers
+
+
+def test_the_body_is_dropped_as_it_comes_and_the_connection_goes_on(full: Full) -> None:
+    before = len(full.short)
+    length = 3_000_000
+    lines = (*LINES[:2], b"Content-Length: %d" % length)
+    with full.connected() as connection:
+        connection.sendall(head(*lines) + b"x" * 10)
+        connection.sendall(b"x" * (length - 10) + head(*LINES) + BODY[:1])
+        assert response(connection)[0] == 429
+        connection.sendall(BODY[1:] + b"GET /health HTTP/1.1\r\nHost: healer\r\n\r\n")
+        assert response(connection)[0] == 429
+        assert response(connection)[2]["ready"] is True
+    assert len(full.short) == before + 2
+
+
+def test_it_is_counted_and_logged(full: Full, caplog: pytest.LogCaptureFixture) -> None:
+    series = (
+        'healer_requests_total{code="queue_full",outcome="refused",route="/predict",status="429"}'
+    )
+
+    def count() -> float:
+        values = [line for line in full.get("/metrics").text.splitlines() if series in line]
+        return float(values[0].rpartition(" ")[2]) if values else 0.0
+
+    before = count()
+    with full.connected() as connection:
+        connection.sendall(head(*LINES) + BODY)
+        _, _, problem = response(connection)
+    assert count() == before + 1
+    refused = [record.getMessage() for record in caplog.records if record.name.endswith("shedding")]
+    assert len(refused) == 1
+    assert str(problem["request_id"]) in refused[0]
+
+
+def test_a_refused_body_that_never_ends_is_answered_and_closed() -> None:
+    with full_server(client_timeout=0.3) as full, full.connected() as connection:
+        connection.sendall(head(*LINES) + BODY[:1])
+        assert response(connection)[0] == 429
+        assert connection.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Expect: 100-continue",
+        b"Transfer-Encoding: chunked",
+        b"Connection: close",
+        b"Content-Length: 4",
+        b"Content-Encoding: gzip",
+        b" folded: value",
+        b"no-colon",
+        b"X-Name : value",
+        b"X-Control: a\x00b",
+    ],
+)
+def test_a_head_with_anything_unusual_takes_the_long_way(line: bytes) -> None:
+    assert Head.read(head(*LINES, line)) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        head(*LINES)[:-2],
+        head(*LINES).replace(b"/predict", b"/predict?a=1"),
+        head(*LINES).replace(b"POST", b"GET"),
+        head(*LINES).replace(b"1.1", b"1.0"),
+        head(*LINES[1:]),
+        head(*LINES[:2], b"Content-Length: +4"),
+        head(*LINES[:2], b"Content-Length: 99999999"),
+        head(*LINES, *(b"X-%d: a" % number for number in range(100))),
+        head(*LINES, b"X-Long: " + b"a" * 17_000),
+    ],
+)
+def test_what_is_no_plain_question_takes_the_long_way(data: bytes) -> None:
+    assert Head.read(data) is None
+
+
+def test_a_plain_head_is_read() -> None:
+    data = head(*LINES, b"x-request-id: mine", b"connection: Keep-Alive")
+    assert Head.read(data + BODY) == Head(len(data), 4, "mine")
+
+
+def test_callers_are_known_first_where_they_must_be() -> None:
+    assert not Authenticator(settings(), keyring=object()).admits_all("127.0.0.1")  # type: ignore[arg-type]
+    assert not Authenticator(settings()).admits_all("192.0.2.1")
+    assert Authenticator(settings(unauthenticated="anyone-may-ask")).admits_all("192.0.2.1")
+    assert Authenticator(settings()).admits_all("127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"rate_limit": "1000/minute"}, {"trusted_hosts": "healer"}, {"cors_origins": "https://a.b"}],
+)
+def test_what_is_checked_first_takes_the_long_way(changes: dict[str, str]) -> None:
+    chosen = settings(**changes)
+    app = create_app(chosen, engine=Gated())
+    assert config_of(app, chosen).http.shedding is None  # type: ignore[union-attr]
