@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import pairwise
+from itertools import combinations_with_replacement, pairwise, product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,10 +25,22 @@ def octaves(planes: Floats, count: int) -> Iterator[Floats]:
         if min(planes.shape[-2:]) < 4:
             return
         coarse = halved(planes)
-        rows, columns = coarse.shape[-2:]
-        fine = planes[:, : rows * 2, : columns * 2].reshape(-1, rows, 2, columns, 2)
-        yield fine - coarse[:, :, None, :, None]
+        rows, columns = coarse.shape[-2] * 2, coarse.shape[-1] * 2
+        fine = np.empty((len(planes), rows, columns), np.float32)
+        for row, column in product((0, 1), (0, 1)):  # whole rows at a time, not pairs of pixels
+            part = (slice(None), slice(row, rows, 2), slice(column, columns, 2))
+            np.subtract(planes[part], coarse, out=fine[part])
+        yield fine
         planes = coarse
+
+
+def products(rows: Floats) -> Floats:
+    """`rows @ rows.T`, by products of two rows each: with few rows, and those long, BLAS takes
+    several times as long for the whole."""
+    found = np.empty((len(rows), len(rows)), np.float32)
+    for one, other in combinations_with_replacement(range(len(rows)), 2):
+        found[one, other] = found[other, one] = rows[one] @ rows[other]
+    return found
 
 
 DENSITY_OF = -np.log((np.arange(256, dtype=np.float32) + 1) / 256)
@@ -56,7 +68,7 @@ def colour(planes: Floats) -> Figures:
 def _plain_colour(flat: Floats, ground: Floats) -> Figures:
     mean, spread = flat.mean(axis=0), flat.std(axis=0)
     centred = (flat - mean) / (spread + 1)
-    together = centred.T @ centred / len(flat)
+    together = products(centred.T) / len(flat)
     bins = flat.astype(np.uint8) >> 4
     counts = np.bincount(
         bins[:, 0].astype(np.int32) * 256 + bins[:, 1].astype(np.int32) * 16 + bins[:, 2]

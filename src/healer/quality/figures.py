@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from healer.quality.colour import Figures, Floats, colour, halved, octaves
+from healer.quality.colour import Figures, Floats, colour, halved, octaves, products
 
 
 def detail(pixels: NDArray[np.uint8]) -> float:
@@ -66,7 +66,7 @@ def scales(planes: Floats) -> Figures:
 
 def _band(band: Floats) -> Figures:
     light = band[0]
-    moments = (band @ band.T) / len(light)
+    moments = products(band) / len(light)
     variance = moments.diagonal() + 0.05
     together = moments / np.sqrt(np.outer(variance, variance))
     square = light * light
@@ -154,13 +154,15 @@ def _patterns(grey: Floats) -> NDArray[np.float64]:
     centre = grey[1:-1, 1:-1] + 2
     rows, columns = grey.shape
     ring = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-    above = [grey[r : rows - 2 + r, c : columns - 2 + c] > centre for r, c in ring]
+    # As bytes of 0 and 1, which add up without a conversion at each step.
+    above = [(grey[r : rows - 2 + r, c : columns - 2 + c] > centre).view(np.uint8) for r, c in ring]
     changes = np.zeros(centre.shape, np.uint8)
     count = np.zeros(centre.shape, np.uint8)
     for now, after in zip(above, above[1:] + above[:1], strict=True):
-        changes += now != after
+        changes += now ^ after
         count += now
-    return np.bincount(np.where(changes <= 2, count, 9).ravel(), minlength=10) / changes.size
+    count[changes > 2] = 9
+    return np.bincount(count.ravel(), minlength=10) / changes.size
 
 
 VIEW = 224
