@@ -110,7 +110,8 @@ class Visitors:
 @asynccontextmanager
 async def visiting(url: str, tiles: list[bytes]) -> AsyncIterator[Visitors]:
     connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector, timeout=TIMEOUT) as session:
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT)
+    async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
         yield Visitors(session, f"{url}/predict", tiles)
 
 

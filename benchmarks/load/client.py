@@ -84,7 +84,7 @@ class Client:
 
     def __init__(self, url: str, forms: list[Form]) -> None:
         parts = urlsplit(url)
-        self._address = parts.hostname, parts.port
+        self._host, self._port = parts.hostname or "", parts.port or 80
         self._requests: Iterator[tuple[bytes, bytes]] = cycle(
             (head_of(parts.netloc, parts.path, form), form.body) for form in forms
         )
@@ -118,7 +118,7 @@ class Client:
             if (connection := self._idle.pop()).open:
                 return connection
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, *self._address)
+        _, connection = await loop.create_connection(Connection, self._host, self._port)
         return connection
 
     def close(self) -> None:
