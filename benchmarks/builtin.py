@@ -1,4 +1,5 @@
-"""Tiles a second of `healer predict` with the built-in model, and of a ResNet-18 beside it."""
+"""Tiles a second of `healer predict` with the built-in model, in float32 and in 8-bit integers, and
+of a ResNet-18 beside it."""
 
 from __future__ import annotations
 
@@ -24,10 +25,14 @@ from healer.files.walk import walk_all
 
 BATCH = 16  # answers of `healer predict` come so many at a time
 PROBLEM = "code"  # only a refusal has one
+PREDICT = ["-m", "healer", "predict", "--json", "--engine", "builtin"]
+EIGHT_BITS = "healer predict, 8 bits"
 COMMANDS = {
-    "healer predict": ["-m", "healer", "predict", "--json", "--engine", "builtin"],
+    "healer predict": PREDICT,
+    EIGHT_BITS: PREDICT,
     "resnet18": ["-m", "benchmarks.resnet18"],
 }
+VARIABLES = {EIGHT_BITS: {"HEALER_QUANTIZATION": "8bit"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +59,7 @@ def tile_rate(name: str, folder: Path, images: int) -> TileRate:
             stdout=subprocess.PIPE,
             stderr=complaints,
             text=True,
-            env=environment(),
+            env=environment() | VARIABLES.get(name, {}),
         ) as process:
             times, refused, peak = answer_times(process.stdout, process.pid, started)
         if len(times) != images:
@@ -86,8 +91,10 @@ def answer_times(lines: IO[str] | None, pid: int, started: float) -> tuple[list[
 
 
 def benchmark(folder: Path, out: Path, *, rounds: int, anyway: bool) -> list[TileRate]:
-    """`healer predict` and a ResNet-18 over the same tiles, in turn. Raises BenchmarkError or
-    FileNotReadable."""
+    """`healer predict`, twice, and a ResNet-18 over the same tiles, in turn.
+
+    Raises BenchmarkError or FileNotReadable.
+    """
     images = len(walk_all([folder]).files)
     if not images:
         raise FileNotReadable("no image was found there")

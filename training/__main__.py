@@ -10,11 +10,12 @@ import torch
 import typer
 from rich.console import Console
 
-from healer.engines.builtin.engine import MODEL_FOLDER
+from healer.engines.builtin import INT8_FOLDER, MODEL_FOLDER
 from healer.screening.opening import SHIPPED
 from training import (
     ablations,
     adapt,
+    agreement,
     backbone,
     calibration,
     clusters,
@@ -28,6 +29,7 @@ from training import (
     maps,
     mix,
     prevalence,
+    quantise,
     second,
     shipped,
     speed,
@@ -150,6 +152,19 @@ def export_(runs: Runs = RUNS) -> None:
     console.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", soft_wrap=True)
 
 
+@app.command("quantise")
+def quantise_(folder: Data = DATA, others: Others = OTHERS) -> None:
+    """Ship the network in 8-bit integers too, and measure how far the two agree (minutes), for the
+    card."""
+    every = [shipped.of_ebhi(data.load(folder)), shipped.of_kather(kather.load(others))]
+    file = quantise.write(every)
+    console.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", soft_wrap=True)
+    console.print(f"calibration {quantise.calibrate().id}")
+    found = agreement.compared(every)
+    agreement.write(found)
+    into_card(agreement.table(found), agreement.BEGIN, agreement.END)
+
+
 @app.command("wide")
 def wide_(folder: Data = DATA) -> None:
     """Measure how the networks that ship read wide fields (minutes), and write the card."""
@@ -180,9 +195,13 @@ def adapt_() -> None:
 
 @app.command("speed")
 def speed_(threads: Threads = 1) -> None:
-    """Print milliseconds a tile of the shipped model."""
-    for side, (median, slow) in speed.milliseconds(threads).items():
-        console.print(f"{side} px: median {median:.1f} ms, 95th percentile {slow:.1f} ms")
+    """Print milliseconds a tile of the shipped networks, of one and of four at once."""
+    for folder in (MODEL_FOLDER, INT8_FOLDER):
+        for (side, together), (median, slow) in speed.milliseconds(folder, threads).items():
+            console.print(
+                f"{folder.name}, {side} px, {together} at once: "
+                f"median {median:.1f} ms, 95th percentile {slow:.1f} ms"
+            )
 
 
 @app.command("card")
@@ -206,6 +225,7 @@ def all_(threads: Threads = 1) -> None:
     unlike_()  # an engine refuses that of another network
     evaluate_(threads=threads)
     calibrate_()
+    quantise_()
     wide_()
     adapt_()
     ablations_(threads=threads)

@@ -87,7 +87,8 @@ def session(folder: Path = MODEL_FOLDER) -> onnxruntime.InferenceSession:
         if node.name.startswith("/members."):
             ends[node.name.split("/")[1]] = node.output[0]
     del model.graph.output[:]
-    model.graph.output.extend(helper.make_empty_tensor_value_info(end) for end in ends.values())
+    outputs = (ends[name] for name in sorted(ends))
+    model.graph.output.extend(helper.make_empty_tensor_value_info(each) for each in outputs)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(

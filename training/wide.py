@@ -59,8 +59,8 @@ class Member(BuiltinEngine):
         super().__init__(threads=1)
         self._members, self._member = shipped.session(), member
 
-    def _one(self, pixels: NDArray[np.uint8]) -> Outputs:
-        return {SCORES: shipped.one(self._members, pixels, self._member)}
+    def _several(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Outputs]:
+        return [{SCORES: shipped.one(self._members, each, self._member)} for each in inputs]
 
 
 def measure(tiles: Tiles) -> list[Read]:

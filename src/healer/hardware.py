@@ -54,6 +54,11 @@ def bfloat16_is_slow() -> bool:
     return "Intel" in processor()[0] and not has_amx()
 
 
+def multiplies_bytes() -> bool:
+    """Products of 8-bit integers take one instruction (VNNI), and less where there is AMX."""
+    return not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(processor()[1])
+
+
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

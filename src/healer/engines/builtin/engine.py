@@ -32,6 +32,8 @@ from healer.engines.base import (
     StageTimer,
     Unlikeness,
 )
+from healer.engines.builtin import MODEL_FOLDER as MODEL_FOLDER
+from healer.engines.builtin import model_folder
 from healer.errors.engine import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.hardware import cores, give_way
 from healer.images.tile import Tile
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from healer.settings.loading import Settings
 
 MODEL_ID = "healer/builtin-crc"
-MODEL_FOLDER = Path(__file__).parent
 NETWORK = "model.onnx"
 CARD = "model.json"
 UNLIKE = "unlike.npz"
@@ -56,6 +57,14 @@ Reals = NDArray[np.float32]
 Outputs = dict[str, NDArray[np.float32]]  # by name
 
 SIDE = 160
+NONE = "none"  # of quantisations
+# Squares that a thread scores at once where they are integers: four stay in its cache, and of
+# floats not even two.
+MOST_TOGETHER = 4
+NO_VNNI = (
+    "HEALER_QUANTIZATION is 8bit, and this processor multiplies integers no faster (it has no "
+    "VNNI): the built-in model computes in float32"
+)
 # Bounds the work that one absurdly long picture can ask for.
 MOST_WINDOWS = 16
 # Names every step outside the network's own graph; change it whenever one of them changes.
@@ -67,8 +76,8 @@ PREPROCESSING = (
 class BuiltinEngine:
     """`threads` = 0 takes all cores. Raises `healer.errors.ModelError` where the files are off.
 
-    Tiles are scored side by side, each by one thread: for a network this small, a batch or a
-    tile shared between threads takes longer, and several times the memory.
+    Tiles are scored side by side, each by one thread: for a network this small, a tile shared
+    between threads takes longer; and so does a batch in float32, at several times the memory.
     """
 
     def __init__(
@@ -76,6 +85,7 @@ class BuiltinEngine:
         threads: int = 0,
         folder: Path = MODEL_FOLDER,
         question: Question = COLORECTAL_CANCER,
+        warnings: tuple[str, ...] = (),
     ) -> None:
         if question.head is None:
             raise ModelUnsound(MODEL_ID, f"its classes do not answer {question.id}")
@@ -87,16 +97,19 @@ class BuiltinEngine:
         self._outputs = [output.name for output in self._session.get_outputs()]
         has_features = FEATURES in self._outputs
         self._gaussians = Gaussians.read(folder, model.sha256) if has_features else None
-        self._pool = ThreadPoolExecutor(threads or cores(), "builtin", give_way)
+        self._threads = threads or cores()
+        self._together = 1 if model.quantization == NONE else MOST_TOGETHER
+        self._pool = ThreadPoolExecutor(self._threads, "builtin", give_way)
         self._info = EngineInfo(
             engine="builtin",
             model_id=MODEL_ID,
             revision=model.sha256[:12],
             device="cpu",
             dtype="float32",
-            quantization="none",
+            quantization=model.quantization,
             prompt_id=question.id,
             preprocessing_id=preprocessing_id(question.head),
+            warnings=warnings,
         )
 
     @property
@@ -127,14 +140,20 @@ class BuiltinEngine:
 
     def _run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Outputs]:
         """Raises ModelUnsound."""
-        outputs = list(self._pool.map(self._one, inputs))
+        size = max(1, min(self._together, math.ceil(len(inputs) / self._threads)))
+        parts = [inputs[start : start + size] for start in range(0, len(inputs), size)]
+        outputs = [each for part in self._pool.map(self._several, parts) for each in part]
         if not all(np.isfinite(each[SCORES]).all() for each in outputs):
             raise ModelUnsound(MODEL_ID, "a score is not a finite number")
         return outputs
 
-    def _one(self, pixels: NDArray[np.uint8]) -> Outputs:
-        values = self._session.run(self._outputs, {"pixels": pixels[None]})
-        return dict(zip(self._outputs, values, strict=True))
+    def _several(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Outputs]:
+        """The outputs for each square, with an axis of one square."""
+        values = self._session.run(self._outputs, {"pixels": np.stack(inputs)})
+        named = dict(zip(self._outputs, values, strict=True))
+        return [
+            {name: value[at : at + 1] for name, value in named.items()} for at in range(len(inputs))
+        ]
 
     def _evidence(self, outputs: Sequence[Outputs], stages: StageTimer) -> Evidence:
         """From the log-probabilities (1, classes) and features of each window of one tile."""
@@ -167,7 +186,9 @@ class BuiltinEngine:
 
 
 def open_engine(settings: Settings, question: Question) -> BuiltinEngine:
-    return BuiltinEngine(threads=settings.threads, question=question)
+    folder = model_folder(settings)
+    slow = settings.quantization == "8bit" and folder == MODEL_FOLDER
+    return BuiltinEngine(settings.threads, folder, question, (NO_VNNI,) if slow else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +198,7 @@ class ModelFiles:
     network: bytes
     sha256: str
     names: tuple[str, ...]
+    quantization: str
 
 
 def read_model_files(folder: Path = MODEL_FOLDER) -> ModelFiles:
@@ -191,7 +213,7 @@ def read_model_files(folder: Path = MODEL_FOLDER) -> ModelFiles:
         raise ModelAltered(str(folder), NETWORK, f"sha256 {sha256[:12]}, not the one in {CARD}")
     if card["preprocessing"] != PREPROCESSING:
         raise ModelAltered(str(folder), CARD, "it was trained with another preprocessing")
-    return ModelFiles(network, sha256, tuple(card["classes"]))
+    return ModelFiles(network, sha256, tuple(card["classes"]), card.get("quantization", NONE))
 
 
 def preprocessing_id(head: ClassHead) -> str:
