@@ -18,17 +18,16 @@ from healer.errors.base import RequestError
 from healer.slides.reader import Level, Rgba
 
 STEPS = range(2, 6)  # coarser levels are for maps: no tile is averaged from so much finer a one
-BLOCK, PART = (
-    64,
-    16,
-)  # sides, in the level's pixels: some writers shift by a pixel from part to part
+# Sides, in the level's pixels: some writers shift by a pixel from part to part.
+BLOCK, PART = 64, 16
 BLOCKS = 8
-MOST_SIDE = 2048  # of the coarsest level, which says where there is something to compare
-CELLS = 32  # of it, along its longer side
+# Sides of the level that says where there is something to compare, and its cells along the longer.
+LEAST_SIDE, MOST_SIDE, CELLS = 256, 2048, 32
 LEAST_CONTRAST = 20.0  # grey levels, standard deviation: glass says nothing
 # The difference from pixels left out, over that from pixels averaged. On a slide recompressed at
-# JPEG qualities 30 to 80, levels of the first kind have 0.3 to 0.93, of the second 1.3 to 3.4.
-NEARER = 1.1
+# JPEG qualities 30 to 80, levels of the first kind have 0.3 to 0.93, of the second 1.3 to 3.4, and
+# those that show something else altogether 1.
+NEARER = 0.95
 
 ReadLevel = Callable[[int, int, int, int, int], Rgba]
 Grey = NDArray[np.float64]
@@ -39,11 +38,13 @@ def decimated_levels(levels: Sequence[Level], read_level: ReadLevel) -> frozense
     """Their places in `levels`. `read_level` takes such a place, and left, top, width and height in
     that level's own pixels; where it cannot read, no level is called so."""
     checked = [at for at, level in enumerate(levels) if round(level.downsample) in STEPS]
-    coarsest = levels[-1]
-    if not checked or max(coarsest.width, coarsest.height) > MOST_SIDE:
+    fit = [at for at, level in enumerate(levels) if max(level.width, level.height) <= MOST_SIDE]
+    if not checked or not fit:
         return frozenset()
+    large = [at for at in fit if min(levels[at].width, levels[at].height) >= LEAST_SIDE]
+    shown = large[-1] if large else fit[0]
     try:
-        grey = grey_of(read_level(len(levels) - 1, 0, 0, coarsest.width, coarsest.height))
+        grey = grey_of(read_level(shown, 0, 0, levels[shown].width, levels[shown].height))
         places = most_contrast(grey)
         return frozenset(at for at in checked if _is_decimated(levels, at, places, read_level))
     except RequestError:  # the file is damaged there, which reading its tiles will account for

@@ -62,7 +62,8 @@ class OpenSlideFile:
 
     def read_level(self, level: int, x: int, y: int, width: int, height: int) -> Rgba:
         place = tuple(self._levels)[level]
-        downsample = self._levels[place].downsample
+        # The library's own factor: at another its pixels would be blended with their neighbours.
+        downsample = self._slide.level_downsamples[place]
         origin = (round(x * downsample), round(y * downsample))
         try:
             pixels = np.asarray(self._slide.read_region(origin, place, (width, height)))
