@@ -38,7 +38,7 @@ from tests.hospital.test_watch_orthanc import files_of, watch_once
 HERE = Path(__file__).parent
 SHRUNK, MARGIN = 4, 1.1  # the window is the slide, so much smaller, and the slide in it again
 CHANGED = 24  # of 255, in any channel: more than what a still picture's colours move by
-BLANK, LEAST = 10, 0.005  # of 255, a picture's deviation; the share that a layer changes at least
+BLANK, LEAST = 10, 0.001  # of 255, a picture's deviation; the share that a layer changes at least
 WORKERS, DISTRIBUTION = "/static/js/", "dicom-microscopy-viewer/dist/dynamic-import"
 LAYERS = ("map", "tissue", "tiles", "regions")
 Picture = NDArray[np.uint8]
