@@ -132,7 +132,10 @@ def test_doubtful_tiles_say_where_to_look_where_none_is_a_yes(
 def test_bare_glass_is_no_answer(screener: Screener, tmp_path: Path) -> None:
     answer = answer_of(MemorySlide(glass(1000, 800)), screener, tmp_path)
     assert answer.verdict.answer is Answer.INDETERMINATE
-    assert answer.verdict.reason == "No tissue was found on the slide."
+    assert answer.sentence == answer.verdict.reason == "No tissue was found on the slide."
+    assert answer.headline == "No tissue found"
+    document = answer.as_json()
+    assert (document["unanswered"], document["probability"]) == ("no_tissue", None)
 
 
 def test_a_stopped_run_goes_on_without_reading_a_tile_twice(

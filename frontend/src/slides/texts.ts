@@ -2,7 +2,7 @@ import type { Answer } from "../api/types";
 import { texts } from "../texts";
 import type { KeyList } from "../view/shortcuts";
 import { percent } from "../view/numbers";
-import type { Agreement, Case, Diagnosis, Slide, SlideState } from "./api/types";
+import type { Agreement, Case, Diagnosis, Slide, SlideState, Unanswered } from "./api/types";
 import { area, timeLeft } from "./numbers";
 
 const many = (count: number, one: string, more = `${one}s`): string =>
@@ -24,6 +24,14 @@ export const slideTexts = {
     failed: "Failed",
     cancelled: "Cancelled",
   } satisfies Record<SlideState, string>,
+  unanswered: {
+    no_tissue: "No tissue found",
+    nothing_read: "No tissue could be read",
+  } satisfies Record<Unanswered, string>,
+  noScale: (sources: string) =>
+    `The slide does not state how many micrometres one pixel covers (${sources}). State it in the field “µm per pixel”. A scanner's 40x is commonly 0.25, its 20x 0.5; look it up rather than guess.`,
+  scalesContradict: (sources: string) =>
+    `The slide states several resolutions that cannot all be true (${sources}). State the right one in the field “µm per pixel”.`,
   reading: (done: number, total: number, seconds: number | null) =>
     [
       `Reading, ${total > 0 ? Math.round((100 * done) / total) : 0} %`,
@@ -113,6 +121,7 @@ export const slideTexts = {
     title: "Which scale does this slide have?",
     label: "µm per pixel",
     hint: "Ask those who scanned it, or read it in the scanner's software. A wrong scale makes a wrong answer; nothing is guessed.",
+    all: (others: number) => `Use it for ${slides(others)} more that state no usable scale`,
     go: "Use it and read",
   },
 
@@ -189,5 +198,5 @@ export const slideTexts = {
   answered: (slide: Slide, name: string): string =>
     slide.verdict && slide.probability !== null
       ? `${name}: ${words[slide.verdict]}, ${percent(slide.probability)}`
-      : `${name}: ${slideTexts.states[slide.state]}`,
+      : `${name}: ${slide.unanswered ? slideTexts.unanswered[slide.unanswered] : slideTexts.states[slide.state]}`,
 };

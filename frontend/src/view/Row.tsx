@@ -6,6 +6,7 @@ import { positionInQueue, select, useSession } from "../session/store";
 import { texts } from "../texts";
 import { Icon } from "./icons";
 import { RowBadges } from "./RowBadges";
+import { RowButton } from "./RowButton";
 import { percent } from "./numbers";
 import { VERDICT_COLOURS } from "./verdictColours";
 
@@ -118,18 +119,15 @@ function RowAction({ item, reachable }: { item: Item; reachable: boolean }): Rea
   if (!open && !canRetry(item)) return null;
   const name = open ? texts.action.cancel : texts.action.retry;
   return (
-    <button
-      type="button"
-      tabIndex={reachable ? 0 : -1}
-      className="button button-icon mr-1.5 border-transparent bg-transparent"
-      title={name}
-      aria-label={texts.action.of(name, item.name)}
-      onClick={() => {
+    <RowButton
+      name={name}
+      of={item.name}
+      icon={open ? "close" : "retry"}
+      reachable={reachable}
+      act={() => {
         if (open) cancel(item.id);
         else retry(item.id);
       }}
-    >
-      <Icon name={open ? "close" : "retry"} className="size-4" />
-    </button>
+    />
   );
 }

@@ -136,7 +136,7 @@ class SlideAnswerRecord(AuditRecord):
     question: str
     verdict: Literal["yes", "no", "indeterminate"]
     first_verdict: Literal["yes", "no", "indeterminate"]
-    probability: float = Field(ge=0, le=1)
+    probability: float | None = Field(ge=0, le=1)
     calibrated: bool
     score: float = Field(allow_inf_nan=False)
     second_question: str | None = None

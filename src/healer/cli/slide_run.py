@@ -178,12 +178,16 @@ def _print(console: Console, output: SlideOutput, answered: AnsweredSlide) -> No
 
 def _line(row: Json) -> Text:
     """Verdict, score, how much was read, name; then what must not be overlooked."""
-    verdict = row["verdict"]
-    marks = [row["mark"]] * bool(row["mark"]) + ["uncalibrated"] * (not row["calibrated"])
+    verdict, probability = row["verdict"], row["probability"]
+    marks = [row["mark"]] * bool(row["mark"]) + ["uncalibrated"] * (
+        probability is not None and not row["calibrated"]
+    )
     read = f"{row['tissue_mm2']:.1f} mm², {percent(row['read_share'])} read"
+    if not row["tissue_mm2"]:
+        read = "no tissue found"
     cells = (
         verdict.ljust(len("indeterminate")),
-        f"{row['probability']:.3f}",
+        "–    " if probability is None else f"{probability:.3f}",
         f"{row['regions']} region{'s' * (row['regions'] != 1)}".ljust(len("100 regions")),
         read.ljust(len("1000.0 mm², 100.0 % read")),
         ", ".join(marks).ljust(len("high-grade, uncalibrated")),

@@ -66,8 +66,8 @@ class NoResolution(SlideError):
     title = "The slide states no usable resolution"
     message = (
         "The slide does not state how many micrometres one pixel covers ({sources}). State it: on "
-        "the command line --mpp, in a list of slides the column mpp. A scanner's 40x is commonly "
-        "0.25, its 20x 0.5; look it up rather than guess."
+        "the command line --mpp, in a list of slides the column mpp, over HTTP the field mpp of "
+        "its /reading. A scanner's 40x is commonly 0.25, its 20x 0.5; look it up rather than guess."
     )
 
 
@@ -79,7 +79,7 @@ class ResolutionContradictory(SlideError):
     message = (
         "The slide states several resolutions that cannot all be true ({sources}). State the right "
         "one, in micrometres per pixel: on the command line --mpp, in a list of slides the column "
-        "mpp."
+        "mpp, over HTTP the field mpp of its /reading."
     )
 
 

@@ -120,7 +120,8 @@ def slide_measurements(context: ResultContext) -> Iterator[tuple[Code, float, Co
     coverage = document["coverage"]
     if document["calibrated"]:
         yield book["cancer_probability"], _percent(document["probability"]), book["percent"]
-    yield book["score"], float(document["scores"]["score"]), book["one"]
+    if not document.get("unanswered"):
+        yield book["score"], float(document["scores"]["score"]), book["one"]
     yield book["area_read"], float(coverage["read_mm2"]), book["mm2"]
     yield book["tissue_area"], float(coverage["tissue_mm2"]), book["mm2"]
     yield book["share_read"], _percent(coverage["read_share"]), book["percent"]

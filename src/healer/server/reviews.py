@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
 from healer import errors
 from healer.audit.records import Opinion, SlideOpinion
+from healer.server.bodies import parsed, read_json_body
 from healer.server.middleware.access import REFUSALS
 from healer.server.problems import documented
 from healer.server.requests import refuse_modified
@@ -21,9 +22,6 @@ from healer.server.scope import caller_of
 if TYPE_CHECKING:
     from healer.audit.journal import Journal
     from healer.worklist.worklist import Worklist
-
-LIMIT_BYTES = 16 * 1024
-Kind = TypeVar("Kind", bound=BaseModel)
 
 reviews_router = APIRouter()
 
@@ -84,7 +82,7 @@ async def review(request: Request) -> ReviewOut | SlideReviewOut:
     content_type, body = request.headers.get("content-type", ""), await read_json_body(request)
     if is_of_slide(body):
         return await _slide_review(request, content_type, body)
-    opinion = opinion_in(Opinion, content_type, body)
+    opinion = parsed(Opinion, content_type, body, errors.ReviewUnreadable)
     journal: Journal = request.app.state.journal
     record = await run_in_threadpool(journal.review, opinion, caller_of(request))
     return ReviewOut(request_id=opinion.request_id, record=record)
@@ -101,45 +99,7 @@ async def _slide_review(request: Request, content_type: str, body: bytes) -> Sli
     worklist: Worklist | None = request.app.state.worklist
     if worklist is None:
         raise errors.SlidesOff
-    opinion = opinion_in(SlideOpinion, content_type, body)
+    opinion = parsed(SlideOpinion, content_type, body, errors.ReviewUnreadable)
     caller = caller_of(request)
     record = await run_in_threadpool(worklist.review, opinion, caller)
     return SlideReviewOut(slide=opinion.slide, region=opinion.region, record=record)
-
-
-def opinion_in(kind: type[Kind], content_type: str, body: bytes) -> Kind:
-    """Raises ReviewUnreadable, in words that repeat nothing of the body."""
-    # A page elsewhere can make a browser send any type but this one unasked.
-    if content_type.split(";")[0].strip().lower() != "application/json":
-        raise errors.ReviewUnreadable("its content type is not application/json")
-    try:
-        refuse_repeated(body)
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False, include_context=False)[0]
-        where = str(first["loc"][0]) if first["loc"] else "the body"
-        known = where if where in (*kind.model_fields, "the body") else "a field"
-        raise errors.ReviewUnreadable(f"{known}: {first['msg']}") from None
-
-
-def refuse_repeated(body: bytes) -> None:
-    """Raises ReviewUnreadable where a field stands there twice: JSON's readers take the last."""
-
-    def unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        named = dict(pairs)
-        if len(named) < len(pairs):
-            raise errors.ReviewUnreadable("a field stands there more than once")
-        return named
-
-    with suppress(ValueError, RecursionError):  # pydantic reports what is no JSON
-        json.loads(body, object_pairs_hook=unrepeated)
-
-
-async def read_json_body(request: Request) -> bytes:
-    """Raises TooManyBytes."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LIMIT_BYTES:
-            raise errors.TooManyBytes(LIMIT_BYTES)
-    return body

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,19 @@ ANSWER = "slide.json"
 FORMAT = 1
 UNLIKE_SHARE = 0.2  # of the scored tiles
 FINDINGS_SHOWN = 3
+
+
+class Unanswered(StrEnum):
+    """Why nothing was scored: "indeterminate" alone would pass for a doubtful reading."""
+
+    NO_TISSUE = "no_tissue"
+    NOTHING_READ = "nothing_read"
+
+
+UNANSWERED = {
+    Unanswered.NO_TISSUE: "No tissue found",
+    Unanswered.NOTHING_READ: "No tissue could be read",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +81,17 @@ class SlideAnswer:
         return [region for region in self.regions if region.kind is RegionKind.CANCER]
 
     @property
+    def unanswered(self) -> Unanswered | None:
+        if not self.coverage.tissue:
+            return Unanswered.NO_TISSUE
+        return None if self.coverage.read else Unanswered.NOTHING_READ
+
+    @property
+    def headline(self) -> str:
+        unanswered = self.unanswered
+        return UNANSWERED[unanswered] if unanswered else str(self.verdict.answer).capitalize()
+
+    @property
     def unlike_training(self) -> int:
         """How many scored tiles are unlike all that the model learnt from."""
         return sum(UNLIKE_TRAINING in each.warnings for each in self.results)
@@ -87,6 +112,8 @@ class SlideAnswer:
     @property
     def sentence(self) -> str:
         """What the slide's answer is, in a sentence or two."""
+        if self.unanswered:
+            return self.verdict.reason or UNANSWERED[self.unanswered]
         words = self.question.sentences.get(self.verdict.answer, "")
         if self.verdict.reason:
             return f"{words} {self.verdict.reason}"
@@ -129,7 +156,8 @@ class SlideAnswer:
         second = SecondAnswerOut.of(self.second)
         return {
             "verdict": str(self.verdict.answer),
-            "probability": round(self.verdict.probability, 6),
+            "unanswered": self.unanswered and str(self.unanswered),
+            "probability": None if self.unanswered else round(self.verdict.probability, 6),
             "calibrated": self.verdict.calibrated,
             "reason": self.verdict.reason,
             "sentence": self.sentence,
@@ -175,7 +203,7 @@ def sentences_of(answer: SlideAnswer) -> list[str]:
         lines.append(answer.second.sentence)
     if answer.cascade:
         lines.append(answer.cascade.in_words(answer.model.id, answer.first.answer))
-    if not answer.verdict.calibrated:
+    if not answer.verdict.calibrated and not answer.unanswered:
         lines.append(
             "The score is not calibrated on slides: it ranks them, and is not the share of such "
             "slides that hold cancer."

@@ -61,7 +61,7 @@ def answered_slides(
     scored = Scored(
         truth=np.array([bool(meanings[str(each.label)]) for each, _ in rows]),
         margins=np.array([log_odds(document["scores"]["score"]) for _, document in rows]),
-        probabilities=np.array([document["probability"] for _, document in rows], np.float64),
+        probabilities=np.array([document["probability"] or 0.0 for _, document in rows]),
         answers=np.array([document["verdict"] for _, document in rows], np.str_),
         labels=np.array([str(each.label) for each, _ in rows], np.str_),
         cases=np.array([each.case or str(each.path) for each, _ in rows], np.str_),

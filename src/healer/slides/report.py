@@ -106,7 +106,7 @@ def write_report(
         title=escape(answer.name),
         subtitle=escape(subtitle_of(answer)),
         verdict=str(answer.verdict.answer),
-        headline=escape(str(answer.verdict.answer).capitalize()),
+        headline=escape(answer.headline),
         sentences=_sentences(answer),
         headlines=_headlines(answer),
         ramp=", ".join(f"rgb({r:.0f} {g:.0f} {b:.0f})" for r, g, b in COLOURS),
@@ -132,12 +132,12 @@ def _headlines(answer: SlideAnswer) -> str:
     facts = [
         (
             known,
-            f"{answer.verdict.probability:.3f}",
+            "–" if answer.unanswered else f"{answer.verdict.probability:.3f}",
             f"no up to {cut.lower:.3f}, yes from {cut.upper:.3f}",
         ),
         (
             "read",
-            percent(coverage.share, 1),
+            percent(coverage.share, 1) if coverage.tissue else "–",
             f"{coverage.read:.2f} of {coverage.tissue:.2f} mm² of tissue",
         ),
         (

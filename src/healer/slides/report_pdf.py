@@ -43,7 +43,7 @@ def write_pdf(
     page = ReportPage()
     page.line(answer.name, 16, bold=True)
     page.line(subtitle_of(answer), 9, QUIET)
-    page.line(str(answer.verdict.answer).capitalize(), 14, bold=True)
+    page.line(answer.headline, 14, bold=True)
     for sentence in sentences_of(answer):
         page.line(sentence, 10)
     outlined = overview.copy()

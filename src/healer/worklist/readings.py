@@ -143,11 +143,11 @@ class Readings:
                 raise SlideBeingRead
             self._enqueue([slide_id], mpp)
 
-    def submit_all(self, slide_ids: Iterable[str]) -> int:
+    def submit_all(self, slide_ids: Iterable[str], mpp: float | None = None) -> int:
         """How many of them were not waiting already."""
         with self._changed:
             wanted = [each for each in slide_ids if self.record(each).state not in WAITING]
-            self._enqueue(wanted, None)
+            self._enqueue(wanted, mpp)
             return len(wanted)
 
     def cancel(self, slide_id: str) -> None:

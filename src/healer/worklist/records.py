@@ -35,7 +35,8 @@ class ReadSummary(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     verdict: str
-    probability: float
+    unanswered: str | None = None
+    probability: float | None
     calibrated: bool
     second_answer: Json | None
     positive_mm2: float
@@ -51,6 +52,7 @@ class ReadSummary(BaseModel):
         coverage = document["coverage"]
         return cls(
             verdict=document["verdict"],
+            unanswered=document.get("unanswered"),
             probability=document["probability"],
             calibrated=document["calibrated"],
             second_answer=document["second_answer"],
@@ -95,6 +97,6 @@ class SlideReview(BaseModel):
     at: datetime
     by: str | None
     verdict: str
-    probability: float
+    probability: float | None
     findings: Mapping[str, float]
     read_at: datetime | None

@@ -107,7 +107,7 @@ def _row(review: SlideReview, case: str, name: str) -> Json:
         "slide_id": review.slide,
         "region": "" if review.region is None else review.region,
         "verdict": review.verdict,
-        "probability": review.probability,
+        "probability": "" if review.probability is None else review.probability,
         "agreement": review.agreement,
         "diagnosis": review.diagnosis or "",
         "note": without_formula(review.note),

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from healer import NOTICE
 from healer.audit.records import SlideOpinion
-from healer.errors.slides import SlideError
+from healer.errors.slides import NoResolution, ResolutionContradictory, SlideError
 from healer.errors.worklist import NoTileHere, SlideNotRead
 from healer.worklist.answerer import SlideModel
 from healer.worklist.catalogue import Catalogue, SlideEntry
@@ -23,6 +23,7 @@ from healer.worklist.reviews import Reviews, with_reviews
 RISK = {"yes": 0, "indeterminate": 1, "no": 2}
 UNANSWERED = len(RISK)
 CHANGES = {"healer": "the version of Healer", "calibration": "the calibration"}
+SCALE_WANTED = frozenset({NoResolution.code, ResolutionContradictory.code})
 ANSWERED = frozenset({SlideState.READ, SlideState.STALE})
 READ_ALL = frozenset({SlideState.UNREAD, SlideState.STALE, SlideState.CANCELLED, SlideState.FAILED})
 
@@ -64,7 +65,13 @@ class SlideView:
         summary = self.record.summary if self.verdict else None
         if summary is None:
             return UNANSWERED, 0.0, self.entry.name
-        return RISK.get(summary.verdict, UNANSWERED), -summary.probability, self.entry.name
+        return RISK.get(summary.verdict, UNANSWERED), -(summary.probability or 0.0), self.entry.name
+
+    @property
+    def wants_scale(self) -> bool:
+        """Whether it waits for somebody to state what its file does not."""
+        problem = self.record.problem if self.state is SlideState.FAILED else None
+        return problem is not None and problem["code"] in SCALE_WANTED
 
     @property
     def latest(self) -> SlideReview | None:
@@ -113,6 +120,7 @@ class Worklist:
             "page": query.page,
             "per_page": query.per_page,
             "counts": counts(view.state for view in views),
+            "without_scale": sum(view.wants_scale for view in views),
             "queue": self.readings.queue_json(),
             "cases": list(_cases(views, {view.case for view in shown if view.case})),
             "notice": NOTICE,
@@ -163,11 +171,13 @@ class Worklist:
         document = self.results.document(slide_id) if view.state in ANSWERED else None
         return document["regions"] if document else []
 
-    def submit_all(self, states: Iterable[str] = READ_ALL) -> int:
-        """How many wait now that did not before; in the order of their names."""
+    def submit_all(self, states: Iterable[str] = READ_ALL, mpp: float | None = None) -> int:
+        """How many wait now that did not before; in the order of their names. With `mpp`, those
+        alone that state no usable scale."""
         chosen = frozenset(states)
-        views = self._views(named=False)
-        return self.readings.submit_all(view.entry.id for view in views if view.state in chosen)
+        views = [view for view in self._views(named=False) if view.state in chosen]
+        ids = (view.entry.id for view in views if mpp is None or view.wants_scale)
+        return self.readings.submit_all(ids, mpp)
 
     def query(self, **fields: Any) -> SlideQuery:  # noqa: ANN401 - as HTTP has checked them
         return SlideQuery(**fields)
@@ -284,6 +294,7 @@ class Worklist:
             "case": view.case,
             "state": str(view.state),
             "verdict": view.verdict,
+            "unanswered": summary and summary.unanswered,
             "probability": summary and summary.probability,
             "calibrated": bool(summary and summary.calibrated),
             "second_answer": summary and summary.second_answer,

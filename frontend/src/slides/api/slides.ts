@@ -39,8 +39,13 @@ export function cancelReading(id: string): Promise<Result<Slide>> {
   return requestJson(SLIDE_PATHS.reading(id), { method: "DELETE" });
 }
 
-export function readAll(states?: readonly SlideState[]): Promise<Result<{ queued: number }>> {
-  return requestJson(SLIDE_PATHS.readings, { method: "POST", body: states ? { states } : {} });
+/** With `mpp`, those of them alone that state no usable scale. */
+export function readAll(
+  states: readonly SlideState[],
+  mpp?: number,
+): Promise<Result<{ queued: number }>> {
+  const body = { states, ...(mpp !== undefined && { mpp }) };
+  return requestJson(SLIDE_PATHS.readings, { method: "POST", body });
 }
 
 export function setPaused(paused: boolean): Promise<Result<{ paused: boolean }>> {

@@ -93,7 +93,7 @@ function Entry({
       <SecondOpinion region={region} />
       {selected && (
         <div className="border-t border-line p-2 empty:hidden">
-          <ReaderWord region={region.id ?? at + 1} />
+          <ReaderWord region={region.id} />
         </div>
       )}
     </div>

@@ -1,9 +1,9 @@
 import type { ReactElement } from "react";
 
-import { sentenceOf } from "../../session/problems";
 import { Icon, type IconName } from "../../view/icons";
 import type { Progress, Slide } from "../api/types";
-import { needsScale, ScaleForm } from "../worklist/ScaleForm";
+import { needsScale, slideSentenceOf } from "../problems";
+import { ScaleForm } from "../worklist/ScaleForm";
 import { cancel, isUnderWay, read } from "./reading";
 import { texts } from "./texts";
 
@@ -44,7 +44,7 @@ export function ReadingCard({ slide }: { slide: Slide }): ReactElement {
 }
 
 function meaning({ state, problem, stale_reason }: Slide): string {
-  if (state === "failed") return problem ? sentenceOf(problem) : "";
+  if (state === "failed") return problem ? slideSentenceOf(problem) : "";
   if (state === "stale") return stale_reason ?? "";
   if (state === "reading" || state === "read") return "";
   return texts.state[`${state}Means`];

@@ -2,6 +2,8 @@ import "./slide.css";
 
 import { type ReactElement, useEffect } from "react";
 
+import type { Problem } from "../../api/types";
+import { sentenceOf } from "../../session/problems";
 import { texts as shared } from "../../texts";
 import { Icon } from "../../view/icons";
 import { useShortcuts } from "../../view/shortcuts";
@@ -24,6 +26,8 @@ export interface SlidePageProps {
 export function SlidePage({ id, view }: SlidePageProps): ReactElement {
   useEffect(() => openSlide(id), [id]);
   useShortcuts(SHORTCUTS, texts.keys);
+  const problem = useSlideSession((session) => (session.slide ? null : session.problem));
+  if (problem) return <NoSlide problem={problem} />;
   return (
     <main id="result" tabIndex={-1} className="flex flex-1 flex-col outline-none lg:min-h-0">
       <Bar id={id} />
@@ -37,6 +41,26 @@ export function SlidePage({ id, view }: SlidePageProps): ReactElement {
         </div>
       </div>
       <Announcements />
+    </main>
+  );
+}
+
+function NoSlide({ problem }: { problem: Problem }): ReactElement {
+  const unknown = problem.code === "slide_unknown";
+  return (
+    <main
+      id="result"
+      tabIndex={-1}
+      className="grid flex-1 place-content-center justify-items-center gap-3 p-6 text-center outline-none"
+    >
+      <div role="alert" className="grid justify-items-center gap-3">
+        <h2 className="text-2xl font-semibold">{unknown ? texts.unknown : problem.title}</h2>
+        <p className="max-w-xl text-quiet">{unknown ? texts.unknownMeans : sentenceOf(problem)}</p>
+      </div>
+      <a className="button button-main" href={SLIDES_HREF}>
+        <Icon name="back" className="size-4" />
+        {texts.toWorklist}
+      </a>
     </main>
   );
 }

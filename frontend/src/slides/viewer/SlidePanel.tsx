@@ -29,11 +29,11 @@ export function SlidePanel(): ReactElement {
       {slide.state !== "read" && <ReadingCard slide={slide} />}
       {answer && <SlideVerdict slide={slide} answer={answer} />}
       <ReaderWord region={null} />
-      <Gallery />
+      {!slide.unanswered && <Gallery />}
       {answer && (
         <>
           {answer.cascade && <SecondModel cascade={answer.cascade} />}
-          <Coverage coverage={answer.coverage} />
+          {answer.coverage.tissue_mm2 > 0 && <Coverage coverage={answer.coverage} />}
           <Downloads />
           <SlideProvenance slide={slide} answer={answer} />
         </>

@@ -4,7 +4,7 @@ import { Control, FullScreen, ScaleBar } from "../../viewer/controls";
 import { texts as shared } from "../../texts";
 import { SLIDE_PATHS } from "../api/paths";
 import { parseRoute, replaceView, type SlideView } from "../route";
-import { clickAt, toggleMeasuring } from "./actions";
+import { clickAt, dragLine, toggleMeasuring } from "./actions";
 import { LayerPanel } from "./LayerPanel";
 import { Outlines } from "./Outlines";
 import { fetchPyramid, type Pyramid } from "./pyramid";
@@ -76,6 +76,7 @@ function useStage(
         }, SETTLED_MS);
       },
       onClick: clickAt,
+      onDrag: dragLine,
       onPointer: (pointer) => {
         const { measuring, line } = getSlide();
         if (measuring && line.length === 1) setSlide({ pointer });

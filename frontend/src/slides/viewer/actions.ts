@@ -4,6 +4,8 @@ import { SLIDE_PATHS } from "../api/paths";
 import { requestBlob, type Result } from "../api/request";
 import { fetchTile } from "../api/slides";
 import type { Box, SlideTile } from "../api/types";
+import { navigate, slideHref } from "../route";
+import { selectSlide, slideBeside } from "../worklist/store";
 import { contains, type Point, reasonAt } from "./geometry";
 import { getSlide, setSlide, type TileContent } from "./session";
 import { texts } from "./texts";
@@ -27,6 +29,15 @@ export function stepRegion(by: 1 | -1): void {
   openRegion((from + by + regions.length) % regions.length);
 }
 
+/** To the next (1) or previous (-1) slide, as the worklist has them. */
+export async function stepSlide(by: 1 | -1): Promise<void> {
+  const { id } = getSlide();
+  const slide = await slideBeside(id, by);
+  if (!slide || slide.id === id || getSlide().id !== id) return;
+  selectSlide(slide.id);
+  navigate(slideHref(slide.id));
+}
+
 export function goTo(box: Box): void {
   getSlide().stage?.goTo(box);
 }
@@ -45,6 +56,13 @@ export function addPoint(point: Point): void {
     line: line.length === 1 ? [...line, point] : [point],
     pointer: null,
   }));
+}
+
+/** While measuring, dragging draws a line; whether it was one, and the slide is to stay where it is. */
+export function dragLine(from: Point, to: Point, finished: boolean): boolean {
+  if (!getSlide().measuring) return false;
+  setSlide({ line: finished ? [from, to] : [from], pointer: finished ? null : to });
+  return true;
 }
 
 export function toggleMeasuring(): void {

@@ -2,7 +2,15 @@ import { HELP } from "../../view/Help";
 import { submitWord } from "../review/SlideReview";
 import { type Subject, toggleAgreement } from "../review/words";
 import { navigate, SLIDES_HREF } from "../route";
-import { addPoint, fetchTileAt, endOne, middle, saveSlideFile, stepRegion } from "./actions";
+import {
+  addPoint,
+  fetchTileAt,
+  endOne,
+  middle,
+  saveSlideFile,
+  stepRegion,
+  stepSlide,
+} from "./actions";
 import { isUnderWay, read } from "./reading";
 import { getSlide, setLayers } from "./session";
 
@@ -17,6 +25,12 @@ export const SHORTCUTS: Record<string, () => void> = {
   },
   p: () => {
     stepRegion(-1);
+  },
+  j: () => {
+    void stepSlide(1);
+  },
+  k: () => {
+    void stepSlide(-1);
   },
   t: () => {
     const point = middle();

@@ -16,6 +16,8 @@ export interface StageView extends SlideView {
 export interface StageHandlers {
   onView(view: StageView): void;
   onClick(point: Point): void;
+  /** Whether the drag was for something else than moving the slide. */
+  onDrag(from: Point, to: Point, finished: boolean): boolean;
   /** The pointer, in pixels of level 0. */
   onPointer(point: Point): void;
 }
@@ -74,11 +76,27 @@ export class Stage {
     this.viewer.addHandler("canvas-click", (event) => {
       if (event.quick) handlers.onClick(this.pointAt(event.position));
     });
+    this.handOnDrags(handlers);
     this.tracker = new OpenSeadragon.MouseTracker({
       element: this.viewer.container,
       moveHandler: (event) => {
         handlers.onPointer(this.pointAt((event as { position: OpenSeadragon.Point }).position));
       },
+    });
+  }
+
+  private handOnDrags(handlers: StageHandlers): void {
+    let from: Point | undefined;
+    this.viewer.addHandler("canvas-press", ({ position }) => {
+      from = this.pointAt(position);
+    });
+    this.viewer.addHandler("canvas-drag", (event) => {
+      if (from)
+        event.preventDefaultAction = handlers.onDrag(from, this.pointAt(event.position), false);
+    });
+    this.viewer.addHandler("canvas-drag-end", (event) => {
+      const taken = from !== undefined && handlers.onDrag(from, this.pointAt(event.position), true);
+      Object.assign(event, { preventDefaultAction: taken }); // which its types do not know
     });
   }
 

@@ -36,7 +36,7 @@ it("the account leaves out what is nothing, but never what was read", () => {
 });
 
 it("a screen reader gets news of a reading at each tenth, not at each tile", () => {
-  const progress = { done: 47, total: 100, seconds_left: 1, tiles_per_second: 50 };
+  const progress = { done: 47, kept: 0, total: 100, seconds_left: 1, tiles_per_second: 50 };
   const slide = { state: "reading", verdict: null, probability: null, progress } as Slide;
   expect(texts.stateSaid(slide)).toBe("Being read, 40 %");
   expect(texts.stateSaid({ ...slide, progress: { ...progress, done: 49 } })).toBe(

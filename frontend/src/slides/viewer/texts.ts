@@ -2,6 +2,7 @@ import { texts as shared } from "../../texts";
 import { percent } from "../../view/numbers";
 import type { Region, Slide } from "../api/types";
 import { area, timeLeft } from "../numbers";
+import { slideTexts } from "../texts";
 import type { Point } from "./geometry";
 
 const many = (count: number, one: string, more: string): string =>
@@ -10,6 +11,10 @@ const many = (count: number, one: string, more: string): string =>
 /** Every English word of the slide's page, which is fetched with it. */
 export const texts = {
   worklist: "Slides",
+  unknown: "No such slide",
+  unknownMeans:
+    "No slide of this service has the id in this page's address: the address is cut or mistyped, or the slide's file was moved, renamed or taken away.",
+  toWorklist: "To all slides",
   unnamed: (id: string) => `Slide ${id.slice(0, 8)}`,
   inCase: (name: string) => `Case ${name}`,
   opening: "Opening the slide",
@@ -34,7 +39,7 @@ export const texts = {
 
   measure: {
     title: "Measure a distance",
-    how: "Click two points, or put the cross on each and press L. Escape ends.",
+    how: "Drag, click two points, or put the cross on each and press L. Escape ends.",
     second: "Now the second point.",
     /** Micrometres, or null where the scale is not known. */
     between: (length: number | null, from: Point, to: Point) =>
@@ -44,7 +49,8 @@ export const texts = {
   },
 
   /** For a screen reader, once for each state; a reading each tenth of its way. */
-  stateSaid: ({ state, verdict, probability, progress }: Slide): string => {
+  stateSaid: ({ state, verdict, unanswered, probability, progress }: Slide): string => {
+    if (unanswered) return slideTexts.unanswered[unanswered];
     if (verdict !== null && probability !== null && state === "read")
       return `${shared.verdict.words[verdict]}, ${percent(probability)}`;
     if (state !== "reading" || !progress || progress.total === 0) return texts.state[state];
@@ -174,6 +180,8 @@ export const texts = {
   keys: [
     ["N", "Next region"],
     ["P", "Previous region"],
+    ["J", "Next slide, as the list has them"],
+    ["K", "Previous slide"],
     ["← ↑ → ↓", "Pan, with the focus on the slide"],
     ["+ and −", "Zoom"],
     ["0", "Show all"],

@@ -1,24 +1,25 @@
 import { type FormEvent, type ReactElement, useId, useState } from "react";
 
-import type { Slide } from "../api/types";
 import { slideTexts } from "../texts";
 
 const { scale: words } = slideTexts;
-const UNCLEAR_SCALE: ReadonlySet<string> = new Set(["no_resolution", "resolution_contradictory"]);
 /** What a scanner can have; outside of it the service refuses too. */
 const [LEAST_MPP, MOST_MPP] = [0.1, 20];
 
-export function needsScale({ problem }: Slide): boolean {
-  return problem !== null && UNCLEAR_SCALE.has(problem.code);
+interface Props {
+  /** How many more slides want a scale; they can be given the same. */
+  others?: number;
+  onScale: (mpp: number, all: boolean) => void;
 }
 
 /** Asks for the micrometres per pixel that the slide does not state, and has it read with them. */
-export function ScaleForm({ onScale }: { onScale: (mpp: number) => void }): ReactElement {
+export function ScaleForm({ others = 0, onScale }: Props): ReactElement {
   const [typed, setTyped] = useState("");
+  const [all, setAll] = useState(false);
   const hint = useId();
   const submit = (event: FormEvent): void => {
     event.preventDefault();
-    onScale(Number(typed));
+    onScale(Number(typed), all && others > 0);
   };
   return (
     <form onSubmit={submit} className="rounded-xl border border-unsure bg-unsure-soft p-3 text-sm">
@@ -43,6 +44,19 @@ export function ScaleForm({ onScale }: { onScale: (mpp: number) => void }): Reac
         </label>
         <button className="button button-main">{words.go}</button>
       </div>
+      {others > 0 && (
+        <label className="mt-2 flex min-h-7 items-center gap-2">
+          <input
+            type="checkbox"
+            className="size-4 accent-accent"
+            checked={all}
+            onChange={(event) => {
+              setAll(event.target.checked);
+            }}
+          />
+          {words.all(others)}
+        </label>
+      )}
       <p id={hint} className="mt-2">
         {words.hint}
       </p>

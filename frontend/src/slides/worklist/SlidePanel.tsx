@@ -9,12 +9,13 @@ import { SLIDE_PATHS } from "../api/paths";
 import { fetchSlide } from "../api/slides";
 import type { Slide, SlideDetail } from "../api/types";
 import { slideHref } from "../route";
+import { needsScale, slideSentenceOf } from "../problems";
 import { SlideReview } from "../review/SlideReview";
 import { slideTexts } from "../texts";
 import { area } from "../numbers";
 import { cancel, download, read } from "./actions";
 import { CaseLine } from "./CaseLine";
-import { needsScale, ScaleForm } from "./ScaleForm";
+import { ScaleOf } from "./ScaleOf";
 import { nameOf, SlideStatus } from "./SlideStatus";
 import { indexOf, isUnderWay, refresh, slideAt, useSlides } from "./store";
 import { Thumbnail } from "./Thumbnail";
@@ -37,7 +38,7 @@ export function SlidePanel(): ReactElement {
     <div className="mx-auto grid max-w-5xl content-start gap-4 p-4">
       <Bar slide={slide} />
       <Summary slide={slide} detail={known} />
-      {needsScale(slide) && <ScaleForm key={slide.id} onScale={(mpp) => void read(slide, mpp)} />}
+      {needsScale(slide) && <ScaleOf key={slide.id} slide={slide} />}
       {slide.case && <CaseLine name={slide.case} />}
       {slide.verdict && (
         <div className="border-t border-line pt-4">
@@ -153,7 +154,7 @@ function Explanation({ slide, detail }: SummaryProps): ReactElement {
   const sentences = [
     ...sentencesOfState(slide),
     ...(detail?.answer ? [detail.answer.sentence, ...detail.answer.warnings] : []),
-    ...(slide.verdict && !slide.calibrated ? [slideTexts.uncalibratedMeans] : []),
+    ...(slide.probability !== null && !slide.calibrated ? [slideTexts.uncalibratedMeans] : []),
   ];
   return (
     <div className="grid gap-1 text-sm">
@@ -169,7 +170,7 @@ function sentencesOfState({ state, problem, stale_reason }: Slide): string[] {
     case "stale":
       return [slideTexts.staleMeans(stale_reason)];
     case "failed":
-      return problem ? [problem.detail] : [];
+      return problem ? [slideSentenceOf(problem)] : [];
     case "cancelled":
       return [slideTexts.cancelledMeans];
     case "unread":
@@ -184,6 +185,8 @@ function sentencesOfState({ state, problem, stale_reason }: Slide): string[] {
 
 function factsOf(slide: Slide): (readonly [string, string])[] {
   const { second_answer: second, positive_mm2, read_share, tissue_mm2, regions, mpp } = slide;
+  const scale = mpp ? [[words.scale, words.mpp(mpp.x, mpp.source)] as const] : [];
+  if (slide.unanswered === "no_tissue") return scale;
   return [
     ...(second
       ? [
@@ -198,6 +201,6 @@ function factsOf(slide: Slide): (readonly [string, string])[] {
       ? []
       : [[words.coverage, words.coverageOf(read_share, tissue_mm2)] as const]),
     ...(regions === null ? [] : [[words.regions, String(regions)] as const]),
-    ...(mpp ? [[words.scale, words.mpp(mpp.x, mpp.source)] as const] : []),
+    ...scale,
   ];
 }

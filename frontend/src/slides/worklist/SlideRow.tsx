@@ -1,7 +1,6 @@
 import { memo, type ReactElement } from "react";
 
-import { texts } from "../../texts";
-import { Icon } from "../../view/icons";
+import { RowButton } from "../../view/RowButton";
 import type { Slide } from "../api/types";
 import { navigate, slideHref } from "../route";
 import { slideTexts } from "../texts";
@@ -55,8 +54,7 @@ export const SlideRow = memo(function SlideRow({
 
 function RowText({ slide }: { slide: Slide }): ReactElement {
   const { review, progress } = slide;
-  const answered = slide.state === "read" || slide.state === "stale";
-  const figures = answered ? slideTexts.row.figures(slide.positive_mm2, slide.read_share) : "";
+  const figures = figuresOf(slide);
   return (
     <span className="min-w-0 flex-1">
       <span className="flex items-baseline gap-2 text-sm">
@@ -89,25 +87,24 @@ function RowText({ slide }: { slide: Slide }): ReactElement {
   );
 }
 
+function figuresOf({ verdict, unanswered, positive_mm2, read_share }: Slide): string {
+  const hasFigures = verdict !== null && unanswered !== "no_tissue";
+  return hasFigures ? slideTexts.row.figures(positive_mm2, read_share) : "";
+}
+
 function RowAction({ slide, reachable }: { slide: Slide; reachable: boolean }): ReactElement {
   const underWay = isUnderWay(slide);
   const name = underWay ? slideTexts.panel.cancel : slideTexts.panel.read;
   return (
-    <button
-      type="button"
-      tabIndex={reachable ? 0 : -1}
-      className="button button-icon mr-1.5 border-transparent bg-transparent"
-      title={name}
-      aria-label={texts.action.of(name, nameOf(slide))}
-      onClick={() => {
+    <RowButton
+      name={name}
+      of={nameOf(slide)}
+      icon={underWay ? "close" : slide.state === "unread" ? "next" : "retry"}
+      reachable={reachable}
+      act={() => {
         if (underWay) void cancel(slide);
         else readOrAskScale(slide);
       }}
-    >
-      <Icon
-        name={underWay ? "close" : slide.state === "unread" ? "next" : "retry"}
-        className="size-4"
-      />
-    </button>
+    />
   );
 }

@@ -4,7 +4,8 @@ import { texts } from "../../texts";
 import { Icon, type IconName } from "../../view/icons";
 import { percent } from "../../view/numbers";
 import { VERDICT_COLOURS } from "../../view/verdictColours";
-import type { Slide, SlideState } from "../api/types";
+import type { Answer } from "../../api/types";
+import type { Slide, SlideState, Unanswered } from "../api/types";
 import { slideTexts } from "../texts";
 
 export const nameOf = ({ id, name }: Pick<Slide, "id" | "name">): string =>
@@ -20,7 +21,7 @@ export function shortNameOf(slide: Slide): string {
 
 /** Verdict and score, or what is happening instead; what a plain verdict would hide beside it. */
 export function SlideStatus({ slide }: { slide: Slide }): ReactElement {
-  const { verdict, probability, state, second_answer: second } = slide;
+  const { verdict, unanswered, probability, state, second_answer: second } = slide;
   const answered = verdict !== null && (state === "read" || state === "stale");
   const tone = answered ? VERDICT_COLOURS[verdict].text : "";
   return (
@@ -29,7 +30,7 @@ export function SlideStatus({ slide }: { slide: Slide }): ReactElement {
         <>
           <span className={`flex items-center gap-1 font-semibold ${tone}`}>
             <Icon name={verdict} className="size-4" />
-            {texts.verdict.words[verdict]}
+            {wordsOf(verdict, unanswered)}
           </span>
           {probability !== null && <span className="tabular-nums">{percent(probability)}</span>}
         </>
@@ -44,6 +45,10 @@ export function SlideStatus({ slide }: { slide: Slide }): ReactElement {
     </>
   );
 }
+
+/** "Indeterminate" would pass for a doubtful reading where nothing was there to read. */
+const wordsOf = (verdict: Answer, unanswered: Unanswered | null): string =>
+  unanswered ? slideTexts.unanswered[unanswered] : texts.verdict.words[verdict];
 
 const BADGES: Partial<Record<SlideState, { icon: IconName; tone: string }>> = {
   stale: { icon: "warning", tone: "text-unsure font-semibold" },

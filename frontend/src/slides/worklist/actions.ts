@@ -43,6 +43,11 @@ export async function readAll(states: readonly SlideState[]): Promise<void> {
   settle(await requestAll(states));
 }
 
+/** All slides that wait for a scale, with the same one. */
+export async function readWithScale(mpp: number): Promise<void> {
+  settle(await requestAll(["failed"], mpp));
+}
+
 export async function setPaused(paused: boolean): Promise<void> {
   settle(await requestPause(paused));
 }

@@ -4,9 +4,9 @@ import { focusNote, submitWord } from "../review/SlideReview";
 import { toggleAgreement } from "../review/words";
 import type { Slide } from "../api/types";
 import { slideTexts } from "../texts";
+import { needsScale } from "../problems";
 import { navigate, slideHref } from "../route";
 import { cancel, read, setPaused } from "./actions";
-import { needsScale } from "./ScaleForm";
 import { indexOf, isUnderWay, selectSlide, showRows, slideAt, useSlides } from "./store";
 
 const withSelected = (action: (slide: Slide) => void) => (): void => {

@@ -34,7 +34,14 @@ const NO_COUNTS = { unread: 0, queued: 0, reading: 0, read: 0, stale: 0, failed:
 function listOf(page: number, ids: string[], total = ids.length): Result<SlideList> {
   const slides = ids.map((id) => ({ id, state: "unread" }) as Slide);
   const queue = { paused: false, waiting: 0, seconds_left: null };
-  const rest = { per_page: PER_PAGE, counts: NO_COUNTS, queue, cases: [], notice: "" };
+  const rest = {
+    per_page: PER_PAGE,
+    counts: NO_COUNTS,
+    queue,
+    without_scale: 0,
+    cases: [],
+    notice: "",
+  };
   return { is: "answered", value: { slides, total, page, ...rest } };
 }
 

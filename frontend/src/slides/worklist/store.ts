@@ -20,6 +20,8 @@ export interface SlidesSession {
   counts: StateCounts | null;
   queue: ReadingQueue | null;
   cases: ReadonlyMap<string, Case>;
+  /** How many slides of the folder wait for somebody to state their scale. */
+  withoutScale: number;
   selected: string | null;
   /** On a narrow screen, either the list or the selected slide is seen. */
   showsDetail: boolean;
@@ -43,6 +45,7 @@ export const useSlides = create<SlidesSession>()(() => ({
   counts: null,
   queue: null,
   cases: new Map(),
+  withoutScale: 0,
   selected: null,
   showsDetail: false,
   problem: null,
@@ -121,6 +124,7 @@ function afterPage(page: number, list: SlideList): Partial<SlidesSession> {
     counts: list.counts,
     queue: list.queue,
     cases: new Map([...cases, ...list.cases.map((each) => [each.case, each] as const)]),
+    withoutScale: list.without_scale,
     selected: selected ?? list.slides[0]?.id ?? null,
     problem: null,
     lost: false,
@@ -137,6 +141,16 @@ export function replaceSlide(slide: Slide): void {
       ]),
     ),
   }));
+}
+
+/** The slide that is listed `by` places after another, or the first where that is not listed. */
+export async function slideBeside(id: string, by: 1 | -1): Promise<Slide | undefined> {
+  if (getState().total === null) await refresh();
+  const at = indexOf(getState(), id);
+  const index = at < 0 ? 0 : at + by;
+  if (index < 0 || index >= (getState().total ?? 0)) return undefined;
+  if (!getState().pages.has(pageOf(index))) await fetchPage(pageOf(index));
+  return slideAt(getState(), index);
 }
 
 export function selectSlide(id: string, showsDetail = true): void {
