@@ -25,7 +25,7 @@ RISK = {"yes": 0, "indeterminate": 1, None: 2, "no": 3}
 NO_RESOLUTION = {
     "type": "about:blank",
     "title": "The slide does not state its resolution",
-    "detail": "Nothing in the slide says how many micrometres a pixel has. Give --mpp.",
+    "detail": "Nothing in the slide says how many micrometres a pixel has. State it.",
     "status": 422,
     "code": "no_resolution",
     "request_id": "",

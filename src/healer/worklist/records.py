@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from healer.audit.records import Agreement, Diagnosis
+from healer.slides.answer import Unanswered
 
 Json = dict[str, Any]
 
@@ -29,6 +30,13 @@ class SlideState(StrEnum):
 WAITING = frozenset({SlideState.QUEUED, SlideState.READING})
 
 
+def without_tissue(known: Json, tissue_mm2: float) -> Json:
+    """What answers of earlier versions do not say: that there was no tissue, and so no score."""
+    if tissue_mm2 or known.get("unanswered"):
+        return {}
+    return {"unanswered": str(Unanswered.NO_TISSUE), "probability": None}
+
+
 class ReadSummary(BaseModel):
     """The line that a worklist shows of a slide's answer. `run` is all that it depends on."""
 
@@ -45,6 +53,11 @@ class ReadSummary(BaseModel):
     regions: int
     mpp: Json
     run: Mapping[str, str]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_tissue(cls, fields: Json) -> Json:
+        return {**fields, **without_tissue(fields, fields["tissue_mm2"])}
 
     @classmethod
     def of(cls, document: Json) -> ReadSummary:

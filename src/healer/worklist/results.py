@@ -24,7 +24,7 @@ from healer.slides.scoring import TileResult
 from healer.slides.slide_screener import TILES
 from healer.slides.tiles import FOLDER as PARTS
 from healer.slides.tiles import read_tiles
-from healer.worklist.records import Json
+from healer.worklist.records import Json, without_tissue
 
 MOST_SLIDES = 4  # whose tiles are held
 Value = TypeVar("Value")
@@ -147,6 +147,7 @@ class ResultsFolder:
         except OSError:
             return None
         document: Json = json.loads(text)
+        document |= without_tissue(document, document["coverage"]["tissue_mm2"])
         document["regions"] = numbered(document["regions"])
         document.pop("slide", None)
         return document

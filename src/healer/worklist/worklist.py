@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from healer import NOTICE
@@ -134,22 +134,23 @@ class Worklist:
         """Raises SlideUnknown."""
         view = self._view(self.catalogue.entry(slide_id), named=named)
         document = self.results.document(slide_id) if view.state in ANSWERED else None
-        detail = {**self._summary(view, named=named), "size": None, "levels": []}
-        try:
-            info, stated = self.pictures.info(view.entry, self.scale_of(view.entry))
-        except SlideError:  # its own problem says why once somebody has it read
-            pass
+        detail = self._summary(view, named=named)
+        if document and view.state is SlideState.READ:  # its file need not be opened for that
+            detail |= {"size": document["size"], "levels": document["levels"]}
         else:
-            levels = [
-                {"width": each.width, "height": each.height, "downsample": each.downsample}
-                for each in info.levels
-            ]
-            detail |= {"size": info.size, "levels": levels}
-            if detail["mpp"] is None and stated:
-                scale = info.resolution
-                detail["mpp"] = {"x": scale.x, "y": scale.y, "source": scale.source}
+            detail |= self._measures(view.entry, detail["mpp"])
         reviews = [review_json(review) for review in view.reviews]
         return {**detail, "answer": document, "reviews": reviews}
+
+    def _measures(self, entry: SlideEntry, mpp: Json | None) -> Json:
+        """From the slide's file: nothing of it may be known yet."""
+        try:
+            info, stated = self.pictures.info(entry, self.scale_of(entry))
+        except SlideError:  # its own problem says why once somebody has it read
+            return {"size": None, "levels": [], "mpp": mpp}
+        if mpp is None and stated:
+            mpp = asdict(info.resolution)
+        return {"size": info.size, "levels": [asdict(each) for each in info.levels], "mpp": mpp}
 
     def scale_of(self, entry: SlideEntry) -> float | None:
         """Micrometres per pixel that somebody stated for it."""

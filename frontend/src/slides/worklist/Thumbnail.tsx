@@ -1,9 +1,9 @@
 import { type ReactElement, useEffect, useState } from "react";
 
-import { keyHeaders } from "../../api/key";
 import { Icon } from "../../view/icons";
 import { requestBlob } from "../api/request";
 import type { Slide } from "../api/types";
+import { inTurn } from "./turns";
 
 /** A small picture of a slide. */
 export function Thumbnail({ slide, className }: { slide: Slide; className: string }): ReactElement {
@@ -21,16 +21,15 @@ export function Thumbnail({ slide, className }: { slide: Slide; className: strin
   );
 }
 
-/** A browser fetches pictures without the key: where there is one, we fetch them. */
-function usePicture(path: string | null): string | null {
+/** Fetched by us: with the key, which a browser leaves out, and few at a time. Null where it failed. */
+function usePicture(path: string): string | null {
   const [fetched, setFetched] = useState<{ path: string; url: string } | null>(null);
-  const needsKey = Object.keys(keyHeaders()).length > 0;
   useEffect(() => {
-    if (path === null || !needsKey) return;
     const stopped = new AbortController();
+    const { signal } = stopped;
     let url: string | null = null;
-    void requestBlob(path, { signal: stopped.signal }).then((result) => {
-      if (result.is !== "answered" || stopped.signal.aborted) return;
+    void inTurn(signal, () => requestBlob(path, { signal })).then((result) => {
+      if (result?.is !== "answered" || signal.aborted) return;
       url = URL.createObjectURL(result.value);
       setFetched({ path, url });
     });
@@ -38,7 +37,6 @@ function usePicture(path: string | null): string | null {
       stopped.abort();
       if (url) URL.revokeObjectURL(url);
     };
-  }, [path, needsKey]);
-  if (path === null || !needsKey) return path;
+  }, [path]);
   return fetched?.path === path ? fetched.url : null;
 }
