@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from healer.errors.worklist import SlideUnknown
 from healer.main import create_app
 from healer.worklist.catalogue import Catalogue
 from tests.fake_engine import FakeEngine
+from tests.slides.glass import SLIDES
 from tests.worklist.test_service import settings_of
 
 KEY = bytes(32)
@@ -30,6 +32,16 @@ def test_a_list_in_the_folder_states_cases_and_scales(tmp_path: Path) -> None:
     (tmp_path / "slides.csv").write_text("path,case,mpp\na.svs,P7,0.25\n", encoding="utf-8")
     (entry,) = Catalogue(tmp_path, KEY).entries().values()
     assert (entry.case, entry.mpp) == ("P7", 0.25)
+
+
+def test_a_series_is_another_once_any_of_its_files_is(tmp_path: Path) -> None:
+    shutil.copytree(SLIDES / "cmu-1-dicom", tmp_path / "series")
+    catalogue = Catalogue(tmp_path, KEY)
+    (entry,) = catalogue.entries().values()
+    assert len(entry.files) > 1
+    assert catalogue.entry(entry.id).stamp == entry.stamp
+    entry.files[-1].touch()
+    assert catalogue.entry(entry.id).stamp != entry.stamp
 
 
 def test_no_link_is_offered(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from pypdf import PdfReader
 from starlette.testclient import TestClient
 
 from healer import main
@@ -110,6 +112,26 @@ def test_an_answer_of_another_calibration_is_stale(
         assert slide["state"] == "stale"
         assert slide["stale_reason"] == "It was read with another state of the calibration."
         assert read(client, slide["id"])["state"] == "read"
+
+
+def test_while_it_is_read_again_no_file_of_two_readings_is_given(tmp_path: Path) -> None:
+    write_slide(tmp_path / "slides" / NAME)
+    with serving(tmp_path, FakeEngine()) as client:
+        slide = id_of(client, NAME)
+        read(client, slide)
+    with serving(tmp_path, OtherRevision()) as client:
+        files = [f"/slides/{slide}/{name}" for name in ("report.pdf", "tiles.parquet")]
+        report = PdfReader(BytesIO(client.get(files[0]).content)).pages[-1].extract_text()
+        assert "This report is out of date." in report
+        client.patch("/slides/reading", json={"paused": True})
+        client.post(f"/slides/{slide}/reading")
+        for file in files:
+            assert client.get(file).json()["code"] == "slide_not_read"
+        word = {"slide": slide, "agreement": "agree"}
+        assert client.post("/reviews", json=word).json()["code"] == "slide_not_read"
+        client.patch("/slides/reading", json={"paused": False})
+        assert settled(client, slide)["state"] == "read"
+        assert all(client.get(file).is_success for file in files)
 
 
 def test_an_answer_is_stale_once_the_slides_file_is_another(tmp_path: Path) -> None:

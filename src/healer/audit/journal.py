@@ -46,7 +46,9 @@ class Journal(Protocol):
         """The hash of the review's record; raises AnswerUnknown or AuditError."""
         ...
 
-    def record_slide(self, document: Mapping[str, Any], slide: str, /) -> str | None:
+    def record_slide(
+        self, document: Mapping[str, Any], slide: str, caller: str | None, /
+    ) -> str | None:
         """The hash of the record of what `slide.json` says; None where no log is kept, or where
         it is down and the operator chose to answer all the same."""
         ...
@@ -94,7 +96,9 @@ class NoJournal:
     def review(self, _opinion: Opinion, _caller: str | None, /) -> str:
         raise AuditOff
 
-    def record_slide(self, _document: Mapping[str, Any], _slide: str, /) -> None:
+    def record_slide(
+        self, _document: Mapping[str, Any], _slide: str, _caller: str | None, /
+    ) -> None:
         pass
 
     def review_slide(
@@ -130,8 +134,10 @@ class StoreJournal:
     def record(self, answer: AnswerRecord, /) -> bool:
         return self._recorded(answer) is not None
 
-    def record_slide(self, document: Mapping[str, Any], slide: str, /) -> str | None:
-        return self._recorded(SlideAnswerRecord.of(document, slide))
+    def record_slide(
+        self, document: Mapping[str, Any], slide: str, caller: str | None, /
+    ) -> str | None:
+        return self._recorded(SlideAnswerRecord.of(document, slide, caller))
 
     def _recorded(self, answer: Given) -> str | None:
         gap = self._take_missed()

@@ -128,10 +128,12 @@ class MissedRecord(AuditRecord):
 class SlideAnswerRecord(AuditRecord):
     """One answer about a whole slide. `slide` is the keyed hash that the service knows it by,
     `content_hash` is of the file's content; `score` is what `probability` was made of, `run` names
-    all that the tiles' results depend on, models and calibrations among it."""
+    all that the tiles' results depend on, models and calibrations among it. `caller` had it read;
+    earlier versions' records lack it."""
 
     kind: Literal["slide_answer"] = "slide_answer"
     slide: RequestId
+    caller: str | None = None
     content_hash: str
     question: str
     verdict: Literal["yes", "no", "indeterminate"]
@@ -159,12 +161,15 @@ class SlideAnswerRecord(AuditRecord):
     run: tuple[str, ...]
 
     @classmethod
-    def of(cls, document: Mapping[str, Any], slide: str) -> Self:
+    def of(
+        cls, document: Mapping[str, Any], slide: str, caller: str | None = None
+    ) -> Self:
         """Of what `slide.json` says; the slide's name in it is left out."""
         scores, coverage, mpp = document["scores"], document["coverage"], document["mpp"]
         model, second = document["model"], document["second_answer"] or {}
         return cls(
             slide=slide,
+            caller=caller,
             content_hash=document["content_hash"],
             question=document["question"],
             verdict=document["verdict"],

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from healer import errors
 from healer.server.middleware.access import REFUSALS
 from healer.server.problems import documented
+from healer.server.scope import caller_of
 from healer.server.slide_files import slide_files_router
 from healer.server.slide_models import (
     SlideDetail,
@@ -139,8 +140,10 @@ async def list_slides(
 async def read_all(request: Request) -> Queued:
     """Have every slide read that is in one of `states`; the body may be left out."""
     worklist = worklist_of(request)
-    wanted = await body_of(request, ReadAllRequest)
-    return Queued(queued=await in_thread(lambda: worklist.submit_all(wanted.states, wanted.mpp)))
+    wanted, by = await body_of(request, ReadAllRequest), caller_of(request)
+    return Queued(
+        queued=await in_thread(lambda: worklist.submit_all(wanted.states, wanted.mpp, by))
+    )
 
 
 @slides_router.patch("/reading", openapi_extra=_takes(PauseRequest))
@@ -175,8 +178,8 @@ async def slide(request: Request, slide_id: str) -> JSONResponse:
 async def start_reading(request: Request, slide_id: str) -> JSONResponse:
     """Have the slide read. What an earlier reading of the same model has read stays."""
     worklist, named = worklist_of(request), is_named(request)
-    wanted = await body_of(request, ReadingRequest)
-    summary = await in_thread(lambda: worklist.submit(slide_id, wanted.mpp, named=named))
+    wanted, by = await body_of(request, ReadingRequest), caller_of(request)
+    summary = await in_thread(lambda: worklist.submit(slide_id, wanted.mpp, by, named=named))
     return JSONResponse(summary, HTTPStatus.ACCEPTED)
 
 

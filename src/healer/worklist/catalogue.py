@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -52,22 +52,29 @@ class Stamp:
         return f"{self.size}-{self.modified_ns}-{self.inode}"
 
 
-def stamp_of(path: Path) -> str:
-    stamp = Stamp.of(path)
-    return stamp.as_text() if stamp else "gone"
+def stamp_of(files: Sequence[Path]) -> str:
+    """Of all files of a slide: of a single one, or of a series of many."""
+    texts = [stamp.as_text() if (stamp := Stamp.of(file)) else "gone" for file in files]
+    if len(texts) == 1:
+        return texts[0]
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:ID_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
 class SlideEntry:
     """`name` is the path within the folder; `case` that of the list, or the folder's name;
-    `stamp` that of its file when it was listed."""
+    `files` are all that were found of it, `stamp` is theirs when it was listed."""
 
     id: str
     path: Path
     name: str
     case: str | None
     mpp: float | None
+    files: tuple[Path, ...]
     stamp: str
+
+    def stamp_now(self) -> str:
+        return stamp_of(self.files)
 
 
 class Catalogue:
@@ -95,7 +102,7 @@ class Catalogue:
         entry = self.entries().get(slide_id)
         if entry is None or not entry.path.exists() or not self._is_within(entry.path):
             raise SlideUnknown
-        current = replace(entry, stamp=stamp_of(entry.path))
+        current = replace(entry, stamp=entry.stamp_now())
         if current != entry:
             with self._lock:
                 self._entries = {**self._entries, slide_id: current}
@@ -109,12 +116,13 @@ class Catalogue:
     def _found(self) -> Iterator[SlideEntry]:
         listed = self._listed()
         files = [file for file in walk(self._folder, ENDINGS).files if self._is_within(file)]
-        for file, place in _slides_among(files, self._folder):
+        for members, place in _slides_among(files, self._folder):
+            file = members[0]
             name = escaped(place.relative_to(self._folder).as_posix())
             row = listed.get(file) or listed.get(place)
             case = (row and row.case) or self._folder_of(file)
-            mpp, stamp = row.mpp if row else None, stamp_of(file)
-            yield SlideEntry(self.pseudonym(name), file, name, case, mpp, stamp)
+            mpp, stamp = row.mpp if row else None, stamp_of(members)
+            yield SlideEntry(self.pseudonym(name), file, name, case, mpp, members, stamp)
 
     def _folder_of(self, file: Path) -> str | None:
         folders = file.relative_to(self._folder).parts[:-1]
@@ -135,19 +143,19 @@ class Catalogue:
         return os.path.realpath(path) == str(path)
 
 
-def _slides_among(files: list[Path], root: Path) -> Iterator[tuple[Path, Path]]:
-    """Each slide's file, and the path that names it. DICOM keeps each level in a file of its own:
+def _slides_among(files: list[Path], root: Path) -> Iterator[tuple[tuple[Path, ...], Path]]:
+    """Each slide's files, and the path that names it. DICOM keeps each level in a file of its own:
     a folder below `root` that holds one series alone names the slide."""
     series: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for file in files:
         if file.suffix.lower() != DICOM:
-            yield file, file
+            yield (file,), file
         elif stamp := Stamp.of(file):
             series[file.parent][_series(file, stamp)].append(file)
     for folder, members in series.items():
         for levels in members.values():
             alone = len(members) == 1 and len(levels) > 1 and folder != root
-            yield levels[0], folder if alone else levels[0]
+            yield tuple(levels), folder if alone else levels[0]
 
 
 @lru_cache(100_000)

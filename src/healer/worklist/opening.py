@@ -53,7 +53,7 @@ def open_worklist(
         database,
         model,
         feed,
-        on_finished=lambda entry, document: journal.record_slide(document, entry.id),
+        on_finished=lambda entry, document, by: journal.record_slide(document, entry.id, by),
         on_tick=pictures.close_idle,
         metrics=ReadingMetrics(registry),
     )

@@ -22,7 +22,7 @@ from healer.slides.heatmap import thumbnail_scale
 from healer.slides.opening import open_slide
 from healer.slides.reader import Area, SlideInfo, SlideReader
 from healer.slides.scoring import on_white
-from healer.worklist.catalogue import SlideEntry, stamp_of
+from healer.worklist.catalogue import SlideEntry
 from healer.worklist.results import Recent
 
 SIDE, OVERLAP = 254, 1
@@ -156,7 +156,7 @@ class SlidePictures:
 
     def thumbnail(self, entry: SlideEntry, mpp: float | None, folder: Path) -> bytes:
         """Kept in the folder until the slide changes. Raises SlideError."""
-        place = folder / f"thumbnail-{stamp_of(entry.path)}.jpeg"
+        place = folder / f"thumbnail-{entry.stamp_now()}.jpeg"
         if place.is_file():
             return place.read_bytes()
         with self._opened(entry, mpp) as slide:
@@ -208,7 +208,7 @@ class SlidePictures:
 
 
 def _key(entry: SlideEntry) -> str:
-    return f"{entry.id} {stamp_of(entry.path)}"
+    return f"{entry.id} {entry.stamp_now()}"
 
 
 def jpeg(picture: Image.Image) -> bytes:

@@ -17,7 +17,7 @@ from healer.errors.slides import SlideReplaced
 from healer.errors.worklist import SlideBeingRead, SlideNotBeingRead, SlideUnknown
 from healer.problem import Problem
 from healer.slides.run import Progress
-from healer.worklist.catalogue import Catalogue, SlideEntry, stamp_of
+from healer.worklist.catalogue import Catalogue, SlideEntry
 from healer.worklist.database import WorklistDatabase
 from healer.worklist.feed import Feed
 from healer.worklist.metrics import Outcome, ReadingMetrics
@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 
 PROGRESS_SECONDS = 0.25  # between two that are published
 TICK_SECONDS = 1.0
-OnFinished = Callable[[SlideEntry, Json], str | None]
+OnFinished = Callable[[SlideEntry, Json, str | None], str | None]  # and for whom it was read
 
 
 class ReadingInterrupted(Exception):
@@ -103,7 +103,7 @@ class Readings:
         database: WorklistDatabase,
         answerer: SlideAnswerer,
         feed: Feed,
-        on_finished: OnFinished = lambda _entry, _document: None,
+        on_finished: OnFinished = lambda _entry, _document, _caller: None,
         on_tick: Callable[[], None] = lambda: None,
         metrics: ReadingMetrics | None = None,
     ) -> None:
@@ -136,18 +136,18 @@ class Readings:
         reading = self._current
         return reading if reading and reading.id == slide_id and reading.stop is None else None
 
-    def submit(self, slide_id: str, mpp: float | None) -> None:
-        """Raises SlideBeingRead."""
+    def submit(self, slide_id: str, mpp: float | None, by: str | None) -> None:
+        """`by`: who is to have it read, where that is known. Raises SlideBeingRead."""
         with self._changed:
             if self.record(slide_id).state in WAITING:
                 raise SlideBeingRead
-            self._enqueue([slide_id], mpp)
+            self._enqueue([slide_id], mpp, by)
 
-    def submit_all(self, slide_ids: Iterable[str], mpp: float | None = None) -> int:
+    def submit_all(self, slide_ids: Iterable[str], mpp: float | None, by: str | None) -> int:
         """How many of them were not waiting already."""
         with self._changed:
             wanted = [each for each in slide_ids if self.record(each).state not in WAITING]
-            self._enqueue(wanted, mpp)
+            self._enqueue(wanted, mpp, by)
             return len(wanted)
 
     def cancel(self, slide_id: str) -> None:
@@ -207,7 +207,7 @@ class Readings:
         """Without the lock: a scrape must not wait for the database."""
         return sum(record.state in WAITING for record in list(self._records.values()))
 
-    def _enqueue(self, slide_ids: Sequence[str], mpp: float | None) -> None:
+    def _enqueue(self, slide_ids: Sequence[str], mpp: float | None, by: str | None) -> None:
         last = max((record.number for record in self._records.values()), default=0)
         queued = [
             (record := self.record(slide_id)).changed(
@@ -215,6 +215,7 @@ class Readings:
                 problem=None,
                 number=number,
                 mpp=mpp if mpp is not None else record.mpp,
+                requested_by=by,
             )
             for number, slide_id in enumerate(slide_ids, start=last + 1)
         ]
@@ -261,9 +262,9 @@ class Readings:
         record = self.record(reading.id)
         try:
             entry = self._catalogue.entry(reading.id)
-            before = stamp_of(entry.path)
+            before = entry.stamp_now()
             document = self._answered(entry, before, _Hooks(self, reading))
-            audited = self._on_finished(entry, document)
+            audited = self._on_finished(entry, document, record.requested_by)
         except ReadingInterrupted:
             return None
         except HealerError as error:
@@ -282,7 +283,7 @@ class Readings:
         try:
             return self._answerer.answer(entry, self.record(entry.id).mpp, hooks)
         finally:
-            if stamp_of(entry.path) != stamp:
+            if entry.stamp_now() != stamp:
                 self._answerer.discard(entry.id)
                 raise SlideReplaced
 
@@ -294,7 +295,7 @@ class Readings:
 
     def _stamp_of(self, slide_id: str) -> str | None:
         try:
-            return stamp_of(self._catalogue.entry(slide_id).path)
+            return self._catalogue.entry(slide_id).stamp_now()
         except SlideUnknown:
             return None
 

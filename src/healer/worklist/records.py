@@ -91,6 +91,7 @@ class SlideRecord(BaseModel):
     problem: Json | None = None
     updated: datetime | None = None
     number: int = 0
+    requested_by: str | None = Field(default=None, description="The caller who had it read.")
     summary: ReadSummary | None = None
     audited: str | None = Field(default=None, description="The answer's hash in the audit log.")
 

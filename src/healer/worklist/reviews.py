@@ -141,13 +141,12 @@ def lines_of(reviews: Iterable[SlideReview]) -> list[str]:
     ]
 
 
-def with_reviews(
-    report: Path, title: str, case: str | None, reviews: Sequence[SlideReview]
-) -> bytes:
+def with_reviews(report: Path, about: Sequence[str], reviews: Sequence[SlideReview]) -> bytes:
     """The report, and a last page that says whose slide it is and what readers said of it."""
     page = ReportPage()
     page.line("What readers said", 16, bold=True)
-    page.line(f"Slide {title}" + (f", case {case}" if case else ""), 10)
+    for line in about:
+        page.line(line, 10)
     for line in lines_of(reviews) or ["Nobody has reviewed this slide yet."]:
         page.line(line, 10)
     page.line(NOTICE, 9, bold=True)

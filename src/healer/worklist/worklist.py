@@ -172,21 +172,23 @@ class Worklist:
         document = self.results.document(slide_id) if view.state in ANSWERED else None
         return document["regions"] if document else []
 
-    def submit_all(self, states: Iterable[str] = READ_ALL, mpp: float | None = None) -> int:
+    def submit_all(
+        self, states: Iterable[str] = READ_ALL, mpp: float | None = None, by: str | None = None
+    ) -> int:
         """How many wait now that did not before; in the order of their names. With `mpp`, those
         alone that state no usable scale."""
         chosen = frozenset(states)
         views = [view for view in self._views(named=False) if view.state in chosen]
         ids = (view.entry.id for view in views if mpp is None or view.wants_scale)
-        return self.readings.submit_all(ids, mpp)
+        return self.readings.submit_all(ids, mpp, by)
 
     def query(self, **fields: Any) -> SlideQuery:  # noqa: ANN401 - as HTTP has checked them
         return SlideQuery(**fields)
 
-    def submit(self, slide_id: str, mpp: float | None, *, named: bool) -> Json:
+    def submit(self, slide_id: str, mpp: float | None, by: str | None, *, named: bool) -> Json:
         """Raises SlideUnknown and SlideBeingRead."""
         self.catalogue.entry(slide_id)
-        self.readings.submit(slide_id, mpp)
+        self.readings.submit(slide_id, mpp, by)
         return self.summary(slide_id, named=named)
 
     def cancel(self, slide_id: str, *, named: bool) -> Json:
@@ -232,16 +234,27 @@ class Worklist:
         return self.pictures.thumbnail(entry, self.scale_of(entry), self.results.of(slide_id))
 
     def stored(self, slide_id: str, name: str) -> bytes:
-        """A file of the slide's results. Raises SlideNotRead."""
-        self.catalogue.entry(slide_id)
+        """A file of the slide's results. Raises SlideNotRead, also while it is read again: what
+        lies there then is of two readings."""
+        self._answered(slide_id, named=False)
         return self.results.file(slide_id, name).read_bytes()
 
     def report(self, slide_id: str, *, named: bool) -> bytes:
         """Raises SlideNotRead."""
-        view = self._view(self.catalogue.entry(slide_id), named=named)
+        view = self._answered(slide_id, named=named)
         place = self.results.file(slide_id, "report.pdf")
-        title = view.entry.name if named else slide_id
-        return with_reviews(place, title, view.case, view.reviews)
+        about = [f"Slide {view.entry.name if named else slide_id}"]
+        about[0] += f", case {view.case}" if view.case else ""
+        if view.stale_reason:
+            about.append(f"This report is out of date. {view.stale_reason}")
+        return with_reviews(place, about, view.reviews)
+
+    def _answered(self, slide_id: str, *, named: bool) -> SlideView:
+        """Raises SlideUnknown and SlideNotRead."""
+        view = self._view(self.catalogue.entry(slide_id), named=named)
+        if view.state not in ANSWERED:
+            raise SlideNotRead
+        return view
 
     def reviews_json(self, slide_id: str) -> Sequence[Json]:
         return [review_json(each) for each in self.reviews.of(self.catalogue.entry(slide_id).id)]
@@ -254,7 +267,7 @@ class Worklist:
     def review(self, opinion: SlideOpinion, by: str | None) -> str | None:
         """Kept for good; the hash of its record in the audit log, None where none is kept. Raises
         SlideUnknown, SlideNotRead, SlideRequestUnreadable and AuditError."""
-        record = self.readings.record(self.catalogue.entry(opinion.slide).id)
+        record = self._answered(opinion.slide, named=False).record
         review = self.reviews.judged(opinion, by, record.updated)
         return self.reviews.add(opinion, review, record.audited)
 
