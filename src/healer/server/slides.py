@@ -93,8 +93,9 @@ def _answers(kind: type[BaseModel], status: HTTPStatus = HTTPStatus.OK) -> dict[
 
 
 def _takes(kind: type[BaseModel]) -> dict[str, Any]:
-    schema = kind.model_json_schema()
-    return {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+    content = {"application/json": {"schema": kind.model_json_schema()}}
+    required = any(field.is_required() for field in kind.model_fields.values())
+    return {"requestBody": {"content": content, "required": required}}
 
 
 class Queued(BaseModel):
