@@ -50,6 +50,9 @@ class SlideLevel(BaseModel):
     width: int
     height: int
     downsample: float
+    decimated: bool = Field(
+        default=False, description="Its writer left pixels out instead of averaging them."
+    )
 
 
 class ReadingProgress(BaseModel):
