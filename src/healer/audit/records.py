@@ -161,9 +161,7 @@ class SlideAnswerRecord(AuditRecord):
     run: tuple[str, ...]
 
     @classmethod
-    def of(
-        cls, document: Mapping[str, Any], slide: str, caller: str | None = None
-    ) -> Self:
+    def of(cls, document: Mapping[str, Any], slide: str, caller: str | None = None) -> Self:
         """Of what `slide.json` says; the slide's name in it is left out."""
         scores, coverage, mpp = document["scores"], document["coverage"], document["mpp"]
         model, second = document["model"], document["second_answer"] or {}
