@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import shutil
 import subprocess
 from pathlib import Path
@@ -245,6 +246,12 @@ def test_a_machine_without_it_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "was not compiled" in (why_not() or "")
     (tmp_path / "libattention.so").write_bytes(b"for another machine")
     assert "cannot be loaded" in (why_not() or "")
+
+
+def test_a_library_of_an_earlier_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "LIBRARY", Path(_ctypes.__file__))  # any that can be loaded
+    assert kernels() == []
+    assert "install Healer again" in (why_not() or "")
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")

@@ -125,9 +125,9 @@ def _address(array: NDArray[np.generic]) -> int:
 def _library(file: Path) -> ctypes.CDLL | None:
     try:
         library = ctypes.CDLL(str(file))
-    except OSError:
+        library.healer_attention_usable.argtypes = [INT]
+    except (OSError, AttributeError):  # of another system, or of an earlier Healer
         return None
-    library.healer_attention_usable.argtypes = [INT]
     library.healer_attention_usable.restype = INT
     library.healer_attention_scratch.argtypes = [INT, LONG, INT, INT]
     library.healer_attention_scratch.restype = LONG
