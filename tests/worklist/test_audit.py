@@ -15,6 +15,7 @@ from healer.audit.chain import Link, export, verify
 from healer.audit.records import SlideAnswerRecord
 from healer.audit.replay import slide_difference
 from healer.audit.store import Store
+from healer.auth.keys import add_key
 from healer.cli import app
 from healer.errors.audit import NotReplayable
 from healer.main import create_app
@@ -36,7 +37,10 @@ def records_of(tmp_path: Path) -> list[dict[str, Any]]:
 
 def test_a_slides_answer_and_its_reviews_are_records_of_one_chain(tmp_path: Path) -> None:
     write_slide(tmp_path / "slides/Meier/biopsy.svs")
-    with TestClient(create_app(settings_of(tmp_path), engine=FakeEngine())) as client:
+    keys = tmp_path / "keys.json"
+    settings = settings_of(tmp_path, api_keys_file=keys)
+    given = {"X-API-Key": add_key(keys, "lis", None)}
+    with TestClient(create_app(settings, engine=FakeEngine()), headers=given) as client:
         wait_until_ready(client)
         slide = id_of(client, "Meier/biopsy.svs")
         read(client, slide)
@@ -46,6 +50,7 @@ def test_a_slides_answer_and_its_reviews_are_records_of_one_chain(tmp_path: Path
         of_region = client.post("/reviews", json={**word, "region": 1}).json()
     answer, first, second = records_of(tmp_path)
     assert (answer["kind"], answer["slide"]) == ("slide_answer", slide)
+    assert [each["caller"] for each in (answer, first, second)] == ["lis"] * 3
     assert answer["verdict"] == detail["verdict"] == "yes"
     assert answer["regions"] == detail["regions"] > 0
     assert answer["read_share"] == detail["read_share"]

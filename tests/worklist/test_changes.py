@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -24,6 +24,7 @@ from healer.screening.calibration import Binding, Calibration, Fitted
 from healer.screening.screener import Screener
 from healer.slides.answer import ANSWER
 from healer.slides.reader import Area
+from healer.worklist import opening
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import png, wait_until_ready
 from tests.slides.glass import Patch, glass_with, write_svs
@@ -53,8 +54,8 @@ class HeldEngine(FakeEngine):
 
 
 @contextmanager
-def serving(tmp_path: Path, engine: Engine) -> Iterator[TestClient]:
-    with TestClient(create_app(settings_of(tmp_path), engine=engine)) as client:
+def serving(tmp_path: Path, engine: Engine, **settings: object) -> Iterator[TestClient]:
+    with TestClient(create_app(settings_of(tmp_path, **settings), engine=engine)) as client:
         wait_until_ready(client)
         yield client
 
@@ -198,6 +199,31 @@ def test_a_tile_that_comes_while_a_slide_is_read_waits_for_one_batch_at_most(
     assert engine.batches[1] == [65]
     assert len(engine.batches) > 2  # the slide had more to read
     assert all(65 not in widths for widths in engine.batches[2:])
+
+
+def test_the_served_engine_is_shown_the_places_that_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "open_worklist", partial(_beside, opening.open_worklist))
+    write_slide(tmp_path / "slides" / NAME)
+    with serving(tmp_path, FakeEngine(), slide_patches=2) as client:
+        answer = read(client, id_of(client, NAME))["answer"]
+        assert answer["run"]["engine"] == "builtin"
+        assert answer["run"]["second engine"] == "fake"
+        assert answer["cascade"]["model"] == "healer/fake"
+        first, second = answer["cascade"]["patches"]
+        assert first["region"] == 1
+        assert first["sentence"].startswith("The fake engine says yes")
+        assert [first["verdict"], second["verdict"]] == ["yes", "yes"]
+        assert slides_of(client)[NAME]["state"] == "read"
+    with serving(tmp_path, OtherRevision(), slide_patches=2) as client:
+        assert slides_of(client)[NAME]["state"] == "stale"
+
+
+def _beside(open_worklist: Callable[..., object], *args: object, reads: bool) -> object:
+    """As where the service's engine is not the built-in one."""
+    assert reads
+    return open_worklist(*args, reads=False)
 
 
 def test_where_another_engine_is_served_the_built_in_model_reads_slides(tmp_path: Path) -> None:

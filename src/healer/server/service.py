@@ -304,6 +304,26 @@ class Service(ModelLifecycle):
         except CancelledError:
             raise ShuttingDown from None
 
+    def screen_one(self, tile: Tile) -> Screening:
+        """For another thread: as a request's, in the same queue. Raises HealerError."""
+        screening = asyncio.run_coroutine_threadsafe(self._screen_one(tile), self._loop)
+        try:
+            return screening.result()
+        except CancelledError:
+            raise ShuttingDown from None
+
+    async def _screen_one(self, tile: Tile) -> Screening:
+        while True:
+            try:
+                job = self.reserve(Deadline.after(self._settings.request_timeout))
+            except QueueFull as full:  # those who sent a tile go first
+                await asyncio.sleep(full.retry_after)
+                continue
+            try:
+                return await self.screen(job, tile)
+            finally:
+                self.release(job)
+
     async def _score_many(self, tiles: Sequence[Tile]) -> Sequence[Score | HealerError]:
         if not tiles:
             return []

@@ -192,6 +192,15 @@ class RecordSettings(BaseModel):
             "first use."
         ),
     )
+    slide_patches: int = Field(
+        default=8,
+        ge=0,
+        le=64,
+        description=(
+            "Places of each slide that the served model is shown where the built-in one reads "
+            "slides for it; 0 for none."
+        ),
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="How much is logged."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
@@ -16,7 +16,7 @@ from healer.engines.base import Answer
 from healer.errors.base import HealerError
 from healer.images.tile import Tile
 from healer.screening.pipeline import engine_error, score_each
-from healer.screening.screener import Score, Screener, to_screening
+from healer.screening.screener import Score, Screener, Screening, to_screening
 from healer.screening.verdict import Verdict
 from healer.slides.reader import Area, Resolution, SlideReader
 from healer.slides.regions import Region, RegionKind, area_json
@@ -27,6 +27,7 @@ PATCH_UM_PER_PX = 0.5  # a field of 448 µm, within what such models are shown
 PATCH_UM = PATCH_PX * PATCH_UM_PER_PX
 PATCHES = 8
 SUSPICIOUS_SHARE = 0.75  # of the patches; the others are spread over the tissue
+AskOne = Callable[[Tile], Screening]
 
 
 class Opinion(StrEnum):
@@ -144,30 +145,32 @@ def _spread(
         at = int(away.argmax())
 
 
-def ask_about(
-    screener: Screener, reader: SlideReader, patches: Sequence[Patch]
-) -> Iterator[PatchAnswer]:
+def screened_by(screener: Screener, tile: Tile) -> Screening:
+    """Raises HealerError."""
+    (score,) = score_each(screener, [tile])
+    if not isinstance(score, Score):
+        raise engine_error(score)
+    return to_screening(score, screener.explain(score))
+
+
+def ask_about(ask: AskOne, reader: SlideReader, patches: Sequence[Patch]) -> Iterator[PatchAnswer]:
     """One at a time: each may take a minute."""
     for patch in patches:
         try:
             pixels = on_white(reader.read(patch.area, (PATCH_PX, PATCH_PX)))
-            tile = Tile(pixels=pixels, mpp=PATCH_UM_PER_PX)
-            (score,) = score_each(screener, [tile])
-            if not isinstance(score, Score):
-                raise engine_error(score)
-            yield _answer(patch, score, to_screening(score, screener.explain(score)).explanation)
+            yield _answer(patch, ask(Tile(pixels=pixels, mpp=PATCH_UM_PER_PX)))
         except HealerError as error:
             yield PatchAnswer(patch, Opinion.SILENT, None, None, str(error))
 
 
-def _answer(patch: Patch, score: Score, sentence: str) -> PatchAnswer:
-    verdict = score.verdict
+def _answer(patch: Patch, screening: Screening) -> PatchAnswer:
+    verdict = screening.verdict
     return PatchAnswer(
         patch,
         opinion_of(patch.first, verdict.answer),
         verdict.answer,
         verdict.probability,
-        sentence,
+        screening.explanation,
     )
 
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from math import ceil
 
 from healer import __version__
@@ -16,7 +17,7 @@ from healer.screening.screener import Screener
 from healer.screening.verdict import Verdict
 from healer.screening.wide_field import scale_of
 from healer.slides.answer import SlideAnswer
-from healer.slides.cascade import PATCHES, Cascade, ask_about, choose_patches
+from healer.slides.cascade import PATCHES, AskOne, Cascade, ask_about, choose_patches, screened_by
 from healer.slides.draft import DraftWriter
 from healer.slides.grid import ReadingOrder, areas_between, tile_areas
 from healer.slides.overview import Mask, tissue_mask
@@ -115,6 +116,7 @@ class SlideRun:
     known: Sequence[TileResult] = ()
     calibration: SlideCalibration | None = None
     second: Screener | None = None
+    ask: AskOne | None = None
     scorer: TileScorerFactory = TileScorer
     on_progress: OnProgress = lambda _: None
     on_map: OnMap = lambda _info, _mask, _results: None
@@ -227,8 +229,9 @@ class SlideRun:
             return None
         info, count, seed = self.reader.info, options.patches, options.seed
         patches = choose_patches(regions, scored, info.resolution, count, seed, within=info.bounds)
+        ask = self.ask or partial(screened_by, self.second)
         with self._timed("second_model"):
-            answers = tuple(ask_about(self.second, self.reader, patches))
+            answers = tuple(ask_about(ask, self.reader, patches))
         return Cascade(self.second.info.model_id, answers, options.seed, options.patches)
 
     def _with_draft(self, answer: SlideAnswer) -> SlideAnswer:

@@ -29,6 +29,7 @@ from healer.screening.opening import EngineChoice, choose_engine, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.slides.answer import ANSWER, SlideAnswer
+from healer.slides.cascade import AskOne
 from healer.slides.draft import draft_engine
 from healer.slides.export import (
     region_features,
@@ -173,7 +174,8 @@ class SlideScreener:
     `second_engine` is asked about the most suspicious places; `fresh` begins again what an earlier
     run has read. `opener` is for slides that are no files; `on_answered` is called with a slide's
     finished folder. With `workers`, this process reads overviews and pictures alone, and may answer
-    several at once. `served` is a model that is open already, `scorer` what has it score tiles."""
+    several at once. `served` and `served_second` are models that are open already, `scorer` has the
+    one score tiles, `ask` has the other look at a place."""
 
     settings: Settings
     out: Path
@@ -188,6 +190,8 @@ class SlideScreener:
     workers: TileWorkers | None = None
     mpp_source: str = "--mpp"
     served: Screener | None = None
+    served_second: Screener | None = None
+    ask: AskOne | None = None
     scorer: TileScorerFactory = TileScorer
     on_map: OnMap | None = None  # in place of writing each map to the slide's folder
     map_growth: float = MAP_GROWTH
@@ -209,6 +213,8 @@ class SlideScreener:
     @cached_property
     def second(self) -> Screener | None:
         """None where nothing but the built-in model is there to be asked."""
+        if self.served_second is not None:
+            return self.served_second
         choice = choose_engine(self.settings)
         if not self.second_engine or choice.engine == builtin.SPEC.name:
             return None
@@ -243,7 +249,7 @@ class SlideScreener:
 
     def close(self) -> None:
         for screener in (vars(self).get("screener"), vars(self).get("second")):
-            if screener is not None and screener is not self.served:
+            if screener is not None and screener not in (self.served, self.served_second):
                 screener.engine.close()
 
     def answer(self, slide: ListedSlide, on_progress: OnProgress = lambda _: None) -> Json:
@@ -296,6 +302,7 @@ class SlideScreener:
                 known=folder.known_results(tiles),
                 calibration=calibration,
                 second=self.second,
+                ask=self.ask,
                 scorer=scorer,
                 on_progress=on_progress,
                 on_map=self.on_map

@@ -2,28 +2,33 @@
 
 A slide is read by the built-in model; nothing else is quick enough. Where that is what the service
 serves, its workers score a slide's tiles too, a batch at a time, whenever no uploaded tile waits.
+Another model that is served is shown the places that matter, one at a time, as tiles are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from shutil import rmtree
 
 from healer import __version__
 from healer.answer import ModelOut
-from healer.errors.base import HealerError
+from healer.errors.base import HealerError, ShuttingDown
+from healer.errors.engine import ModelNotReady
 from healer.errors.slides import SlideRunMismatch
 from healer.images.tile import Tile
 from healer.screening.calibration import Binding
-from healer.screening.screener import Score, Screener
+from healer.screening.screener import Score, Screener, Screening
 from healer.settings.loading import Settings
 from healer.slides.answer import ANSWER
+from healer.slides.cascade import AskOne
 from healer.slides.listing import ListedSlide
 from healer.slides.overview import Mask
 from healer.slides.reader import SlideInfo
 from healer.slides.regions import find_regions
+from healer.slides.run import SlideOptions
 from healer.slides.scoring import TileResult, TileScorer
 from healer.slides.slide_screener import SlideScreener
 from healer.slides.tiles import FOLDER as PARTS
@@ -33,9 +38,33 @@ from healer.worklist.records import Json
 from healer.worklist.results import TileMap, numbered
 
 MAP_GROWTH = 1.15  # so that who watches sees the map grow
+SECOND = "second "  # as `SlideScreener` names what it knows of the other model
 STATED = "reader"  # whose word a scale is that somebody stated on the page
 ServedScreener = Callable[[], Screener]
 ScoreMany = Callable[[Sequence[Tile]], Sequence[Score | HealerError]]
+
+
+@dataclass(frozen=True)
+class ServedSecond:
+    """The service's model where it is not the built-in one: `screener` raises HealerError while
+    there is none, `ask` has it look at one place."""
+
+    screener: ServedScreener
+    ask: AskOne
+
+    def ready(self) -> Screener | None:
+        try:
+            return self.screener()
+        except HealerError:
+            return None
+
+    def asked(self, hooks: ReadingHooks, tile: Tile) -> Screening:
+        """Raises ReadingInterrupted, also where the service stops: that says nothing of a place."""
+        hooks.check()
+        try:
+            return self.ask(tile)
+        except (ShuttingDown, ModelNotReady):
+            raise ReadingInterrupted from None
 
 
 class SlideModel:
@@ -48,9 +77,10 @@ class SlideModel:
         out: Path,
         served: ServedScreener | None,
         score_many: ScoreMany,
+        second: ServedSecond | None = None,
     ) -> None:
         self._settings, self._out = settings, out
-        self._served, self._score_many = served, score_many
+        self._served, self._score_many, self._second = served, score_many, second
 
     @cached_property
     def _own(self) -> SlideScreener:
@@ -66,7 +96,8 @@ class SlideModel:
         return True
 
     def binding(self) -> Mapping[str, str] | None:
-        """What a result must have been read with to be this model's; None while that is unknown."""
+        """What a result must have been read with to be this model's, and, where it was shown to
+        another, to that one's; None while that is unknown."""
         if self._served is None and "_own" not in vars(self):
             return None
         try:
@@ -75,10 +106,13 @@ class SlideModel:
             return None
         binding = Binding.of(screener.info).model_dump()
         calibration = screener.calibration
+        second = self._second.ready() if self._second else None
+        asked = Binding.of(second.info).model_dump() if second else {}
         return {
             "healer": __version__,
             **{name: str(value) for name, value in binding.items()},
             "calibration": calibration.id if calibration else "none",
+            **{f"{SECOND}{name}": str(value) for name, value in asked.items()},
         }
 
     def answer(self, entry: SlideEntry, mpp: float | None, hooks: ReadingHooks) -> Json:
@@ -112,6 +146,7 @@ class SlideModel:
         )
         if self._served:
             reading.scorer = partial(TileScorer, score_tiles=self._scored)
+        self._add_second(reading, hooks)
         cuts = ModelOut.of(reading.screener).thresholds
 
         def mapped(info: SlideInfo, _mask: Mask, results: Sequence[TileResult]) -> None:
@@ -123,6 +158,14 @@ class SlideModel:
 
         reading.on_map = mapped
         return reading.answer(ListedSlide(entry.path, entry.id), hooks.progressed)
+
+    def _add_second(self, reading: SlideScreener, hooks: ReadingHooks) -> None:
+        """A slide is read without it, rather than not at all, where it cannot answer now."""
+        patches, second = self._settings.slide_patches, self._second
+        if second is None or not patches or (screener := second.ready()) is None:
+            return
+        reading.options = SlideOptions(patches=patches)
+        reading.served_second, reading.ask = screener, partial(second.asked, hooks)
 
     def _scored(
         self, _screener: Screener, tiles: Sequence[Tile]

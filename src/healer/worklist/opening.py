@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from healer.errors.base import InvalidSettings
 from healer.errors.slides import SlidesNotInstalled
 from healer.settings.loading import Settings
-from healer.worklist.answerer import SlideModel
+from healer.worklist.answerer import ServedSecond, SlideModel
 from healer.worklist.catalogue import Catalogue
 from healer.worklist.database import WorklistDatabase
 from healer.worklist.feed import Feed
@@ -46,7 +46,8 @@ def open_worklist(
     database = WorklistDatabase(settings.results)
     catalogue, results = Catalogue(folder, database.key()), ResultsFolder(settings.results)
     served = (lambda: service.screener) if reads else None
-    model = SlideModel(settings, results.folder, served, service.score_many)
+    second = None if reads else ServedSecond(lambda: service.screener, service.screen_one)
+    model = SlideModel(settings, results.folder, served, service.score_many, second)
     feed, pictures = Feed(), SlidePictures()
     readings = Readings(
         catalogue,

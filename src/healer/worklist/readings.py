@@ -87,9 +87,11 @@ class SlideAnswerer(Protocol):
 
 
 class ReadingHooks(Protocol):
-    """Called in the thread that reads. `progressed` raises ReadingInterrupted."""
+    """Called in the thread that reads. `progressed` and `check` raise ReadingInterrupted."""
 
     def progressed(self, progress: Progress) -> None: ...
+
+    def check(self) -> None: ...
 
     def mapped(self, tiles: TileMap, regions: Sequence[Json]) -> None: ...
 
@@ -319,12 +321,16 @@ class Readings:
         before = reading.progress.done if reading.progress else progress.kept
         self._metrics.tiles_read(progress.done - before)
         reading.progress = progress
-        if self._stopping or reading.stop is not None:
-            raise ReadingInterrupted
+        self.check(reading)
         now = time.monotonic()
         if now - reading.published >= PROGRESS_SECONDS or progress.done == progress.total:
             reading.published = now
             self._feed.publish(reading.id, "progress", reading.as_json() or {})
+
+    def check(self, reading: Reading) -> None:
+        """Raises ReadingInterrupted."""
+        if self._stopping or reading.stop is not None:
+            raise ReadingInterrupted
 
     def mapped(self, reading: Reading, tiles: TileMap, regions: Sequence[Json]) -> None:
         reading.map, reading.regions = tiles, regions
@@ -347,6 +353,9 @@ class _Hooks:
 
     def progressed(self, progress: Progress) -> None:
         self.readings.progressed(self.reading, progress)
+
+    def check(self) -> None:
+        self.readings.check(self.reading)
 
     def mapped(self, tiles: TileMap, regions: Sequence[Json]) -> None:
         self.readings.mapped(self.reading, tiles, regions)

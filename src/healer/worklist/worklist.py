@@ -11,7 +11,7 @@ from healer import NOTICE
 from healer.audit.records import SlideOpinion
 from healer.errors.slides import NoResolution, ResolutionContradictory, SlideError
 from healer.errors.worklist import NoTileHere, SlideNotRead
-from healer.worklist.answerer import SlideModel
+from healer.worklist.answerer import SECOND, SlideModel
 from healer.worklist.catalogue import Catalogue, SlideEntry
 from healer.worklist.feed import Feed
 from healer.worklist.pyramid import DeepZoom, SlidePictures
@@ -347,10 +347,15 @@ def _state(
     if changed:
         return SlideState.STALE, "The slide's file was replaced or changed after it was read."
     run = record.summary.run
-    if other := [name for name, value in (model or {}).items() if run.get(name) != value]:
+    if other := [name for name, value in (model or {}).items() if _differs(run, name, value)]:
         changes = dict.fromkeys(CHANGES.get(name, "the model") for name in other)
         return SlideState.STALE, f"It was read with another state of {' and '.join(changes)}."
     return SlideState.READ, None
+
+
+def _differs(run: Mapping[str, str], name: str, value: str) -> bool:
+    """An answer is no worse for a second model that was not there to be asked."""
+    return run.get(name, value if name.startswith(SECOND) else None) != value
 
 
 def _fits(view: SlideView, query: SlideQuery) -> bool:
