@@ -18,10 +18,10 @@ from PIL import Image
 
 from healer.errors.worklist import NoTileHere, SlideNotRead
 from healer.slides.answer import ANSWER
-from healer.slides.heatmap import Raster, coloured, probability_map
+from healer.slides.heatmap import NOT_READ, Raster, coloured, probability_map
 from healer.slides.reader import Area
 from healer.slides.scoring import TileResult
-from healer.slides.slide_screener import TILES
+from healer.slides.slide_screener import TILES, TISSUE
 from healer.slides.tiles import FOLDER as PARTS
 from healer.slides.tiles import read_tiles
 from healer.worklist.records import Json, without_tissue
@@ -55,17 +55,34 @@ class Recent(Generic[Value]):
 
 
 @dataclass(frozen=True, slots=True)
+class Tissue:
+    """Where there is any, on a slide of `size`."""
+
+    mask: Image.Image
+    size: tuple[int, int]
+
+    def within(self, area: Area, size: tuple[int, int]) -> NDArray[np.bool_]:
+        """Of an area, which may end beyond the slide, as a picture of another size."""
+        across, down = self.mask.width / self.size[0], self.mask.height / self.size[1]
+        right, bottom = min(area.right, self.size[0]), min(area.bottom, self.size[1])
+        box = (area.x * across, area.y * down, right * across, bottom * down)
+        return np.asarray(self.mask.resize(size, Image.Resampling.NEAREST, box=box)) > 0
+
+
+@dataclass(frozen=True, slots=True)
 class TileMap:
-    """Tiles of one slide, found by their place. `version` grows with them."""
+    """Tiles of one slide, found by their place. `version` grows with them; `tissue` is known once
+    the slide is read."""
 
     results: Sequence[TileResult]
     boxes: NDArray[np.int64]  # left, top, right, bottom
+    tissue: Tissue | None = None
 
     @classmethod
-    def of(cls, results: Sequence[TileResult]) -> TileMap:
+    def of(cls, results: Sequence[TileResult], tissue: Tissue | None = None) -> TileMap:
         areas = [each.area for each in results]
         boxes = [(area.x, area.y, area.right, area.bottom) for area in areas]
-        return cls(results, np.array(boxes, np.int64).reshape(-1, 4))
+        return cls(results, np.array(boxes, np.int64).reshape(-1, 4), tissue)
 
     @property
     def version(self) -> int:
@@ -82,13 +99,17 @@ class TileMap:
         )
 
     def picture(self, area: Area, size: tuple[int, int]) -> bytes:
-        """The map of an area as a PNG, clear where nothing was read."""
+        """The map of an area as a PNG, clear where nothing was read; tissue that was not scored
+        is grey once the whole slide is read."""
         left, top, right, bottom = self.boxes.T
         inside = (left < area.right) & (right > area.x) & (top < area.bottom) & (bottom > area.y)
         shifted = [_shifted(self.results[at], area) for at in np.flatnonzero(inside).tolist()]
         raster = Raster(*size, (area.width, area.height))
         stream = BytesIO()
-        layer = coloured(probability_map(shifted, raster))
+        probabilities = probability_map(shifted, raster)
+        layer = coloured(probabilities)
+        if self.tissue is not None:
+            layer[self.tissue.within(area, size) & np.isnan(probabilities)] = NOT_READ
         Image.fromarray(layer).save(stream, "PNG", compress_level=1)
         return stream.getvalue()
 
@@ -167,7 +188,19 @@ class ResultsFolder:
         if not files:
             raise SlideNotRead
         stamp = tuple((file.name, file.stat().st_mtime_ns) for file in files)
-        return self._maps.get((slide_id, stamp), lambda: TileMap.of(list(_read(files))))
+
+        def made() -> TileMap:
+            return TileMap.of(list(_read(files)), self._tissue(slide_id) if finished else None)
+
+        return self._maps.get((slide_id, stamp), made)
+
+    def _tissue(self, slide_id: str) -> Tissue | None:
+        document = self.document(slide_id)
+        try:
+            with Image.open(self.of(slide_id) / TISSUE) as mask:
+                return Tissue(mask.convert("L"), tuple(document["size"])) if document else None
+        except OSError:  # of an earlier version
+            return None
 
 
 def _read(files: Iterable[Path]) -> Iterable[TileResult]:

@@ -56,6 +56,8 @@ function useSlidePyramid(id: string): Pyramid | "none" | null {
   return pyramid;
 }
 
+const knownScale = (): number | null => getSlide().slide?.mpp?.x ?? null;
+
 function useStage(
   id: string,
   place: React.RefObject<HTMLDivElement>,
@@ -67,7 +69,7 @@ function useStage(
     if (!place.current || pyramid === null || pyramid === "none") return undefined;
     let settled: ReturnType<typeof setTimeout> | undefined;
     const label = texts.picture(getSlide().slide?.name ?? texts.unnamed(id));
-    const stage = new Stage(place.current, label, pyramid, start.current, {
+    const stage = new Stage(place.current, label, pyramid, start.current, knownScale(), {
       onView: (view) => {
         setSlide({ view });
         clearTimeout(settled);

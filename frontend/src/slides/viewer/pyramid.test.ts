@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import { firstLevel, pyramidOf, squareAround, tilesOf } from "./pyramid";
+import { coarser, firstLevel, pyramidOf, squareAround, tilesOf } from "./pyramid";
 
 const DESCRIPTION = `<?xml version="1.0" encoding="UTF-8"?>
 <Image xmlns="http://schemas.microsoft.com/deepzoom/2008" Format="jpeg" Overlap="1" TileSize="254">
@@ -13,6 +13,13 @@ it("a description says how large the slide is, and where its tiles are", () => {
   expect([width, height, tileSize, overlap, maxLevel]).toEqual([9000, 6000, 254, 1, 14]);
   expect(pyramid.tileUrl(14, 3, 2)).toBe("/slides/ab12_files/14/3_2.jpeg");
   expect(firstLevel(pyramid)).toBe(7);
+});
+
+it("a coarser pyramid has the same tiles at the levels that it keeps", () => {
+  const map = coarser({ ...pyramid, width: 9001 }, 3);
+  expect([map.width, map.height, map.maxLevel]).toEqual([1126, 750, 11]);
+  expect(map.tileUrl(11, 0, 1)).toBe(pyramid.tileUrl(11, 0, 1));
+  expect(coarser(pyramid, 99).maxLevel).toBe(0);
 });
 
 it("another version of a map has other tiles", () => {

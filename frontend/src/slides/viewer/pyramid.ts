@@ -51,6 +51,18 @@ export function firstLevel({ maxLevel, tileSize }: Pyramid): number {
   return Math.min(maxLevel, Math.floor(Math.log2(tileSize)));
 }
 
+/** Without its finest levels: what is no sharper than that is not fetched. */
+export function coarser(pyramid: Pyramid, levels: number): Pyramid {
+  const { width, height, maxLevel } = pyramid;
+  const left = Math.min(levels, maxLevel);
+  return {
+    ...pyramid,
+    width: Math.ceil(width / 2 ** left),
+    height: Math.ceil(height / 2 ** left),
+    maxLevel: maxLevel - left,
+  };
+}
+
 /** A square around a box, with a margin, at least `least` pixels of level 0 a side. */
 export function squareAround({ x, y, width, height }: Box, least: number): Box {
   const side = Math.max(width, height, least) * 1.1;

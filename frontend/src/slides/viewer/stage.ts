@@ -5,7 +5,7 @@ import { openViewer } from "../../viewer/openViewer";
 import type { Box } from "../api/types";
 import type { SlideView } from "../route";
 import type { Point } from "./geometry";
-import { firstLevel, type Pyramid } from "./pyramid";
+import { coarser, firstLevel, type Pyramid } from "./pyramid";
 
 /** What part of the slide is on the screen, and how large that screen is. */
 export interface StageView extends SlideView {
@@ -26,6 +26,7 @@ export interface StageHandlers {
 const REGION_SHARE = 0.6;
 const CLOSEST_LOOK = 1; // screen pixels for each of level 0, when a region is gone to
 const PAN_STEP = 80;
+const MAP_MPP = 4; // a tile of the map is 224 µm: finer levels show nothing more
 
 /** It warns of each tile that comes after its map was replaced by a newer one, which is as it should be. */
 (OpenSeadragon as unknown as { console: Partial<Console> }).console = {
@@ -44,6 +45,7 @@ export class Stage {
   private mapIsLoading = false;
   private closed = false;
   private mapOpacity = 0;
+  private mapLevelsLeftOut: number;
   private tracker: OpenSeadragon.MouseTracker;
 
   constructor(
@@ -51,9 +53,11 @@ export class Stage {
     label: string,
     slide: Pyramid,
     first: SlideView | null,
+    mpp: number | null,
     handlers: StageHandlers,
   ) {
     this.slide = slide;
+    this.mapLevelsLeftOut = mpp === null ? 0 : Math.max(0, Math.floor(Math.log2(MAP_MPP / mpp)));
     this.viewer = openViewer(element, label, {
       tileSources: sourceOf(slide),
       loadTilesWithAjax: true, // so that the key goes with them
@@ -162,10 +166,10 @@ export class Stage {
   private loadMap(map: Pyramid): void {
     this.mapIsLoading = true;
     this.viewer.addTiledImage({
-      tileSource: sourceOf(map),
+      tileSource: sourceOf(coarser(map, this.mapLevelsLeftOut)),
       x: 0,
       y: 0,
-      width: 1,
+      width: this.widthOfMap(map),
       opacity: 0,
       preload: true,
       success: (event) => {
@@ -179,6 +183,12 @@ export class Stage {
         else item.addOnceHandler("fully-loaded-change", loaded);
       },
     });
+  }
+
+  /** Of the slide's: a coarser one ends at a whole pixel of its own, a little beyond the slide. */
+  private widthOfMap(map: Pyramid): number {
+    const { width, maxLevel } = coarser(map, this.mapLevelsLeftOut);
+    return (width * 2 ** (map.maxLevel - maxLevel)) / map.width;
   }
 
   private replaceMap(item: OpenSeadragon.TiledImage, map: Pyramid): void {
