@@ -316,8 +316,8 @@ class Service(ModelLifecycle):
         while True:
             try:
                 job = self.reserve(Deadline.after(self._settings.request_timeout))
-            except QueueFull as full:  # those who sent a tile go first
-                await asyncio.sleep(full.retry_after)
+            except QueueFull:  # those who sent a tile go first
+                await asyncio.sleep(1)  # not longer: a service that stops waits for this
                 continue
             try:
                 return await self.screen(job, tile)

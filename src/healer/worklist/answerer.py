@@ -53,10 +53,7 @@ class ServedSecond:
     ask: AskOne
 
     def ready(self) -> Screener | None:
-        try:
-            return self.screener()
-        except HealerError:
-            return None
+        return _ready(self.screener)
 
     def asked(self, hooks: ReadingHooks, tile: Tile) -> Screening:
         """Raises ReadingInterrupted, also where the service stops: that says nothing of a place."""
@@ -65,6 +62,18 @@ class ServedSecond:
             return self.ask(tile)
         except (ShuttingDown, ModelNotReady):
             raise ReadingInterrupted from None
+
+
+def _ready(served: ServedScreener) -> Screener | None:
+    try:
+        return served()
+    except HealerError:
+        return None
+
+
+def _binding_of(screener: Screener) -> dict[str, str]:
+    binding = Binding.of(screener.info).model_dump()
+    return {name: str(value) for name, value in binding.items()}
 
 
 class SlideModel:
@@ -95,25 +104,22 @@ class SlideModel:
             return False
         return True
 
-    def binding(self) -> Mapping[str, str] | None:
+    def binding(self) -> Mapping[str, str]:
         """What a result must have been read with to be this model's, and, where it was shown to
-        another, to that one's; None while that is unknown."""
-        if self._served is None and "_own" not in vars(self):
-            return None
-        try:
-            screener = self._served() if self._served else self._own.screener
-        except HealerError:
-            return None
-        binding = Binding.of(screener.info).model_dump()
-        calibration = screener.calibration
-        second = self._second.ready() if self._second else None
-        asked = Binding.of(second.info).model_dump() if second else {}
-        return {
-            "healer": __version__,
-            **{name: str(value) for name, value in binding.items()},
-            "calibration": calibration.id if calibration else "none",
-            **{f"{SECOND}{name}": str(value) for name, value in asked.items()},
-        }
+        another, to that one's; without a model that is not open, and so not known, yet."""
+        binding = {"healer": __version__}
+        if screener := self._opened():
+            calibration = screener.calibration
+            binding |= _binding_of(screener)
+            binding["calibration"] = calibration.id if calibration else "none"
+        if self._second and (second := self._second.ready()):
+            binding |= {f"{SECOND}{name}": value for name, value in _binding_of(second).items()}
+        return binding
+
+    def _opened(self) -> Screener | None:
+        if self._served:
+            return _ready(self._served)
+        return self._own.screener if "_own" in vars(self) else None
 
     def answer(self, entry: SlideEntry, mpp: float | None, hooks: ReadingHooks) -> Json:
         """What `slide.json` says. What another model has read is begun again."""

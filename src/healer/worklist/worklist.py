@@ -287,9 +287,7 @@ class Worklist:
     def _view(self, entry: SlideEntry, *, named: bool) -> SlideView:
         return self._viewed(entry, self.model.binding(), named=named)
 
-    def _viewed(
-        self, entry: SlideEntry, model: Mapping[str, str] | None, *, named: bool
-    ) -> SlideView:
+    def _viewed(self, entry: SlideEntry, model: Mapping[str, str], *, named: bool) -> SlideView:
         record = self.readings.record(entry.id)
         state, reason = _state(entry, record, model)
         case = entry.case
@@ -336,7 +334,7 @@ def review_json(review: SlideReview) -> Json:
 
 
 def _state(
-    entry: SlideEntry, record: SlideRecord, model: Mapping[str, str] | None
+    entry: SlideEntry, record: SlideRecord, model: Mapping[str, str]
 ) -> tuple[SlideState, str | None]:
     """And why it is stale, where it is."""
     changed = record.stamp is not None and record.stamp != entry.stamp
@@ -347,7 +345,7 @@ def _state(
     if changed:
         return SlideState.STALE, "The slide's file was replaced or changed after it was read."
     run = record.summary.run
-    if other := [name for name, value in (model or {}).items() if _differs(run, name, value)]:
+    if other := [name for name, value in model.items() if _differs(run, name, value)]:
         changes = dict.fromkeys(CHANGES.get(name, "the model") for name in other)
         return SlideState.STALE, f"It was read with another state of {' and '.join(changes)}."
     return SlideState.READ, None
