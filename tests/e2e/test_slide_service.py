@@ -19,20 +19,21 @@ from tests.e2e.conftest import NARROW, OpenPage
 from tests.e2e.servers import Serving
 from tests.slides.glass import Patch, glass_with, write_svs
 
-COPIES = 298
+COPIES = 297
 SIDE = 900
 SLOW_MS = 120_000  # a slide takes a second, and much longer where other work uses the cores
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    """298 copies of one small slide, one without a scale, and a file that is none."""
+    """297 copies of one small slide, one without a scale, one of glass, and a file that is none."""
     folder = tmp_path_factory.mktemp("folder")
     tissue = Patch("adenocarcinoma", Area(0, 0, SIDE, SIDE))
     picture = glass_with((SIDE, SIDE), [tissue])
     (folder / "slides/case-000").mkdir(parents=True)
     first = write_svs(folder / "slides/case-000/000.svs", picture, 0.5)
     write_svs(folder / "slides/unscaled.svs", picture, None)
+    write_svs(folder / "slides/glass.svs", glass_with((SIDE, SIDE), []))
     (folder / "slides/broken.svs").write_bytes(b"no slide")
     for number in range(1, COPIES):
         place = folder / f"slides/case-{number // 3:03}/{number:03}.svs"
@@ -134,3 +135,28 @@ def test_what_cannot_be_read_says_why_and_a_scale_is_asked_for(
     page.keyboard.type("0.5")
     page.keyboard.press("Enter")
     expect(desk.result(page)).to_contain_text("Tissue read", timeout=SLOW_MS)
+
+
+def test_a_slide_of_glass_says_so_and_no_percentage(open_page: OpenPage, service: Serving) -> None:
+    page = open_slides(open_page, service)
+    page.get_by_role("combobox", name="Sort").select_option("By name")
+    glass = rows(page).filter(has_text="glass.svs")
+    page.locator("[data-slide-list]").evaluate("(list) => { list.scrollTop = list.scrollHeight; }")
+    glass.get_by_role("button", name="Read: glass.svs").click()
+    expect(glass).to_contain_text("No tissue found", timeout=SLOW_MS)
+    assert "%" not in glass.inner_text()
+    page.goto(f"{service.url}/#/slides/{glass.get_attribute('data-slide')}")
+    expect(page.get_by_role("heading", name="Where this answer comes from")).to_be_visible()
+    answer = page.locator("section", has=page.get_by_role("heading", name="No tissue found"))
+    expect(answer).to_be_visible()
+    assert "%" not in answer.inner_text()
+
+
+def test_a_wrong_address_says_so_and_leads_to_all_slides(
+    open_page: OpenPage, service: Serving, axe: str
+) -> None:
+    page = open_page(f"{service.url}/#/slides/{'0' * 24}")
+    expect(page.get_by_role("heading", name="No such slide")).to_be_visible()
+    assert desk.faults(page, axe) == []
+    page.get_by_role("link", name="To all slides").click()
+    expect(rows(page).first).to_be_visible()
