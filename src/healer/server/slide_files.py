@@ -10,7 +10,7 @@ from healer.server.slide_requests import in_thread, is_named, worklist_of
 
 GEOJSON, PARQUET = "application/geo+json", "application/vnd.apache.parquet"
 CACHED = {"Cache-Control": "private, max-age=300"}
-VERSION = Query(default=None, description="Ignored: a map that grows is fetched anew.")
+VERSION = Query(default=None, description="Ignored: a map that grows is fetched again.")
 
 slide_files_router = APIRouter()
 
