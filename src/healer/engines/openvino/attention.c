@@ -50,7 +50,7 @@ static const Kernel kernels[] = {
     {amx_usable, amx_scratch, amx_attention},
 };
 
-int healer_attention_usable(int kernel) { return kernels[kernel].usable(); }
+int healer_attention_runs(int kernel) { return kernels[kernel].usable(); }
 
 /* Bytes that healer_attention needs to work in, aligned to 64; 0 for a shape it cannot do. */
 long healer_attention_scratch(int kernel, long tokens, int heads, int width) {

@@ -50,7 +50,7 @@ def kernels() -> list[Kernel]:
     library, there = _library(LIBRARY), instruction_sets()
     if library is None:
         return []
-    can = library.healer_attention_usable
+    can = library.healer_attention_runs
     return [kernel for kernel, needed in NEEDED.items() if needed in there and can(kernel)]
 
 
@@ -125,10 +125,10 @@ def _address(array: NDArray[np.generic]) -> int:
 def _library(file: Path) -> ctypes.CDLL | None:
     try:
         library = ctypes.CDLL(str(file))
-        library.healer_attention_usable.argtypes = [INT]
+        library.healer_attention_runs.argtypes = [INT]
     except (OSError, AttributeError):  # of another system, or of an earlier Healer
         return None
-    library.healer_attention_usable.restype = INT
+    library.healer_attention_runs.restype = INT
     library.healer_attention_scratch.argtypes = [INT, LONG, INT, INT]
     library.healer_attention_scratch.restype = LONG
     library.healer_attention.argtypes = [INT, *[POINTER] * 5, LONG, INT, INT, INT]
