@@ -85,12 +85,14 @@ class SlowEngine(FakeEngine):
 
     def __init__(self) -> None:
         self.scored = 0
+        self.scoring = threading.Event()
         self.may_score = threading.Event()
         self.may_speak = threading.Event()
 
     def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
         self.scored += 1
         if self.scored > 1:
+            self.scoring.set()
             assert self.may_score.wait(60)
         return super().score(tiles)
 

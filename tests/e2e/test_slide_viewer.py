@@ -231,7 +231,7 @@ def test_a_cancelled_reading_goes_on_where_it_was(open_slide: OpenSlide) -> None
     done = page.get_by_text(re.compile(r"^[1-9]\d* of \d+ tiles"))
     expect(done).to_be_visible(timeout=READING_MS)
     page.get_by_role("button", name="Cancel reading").click()
-    expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
+    expect(page.get_by_role("heading", name="Cancelled", exact=True)).to_be_visible()
     page.get_by_role("button", name="Go on reading").click()
     expect(page.get_by_role("heading", name="Where this answer comes from")).to_be_visible(
         timeout=READING_MS

@@ -59,8 +59,11 @@ def test_a_slow_server(open_page: OpenPage, tmp_path: Path) -> None:
     engine = SlowEngine()
     with live(create_app(Settings(_env_file=None, gate="off"), engine=engine)) as url:
         page = open_page(url)
-        desk.choose(page, *tiles(tmp_path, 4))
+        first, *others = tiles(tmp_path, 4)
+        desk.choose(page, first)
         expect(desk.result(page)).to_contain_text("Reading the tile")
+        assert engine.scoring.wait(60)  # before the second, which is sent beside it, can be
+        desk.choose(page, *others)
         expect(desk.row(page, "tile-3")).to_contain_text("Next in line")
         expect(desk.row(page, "tile-4")).to_contain_text("Waiting, 2nd in line")
         page.get_by_role("button", name="Cancel: tile-3.png").click()
