@@ -130,7 +130,7 @@ def binding_of(screener: Screener, settings: Settings) -> dict[str, str]:
     calibration = screener.calibration
     return {
         "healer": __version__,
-        **{name: str(value) for name, value in Binding.of(screener.info).model_dump().items()},
+        **Binding.of(screener.info).as_text(),
         "calibration": calibration.id if calibration else "none",
         "gate": settings.gate,
         "max_bytes": str(settings.max_bytes),

@@ -56,6 +56,10 @@ class Binding(StoredRecord):
     def of(cls, info: EngineInfo) -> Binding:
         return cls(**{name: getattr(info, name) for name in cls.model_fields})
 
+    def as_text(self) -> dict[str, str]:
+        """By field, as runs keep it beside the rest that they depend on."""
+        return {name: str(value) for name, value in self.model_dump().items()}
+
 
 Stored = TypeVar("Stored", bound=StoredRecord)
 

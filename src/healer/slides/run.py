@@ -26,6 +26,7 @@ from healer.slides.regions import Region, find_regions
 from healer.slides.score import (
     CALIBRATED_RULE,
     RULE,
+    SECOND,
     SlideCalibration,
     SlideScores,
     SlideThresholds,
@@ -96,9 +97,15 @@ def binding_of(info: SlideInfo, screener: Screener, plan: TilePlan) -> dict[str,
         "mpp": f"{scale.x:.6g} x {scale.y:.6g}",
         "colour": info.colour,
         "tiles": f"{plan.px} px at {plan.um_per_px:.6g} um, overlap {plan.overlap:.3g}",
-        **{name: str(value) for name, value in Binding.of(screener.info).model_dump().items()},
+        **Binding.of(screener.info).as_text(),
         "calibration": calibration.id if calibration else "none",
     }
+
+
+def second_binding_of(screener: Screener) -> dict[str, str]:
+    """What an answer depends on besides, where a second model was shown places."""
+    binding = Binding.of(screener.info).as_text()
+    return {f"{SECOND}{name}": value for name, value in binding.items()}
 
 
 @dataclass(slots=True)

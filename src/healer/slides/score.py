@@ -38,6 +38,7 @@ from healer.slides.scoring import Coverage, TileResult
 
 CALIBRATION_FILE = "healer-slide-calibration.json"
 OF_ONE_SLIDE = frozenset({"healer", "slide", "mpp"})  # a run depends on them, a calibration not
+SECOND = "second "  # begins what a run depends on of a second model
 LEAST_ODDS = 1e-6
 YES_ODDS = 10.0
 RULE = (
@@ -100,7 +101,7 @@ def calibrated_part(binding: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value
         for name, value in binding.items()
-        if name not in OF_ONE_SLIDE and not name.startswith(("option ", "second "))
+        if name not in OF_ONE_SLIDE and not name.startswith(("option ", SECOND))
     }
 
 

@@ -59,6 +59,7 @@ from healer.slides.run import (
     SlideRun,
     binding_of,
     plan_for,
+    second_binding_of,
 )
 from healer.slides.score import load_slide_calibration, read_slide_calibration
 from healer.slides.scoring import TileResult, TileScorer, TileScorerFactory, on_white
@@ -315,7 +316,4 @@ class SlideScreener:
 
     def _second_binding(self) -> dict[str, str]:
         """The second model is part of the answer; opening it here saves opening it later."""
-        if self.second is None:
-            return {}
-        binding = Binding.of(self.second.info).model_dump()
-        return {f"second {name}": str(value) for name, value in binding.items()}
+        return second_binding_of(self.second) if self.second else {}

@@ -28,7 +28,7 @@ from healer.slides.listing import ListedSlide
 from healer.slides.overview import Mask
 from healer.slides.reader import SlideInfo
 from healer.slides.regions import find_regions
-from healer.slides.run import SlideOptions
+from healer.slides.run import SlideOptions, second_binding_of
 from healer.slides.scoring import TileResult, TileScorer
 from healer.slides.slide_screener import SlideScreener
 from healer.slides.tiles import FOLDER as PARTS
@@ -38,7 +38,6 @@ from healer.worklist.records import Json
 from healer.worklist.results import TileMap, numbered
 
 MAP_GROWTH = 1.15  # so that who watches sees the map grow
-SECOND = "second "  # as `SlideScreener` names what it knows of the other model
 STATED = "reader"  # whose word a scale is that somebody stated on the page
 ServedScreener = Callable[[], Screener]
 ScoreMany = Callable[[Sequence[Tile]], Sequence[Score | HealerError]]
@@ -69,11 +68,6 @@ def _ready(served: ServedScreener) -> Screener | None:
         return served()
     except HealerError:
         return None
-
-
-def _binding_of(screener: Screener) -> dict[str, str]:
-    binding = Binding.of(screener.info).model_dump()
-    return {name: str(value) for name, value in binding.items()}
 
 
 class SlideModel:
@@ -110,10 +104,10 @@ class SlideModel:
         binding = {"healer": __version__}
         if screener := self._opened():
             calibration = screener.calibration
-            binding |= _binding_of(screener)
+            binding |= Binding.of(screener.info).as_text()
             binding["calibration"] = calibration.id if calibration else "none"
         if self._second and (second := self._second.ready()):
-            binding |= {f"{SECOND}{name}": value for name, value in _binding_of(second).items()}
+            binding |= second_binding_of(second)
         return binding
 
     def _opened(self) -> Screener | None:

@@ -11,7 +11,8 @@ from healer import NOTICE
 from healer.audit.records import SlideOpinion
 from healer.errors.slides import NoResolution, ResolutionContradictory, SlideError
 from healer.errors.worklist import NoTileHere, SlideNotRead
-from healer.worklist.answerer import SECOND, SlideModel
+from healer.slides.score import SECOND
+from healer.worklist.answerer import SlideModel
 from healer.worklist.catalogue import Catalogue, SlideEntry
 from healer.worklist.feed import Feed
 from healer.worklist.pyramid import DeepZoom, SlidePictures
