@@ -115,6 +115,7 @@ def test_the_builtin_model_on_files(tmp_path: Path) -> None:
     rates = json.loads((tmp_path / "out" / "builtin.json").read_text(encoding="utf-8"))["rates"]
     assert [(rate["name"], rate["tiles"]) for rate in rates] == [
         ("healer predict", 3),
+        ("healer predict, 8 bits", 3),
         ("resnet18", 3),
     ]
     assert all(rate["peak_rss"] > 2**20 for rate in rates)
