@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -161,6 +162,29 @@ async def cancel_all(request: Request) -> Cancelled:
     """Cancel all that wait, and the slide that is being read."""
     worklist = worklist_of(request)
     return Cancelled(cancelled=await in_thread(worklist.readings.cancel_all))
+
+
+@slides_router.get("/events", response_class=EventSourceResponse)
+async def list_events(request: Request) -> EventSourceResponse:
+    """Server-sent events: `list` at once and after every change, at most two a second.
+
+    Its `slides` are the ids of those that changed, null where any may have; `reading` is the slide
+    that is being read, with its progress; `queue` is as in the list."""
+    worklist = worklist_of(request)
+    service: Service = request.app.state.service
+    return EventSourceResponse(_list_followed(worklist, service))
+
+
+async def _list_followed(
+    worklist: Worklist, service: Service
+) -> AsyncGenerator[ServerSentEvent, None]:
+    with worklist.feed.follow_list() as following:
+        yield _event("list", await in_thread(worklist.news))
+        async for changed in following.changes():
+            if service.stopping:
+                return
+            if changed is not None:
+                yield _event("list", await in_thread(partial(worklist.news, changed)))
 
 
 @slides_router.get("/{slide_id}", responses=_answers(SlideDetail))

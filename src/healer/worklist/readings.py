@@ -184,6 +184,13 @@ class Readings:
                 "seconds_left": self._seconds_left(waiting),
             }
 
+    def under_way(self) -> Json | None:
+        """The slide that is being read, and how far."""
+        reading = self._current
+        if reading is None or reading.stop is not None:
+            return None
+        return {"id": reading.id, "progress": reading.as_json()}
+
     def audited(self, slide_id: str, link: str) -> None:
         with self._changed:
             self._save(self.record(slide_id).model_copy(update={"audited": link}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -21,6 +21,9 @@ from healer.worklist.records import Json, SlideRecord, SlideReview, SlideState
 from healer.worklist.results import ResultsFolder, TileMap, tile_json
 from healer.worklist.reviews import Reviews, with_reviews
 
+MOST_TOLD = (
+    200  # slides that a change of the list names; of more, it says that any may have changed
+)
 RISK = {"yes": 0, "indeterminate": 1, "no": 2}
 UNANSWERED = len(RISK)
 CHANGES = {"healer": "the version of Healer", "calibration": "the calibration"}
@@ -211,6 +214,14 @@ class Worklist:
             known.append(("regions", {"regions": list(reading.regions)}))
         return known
 
+    def news(self, changed: Set[str] = frozenset()) -> Json:
+        """For one who follows the list: which slides have changed, null for any of them."""
+        return {
+            "slides": sorted(changed) if len(changed) <= MOST_TOLD else None,
+            "reading": self.readings.under_way(),
+            "queue": self.readings.queue_json(),
+        }
+
     def tile(self, slide_id: str, x: int, y: int) -> Json:
         """Raises NoTileHere."""
         try:
@@ -270,7 +281,9 @@ class Worklist:
         SlideUnknown, SlideNotRead, SlideRequestUnreadable and AuditError."""
         record = self._answered(opinion.slide, named=False).record
         review = self.reviews.judged(opinion, by, record.updated)
-        return self.reviews.add(opinion, review, record.audited)
+        link = self.reviews.add(opinion, review, record.audited)
+        self.feed.publish(opinion.slide, "review")
+        return link
 
     def start(self) -> None:
         self.readings.start()

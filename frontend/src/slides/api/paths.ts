@@ -7,6 +7,7 @@ const of = (id: string): string => `${PATHS.slides}/${encodeURIComponent(id)}`;
 export const SLIDE_PATHS = {
   all: PATHS.slides,
   readings: `${PATHS.slides}/reading`,
+  listEvents: `${PATHS.slides}/events`,
   reviewsCsv: `${PATHS.slides}/reviews.csv`,
   slide: of,
   reading: (id: string) => `${of(id)}/reading`,

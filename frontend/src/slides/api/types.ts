@@ -38,6 +38,13 @@ export type Case = Schemas["SlideCase"];
 export type StateCounts = Schemas["StateCounts"];
 export type ReadingQueue = Schemas["ReadingQueue"];
 export type SlideList = Schemas["SlideList"];
+/** What has changed of the list, as the service tells those who follow it. */
+export interface ListNews {
+  /** Null where any of them may have changed. */
+  slides: string[] | null;
+  reading: { id: string; progress: Progress | null } | null;
+  queue: ReadingQueue;
+}
 export type SlideFilter = Omit<
   NonNullable<operations["list_slides_slides_get"]["parameters"]["query"]>,
   "page" | "per_page"

@@ -17,7 +17,7 @@ import { cancel, download, read } from "./actions";
 import { CaseLine } from "./CaseLine";
 import { ScaleOf } from "./ScaleOf";
 import { nameOf, SlideStatus } from "./SlideStatus";
-import { indexOf, isUnderWay, refresh, slideAt, useSlides } from "./store";
+import { asRead, indexOf, isUnderWay, refresh, slideAt, useSlides } from "./store";
 import { Thumbnail } from "./Thumbnail";
 
 const { panel: words } = slideTexts;
@@ -31,7 +31,8 @@ export function SlidePanel(): ReactElement {
     fetchAgain();
     void refresh();
   }, [fetchAgain]);
-  const known = detail?.id === selected ? detail : undefined;
+  const reading = useSlides((session) => session.reading);
+  const known = detail?.id === selected ? asRead(detail, reading) : undefined;
   const slide = listed ?? known;
   if (!slide) return <p className="p-6 text-center text-sm text-quiet">{words.none}</p>;
   return (
@@ -77,14 +78,17 @@ function Summary({ slide, detail }: SummaryProps): ReactElement {
   );
 }
 
-/** All of a slide, again whenever the list has news of it. */
+/** All of a slide, again whenever the list has news of it, or leaves it out. */
 function useDetail(
   id: string | null,
   listed: Slide | undefined,
 ): [SlideDetail | undefined, () => void] {
   const [detail, setDetail] = useState<SlideDetail>();
   const [asked, setAsked] = useState(0);
-  const news = [listed?.state, listed?.updated, listed?.review?.at].join(" ");
+  const fetched = useSlides((session) => session.fetched);
+  const news = listed
+    ? [listed.state, listed.updated, listed.review?.at].join(" ")
+    : `unlisted ${fetched}`;
   useEffect(() => {
     if (id === null) return;
     let stopped = false;

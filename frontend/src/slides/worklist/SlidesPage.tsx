@@ -3,7 +3,7 @@ import type { ReactElement } from "react";
 import { sentenceOf } from "../../session/problems";
 import { slideTexts } from "../texts";
 import { useSlideKeys } from "./keyboard";
-import { usePolling } from "./polling";
+import { useLiveList } from "./live";
 import { SlideFilters } from "./SlideFilters";
 import { SlideList } from "./SlideList";
 import { SlidePanel } from "./SlidePanel";
@@ -15,7 +15,7 @@ export function SlidesPage(): ReactElement {
   const problem = useSlides((session) => session.problem);
   const empty = useSlides(({ counts }) => counts !== null && allSlides(counts) === 0);
   const showsDetail = useSlides((session) => session.showsDetail);
-  usePolling();
+  useLiveList();
   useSlideKeys();
   if (problem) return <NoSlides title={problem.title} detail={sentenceOf(problem)} />;
   if (empty) return <NoSlides title={slideTexts.empty.title} detail={slideTexts.empty.detail} />;

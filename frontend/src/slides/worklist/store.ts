@@ -6,7 +6,15 @@ import { keyRequestOf } from "../../session/problems";
 import { setState as setSession } from "../../session/store";
 import type { Refused } from "../api/request";
 import { fetchSlides } from "../api/slides";
-import type { Case, ReadingQueue, Slide, SlideFilter, SlideList, StateCounts } from "../api/types";
+import type {
+  Case,
+  ListNews,
+  ReadingQueue,
+  Slide,
+  SlideFilter,
+  SlideList,
+  StateCounts,
+} from "../api/types";
 
 /** Slides fetched at a time; the list asks for those in sight. */
 export const PER_PAGE = 100;
@@ -19,6 +27,10 @@ export interface SlidesSession {
   total: number | null;
   counts: StateCounts | null;
   queue: ReadingQueue | null;
+  /** The slide that is being read, as the service has told last. */
+  reading: ListNews["reading"];
+  /** How often the list was fetched: a slide that the filter leaves out may have changed too. */
+  fetched: number;
   cases: ReadonlyMap<string, Case>;
   /** How many slides of the folder wait for somebody to state their scale. */
   withoutScale: number;
@@ -44,6 +56,8 @@ export const useSlides = create<SlidesSession>()(() => ({
   total: null,
   counts: null,
   queue: null,
+  reading: null,
+  fetched: 0,
   cases: new Map(),
   withoutScale: 0,
   selected: null,
@@ -85,7 +99,10 @@ export async function refresh(): Promise<void> {
   const results = await Promise.all(inSight.map((page) => fetchPage(page)));
   if (!results.every(Boolean)) return;
   const shown = new Set(inSight);
-  setState(({ pages }) => ({ pages: new Map([...pages].filter(([page]) => shown.has(page))) }));
+  setState(({ pages, fetched }) => ({
+    pages: new Map([...pages].filter(([page]) => shown.has(page))),
+    fetched: fetched + 1,
+  }));
 }
 
 export function changeFilter(change: Partial<SlideFilter>): void {
@@ -141,6 +158,19 @@ export function replaceSlide(slide: Slide): void {
       ]),
     ),
   }));
+}
+
+/** What the service has told of the list: how far the reading is, and what waits. */
+export function showNews({ reading, queue }: ListNews): void {
+  setState({ queue, reading });
+  const listed = reading && slideAt(getState(), indexOf(getState(), reading.id));
+  if (listed) replaceSlide(asRead(listed, reading));
+}
+
+/** The slide with how far it is read, where it is the one that is being read. */
+export function asRead<S extends Slide>(slide: S, reading: ListNews["reading"]): S {
+  if (reading?.id !== slide.id) return slide;
+  return { ...slide, state: "reading", progress: reading.progress };
 }
 
 /** The slide that is listed `by` places after another, or the first where that is not listed. */
