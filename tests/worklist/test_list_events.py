@@ -93,6 +93,6 @@ def test_of_very_many_none_is_named(tmp_path: Path) -> None:
     write_slide(tmp_path / "slides/biopsy.svs")
     app = create_app(settings_of(tmp_path), engine=FakeEngine())
     with live(app):
-        worklist = app.state.service.worklist
+        worklist = app.state.worklist
         assert worklist.news(set("abc"))["slides"] == ["a", "b", "c"]
         assert worklist.news({str(each) for each in range(MOST_TOLD + 1)})["slides"] is None
