@@ -1,4 +1,4 @@
-.PHONY: help setup run test test-fast lint format generate audit train page screenshots
+.PHONY: help setup run test test-slow test-fast lint format generate audit train page screenshots
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -6,8 +6,10 @@ setup:           ## fill .venv with what serving needs
 	@scripts/setup
 run:             ## set up, then serve on http://127.0.0.1:8080
 	@scripts/run
-test:            ## set up, then run every test
+test:            ## set up, then run every test but the slow ones
 	@scripts/test
+test-slow:       ## the proofs of minutes: runs killed again and again, training, an image built
+	@scripts/test-slow
 test-fast:       ## the tests of the domain, the server and `healer predict`, in under a minute
 	@scripts/test-fast
 lint:            ## format, lint, types and layers, as CI checks them

@@ -42,6 +42,7 @@ def recorded(audit: str) -> set[str]:
         return {str(link.content["request_id"]) for link in store.links()}
 
 
+@pytest.mark.slow
 def test_every_acknowledged_answer_survives(audit: str) -> None:
     with closing(Store(audit)) as store:
         store.upgrade()
@@ -53,6 +54,7 @@ def test_every_acknowledged_answer_survives(audit: str) -> None:
     assert len(acknowledged) > ROUNDS
 
 
+@pytest.mark.slow
 def test_every_acknowledged_answer_survives_the_servers_death(
     cluster: Cluster, postgresql: str
 ) -> None:

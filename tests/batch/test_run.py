@@ -28,6 +28,7 @@ def rows_of(output: Path) -> list[Row]:
     return rows
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_though_its_workers_die(tmp_path: Path, cluster: Cluster) -> None:
     folder = archive_of(tmp_path / "tiles")
     output, parts = tmp_path / "answers.parquet", tmp_path / "answers.parquet.parts"

@@ -42,6 +42,7 @@ def answer_of(slide: Path) -> dict[str, Any]:
     return {name: document.get(name) for name in ANSWERED}
 
 
+@pytest.mark.slow
 def test_workers_that_die_change_no_answer_and_cost_no_tile(
     slides: Path, tmp_path: Path, cluster: Cluster
 ) -> None:

@@ -25,6 +25,7 @@ SMALL = ["--shape", "tiny", "--threads", "1", "--checkpoint", "tiny"]
 QUICK = [*SMALL, "--rounds", "1", "--repeats", "1", "--tokens", "3", "--anyway"]
 
 
+@pytest.mark.slow
 def test_ours_against_plain_transformers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino")
     monkeypatch.setenv("COLUMNS", "220")
@@ -47,6 +48,7 @@ def test_ours_against_plain_transformers(tmp_path: Path, monkeypatch: pytest.Mon
     assert ours["second"]["count"] == 1
 
 
+@pytest.mark.slow
 def test_the_second_question_uses_the_default_cache_and_skips_the_image(
     tmp_path: Path,
 ) -> None:

@@ -100,6 +100,7 @@ def test_a_soak_with_an_outcome_that_must_not_be(outcome: str) -> None:
 
 
 @pytest.mark.usefixtures("tiles")
+@pytest.mark.slow
 def test_the_load_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended:
         load.main(
@@ -119,6 +120,7 @@ def test_the_load_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert (tmp_path / "load.png").stat().st_size > 0
 
 
+@pytest.mark.slow
 def test_the_soak_runs(tiles: list[Path]) -> None:
     pictures = [tile.read_bytes() for tile in tiles]
     with healer("builtin") as server:

@@ -183,6 +183,7 @@ def test_a_list_states_the_scale_of_each_slide(slides: Path, tmp_path: Path) -> 
     assert json.loads(done.stdout)["mpp"] == {"x": 0.55, "y": 0.55, "source": "list"}
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_gives_what_an_unbroken_one_gives(
     data_dir: Path, tmp_path: Path
 ) -> None:

@@ -244,6 +244,7 @@ def start(tiles: Path, out: Path, seconds: float) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.usefixtures("dataset")
+@pytest.mark.slow
 def test_a_killed_run_goes_on_and_comes_to_the_same(tmp_path: Path) -> None:
     """Killed outright (SIGKILL) once some answers have reached the disk."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"

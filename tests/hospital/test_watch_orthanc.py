@@ -158,6 +158,7 @@ def region_overlap(report: pydicom.Dataset) -> float:
     return float(outline.intersection(planted).area / outline.union(planted).area)
 
 
+@pytest.mark.slow
 def test_killed_again_and_again_it_stores_and_records_all_and_nothing_twice(tmp_path: Path) -> None:
     out, log = tmp_path / "out", f"sqlite:///{tmp_path / 'audit.db'}"
     with running(tmp_path / "orthanc") as server:

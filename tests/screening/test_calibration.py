@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from healer.engines.base import Answer, EngineInfo, Evidence
 from healer.errors import CalibrationMismatch, CalibrationUnreadable
+from healer.files.disk import save_record
 from healer.screening import calibration
 from healer.screening.calibration import Binding, Calibration, Fitted
 from healer.screening.opening import find_calibration
@@ -29,7 +30,7 @@ SAMPLE = Calibration(
 
 def saved(folder: Path, sample: Calibration = SAMPLE) -> Path:
     path = folder / calibration.CALIBRATION_FILE
-    path.write_text(sample.model_dump_json())
+    save_record(path, sample)  # in one step: a service may be looking for it
     return path
 
 

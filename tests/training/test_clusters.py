@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from training import card, clusters, crossval
 from training.data import Tiles
@@ -29,6 +30,7 @@ def test_cases_of_one_colour_make_a_cluster(drawn: Tiles) -> None:
     assert len(set(groups)) == 4
 
 
+@pytest.mark.slow
 def test_a_cluster_is_measured_by_the_network_that_never_saw_it(
     drawn: Tiles, tmp_path: Path
 ) -> None:

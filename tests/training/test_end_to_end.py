@@ -27,6 +27,7 @@ def runs(drawn: Tiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_results_are_written_and_printed(
     drawn: Tiles, drawn_kather: KatherTiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -41,6 +42,7 @@ def test_results_are_written_and_printed(
     assert "24 tiles of 12 cases, 4 folds" in text
 
 
+@pytest.mark.slow
 def test_exported_members_serve(drawn: Tiles, runs: Path, tmp_path: Path) -> None:
     networks = [crossval.read(member, TINY, runs) for member in crossval.members(1)]
     whole = [Member(Backbone(each), [Heads.of(each, width=8)]).eval() for each in networks]

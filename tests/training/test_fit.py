@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from healer.evaluation.shifts import NONE
@@ -35,6 +36,7 @@ def test_an_emptied_picture_is_other_tissue(drawn: Tiles) -> None:
     assert (fit.tile_targets(labels, masks, 0.0).argmax(1) == OTHER).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_network(drawn: Tiles) -> None:
     first, again, other = (trained(drawn, seed) for seed in (1, 1, 2))
     assert all(torch.equal(first[name], again[name]) for name in first)
@@ -52,6 +54,7 @@ def test_training_lowers_the_loss(drawn: Tiles) -> None:
         assert fit.loss_of(after, batch, recipe) < fit.loss_of(before, batch, recipe) - 0.2
 
 
+@pytest.mark.slow
 def test_members_are_saved_and_not_trained_twice(drawn: Tiles, tmp_path: Path) -> None:
     crossval.train(drawn, TINY, 1, tmp_path)
     files = sorted(tmp_path.iterdir())
@@ -61,6 +64,7 @@ def test_members_are_saved_and_not_trained_twice(drawn: Tiles, tmp_path: Path) -
     assert [file.stat().st_mtime_ns for file in files] == written
 
 
+@pytest.mark.slow
 def test_out_of_fold_scores_come_from_members_that_never_saw_the_case(
     drawn: Tiles, tmp_path: Path
 ) -> None:

@@ -55,6 +55,7 @@ def test_class_probabilities_are_those_of_the_out_of_fold_margins(
     assert max(abs(one - other) for one, other in compared) < 0.1
 
 
+@pytest.mark.slow
 def test_the_shipped_networks_give_them(data_dir: Path) -> None:
     """Two tiles of each class, by the network that never saw their case or group."""
     tiles = data.load(data_dir / "ebhi-seg")

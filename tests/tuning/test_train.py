@@ -46,6 +46,7 @@ def test_the_loss_is_logged_and_drawn(finished: Finished) -> None:
     assert (folder / LOSS_PLOT).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_weights(
     base: Path, tiles: Dataset, finished: Finished, tmp_path: Path
 ) -> None:

@@ -84,7 +84,7 @@ async def test_progress_changes_no_slide_and_what_comes_together_is_told_togethe
         feed.publish("a", "state")
         feed.publish("b", "finished")
         feed.publish("a", "map", {"version": 1})
-        assert await anext(changes) == {"a", "b"}
+        assert await anext(changes) == frozenset({"a", "b"})
         assert await anext(changes) is None
     feed.publish("a", "state")  # to nobody
 
