@@ -11,7 +11,7 @@ from healer.errors.worklist import SlideUnknown
 from healer.main import create_app
 from healer.worklist.catalogue import Catalogue
 from tests.fake_engine import FakeEngine
-from tests.slides.glass import SLIDES
+from tests.slides.glass import SLIDES, glass_with, write_mrxs
 from tests.worklist.test_service import settings_of
 
 KEY = bytes(32)
@@ -41,6 +41,21 @@ def test_a_series_is_another_once_any_of_its_files_is(tmp_path: Path) -> None:
     assert len(entry.files) > 1
     assert catalogue.entry(entry.id).stamp == entry.stamp
     entry.files[-1].touch()
+    assert catalogue.entry(entry.id).stamp != entry.stamp
+
+
+def test_a_slide_of_a_file_and_a_folder_is_another_once_any_of_its_files_is(tmp_path: Path) -> None:
+    write_mrxs(tmp_path / "a.mrxs", glass_with((512, 512), []))
+    catalogue = Catalogue(tmp_path, KEY)
+    (entry,) = catalogue.entries().values()
+    assert {file.name for file in entry.files} == {
+        "a.mrxs",
+        "Data0000.dat",
+        "Index.dat",
+        "Slidedat.ini",
+    }
+    assert catalogue.entry(entry.id).stamp == entry.stamp
+    (tmp_path / "a/Data0000.dat").touch()
     assert catalogue.entry(entry.id).stamp != entry.stamp
 
 

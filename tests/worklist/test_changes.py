@@ -220,6 +220,23 @@ def test_the_served_engine_is_shown_the_places_that_matter(
         assert slides_of(client)[NAME]["state"] == "stale"
 
 
+def test_an_answer_is_stale_once_the_second_models_calibration_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "open_worklist", partial(_beside, opening.open_worklist))
+    write_slide(tmp_path / "slides" / NAME)
+    monkeypatch.setattr(main, "Screener", partial(calibrated, 0.0))
+    with serving(tmp_path, FakeEngine(), slide_patches=1) as client:
+        assert read(client, id_of(client, NAME))["state"] == "read"
+        assert slides_of(client)[NAME]["state"] == "read"
+    monkeypatch.setattr(main, "Screener", partial(calibrated, -0.5))
+    with serving(tmp_path, FakeEngine(), slide_patches=1) as client:
+        slide = slides_of(client)[NAME]
+        assert slide["state"] == "stale"
+        reason = "It was read with another state of the second model's calibration."
+        assert slide["stale_reason"] == reason
+
+
 def _beside(open_worklist: Callable[..., object], *args: object, reads: bool) -> object:
     """As where the service's engine is not the built-in one."""
     assert reads

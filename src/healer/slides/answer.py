@@ -239,7 +239,10 @@ def ledger_rows(answer: SlideAnswer) -> list[tuple[str, str, str]]:
 def caption_of(answer: SlideAnswer, region: Region) -> list[str]:
     """A title, then a line each of its size and place, and of what was found."""
     x, y, _, _ = answer.info.resolution.mm(region.peak_area)
-    kind = "Suspected cancer" if region.kind is RegionKind.CANCER else f"Precursor: {region.mark}"
+    if region.kind is RegionKind.PRECURSOR:
+        kind = f"Precursor: {region.mark}"
+    else:  # where no tile is a yes by itself, the doubtful ones are joined instead
+        kind = "Suspected cancer" if answer.scores.positive_tiles else "Doubtful: possible cancer"
     findings = ", ".join(
         f"{finding.name} {rough_percent(finding.probability)}"
         for finding in region.findings[:FINDINGS_SHOWN]

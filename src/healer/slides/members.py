@@ -78,6 +78,12 @@ class Members:
         )
 
 
+def companions(path: Path) -> list[Path]:
+    """The files beside a slide's own that hold its pixels; none where its format has none, or
+    its name does not tell which they are."""
+    return _files(path.with_suffix("")) if path.suffix.lower() == ".mrxs" else []
+
+
 def log_key(content_hash: str) -> str:
     """What stands for a slide in a log: its file's name may be a patient's."""
     return hmac.new(LOG_KEY, content_hash.encode(), hashlib.sha256).hexdigest()[:16]
@@ -129,7 +135,7 @@ def _named_members(chosen: Path) -> Iterator[tuple[Path, str]]:
     yield chosen, f"slide{suffix}"
     others: list[tuple[Path, str]] = []
     if suffix == ".mrxs":
-        others = [(file, f"slide/{file.name}") for file in _files(chosen.with_suffix(""))]
+        others = [(file, f"slide/{file.name}") for file in companions(chosen)]
     elif suffix:
         others = [(file, file.name) for file in _files(chosen.parent) if file != chosen]
     elif _is_dicom(chosen):

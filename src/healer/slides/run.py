@@ -104,7 +104,9 @@ def binding_of(info: SlideInfo, screener: Screener, plan: TilePlan) -> dict[str,
 
 def second_binding_of(screener: Screener) -> dict[str, str]:
     """What an answer depends on besides, where a second model was shown places."""
+    calibration = screener.calibration
     binding = Binding.of(screener.info).as_text()
+    binding["calibration"] = calibration.id if calibration else "none"
     return {f"{SECOND}{name}": value for name, value in binding.items()}
 
 

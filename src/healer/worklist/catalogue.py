@@ -24,6 +24,7 @@ from healer.errors.worklist import SlideUnknown
 from healer.files.spelling import escaped, to_bytes
 from healer.files.walk import walk
 from healer.slides.listing import DICOM, ENDINGS, ListedSlide, list_slides, series_of
+from healer.slides.members import companions
 
 log = structlog.get_logger(__name__)
 
@@ -149,7 +150,7 @@ def _slides_among(files: list[Path], root: Path) -> Iterator[tuple[tuple[Path, .
     series: dict[Path, dict[str, list[Path]]] = defaultdict(lambda: defaultdict(list))
     for file in files:
         if file.suffix.lower() != DICOM:
-            yield (file,), file
+            yield (file, *companions(file)), file
         elif stamp := Stamp.of(file):
             series[file.parent][_series(file, stamp)].append(file)
     for folder, members in series.items():

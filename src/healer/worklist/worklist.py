@@ -26,7 +26,11 @@ MOST_TOLD = (
 )
 RISK = {"yes": 0, "indeterminate": 1, "no": 2}
 UNANSWERED = len(RISK)
-CHANGES = {"healer": "the version of Healer", "calibration": "the calibration"}
+CHANGES = {
+    "healer": "the version of Healer",
+    "calibration": "the calibration",
+    f"{SECOND}calibration": "the second model's calibration",
+}
 SCALE_WANTED = frozenset({NoResolution.code, ResolutionContradictory.code})
 ANSWERED = frozenset({SlideState.READ, SlideState.STALE})
 READ_ALL = frozenset({SlideState.UNREAD, SlideState.STALE, SlideState.CANCELLED, SlideState.FAILED})

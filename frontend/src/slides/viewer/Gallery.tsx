@@ -5,7 +5,7 @@ import type { Patch, Region } from "../api/types";
 import { openRegion } from "./actions";
 import { Crop } from "./Crop";
 import { ReaderWord } from "./ReaderWord";
-import { useSlideSession } from "./session";
+import { isDoubtful, useSlideSession } from "./session";
 import { texts } from "./texts";
 
 const SHOWN = 12;
@@ -60,6 +60,7 @@ function Entry({
   selected: boolean;
 }): ReactElement {
   const { kind, facts, peak } = texts.regions;
+  const doubtful = useSlideSession(({ slide }) => isDoubtful(slide));
   const [finding] = region.findings;
   return (
     <div
@@ -76,10 +77,8 @@ function Entry({
       >
         <Crop box={region.box} />
         <span className="min-w-0 flex-1 text-sm">
-          <span
-            className={`block font-semibold ${region.kind === "cancer" ? "text-yes" : "text-precursor"}`}
-          >
-            {at + 1}. {kind(region)}
+          <span className={`block font-semibold ${colourOf(region, doubtful)}`}>
+            {at + 1}. {kind(region, doubtful)}
           </span>
           <span className="block tabular-nums">{facts(region.area_mm2, region.tiles)}</span>
           <span className="block tabular-nums">{peak(region.peak)}</span>
@@ -130,4 +129,9 @@ export function Opinion({ model, patch }: { model: string; patch: Patch }): Reac
       <span className="text-quiet">{patch.sentence}</span>
     </p>
   );
+}
+
+function colourOf({ kind }: Region, doubtful: boolean): string {
+  if (kind !== "cancer") return "text-precursor";
+  return doubtful ? "text-unsure" : "text-yes";
 }

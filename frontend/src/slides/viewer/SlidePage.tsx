@@ -13,7 +13,7 @@ import { SHORTCUTS } from "./keys";
 import { openSlide } from "./reading";
 import { SlidePanel } from "./SlidePanel";
 import { SlidePicture } from "./SlidePicture";
-import { useSlideSession } from "./session";
+import { isDoubtful, useSlideSession } from "./session";
 import { texts } from "./texts";
 
 export interface SlidePageProps {
@@ -146,10 +146,11 @@ function Lost(): ReactElement | null {
 /** For screen readers: how far the reading is, and which region was gone to. */
 function Announcements(): ReactElement {
   const state = useSlideSession(({ slide }) => (slide ? texts.stateSaid(slide) : ""));
-  const region = useSlideSession(({ regions, selected }) => {
+  const region = useSlideSession(({ slide, regions, selected }) => {
     const chosen = regions[selected ?? -1];
     if (!chosen || selected === null) return "";
-    return texts.regions.selected(selected + 1, regions.length, texts.regions.kind(chosen));
+    const kind = texts.regions.kind(chosen, isDoubtful(slide));
+    return texts.regions.selected(selected + 1, regions.length, kind);
   });
   return (
     <div className="sr-only">

@@ -83,3 +83,8 @@ export function resetSlide(id: string): void {
 export function setLayers(change: Partial<Layers>): void {
   setSlide(({ layers }) => ({ layers: { ...layers, ...change } }));
 }
+
+/** Whether no tile is a yes by itself: its regions are then of doubtful tiles. */
+export function isDoubtful(slide: SlideDetail | null): boolean {
+  return slide?.answer?.scores.positive_tiles === 0;
+}

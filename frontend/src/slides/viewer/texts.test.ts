@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 
-import type { Slide } from "../api/types";
+import type { Region, Slide } from "../api/types";
 import { accountsOf } from "./Coverage";
 import { SHORTCUTS } from "./keys";
 import { texts } from "./texts";
@@ -52,4 +52,10 @@ it("each letter that works is listed, and each that is listed works", () => {
   const letters = (keys: string[]): string[] =>
     keys.filter((key) => /^[A-Z]$/i.test(key)).map((key) => key.toUpperCase());
   expect(letters(listed).sort()).toEqual(letters(Object.keys(SHORTCUTS)).sort());
+});
+
+it("a region of doubtful tiles alone is not called suspected", () => {
+  const region = { kind: "cancer", mark: null } as Region;
+  expect(texts.regions.kind(region, false)).toBe("Suspected cancer");
+  expect(texts.regions.kind(region, true)).toBe("Doubtful: possible cancer");
 });

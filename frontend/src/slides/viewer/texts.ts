@@ -107,8 +107,9 @@ export const texts = {
     none: "No region stands out.",
     noneYet: "No region has been found yet.",
     list: "Regions, the most suspicious first",
-    kind: ({ kind, mark }: Region): string => {
-      if (kind === "cancer") return "Suspected cancer";
+    /** `doubtful`: no tile of the slide is a yes by itself, and the doubtful ones were joined. */
+    kind: ({ kind, mark }: Region, doubtful: boolean): string => {
+      if (kind === "cancer") return doubtful ? "Doubtful: possible cancer" : "Suspected cancer";
       return mark === null ? "Suspected precursor" : `Suspected precursor: ${mark}`;
     },
     facts: (mm2: number, tiles: number) => `${area(mm2)}, ${many(tiles, "tile", "tiles")}`,
