@@ -23,6 +23,9 @@ RECIPE = "--rank 4 --learning-rate 5e-3 --epochs 2 --accumulation 2 --every 3 --
 SIZE = "--train-tiles 60 --validation-tiles 24 --yes cancer"
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tune")

@@ -218,6 +218,7 @@ def test_a_folder_with_a_tiff_in_it(
     page.wait_for_function(
         """() => {
             const canvas = document.querySelector('[data-viewer] canvas');
+            if (canvas === null) return false;
             const at = [canvas.width / 2, canvas.height / 2, 1, 1];
             return canvas.getContext('2d').getImageData(...at).data[3] === 255;
         }"""
@@ -236,6 +237,7 @@ def test_a_tiff_that_lies_on_its_side_is_drawn_upright(
     page.wait_for_function(
         """() => {
             const canvas = document.querySelector('[data-viewer] canvas');
+            if (canvas === null) return false;
             const line = new OffscreenCanvas(canvas.width, 1);
             const copy = line.getContext('2d', {willReadFrequently: true});
             copy.drawImage(canvas, 0, -Math.floor(canvas.height / 2));

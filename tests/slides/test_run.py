@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from healer.engines.base import Answer
 from healer.screening.opening import EngineChoice, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import load_settings
-from healer.slides.answer import SlideAnswer
+from healer.slides.answer import SlideAnswer, caption_of
 from healer.slides.reader import Area
 from healer.slides.regions import RegionKind
 from healer.slides.run import SlideOptions, SlideRun, binding_of, plan_for
@@ -76,6 +77,9 @@ def test_cancer_is_found_where_it_was_put(
     assert overlap / (union - overlap) > 0.7
     assert answer.second is not None
     assert answer.second.verdict is Answer.YES
+    assert caption_of(answer, region)[0] == "1. Suspected cancer"
+    doubtful = replace(answer, scores=replace(answer.scores, positive_tiles=0))
+    assert caption_of(doubtful, region)[0] == "1. Doubtful: possible cancer"
 
 
 def test_normal_mucosa_is_no_and_the_ledger_adds_up(

@@ -28,6 +28,7 @@ def copied(finished: Finished, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished[0] / "adapter", tmp_path / "adapter"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("quantization", ["none", "8bit"])
 def test_served_answers_move_to_the_truth(
     base: Path, tiles: Dataset, finished: Finished, quantization: str

@@ -1,4 +1,4 @@
-"""Those who follow the list are told which slides change, and how far the reading is."""
+"""Those who follow the list learn which slides change, and how far the reading is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from healer.main import create_app
 from healer.worklist.feed import Feed
-from healer.worklist.worklist import MOST_TOLD
+from healer.worklist.worklist import MOST_NAMED
 from tests.fake_engine import FakeEngine
 from tests.server.conftest import live
 from tests.worklist.test_service import settings_of, write_slide
@@ -42,7 +42,7 @@ def ids_of(url: str) -> dict[str, str]:
     return {each["name"]: each["id"] for each in httpx.get(f"{url}/slides").json()["slides"]}
 
 
-def test_a_reading_is_told_and_then_a_readers_word(url: str) -> None:
+def test_a_reading_is_reported_and_then_a_readers_word(url: str) -> None:
     slide = ids_of(url)["biopsy.svs"]
     with followed(url) as news:
         first = next(news)
@@ -50,21 +50,21 @@ def test_a_reading_is_told_and_then_a_readers_word(url: str) -> None:
         assert first["reading"] is None
         assert first["queue"] == {"paused": False, "waiting": 0, "seconds_left": 0.0}
         httpx.post(f"{url}/slides/{slide}/reading", json={}).raise_for_status()
-        told = next(news)
-        assert told["slides"] == [slide]
+        seen = next(news)
+        assert seen["slides"] == [slide]
         while httpx.get(f"{url}/slides/{slide}").json()["state"] != "read":
-            told = next(news)
-            if told["reading"] and told["reading"]["progress"]:
-                assert told["reading"]["id"] == slide
-                assert told["reading"]["progress"]["done"] >= 0
+            seen = next(news)
+            if seen["reading"] and seen["reading"]["progress"]:
+                assert seen["reading"]["id"] == slide
+                assert seen["reading"]["progress"]["done"] >= 0
         word = {"agreement": "agree", "slide": slide}
         httpx.post(f"{url}/reviews", json=word).raise_for_status()
-        while told["reading"] or told["queue"]["waiting"]:
-            told = next(news)
-        assert told["slides"] == [slide]
+        while seen["reading"] or seen["queue"]["waiting"]:
+            seen = next(news)
+        assert seen["slides"] == [slide]
 
 
-def test_one_that_fails_is_told(url: str) -> None:
+def test_one_that_fails_is_reported(url: str) -> None:
     slide = ids_of(url)["broken.svs"]
     with followed(url) as news:
         next(news)
@@ -75,7 +75,7 @@ def test_one_that_fails_is_told(url: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_progress_changes_no_slide_and_what_comes_together_is_told_together() -> None:
+async def test_progress_changes_no_slide_and_changes_that_come_together_are_one_event() -> None:
     feed = Feed()
     with feed.follow_list() as following:
         changes = following.changes()
@@ -95,4 +95,4 @@ def test_of_very_many_none_is_named(tmp_path: Path) -> None:
     with live(app):
         worklist = app.state.worklist
         assert worklist.news(set("abc"))["slides"] == ["a", "b", "c"]
-        assert worklist.news({str(each) for each in range(MOST_TOLD + 1)})["slides"] is None
+        assert worklist.news({str(each) for each in range(MOST_NAMED + 1)})["slides"] is None

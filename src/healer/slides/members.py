@@ -80,7 +80,7 @@ class Members:
 
 def companions(path: Path) -> list[Path]:
     """The files beside a slide's own that hold its pixels; none where its format has none, or
-    its name does not tell which they are."""
+    its name does not say which they are."""
     return _files(path.with_suffix("")) if path.suffix.lower() == ".mrxs" else []
 
 

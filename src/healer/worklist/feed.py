@@ -13,7 +13,7 @@ from healer.worklist.records import Json
 
 MOST_PENDING = 1000  # events that one who follows has not taken yet: later ones are dropped
 PATIENCE_SECONDS = 0.5
-GATHER_SECONDS = 0.5  # changes of the list that come together are told together
+GATHER_SECONDS = 0.5  # changes of the list that come together are reported together
 UNLISTED = frozenset({"progress", "map", "regions"})  # they change nothing that the list sorts by
 
 
@@ -51,7 +51,7 @@ class Subscription:
 
 
 class ListSubscription:
-    """Which slides have changed, told together. Of one event loop; `put` is for any thread."""
+    """Which slides have changed, reported together. Of one event loop; `put` is for any thread."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()

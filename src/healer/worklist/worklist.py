@@ -21,9 +21,7 @@ from healer.worklist.records import Json, SlideRecord, SlideReview, SlideState
 from healer.worklist.results import ResultsFolder, TileMap, tile_json
 from healer.worklist.reviews import Reviews, with_reviews
 
-MOST_TOLD = (
-    200  # slides that a change of the list names; of more, it says that any may have changed
-)
+MOST_NAMED = 200  # of changed slides; where more have, the news is that any may have
 RISK = {"yes": 0, "indeterminate": 1, "no": 2}
 UNANSWERED = len(RISK)
 CHANGES = {
@@ -221,7 +219,7 @@ class Worklist:
     def news(self, changed: Set[str] = frozenset()) -> Json:
         """For one who follows the list: which slides have changed, null for any of them."""
         return {
-            "slides": sorted(changed) if len(changed) <= MOST_TOLD else None,
+            "slides": sorted(changed) if len(changed) <= MOST_NAMED else None,
             "reading": self.readings.under_way(),
             "queue": self.readings.queue_json(),
         }

@@ -38,7 +38,7 @@ export type Case = Schemas["SlideCase"];
 export type StateCounts = Schemas["StateCounts"];
 export type ReadingQueue = Schemas["ReadingQueue"];
 export type SlideList = Schemas["SlideList"];
-/** What has changed of the list, as the service tells those who follow it. */
+/** What has changed of the list, as the service reports it to those who follow. */
 export interface ListNews {
   /** Null where any of them may have changed. */
   slides: string[] | null;

@@ -29,7 +29,7 @@ vi.mock("../../session/health", () => ({ checkHealthNow: vi.fn() }));
 const QUEUE = { paused: false, waiting: 1, seconds_left: 8 };
 const PROGRESS = { done: 3, total: 9, kept: 0, tiles_per_second: 2, seconds_left: 3 };
 const later = (milliseconds: number): Promise<unknown> => vi.advanceTimersByTimeAsync(milliseconds);
-const tell = (slides: string[] | null): void => {
+const report = (slides: string[] | null): void => {
   followed.handlers?.onNews({ slides, reading: { id: "a", progress: PROGRESS }, queue: QUEUE });
 };
 
@@ -47,15 +47,15 @@ it("fetches when slides have changed, at most once a second, and not for progres
   live.start();
   await later(1_100);
   expect(followed.fetches).toBe(1);
-  tell([]); // the first that is told: what came before it may have been missed
+  report([]); // the first that is reported: what came before it may have been missed
   await later(5_000);
   expect(followed.fetches).toBe(2);
-  tell([]);
+  report([]);
   await later(5_000);
   expect(followed.fetches).toBe(2);
-  tell(["a"]);
-  tell(["b"]);
-  tell(null);
+  report(["a"]);
+  report(["b"]);
+  report(null);
   await later(900);
   expect(followed.fetches).toBe(3);
   await later(1_100);
@@ -69,7 +69,7 @@ it("shows how far the reading is without a fetch", async () => {
   const live = new LiveList();
   live.start();
   await later(1_100);
-  tell([]);
+  report([]);
   const { pages, queue } = useSlides.getState();
   expect(pages.get(1)?.[0]).toMatchObject({ id: "a", state: "reading", progress: PROGRESS });
   expect(queue).toEqual(QUEUE);
@@ -80,7 +80,7 @@ it("asks again and again while there is no stream", async () => {
   const live = new LiveList();
   live.start();
   await later(1_100);
-  tell([]);
+  report([]);
   followed.handlers?.onLost(true);
   await later(10_000);
   expect(followed.fetches).toBeGreaterThanOrEqual(4);
@@ -91,7 +91,7 @@ it("looks for new slides in the folder now and then", async () => {
   const live = new LiveList();
   live.start();
   await later(1_100);
-  tell([]);
+  report([]);
   await later(29_000);
   expect(followed.fetches).toBe(2);
   await later(3_000);

@@ -27,7 +27,7 @@ export interface SlidesSession {
   total: number | null;
   counts: StateCounts | null;
   queue: ReadingQueue | null;
-  /** The slide that is being read, as the service has told last. */
+  /** The slide that is being read, as the service has reported last. */
   reading: ListNews["reading"];
   /** How often the list was fetched: a slide that the filter leaves out may have changed too. */
   fetched: number;
@@ -160,7 +160,7 @@ export function replaceSlide(slide: Slide): void {
   }));
 }
 
-/** What the service has told of the list: how far the reading is, and what waits. */
+/** What the service has reported of the list: how far the reading is, and what waits. */
 export function showNews({ reading, queue }: ListNews): void {
   setState({ queue, reading });
   const listed = reading && slideAt(getState(), indexOf(getState(), reading.id));
