@@ -17,7 +17,6 @@ from healer.errors.batch import TileNotAnswered, WorkersFailed
 from healer.errors.engine import UpstreamError
 from healer.outcomes import Naming, outcomes
 from healer.problem import Problem
-from healer.screening.calibration import Binding
 from healer.screening.opening import choose_engine, open_screener
 from healer.screening.screener import Screener
 from healer.settings.loading import Settings
@@ -127,11 +126,9 @@ def problem_of(error: HealerError) -> Problem:
 
 def binding_of(screener: Screener, settings: Settings) -> dict[str, str]:
     """Everything an answer depends on beside the tile."""
-    calibration = screener.calibration
     return {
         "healer": __version__,
-        **Binding.of(screener.info).as_text(),
-        "calibration": calibration.id if calibration else "none",
+        **screener.binding(),
         "gate": settings.gate,
         "max_bytes": str(settings.max_bytes),
         "max_pixels": str(settings.max_pixels),

@@ -14,7 +14,7 @@ from healer.errors.engine import ModelUnsound
 from healer.images.tile import Tile
 from healer.questions.base import Question
 from healer.questions.colorectal import COLORECTAL_CANCER
-from healer.screening.calibration import Calibration
+from healer.screening.calibration import Binding, Calibration
 from healer.screening.verdict import SecondAnswer, Verdict, decide, second_answer
 from healer.screening.wide_field import (
     LEAST_SIDE,
@@ -96,6 +96,11 @@ class Screener:
     @property
     def info(self) -> EngineInfo:
         return self.engine.info
+
+    def binding(self) -> dict[str, str]:
+        """What a score depends on beside the tile, as text: the engine's state, the calibration."""
+        calibration = self.calibration.id if self.calibration else "none"
+        return {**Binding.of(self.info).as_text(), "calibration": calibration}
 
     def score(self, tiles: Sequence[Tile]) -> list[Score]:
         """One score per tile, in order; the verdict is known. Blocking."""

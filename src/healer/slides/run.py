@@ -12,7 +12,6 @@ from math import ceil
 
 from healer import __version__
 from healer.answer import ModelOut
-from healer.screening.calibration import Binding
 from healer.screening.screener import Screener
 from healer.screening.verdict import Verdict
 from healer.screening.wide_field import scale_of
@@ -90,24 +89,20 @@ def plan_for(screener: Screener, overlap: float) -> TilePlan:
 
 def binding_of(info: SlideInfo, screener: Screener, plan: TilePlan) -> dict[str, str]:
     """Everything that a tile's result depends on."""
-    calibration, scale = screener.calibration, info.resolution
+    scale = info.resolution
     return {
         "healer": __version__,
         "slide": info.content_hash,
         "mpp": f"{scale.x:.6g} x {scale.y:.6g}",
         "colour": info.colour,
         "tiles": f"{plan.px} px at {plan.um_per_px:.6g} um, overlap {plan.overlap:.3g}",
-        **Binding.of(screener.info).as_text(),
-        "calibration": calibration.id if calibration else "none",
+        **screener.binding(),
     }
 
 
 def second_binding_of(screener: Screener) -> dict[str, str]:
     """What an answer depends on besides, where a second model was shown places."""
-    calibration = screener.calibration
-    binding = Binding.of(screener.info).as_text()
-    binding["calibration"] = calibration.id if calibration else "none"
-    return {f"{SECOND}{name}": value for name, value in binding.items()}
+    return {f"{SECOND}{name}": value for name, value in screener.binding().items()}
 
 
 @dataclass(slots=True)

@@ -19,7 +19,6 @@ from healer.errors.base import HealerError, ShuttingDown
 from healer.errors.engine import ModelNotReady
 from healer.errors.slides import SlideRunMismatch
 from healer.images.tile import Tile
-from healer.screening.calibration import Binding
 from healer.screening.screener import Score, Screener, Screening
 from healer.settings.loading import Settings
 from healer.slides.answer import ANSWER
@@ -103,9 +102,7 @@ class SlideModel:
         another, to that one's; without a model that is not open, and so not known, yet."""
         binding = {"healer": __version__}
         if screener := self._opened():
-            calibration = screener.calibration
-            binding |= Binding.of(screener.info).as_text()
-            binding["calibration"] = calibration.id if calibration else "none"
+            binding |= screener.binding()
         if self._second and (second := self._second.ready()):
             binding |= second_binding_of(second)
         return binding
