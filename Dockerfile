@@ -59,7 +59,7 @@ RUN --mount=type=cache,id=healer-pip,target=/root/.cache/pip \
     python3 -m venv /opt/build && /opt/build/bin/pip install -r /pins/build.txt
 WORKDIR /build
 COPY hatch_build.py ./
-COPY src/healer/engines/openvino/attention*.[ch] src/healer/engines/openvino/
+COPY src/healer/engines/openvino/*.[ch] src/healer/engines/openvino/
 RUN [ "$(uname -m)" != x86_64 ] || /opt/build/bin/python -c \
     'import hatch_build, pathlib, sys; sys.exit(hatch_build.compile_kernel(pathlib.Path()))'
 

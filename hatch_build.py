@@ -1,4 +1,4 @@
-"""Compiles our attention kernel where that can be done; Healer installs and works without it."""
+"""Compiles our kernels where that can be done; Healer installs and works without it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("src/healer/engines/openvino")
-SOURCES = [FOLDER / f"attention{part}.c" for part in ("", "_amx", "_vnni")]
-LIBRARY = FOLDER / "libattention.so"
+NAMES = ("threads", "amx", "attention", "attention_amx", "attention_vnni", "products", "products_amx")
+SOURCES = [FOLDER / f"{name}.c" for name in NAMES]
+LIBRARY = FOLDER / "libkernels.so"
 # Not -O3: it moves the sums of the innermost loops out of registers.
 OPTIONS = ("-O2", "-std=gnu11", "-shared", "-fPIC", "-pthread")
 
@@ -29,7 +30,7 @@ class CompileKernel(BuildHookInterface):
         (root / LIBRARY).unlink(missing_ok=True)  # one of an older source must not stay
         why = compile_kernel(root)
         if why:
-            self.app.display_warning(f"without the attention kernel: {why}")
+            self.app.display_warning(f"without the kernels in C: {why}")
             return
         build_data["artifacts"].append(LIBRARY.as_posix())
         build_data["pure_python"] = False

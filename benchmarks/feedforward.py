@@ -1,4 +1,4 @@
-"""One feed-forward layer of MedGemma's language model, each way OpenVINO computes it, turn by turn.
+"""One feed-forward layer of MedGemma's language model, by OpenVINO and by our own, turn by turn.
 
 `python -m benchmarks.feedforward` prints a line each: milliseconds a layer, how often quicker than
 in float32 in the same turn, seconds of all cores together, and the distance of the result from
@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.medgemma.ceilings import INTERESTING
-from healer.conversion.weights import Quantized, Stored, quantize, quantize_symmetrically
-from healer.engines.openvino.loading import EXACT, PRECISION, UNROUNDED, WHOLE_ROWS, rounding
-from healer.hardware import has_amx, instruction_sets, processor
+from healer.conversion.weights import Stored, quantize
+from healer.engines.openvino import linear, products
+from healer.engines.openvino.loading import EXACT, PRECISION, UNROUNDED, rounding
+from healer.engines.openvino.products import Products
+from healer.hardware import cores, has_amx, instruction_sets, processor
 
 # isort: split
 import openvino as ov
@@ -27,44 +29,42 @@ from rich.console import Console
 
 HIDDEN, WIDE = 2560, 10240
 LAYERS = 2  # whose weights no cache of a core can hold
-TOKENS = {"an image and the prompt before it": 263, "a question": 26, "an answer's token": 1}
+TOKENS = {"an image and the prompt before it": 263, "a question": 71, "an answer's token": 1}
 TURNS = 7
 BASE = "float32, groups of 128"
 BFLOAT16 = {PRECISION: "bf16"}
 say = Console(soft_wrap=True, highlight=False).print
 
 Floats = NDArray[np.float32]
-Quantize = Callable[[Floats], Quantized]
 Matrices = list[tuple[Floats, Floats, Floats]]
 
 
-def ways() -> Iterator[tuple[str, Quantize, dict[str, Any]]]:
-    """How weights and activations are rounded, and OpenVINO's settings."""
-    yield BASE, asymmetric, rounding() | EXACT
-    yield "the same, symmetric", symmetric, rounding() | EXACT
+def ways() -> Iterator[tuple[str, Products | None, dict[str, Any]]]:
+    """Whose products, and OpenVINO's settings."""
+    yield BASE, None, rounding() | EXACT
     if has_amx():
-        yield "bfloat16", asymmetric, BFLOAT16 | UNROUNDED
-        yield "int8, whole rows", symmetric, BFLOAT16 | WHOLE_ROWS
+        yield "bfloat16", None, BFLOAT16 | UNROUNDED
+    if products.available():
+        for activations in products.BYTES:
+            yield f"our own, {activations}", Products(activations, cores()), UNROUNDED | EXACT
 
 
-def asymmetric(matrix: Floats) -> Quantized:
-    return quantize(lambda rows: matrix[rows], matrix.shape, "int8")
+def stored(matrix: Floats, name: str) -> Any:  # noqa: ANN401
+    return Stored(quantize(lambda rows: matrix[rows], matrix.shape, "int8"), name).matrix()
 
 
-def symmetric(matrix: Floats) -> Quantized:
-    return quantize_symmetrically(lambda rows: matrix[rows], matrix.shape)
-
-
-def compiled(matrices: Matrices, quantized: Quantize, config: dict[str, Any]) -> Any:  # noqa: ANN401
+def compiled(matrices: Matrices, ours: Products | None, config: dict[str, Any]) -> Any:  # noqa: ANN401
     given = ops.parameter([1, -1, HIDDEN], np.float32)
     x: Any = given
     for number, layer in enumerate(matrices):
-        gate, up, down = (Stored(quantized(each), f"{number}").matrix() for each in layer)
+        gate, up, down = (stored(each, f"{number}") for each in layer)
         wide = ops.multiply(
             ops.gelu(ops.matmul(x, gate, False, True), "tanh"), ops.matmul(x, up, False, True)
         )
         x = ops.add(x, ops.matmul(wide, down, False, True))
     model = ov.Model([x.output(0)], [given], "layers")
+    if ours is not None:
+        linear.put_in(model, ours)
     return ov.Core().compile_model(model, "CPU", config).create_infer_request()
 
 
@@ -84,7 +84,7 @@ def main() -> None:
         [made.standard_normal(shape, np.float32) * np.float32(0.02) for shape in shapes]
         for _ in range(LAYERS)
     ]
-    requests = {name: compiled(matrices, how, config) for name, how, config in ways()}
+    requests = {name: compiled(matrices, ours, config) for name, ours, config in ways()}
     say(f"{processor()[0]}: {', '.join(x for x in INTERESTING if x in instruction_sets())}")
     for what, tokens in TOKENS.items():
         x = made.standard_normal((1, tokens, HIDDEN), np.float32)

@@ -1,8 +1,8 @@
-"""The products of one vision layer's MLP by OpenVINO: each way to store and to round, in turns.
+"""The products of one vision layer's MLP, by OpenVINO and by our own, in turns.
 
 `python -m benchmarks.products` prints a line each: seconds; those of the products alone, by
-OpenVINO's own clock, which averages all runs so far; how often quicker than the way the engine
-takes in the same turn; the distance from float32 in lengths of the result; and the kernels.
+OpenVINO's own clock, which averages all runs so far; how often quicker than OpenVINO in bfloat16 in
+the same turn; the distance from float32 in lengths of the result; and the kernels.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from benchmarks.checkpoint.shapes import SHAPES
 from benchmarks.medgemma.ceilings import INTERESTING
 from benchmarks.vision import DEVIATION, distance
 from healer.conversion.weights import Stored, quantize
+from healer.engines.openvino import linear, products
 from healer.engines.openvino.attention import Floats
+from healer.engines.openvino.products import Products
 from healer.hardware import cores, instruction_sets, processor
 
 # isort: split
@@ -28,17 +30,20 @@ from rich.console import Console
 
 VISION = SHAPES["medgemma-4b"].vision
 TURNS = 7
-SERVED = "bfloat16, weights in 8 bits"
+BASE = "bfloat16, weights in 8 bits"
+PRODUCTS = ("FullyConnected", "Reference")  # kinds of node; their names go on
 say = Console(soft_wrap=True, highlight=False).print
 
 # How each is stored, whether activations are rounded in the graph, and what OpenVINO is set to.
 WAYS = {
     "float32": ("plain", "f32", 0),
-    SERVED: ("unsigned", "bf16", 128),
+    BASE: ("unsigned", "bf16", 128),
     "bfloat16, weights too": ("plain", "bf16", 0),
     "rounded by OpenVINO": ("unsigned", "f32", 128),
     "rounded in the graph, bfloat16": ("rounded", "bf16", 0),
     "rounded in the graph, float32": ("rounded", "f32", 0),
+    "our own, int16": ("int16", "f32", 0),
+    "our own, int8": ("int8", "f32", 0),
 }
 
 
@@ -53,7 +58,7 @@ class Way:
         started = time.perf_counter()
         self.request.infer()
         self.seconds.append(time.perf_counter() - started)
-        found = [x for x in self.request.get_profiling_info() if "FullyConnected" in x.node_type]
+        found = [x for x in self.request.get_profiling_info() if x.node_type.startswith(PRODUCTS)]
         self.products = sum(each.real_time.total_seconds() for each in found)
         self.kernels = {each.exec_type for each in found}
 
@@ -61,7 +66,7 @@ class Way:
 def product(x: Any, weight: Floats, kind: str) -> Any:  # noqa: ANN401
     if kind == "plain":
         return ops.matmul(x, ops.constant(weight), False, True)
-    if kind == "unsigned":
+    if kind != "rounded":
         stored = Stored(quantize(lambda rows: weight[rows], weight.shape, "int8"), "weight")
         return ops.matmul(x, stored.matrix(), False, True)
     return rounded_product(x, weight)
@@ -99,7 +104,10 @@ def way(kind: str, hint: str, group: int, tokens: Floats) -> Way:
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": group,
         "PERF_COUNT": True,
     }
-    request = ov.Core().compile_model(mlp(kind), "CPU", config).create_infer_request()
+    model = mlp(kind)
+    if kind in products.BYTES:
+        linear.put_in(model, Products(kind, cores()))
+    request = ov.Core().compile_model(model, "CPU", config).create_infer_request()
     request.set_input_tensor(ov.Tensor(tokens))
     request.infer()  # packs the weights
     return Way(request)
@@ -108,19 +116,23 @@ def way(kind: str, hint: str, group: int, tokens: Floats) -> Way:
 def main() -> None:
     shape = (1, VISION.positions, VISION.hidden)
     tokens = np.random.default_rng(1).standard_normal(shape, np.float32)
-    running = {name: way(*about, tokens) for name, about in WAYS.items()}
+    running = {
+        name: way(*about, tokens)
+        for name, about in WAYS.items()
+        if products.available() or about[0] not in products.BYTES
+    }
     for _ in range(TURNS):
         for each in running.values():
             each.run()
     sure = running["float32"].request.get_output_tensor().data
     say(f"{processor()[0]}: {', '.join(x for x in INTERESTING if x in instruction_sets())}")
-    base = running[SERVED].seconds
+    base = running[BASE].seconds
     for name, each in running.items():
         ratio = statistics.median(a / b for a, b in zip(base, each.seconds, strict=True))
-        seconds, products = statistics.median(each.seconds), each.products
+        seconds = statistics.median(each.seconds)
         error = distance(each.request.get_output_tensor().data, sure)
-        kernels = ", ".join(sorted(each.kernels))
-        say(f"{name:32} {seconds:7.3f} s {products:7.3f} s {ratio:6.2f}x {error:9.1e}  {kernels}")
+        took = f"{seconds:7.3f} s {each.products:7.3f} s {ratio:6.2f}x"
+        say(f"{name:32} {took} {error:9.1e}  {', '.join(sorted(each.kernels))}")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from healer.cli import app, speed
 from healer.cli.doctor import slide_libraries
-from healer.engines.openvino import attention
+from healer.engines.openvino import attention, kernels
 from healer.hardware import memory_limit_bytes, processor
 from healer.main import create_app
 from healer.settings.loading import Settings
@@ -133,7 +133,7 @@ def test_the_vision_tower_takes_the_attention_that_the_capped_processor_has(
 def test_says_why_the_vision_tower_takes_openvinos_attention(
     settings: Settings, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(attention, "LIBRARY", tmp_path / "libattention.so")
+    monkeypatch.setattr(kernels, "LIBRARY", tmp_path / "libkernels.so")
     as_fast_as_it_gets, words = attention.check_attention(settings)
     assert not as_fast_as_it_gets
     assert words.startswith(f"OpenVINO's own in the vision tower: {why}")

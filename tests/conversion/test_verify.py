@@ -15,7 +15,7 @@ from healer.conversion.verify import (
     check_tolerance,
     compare,
 )
-from healer.engines.openvino import loading
+from healer.engines.openvino import products
 from healer.engines.openvino.conversion_record import (
     Described,
     Parity,
@@ -69,18 +69,18 @@ def test_each_figure_can_refuse(figures: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("amx", "shift", "verified"),
-    [(True, 0.2, "rows"), (True, 0.3, "groups"), (False, 0.2, "groups")],
+    ("available", "shift", "verified"),
+    [(True, 0.2, "int8"), (True, 0.3, "int16"), (False, 0.2, "int16")],
 )
-def test_activations_are_rounded_by_rows_only_where_that_was_verified(
-    monkeypatch: pytest.MonkeyPatch, amx: bool, shift: float, verified: str
+def test_activations_are_of_8_bits_only_where_that_was_verified(
+    monkeypatch: pytest.MonkeyPatch, available: bool, shift: float, verified: str
 ) -> None:
     stored = Precision(vision="int8", language="int8")
     about = Described.model_construct(precision=stored)  # type: ignore[call-arg]
-    monkeypatch.setattr(loading, "can_round_rows", lambda _threads: amx)
+    monkeypatch.setattr(products, "available", lambda: available)
 
     def measure(tried: Described) -> Parity:
-        return parity(margin=shift if tried.precision.activations == "rows" else 0.1)
+        return parity(margin=shift if tried.precision.activations == "int8" else 0.1)
 
     found, measured = as_verified(about, measure)
     assert found.precision.activations == verified

@@ -13,7 +13,6 @@ from healer.conversion.weights import (
     Quantized,
     Stored,
     quantize,
-    quantize_symmetrically,
 )
 
 Kind = Literal["int8", "int4"]
@@ -49,16 +48,6 @@ def test_no_weight_is_off_by_more_than_a_step(kind: Kind) -> None:
     off = np.abs(restored(found) - floats).reshape(found.values.shape)
     assert (off <= found.scale * 1.001).all()
     assert off.mean() < found.scale.mean() / 3
-
-
-def test_symmetric_weights_are_off_by_half_a_step_at_most_and_keep_zero() -> None:
-    floats = np.concatenate([weight(8, 256), np.abs(weight(2, 256)), np.zeros((1, 256), "f")])
-    floats[:, 0] = 0
-    found = quantize_symmetrically(lambda rows: floats[rows], floats.shape)
-    assert (np.abs(restored(found) - floats) <= found.scale[:, 0] * 0.501).all()
-    assert (restored(found)[:, 0] == 0).all()
-    matrix = computed(Stored(found, "w").matrix())
-    np.testing.assert_allclose(matrix, restored(found), rtol=1e-6, atol=1e-7)
 
 
 def test_int4_has_a_scale_for_every_128_weights() -> None:

@@ -110,7 +110,7 @@ def check_contents(container: Container, configuration: dict[str, Any]) -> dict[
     assert {"pkg:pypi", "pkg:deb", "pkg:npm"} <= set(kinds)
     assert configuration["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert configuration["Entrypoint"] == ["healer"]
-    kernel = "opt/venv/lib/python3*/site-packages/healer/engines/openvino/libattention.so"
+    kernel = "opt/venv/lib/python3*/site-packages/healer/engines/openvino/libkernels.so"
     assert platform.machine() != "x86_64" or list(container.root.glob(kernel))
     found = [path.name for path in container.root.glob("opt/venv/lib/python3*/site-packages/*")]
     assert not {"torch", "transformers", "pip", "pytest"} & set(found)

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -107,8 +106,7 @@ class Builder:
         return ops.add(x, self._norm(narrow, f"{name}.post_feedforward_layernorm"))
 
     def _feedforward(self, x: Node, name: str) -> Node:
-        """In the form, and with the weights, that OpenVINO makes one operation of on AMX."""
-        linear = partial(self._nodes.linear, symmetric=True)
+        linear = self._nodes.linear
         gate = ops.gelu(linear(x, f"{name}.gate_proj"), "tanh")
         wide = ops.multiply(gate, linear(x, f"{name}.up_proj"))
         return linear(wide, f"{name}.down_proj")

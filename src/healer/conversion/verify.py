@@ -25,7 +25,7 @@ from healer.conversion.checkpoint import Floats, plain_name
 from healer.conversion.describe import load_processor
 from healer.conversion.request import ConversionRequest, Parts, Sample
 from healer.engines.base import Answer, Question
-from healer.engines.openvino import loading
+from healer.engines.openvino import loading, products
 from healer.engines.openvino.conversion_record import TOKENIZER, Described, Parity, TileParity
 from healer.engines.transformers.loading import offline, quiet
 from healer.engines.vlm.prompt import (
@@ -234,9 +234,10 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
 def as_verified(
     about: Described, measure: Callable[[Described], Parity]
 ) -> tuple[Described, Parity]:
-    """Rounded as AMX is fastest, where it can be and is close enough; else as `about`."""
-    if loading.can_round_rows(0) and about.precision.language == "int8":
-        precision = about.precision.model_copy(update={"activations": "rows"})
+    """With activations as our products are fastest with, where this machine can run those and they
+    are close enough to float32; else as `about`."""
+    if products.available():
+        precision = about.precision.model_copy(update={"activations": "int8"})
         fast = about.model_copy(update={"precision": precision})
         if not excess(parity := measure(fast)):
             return fast, parity

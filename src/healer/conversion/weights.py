@@ -1,8 +1,7 @@
 """Weights as nodes of a graph: small integers, in patterns that OpenVINO's CPU plugin fuses.
 
 A row is one output channel. Int8 has one scale and zero point a row; int4 one of each for every
-128 weights of a row. Symmetric weights, always of int8, have no zero point. Shapes are
-(batch, positions, width) unless said otherwise.
+128 weights of a row. Shapes are (batch, positions, width) unless said otherwise.
 """
 
 from __future__ import annotations
@@ -21,11 +20,9 @@ from healer.engines.openvino.conversion_record import Weights
 
 Node = Any
 Bytes = NDArray[np.uint8]
-Levels = NDArray[np.uint8] | NDArray[np.int8]
 Read = Callable[[slice], Floats]
 GROUP = 128
 LEVELS = {"int8": 255, "int4": 15}
-LOWEST, HIGHEST = -128, 127  # of symmetric weights
 TYPES = {"int8": ov.Type.u8, "int4": ov.Type.u4}
 SPLIT, JOIN = (0, 2, 1, 3), (0, 2, 1, 3)  # (batch, positions, heads, width) to heads first
 ROWS_AT_ONCE = 16384  # of the embedding: a float32 copy of all of it would be 2.7 GB
@@ -33,12 +30,11 @@ ROWS_AT_ONCE = 16384  # of the embedding: a float32 copy of all of it would be 2
 
 @dataclass(frozen=True, slots=True)
 class Quantized:
-    """`values` (rows, groups, columns a group), unsigned; `scale` and `zero` (rows, groups, 1).
-    Where they are symmetric, values have a sign, and there is no `zero`."""
+    """`values` (rows, groups, columns a group), `scale` and `zero` (rows, groups, 1)."""
 
-    values: Levels
+    values: Bytes
     scale: Floats
-    zero: Bytes | None
+    zero: Bytes
     kind: Weights
 
 
@@ -55,20 +51,6 @@ def quantize(read: Read, shape: tuple[int, ...], kind: Weights) -> Quantized:
         floats = read(part).reshape(-1, groups, width)
         values[part], scale[part], zero[part] = _levels(floats, LEVELS[kind])
     return Quantized(values, scale, zero, kind)
-
-
-def quantize_symmetrically(read: Read, shape: tuple[int, ...]) -> Quantized:
-    """As `quantize` to int8, but zero is in the middle of the levels."""
-    values = np.empty((shape[0], 1, shape[1]), np.int8)
-    scale = np.empty((shape[0], 1, 1), np.float32)
-    for first in range(0, shape[0], ROWS_AT_ONCE):
-        part = slice(first, min(first + ROWS_AT_ONCE, shape[0]))
-        floats = read(part)[:, None]
-        low, high = floats.min(axis=-1, keepdims=True), floats.max(axis=-1, keepdims=True)
-        widest = np.maximum(low / LOWEST, high / HIGHEST)
-        scale[part] = np.where(widest > 0, widest, 1)
-        values[part] = np.rint(floats / scale[part])
-    return Quantized(values, scale, None, "int8")
 
 
 def _levels(floats: Floats, highest: int) -> tuple[Bytes, Floats, Bytes]:
@@ -90,11 +72,7 @@ class Stored:
         self._shape = [rows, groups * width]
         grouped = [groups] if groups > 1 else []
         self._values = _constant(weight.values, [rows, *grouped, width], weight.kind, name)
-        self._zero = (
-            None
-            if weight.zero is None
-            else _constant(weight.zero, [rows, *grouped, 1], weight.kind, f"{name}/zero")
-        )
+        self._zero = _constant(weight.zero, [rows, *grouped, 1], weight.kind, f"{name}/zero")
         self._scale = ops.constant(weight.scale.reshape([rows, *grouped, 1]), name=f"{name}/scale")
 
     def matrix(self) -> Node:
@@ -104,28 +82,25 @@ class Stored:
     def rows(self, indices: Node) -> Node:
         """float32 (..., columns) of the rows at `indices`; no other row is made float32."""
         values, zero, scale = (
-            None if part is None else ops.gather(part, indices, np.int64(0))
+            ops.gather(part, indices, np.int64(0))
             for part in (self._values, self._zero, self._scale)
         )
         return self._floats(values, zero, scale, [0, 0, self._shape[1]])
 
-    def _floats(self, values: Node, zero: Node | None, scale: Node, shape: list[int]) -> Node:
-        floats = ops.convert(values, "f32")
-        if zero is not None:
-            floats = ops.subtract(floats, ops.convert(zero, "f32"))
+    def _floats(self, values: Node, zero: Node, scale: Node, shape: list[int]) -> Node:
+        floats = ops.subtract(ops.convert(values, "f32"), ops.convert(zero, "f32"))
         scaled = ops.multiply(floats, scale)
         if len(scaled.get_output_partial_shape(0)) == len(shape):
             return scaled
         return ops.reshape(scaled, np.array(shape), special_zero=True)
 
 
-def _constant(values: Levels, shape: list[int], kind: Weights, name: str) -> Node:
+def _constant(values: Bytes, shape: list[int], kind: Weights, name: str) -> Node:
     packed: Any = values.reshape(-1)
-    type_ = ov.Type.i8 if packed.dtype == np.int8 else TYPES[kind]
     if kind == "int4":  # two to a byte, the first in its lower half
         even = np.append(packed, np.zeros(packed.size % 2, np.uint8))
         packed = even[::2] | (even[1::2] << np.uint8(4))
-    tensor = ov.Tensor(packed, ov.Shape(shape), type_)  # borrows; the constant must copy
+    tensor = ov.Tensor(packed, ov.Shape(shape), TYPES[kind])  # borrows; the constant must copy
     return ops.constant(tensor, name=name, shared_memory=False)
 
 
@@ -135,23 +110,21 @@ class Nodes:
     def __init__(self, checkpoint: Checkpoint, kind: Weights) -> None:
         self.checkpoint, self.kind = checkpoint, kind
 
-    def matrix(self, name: str, *, symmetric: bool = False) -> Node:
-        """The weight (out, in), quantised; to int4 never symmetrically."""
+    def matrix(self, name: str) -> Node:
+        """The weight (out, in), quantised."""
         shape = self.checkpoint.shape(name)
 
         def read(rows: slice) -> Floats:
             return self.checkpoint.read(name, rows)
 
-        if symmetric and self.kind == "int8":
-            return Stored(quantize_symmetrically(read, shape), name).matrix()
         return Stored(quantize(read, shape, self.kind), name).matrix()
 
     def vector(self, name: str) -> Node:
         return ops.constant(self.checkpoint.read(name), name=name)
 
-    def linear(self, x: Node, name: str, *, symmetric: bool = False) -> Node:
+    def linear(self, x: Node, name: str) -> Node:
         """With the bias where the checkpoint has one."""
-        matrix = self.matrix(f"{name}.weight", symmetric=symmetric)
+        matrix = self.matrix(f"{name}.weight")
         product = ops.matmul(x, matrix, False, True)
         if f"{name}.bias" not in self.checkpoint:
             return product

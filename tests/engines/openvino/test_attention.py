@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from healer.engines.openvino import attention
+from healer.engines.openvino import kernels as compiled
 from healer.engines.openvino.attention import Attention, Floats, Kernel, kernels, why_not
 
 if TYPE_CHECKING:
@@ -242,14 +243,14 @@ def test_unsupported_shapes_are_reported(kernel: Kernel) -> None:
 
 
 def test_a_machine_without_it_says_why(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(attention, "LIBRARY", tmp_path / "libattention.so")
+    monkeypatch.setattr(compiled, "LIBRARY", tmp_path / "libkernels.so")
     assert "was not compiled" in (why_not() or "")
-    (tmp_path / "libattention.so").write_bytes(b"for another machine")
+    (tmp_path / "libkernels.so").write_bytes(b"for another machine")
     assert "cannot be loaded" in (why_not() or "")
 
 
 def test_a_library_of_an_earlier_version_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "LIBRARY", Path(_ctypes.__file__))  # any that can be loaded
+    monkeypatch.setattr(compiled, "LIBRARY", Path(_ctypes.__file__))  # any that can be loaded
     assert kernels() == []
     assert "install Healer again" in (why_not() or "")
 
@@ -259,12 +260,10 @@ def test_a_library_of_an_earlier_version_is_not_used(monkeypatch: pytest.MonkeyP
 def test_a_compiler_that_knows_no_amx_leaves_the_other_kernel(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    folder, made = attention.LIBRARY.parent, tmp_path / "libattention.so"
+    folder, made = compiled.LIBRARY.parent, tmp_path / "libkernels.so"
     command = ["cc", "-shared", "-fPIC", "-pthread", "-DHEALER_WITHOUT_AMX"]
-    subprocess.run(
-        [*command, *map(str, folder.glob("attention*.c")), "-o", str(made), "-lm"], check=True
-    )
-    monkeypatch.setattr(attention, "LIBRARY", made)
+    subprocess.run([*command, *map(str, folder.glob("*.c")), "-o", str(made), "-lm"], check=True)
+    monkeypatch.setattr(compiled, "LIBRARY", made)
     assert attention.kernels() == [Kernel.INT16]
     monkeypatch.setattr(attention, "instruction_sets", lambda: {"amx_bf16", "avx512_vnni"})
     assert "compiler knows no AMX" in (why_not() or "")

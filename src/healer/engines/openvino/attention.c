@@ -1,42 +1,8 @@
-/* Bidirectional attention for x86 processors: what Python calls, and threads. Each kernel is in a file
- * of its own: 16-bit integers for AVX-512 VNNI, bfloat16 for AMX. */
-#define _GNU_SOURCE /* affinity */
+/* Bidirectional attention for x86 processors: what Python calls. Each kernel is in a file of its own:
+ * 16-bit integers for AVX-512 VNNI, bfloat16 for AMX. */
 #include "attention.h"
 
-#include <pthread.h>
-#include <sched.h>
-
-enum { MOST_THREADS = 256 };
-
-static void *work(void *argument) {
-    Job *job = argument;
-    for (long i; (i = atomic_fetch_add(&job->next, 1)) < job->tasks;) job->task(job, i);
-    return NULL;
-}
-
-/* OpenVINO binds the thread that asks it to one processor, and new threads are bound as their maker
- * is: so what was allowed when this was loaded is remembered. */
-static cpu_set_t allowed;
-__attribute__((constructor)) static void remember(void) {
-    if (sched_getaffinity(0, sizeof allowed, &allowed)) CPU_ZERO(&allowed);
-}
-
-/* The caller works too, and alone where no thread can be had. */
-void share(Job *job, void (*task)(const Job *, long), long tasks, int threads) {
-    pthread_t others[MOST_THREADS];
-    pthread_attr_t attributes;
-    int started = 0;
-    pthread_attr_init(&attributes);
-    if (CPU_COUNT(&allowed)) pthread_attr_setaffinity_np(&attributes, sizeof allowed, &allowed);
-    job->task = task, job->tasks = tasks;
-    atomic_store(&job->next, 0);
-    while (started < threads - 1 && started < MOST_THREADS &&
-           !pthread_create(&others[started], &attributes, work, job))
-        started++;
-    work(job);
-    while (started) pthread_join(others[--started], NULL);
-    pthread_attr_destroy(&attributes);
-}
+#include "amx.h"
 
 typedef struct {
     int (*usable)(void);

@@ -2,25 +2,17 @@
 #ifndef HEALER_ATTENTION_H
 #define HEALER_ATTENTION_H
 
-#include <stdatomic.h>
-
 /* `q`, `k`, `v` and `out` are (tokens, heads * width), and a row of them `stride` numbers. `keys` are
  * the tokens, and `wide` the channels, with empty ones up to what a kernel takes at a time. */
-typedef struct Job {
+typedef struct {
     const float *q, *k, *v;
     float *out;
     char *scratch;
     long tokens, keys, stride;
     int heads, width, wide;
-    void (*task)(const struct Job *, long);
-    long tasks;
-    atomic_long next;
 } Job;
 
 #pragma GCC visibility push(hidden) /* else one of another library's could be called */
-
-/* Does each of so many tasks once, on so many threads, the caller's among them. */
-void share(Job *job, void (*task)(const Job *, long), long tasks, int threads);
 
 /* A kernel: whether this machine has it, the bytes it works in (0 for a shape it cannot do), and
  * attention itself. */
@@ -28,7 +20,6 @@ int vnni_usable(void);
 long vnni_scratch(long tokens, int heads, int width);
 void vnni_attention(Job *job, int threads);
 
-int amx_usable(void);
 long amx_scratch(long tokens, int heads, int width);
 void amx_attention(Job *job, int threads);
 

@@ -1,33 +1,26 @@
 """Attention by code of our own (attention.c), where it is faster: in bfloat16 on processors with
 AMX, in 16-bit integers on others with AVX-512 VNNI.
-
-It is compiled when Healer is installed, if there is a C compiler, and everything works without it.
 """
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from functools import cache
-from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from healer.engines.openvino import kernels as compiled
+from healer.engines.openvino.kernels import Scratch, address
 from healer.hardware import instruction_sets
 
 if TYPE_CHECKING:
     from healer.settings.loading import Settings
 
 Floats = NDArray[np.float32]
-LIBRARY = Path(__file__).with_name("libattention.so")
-ALIGNED = 64  # bytes
-POINTER, LONG, INT = ctypes.c_void_p, ctypes.c_long, ctypes.c_int
 
 
 class Kernel(IntEnum):
@@ -47,7 +40,7 @@ WORDS = {Kernel.INT16: "16-bit integers", Kernel.BFLOAT16: "bfloat16 (AMX)"}
 
 def kernels() -> list[Kernel]:
     """Those that were compiled, that this machine runs, and that ONEDNN_MAX_CPU_ISA allows."""
-    library, there = _library(LIBRARY), instruction_sets()
+    library, there = compiled.library(), instruction_sets()
     if library is None:
         return []
     can = library.healer_attention_runs
@@ -64,9 +57,9 @@ def why_not() -> str | None:
     """Why OpenVINO's own attention is used on this machine; None where ours is."""
     if fastest() is not None:
         return None
-    if not LIBRARY.exists():
+    if not compiled.LIBRARY.exists():
         return "it was not compiled when Healer was installed (that takes Linux, x86-64 and gcc)"
-    if _library(LIBRARY) is None:
+    if compiled.library() is None:
         return "what was compiled cannot be loaded here: install Healer again on this machine"
     if NEEDED[Kernel.BFLOAT16] in instruction_sets():
         return "the system or the compiler knows no AMX, and 16-bit integers are slower than it"
@@ -90,12 +83,11 @@ class Attention:
 
     def __init__(self, kernel: Kernel, threads: int = 1) -> None:
         """Only one of kernels()."""
-        library = _library(LIBRARY)
+        library = compiled.library()
         assert library is not None  # noqa: S101
         self.kernel, self.threads = kernel, threads
         self._library = library
-        self._scratch = np.empty(0, np.uint8)
-        self._lock = Lock()
+        self._scratch = Scratch()
 
     def can(self, tokens: int, heads: int, width: int) -> bool:
         return bool(self._library.healer_attention_scratch(self.kernel, tokens, heads, width))
@@ -104,36 +96,12 @@ class Attention:
         """All (batch, tokens, heads * width), contiguous; of a shape that it can do."""
         batch, tokens, channels = q.shape
         shape = (tokens, heads, channels // heads)
-        with self._lock:
-            scratch = self._room(self._library.healer_attention_scratch(self.kernel, *shape))
+        with self._scratch.lock:
+            size = self._library.healer_attention_scratch(self.kernel, *shape)
             for index in range(batch):
-                rows = [_address(x[index]) for x in (q, k, v, out)]
-                self._library.healer_attention(self.kernel, *rows, scratch, *shape, self.threads)
-
-    def _room(self, size: int) -> int:
-        """Where `size` bytes are free: reused, as fresh memory costs the system's time."""
-        if self._scratch.size < size + ALIGNED:
-            self._scratch = np.empty(size + ALIGNED, np.uint8)
-        return -(-_address(self._scratch) // ALIGNED) * ALIGNED
-
-
-def _address(array: NDArray[np.generic]) -> int:
-    return int(array.ctypes.data)
-
-
-@cache
-def _library(file: Path) -> ctypes.CDLL | None:
-    try:
-        library = ctypes.CDLL(str(file))
-        library.healer_attention_runs.argtypes = [INT]
-    except (OSError, AttributeError):  # of another system, or of an earlier Healer
-        return None
-    library.healer_attention_runs.restype = INT
-    library.healer_attention_scratch.argtypes = [INT, LONG, INT, INT]
-    library.healer_attention_scratch.restype = LONG
-    library.healer_attention.argtypes = [INT, *[POINTER] * 5, LONG, INT, INT, INT]
-    library.healer_attention.restype = None
-    return library
+                rows = [address(x[index]) for x in (q, k, v, out)]
+                room = self._scratch.of(size)
+                self._library.healer_attention(self.kernel, *rows, room, *shape, self.threads)
 
 
 STANDARD = "ScaledDotProductAttention"

@@ -14,16 +14,16 @@
  */
 #include "attention.h"
 
+#include "amx.h"
+#include "threads.h"
+
 #if defined(__x86_64__) && __has_include(<amxbf16intrin.h>) && !defined(HEALER_WITHOUT_AMX)
 
-#include <cpuid.h>
 #include <float.h>
 #include <immintrin.h>
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #define KERNEL __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16"))) static
 #define INLINE KERNEL inline __attribute__((always_inline))
@@ -117,7 +117,8 @@ KERNEL void prepare_values(const Job *job, const float *v, long there, Block *to
     }
 }
 
-KERNEL void prepare_block(const Job *job, long index) {
+KERNEL void prepare_block(const void *given, long index) {
+    const Job *job = given;
     long blocks = job->keys / KEYS, token = index % blocks * KEYS, head = index / blocks;
     long at = token * job->stride + head * job->width;
     Block *to = blocks_of(job, head) + index % blocks;
@@ -147,26 +148,11 @@ KERNEL void finish(const Job *job, const Group *group, long there, float *out) {
     }
 }
 
-/* ---- the matrix unit; assembly, as intrinsics hide from compilers what memory they touch ----
+/* ---- the matrix unit ----
  *
  * Of its eight registers, 0 to 4 are results, 5 is scores, and 6 and 7 are what is multiplied. */
 
-/* Each register is 16 rows of 64 bytes. Restores what was there: oneDNN trusts its own. */
-typedef struct {
-    uint8_t palette, start, reserved[14];
-    uint16_t bytes[16];
-    uint8_t rows[16];
-} Shapes;
-
-#define LOAD(register, from, stride)                                   \
-    __asm__ volatile("tileloadd (%0, %1), %%tmm" #register             \
-                     :: "r"(from), "r"((long)(stride)) : "memory")
-#define STORE(register, to)                                            \
-    __asm__ volatile("tilestored %%tmm" #register ", (%0, %1)"         \
-                     :: "r"(to), "r"(64L) : "memory")
-#define ZERO(register) __asm__ volatile("tilezero %%tmm" #register ::)
-/* Adds the product of registers 6 and 7. */
-#define ADD(register) __asm__ volatile("tdpbf16ps %%tmm7, %%tmm6, %%tmm" #register ::)
+#define ADD(register) ADD_BFLOAT16(register, 6, 7)
 #define EACH(do) do(0) do(1) do(2) do(3) do(4)
 
 INLINE void load_out(const Group *group) {
@@ -279,35 +265,20 @@ KERNEL void meet(const Job *job, const Block *blocks, Group *group) {
     store_out(group);
 }
 
-KERNEL void attend_group(const Job *job, long index) {
-    Shapes before, ours = {.palette = 1};
+KERNEL void attend_group(const void *given, long index) {
+    const Job *job = given;
     Group group;
     long groups = (job->tokens + LANES - 1) / LANES, token = index % groups * LANES;
     long head = index / groups, there = job->tokens - token;
     long at = token * job->stride + head * job->width;
-    for (int i = 0; i < 8; i++) ours.bytes[i] = 64, ours.rows[i] = LANES;
     prepare_group(job, job->q + at, there, &group);
-    __asm__ volatile("sttilecfg %0" : "=m"(before));
-    __asm__ volatile("ldtilecfg %0" ::"m"(ours));
+    Shapes before = use_full_registers();
     meet(job, blocks_of(job, head), &group);
-    __asm__ volatile("ldtilecfg %0" ::"m"(before)); /* of palette 0: releases the registers */
+    put_back(before);
     finish(job, &group, there, job->out + at);
 }
 
 /* ---- the kernel ---- */
-
-/* Whether the processor has it, and the system lets this process use its registers. */
-int amx_usable(void) {
-    enum { REQUEST = 0x1023, REGISTERS = 18 }; /* ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA */
-    unsigned a, b, c, d, a1, b1, c1, d1;
-    __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512dq") ||
-        !__builtin_cpu_supports("avx512vl") || !__get_cpuid_count(7, 0, &a, &b, &c, &d) ||
-        !__get_cpuid_count(7, 1, &a1, &b1, &c1, &d1))
-        return 0;
-    int matrices = d >> 24 & d >> 22 & 1, rounds = a1 >> 5 & 1; /* amx_tile, amx_bf16; avx512_bf16 */
-    return matrices && rounds && syscall(SYS_arch_prctl, REQUEST, REGISTERS) == 0;
-}
 
 static long up_to_block(long count) { return (count + KEYS - 1) / KEYS * KEYS; }
 
@@ -318,13 +289,12 @@ long amx_scratch(long tokens, int heads, int width) {
 
 void amx_attention(Job *job, int threads) {
     job->keys = up_to_block(job->tokens);
-    share(job, prepare_block, job->heads * (job->keys / KEYS), threads);
-    share(job, attend_group, job->heads * ((job->tokens + LANES - 1) / LANES), threads);
+    share(prepare_block, job, job->heads * (job->keys / KEYS), threads);
+    share(attend_group, job, job->heads * ((job->tokens + LANES - 1) / LANES), threads);
 }
 
 #else /* another processor, or a compiler older than AMX */
 
-int amx_usable(void) { return 0; }
 long amx_scratch(long tokens, int heads, int width) { return (void)tokens, (void)heads, (void)width, 0; }
 void amx_attention(Job *job, int threads) { (void)job, (void)threads; }
 

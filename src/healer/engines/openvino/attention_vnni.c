@@ -17,6 +17,8 @@
  */
 #include "attention.h"
 
+#include "threads.h"
+
 #include <float.h>
 #include <immintrin.h>
 #include <math.h>
@@ -146,7 +148,8 @@ KERNEL void prepare_values(const Job *job, Head *head, const float *v, const flo
         }
 }
 
-KERNEL void prepare_head(const Job *job, long index) {
+KERNEL void prepare_head(const void *given, long index) {
+    const Job *job = given;
     Head *head = head_at(job, index);
     long at = index * job->width;
     float k_mean[WIDEST], k_gain[WIDEST] = {0}, steps[WIDEST] = {0};
@@ -322,7 +325,8 @@ KERNEL void finish(const Job *job, const Head *head, long row, const State *stat
     }
 }
 
-KERNEL void attend_rows(const Job *job, long index) {
+KERNEL void attend_rows(const void *given, long index) {
+    const Job *job = given;
     long blocks = (job->tokens + ROWS - 1) / ROWS, row = index % blocks * ROWS;
     long at = index / blocks * job->width;
     const Head *head = head_at(job, index / blocks);
@@ -364,6 +368,6 @@ long vnni_scratch(long tokens, int heads, int width) {
 
 void vnni_attention(Job *job, int threads) {
     job->keys = up_to_tile(job->tokens), job->wide = (int)up_to_tile(job->width);
-    share(job, prepare_head, job->heads, threads);
-    share(job, attend_rows, job->heads * ((job->tokens + ROWS - 1) / ROWS), threads);
+    share(prepare_head, job, job->heads, threads);
+    share(attend_rows, job, job->heads * ((job->tokens + ROWS - 1) / ROWS), threads);
 }

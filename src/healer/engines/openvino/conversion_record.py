@@ -18,8 +18,7 @@ from healer.weights.manifest import Advance, FolderKind, Listing
 VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
 
 Weights = Literal["int8", "int4"]
-# What activations of the feed-forward layers share one scale of 8 bits: a token's all, or 128.
-Activations = Literal["rows", "groups"]
+Activations = Literal["int8", "int16"]
 
 
 class Source(StoredRecord):
@@ -31,12 +30,12 @@ class Source(StoredRecord):
 
 
 class Precision(StoredRecord):
-    """How the weights of each graph are stored; `activations` are "rows", which AMX is faster with,
-    only where the folder was verified so."""
+    """How the weights of each graph are stored; products of our own (products.py) take activations
+    of int8 only where the folder was verified so."""
 
     vision: Weights
     language: Weights
-    activations: Activations = "groups"
+    activations: Activations = "int16"
 
 
 class Image(StoredRecord):

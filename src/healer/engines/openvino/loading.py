@@ -10,18 +10,23 @@ from typing import Any
 import openvino
 from tokenizers import Tokenizer
 
-from healer.engines.openvino.attention import Attention, fastest, replace
+from healer.engines.openvino import attention, linear, products
+from healer.engines.openvino.attention import Attention
 from healer.engines.openvino.cache import ImageCache
-from healer.engines.openvino.conversion_record import LANGUAGE, TOKENIZER, VISION, Described
-from healer.engines.openvino.head import without_head
+from healer.engines.openvino.conversion_record import (
+    LANGUAGE,
+    TOKENIZER,
+    VISION,
+    Activations,
+    Described,
+)
 from healer.engines.openvino.model import Gemma, Language, Vision
-from healer.hardware import bfloat16_is_slow, cores, has_amx, instruction_sets
+from healer.engines.openvino.products import Products
+from healer.hardware import bfloat16_is_slow, cores, instruction_sets
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
 GROUPS = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "128"}
 UNROUNDED = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": "0"}
-# Where the feed-forward layers are made one operation each (on AMX), that rounds whole rows.
-WHOLE_ROWS = {"DYNAMIC_QUANTIZATION_GROUP_SIZE": str(2**64 - 1)}
 PRECISION = "INFERENCE_PRECISION_HINT"
 EXACT = {PRECISION: "f32"}
 SMALL_CACHE = {"KV_CACHE_PRECISION": "u8"}
@@ -46,10 +51,10 @@ def load(
     if keep_compiled and (place := compiled_cache(folder)):
         core.set_property({"CACHE_DIR": str(place), **WITHOUT_WEIGHTS})
         config |= WITHOUT_WEIGHTS
+    ours = own_products(record.precision.activations, threads, dtype)
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
-        seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype)
-        whole = record.precision.activations == "rows" and can_round_rows(threads)
-        reading = pool.submit(language, core, folder / LANGUAGE, config, dtype, whole_rows=whole)
+        seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype, ours)
+        reading = pool.submit(language, core, folder / LANGUAGE, config, ours)
     return Gemma(
         record,
         Tokenizer.from_file(str(folder / TOKENIZER)),
@@ -59,17 +64,29 @@ def load(
     )
 
 
-def vision(core: openvino.Core, file: Path, config: dict[str, Any], dtype: str) -> Vision:
-    """With our own attention where that is faster, unless `dtype` is float32."""
-    kernel = fastest()
-    if dtype == "float32" or kernel is None:
+def vision(
+    core: openvino.Core, file: Path, config: dict[str, Any], dtype: str, ours: Products | None
+) -> Vision:
+    """With our own attention where that is faster, unless `dtype` is float32, and in float32 with
+    `ours`, if given."""
+    kernel = None if dtype == "float32" else attention.fastest()
+    if kernel is None:
         return Vision(core.compile_model(file, "CPU", config))
-    model, attention = core.read_model(file), Attention(kernel)
-    if not replace(model, attention):
-        return Vision(core.compile_model(file, "CPU", config))
+    model, attends = core.read_model(file), Attention(kernel)
+    if ours is not None and linear.put_in(model, ours):
+        config = config | UNROUNDED | EXACT
+    if not attention.replace(model, attends):
+        return Vision(core.compile_model(model, "CPU", config | UNKEPT))
     compiled = core.compile_model(model, "CPU", config | UNKEPT)
-    attention.threads = compiled.get_property("INFERENCE_NUM_THREADS")
+    attends.threads = compiled.get_property("INFERENCE_NUM_THREADS")
     return Vision(compiled, attention=kernel.label)
+
+
+def own_products(activations: Activations, threads: int, dtype: str) -> Products | None:
+    """Where they can be had, unless `dtype` is float32."""
+    if dtype == "float32" or not products.available():
+        return None
+    return Products(activations, threads or cores())
 
 
 def rounding() -> dict[str, str]:
@@ -79,24 +96,15 @@ def rounding() -> dict[str, str]:
     return GROUPS if integers else UNROUNDED
 
 
-def can_round_rows(threads: int) -> bool:
-    """OpenVINO's operation for it is of AMX, and divides its work by half the threads: with one
-    alone, the process dies."""
-    return has_amx() and (threads or cores()) > 1
-
-
 def language(
-    core: openvino.Core, file: Path, config: dict[str, Any], dtype: str, *, whole_rows: bool
+    core: openvino.Core, file: Path, config: dict[str, Any], ours: Products | None
 ) -> Language:
-    """In bfloat16 where AMX makes that faster, up to the product that makes logits."""
-    config = config | SMALL_CACHE
-    exact = config | rounding() | EXACT
-    if dtype == "float32" or not has_amx():
-        return Language(core.compile_model(file, "CPU", exact))
-    layers, head = without_head(core.read_model(file))
-    rounded = config | (WHOLE_ROWS if whole_rows else UNROUNDED) | UNKEPT
-    compiled = core.compile_model(layers, "CPU", rounded)
-    return Language(compiled, core.compile_model(head, "CPU", exact | UNKEPT))
+    """In float32, but for the products that are `ours`."""
+    config = config | SMALL_CACHE | rounding() | EXACT
+    model = core.read_model(file)
+    if ours is None or not linear.put_in(model, ours):
+        return Language(core.compile_model(file, "CPU", config))
+    return Language(core.compile_model(model, "CPU", config | UNKEPT), ours.label)
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:

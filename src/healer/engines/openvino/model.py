@@ -22,7 +22,6 @@ from PIL import Image
 
 from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, key_of
-from healer.engines.openvino.head import HIDDEN, LOGITS
 from healer.engines.vlm.prompt import Prompt, encode, encode_many, pictures_that_fit
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
 from healer.engines.vlm.thinking import empty_thought
@@ -60,19 +59,17 @@ class Vision:
 
 
 class Language:
-    """`head` makes the logits, where `compiled` stops before them."""
+    """Computes in float32; `products` names the numbers of the products where they are others."""
 
-    def __init__(
-        self, compiled: openvino.CompiledModel, head: openvino.CompiledModel | None = None
-    ) -> None:
+    def __init__(self, compiled: openvino.CompiledModel, products: str | None = None) -> None:
         self._compiled = compiled
-        self.head = head.create_infer_request() if head else None
+        self.products = products
         width = compiled.input("features").partial_shape[1].get_length()
         self._no_features: Floats = np.empty((0, width), np.float32)
 
     def run(self, at: Snapshot | None = None) -> Run:
         """A text of its own, begun afresh or taken up where `at` was saved."""
-        return Run(self._compiled.create_infer_request(), self.head, at, self._no_features)
+        return Run(self._compiled.create_infer_request(), at, self._no_features)
 
 
 class Run:
@@ -81,11 +78,10 @@ class Run:
     def __init__(
         self,
         request: Any,  # noqa: ANN401 - an infer request, or one that a test counts
-        head: Any,  # noqa: ANN401
         at: Snapshot | None,
         no_features: Floats,
     ) -> None:
-        self._request, self._head, self._no_features = request, head, no_features
+        self._request, self._no_features = request, no_features
         self.length = 0
         if at is not None:
             for state in request.query_state():
@@ -94,10 +90,7 @@ class Run:
 
     def step(self, tokens: Sequence[int], features: Floats | None = None) -> Floats:
         """Float32 logits (vocabulary,) of what follows `tokens`, read as by `read`."""
-        found = self.read(tokens, features)
-        if self._head is not None:
-            found = self._head.infer({HIDDEN: found[HIDDEN]})
-        return np.array(found[LOGITS].reshape(-1))
+        return np.array(self.read(tokens, features)["logits"].reshape(-1))
 
     def read(self, tokens: Sequence[int], features: Floats | None = None) -> Any:  # noqa: ANN401
         """`features` are rows for the image tokens among `tokens`. What the graph gives for the
@@ -126,8 +119,9 @@ class Gemma:
 
     @property
     def arithmetic(self) -> str:
-        """Vision's; where the language graph stops before them, logits are float32 all the same."""
-        return self.vision.arithmetic + ("+float32-head" if self.language.head else "")
+        """Vision's, and that of the language graph's products where it is not float32."""
+        products = self.language.products
+        return self.vision.arithmetic + (f"+{products}-products" if products else "")
 
     def prompt(self, question: str) -> Prompt:
         return encode(self.tokenizer, question, self.record.image.tokens)
