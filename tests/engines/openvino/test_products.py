@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("openvino")
 
 from healer.engines.openvino import products
-from healer.engines.openvino.products import After, Matrix, Products
+from healer.engines.openvino.products import After, Matrix, Products, Several
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,7 +56,7 @@ def gelu(x: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def linear(ours: Products, x: Floats, *matrices: Matrix) -> list[Floats]:
     found = [np.full((*x.shape[:-1], each.rows), 7, np.float32) for each in matrices]
-    ours.linear(x, matrices, found)
+    ours.linear(x, Several(*matrices), found)
     return found
 
 
@@ -87,7 +87,7 @@ def test_a_feed_forward_layer(ours: Products, count: int, gated: bool) -> None:
     wide, up = matrix(150, 96, bias=not gated), matrix(150, 96, seed=1) if gated else None
     narrow, x = matrix(96, 150, bias=True, seed=2), tokens(count, 96)
     found = np.empty_like(x)
-    ours.feed_forward(x, wide, up, narrow, found)
+    ours.feed_forward(x, Several(wide, up) if up else Several(wide), Several(narrow), found)
     between = gelu(exact(x, wide)) * (exact(x, up) if up else 1)
     expected = exact(np.asarray(between, np.float32), narrow)
     check(found, expected, 2 * LOSS["int16" if count == 1 else ours.label])
@@ -128,7 +128,7 @@ def test_an_output_too_large_for_a_cache_is_written_past_it(ours: Products) -> N
     start = -room.ctypes.data % 64 // 4
     found = room[start : start + count * given.rows].reshape(count, given.rows)
     x = tokens(count, 64)
-    ours.linear(x, [given], [found])
+    ours.linear(x, Several(given), [found])
     np.testing.assert_array_equal(found, linear(ours, x, given)[0])
 
 

@@ -42,10 +42,10 @@ def _declare(found: ctypes.CDLL) -> None:
     found.healer_attention.restype = None
     found.healer_products_run.argtypes = []
     found.healer_products_run.restype = INT
-    found.healer_product_scratch.argtypes = [LONG, LONG, INT, INT]
-    found.healer_product_scratch.restype = LONG
-    found.healer_product.argtypes = [POINTER, LONG, *[POINTER] * 4, INT, INT, INT, INT]
-    found.healer_product.restype = None
+    found.healer_products_scratch.argtypes = [LONG, LONG, INT, INT]
+    found.healer_products_scratch.restype = LONG
+    found.healer_products.argtypes = [POINTER, LONG, POINTER, POINTER, INT, POINTER, *[INT] * 3]
+    found.healer_products.restype = None
 
 
 class Scratch:

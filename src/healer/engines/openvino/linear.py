@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import openvino
 
-from healer.engines.openvino.products import After, Matrix, OwnFeedForward, OwnLinear, Products
+from healer.engines.openvino.products import (
+    After,
+    Matrix,
+    OwnFeedForward,
+    OwnLinear,
+    Products,
+    Several,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,14 +46,14 @@ def put_in(model: openvino.Model, products: Products) -> int:
         for part in (block.wide, block.up, block.narrow):
             if part is not None:
                 del found[key(part.result)]
-        matrices = (block.wide.matrix, block.up.matrix if block.up else None, block.narrow.matrix)
-        ours = OwnFeedForward(block.wide.x, *matrices, products)
+        wide = Several(*(part.matrix for part in (block.wide, block.up) if part is not None))
+        ours = OwnFeedForward(block.wide.x, wide, Several(block.narrow.matrix), products)
         redirect(block.narrow.result, ours.output(0))
     by_input: dict[tuple[str, int], list[Linear]] = defaultdict(list)
     for each in found.values():
         by_input[key(each.x)].append(each)
     for group in by_input.values():
-        op = OwnLinear(group[0].x, [each.matrix for each in group], products)
+        op = OwnLinear(group[0].x, Several(*(each.matrix for each in group)), products)
         for index, each in enumerate(group):
             redirect(each.result, op.output(index))
     return len(found) + sum(3 if block.up else 2 for block in blocks)

@@ -21,14 +21,14 @@ long token_scratch(long columns) {
     return (long)sizeof(Token) + 2 * STEP * up_to(columns, STEP);
 }
 
-KERNEL void round_all(const Product *product) {
-    Token *to = product->scratch;
-    long columns = product->a->columns, filled = STEP * up_to(columns, STEP);
-    float top = highest(product->x, columns);
+KERNEL void round_token(const Products *products) {
+    Token *to = products->scratch;
+    long columns = products->matrices[0]->columns, filled = STEP * up_to(columns, STEP);
+    float top = highest(products->x, columns);
     __m512 gain = _mm512_set1_ps(top > 0 ? HIGHEST / top : 0);
     __m512i high = _mm512_setzero_si512(), low = high;
     for (long c = 0; c < filled; c += LANES) {
-        __m512 x = _mm512_maskz_loadu_ps(first(columns - c), product->x + c);
+        __m512 x = _mm512_maskz_loadu_ps(first(columns - c), products->x + c);
         Halves each = halves(x, gain);
         high = _mm512_add_epi32(high, each.high), low = _mm512_add_epi32(low, each.low);
         _mm_storeu_si128((__m128i *)(to->x + c), _mm512_cvtepi32_epi8(each.high));
@@ -79,44 +79,45 @@ INLINE __m512 dots(const Matrix *m, long row, const Token *token) {
     return _mm512_fmadd_ps(sum, scale, bias);
 }
 
+/* The products' rows one after another, ROWS_AT_ONCE of each product at a time. */
 KERNEL void multiply_rows(const void *given, long index) {
-    const Product *product = given;
-    const Matrix *a = product->a;
-    long end = (index + 1) * ROWS_AT_ONCE < a->rows ? (index + 1) * ROWS_AT_ONCE : a->rows;
+    const Products *products = given;
+    const Matrix *const *a = products->matrices;
+    float *const *out = products->outs;
+    for (long blocks; index >= (blocks = up_to((*a)->rows, ROWS_AT_ONCE)); a++, out++)
+        index -= blocks;
+    long end = (index + 1) * ROWS_AT_ONCE < (*a)->rows ? (index + 1) * ROWS_AT_ONCE : (*a)->rows;
     for (long row = index * ROWS_AT_ONCE; row < end; row += LANES) {
-        __m512 y = dots(a, row, product->scratch);
-        if (product->after != PLAIN) y = gelu(y);
-        if (product->after == GATED)
-            y = _mm512_mul_ps(y, dots(product->up, row, product->scratch));
-        _mm512_mask_storeu_ps(product->out + row, first(a->rows - row), y);
+        __m512 y = dots(*a, row, products->scratch);
+        if (products->after != PLAIN) y = gelu(y);
+        if (products->after == GATED) y = _mm512_mul_ps(y, dots(a[1], row, products->scratch));
+        _mm512_mask_storeu_ps(*out + row, first((*a)->rows - row), y);
     }
 }
 
-void round_token(const Product *product) { round_all(product); }
-
-void multiply_token(const Product *product, int threads) {
-    share(multiply_rows, product, up_to(product->a->rows, ROWS_AT_ONCE), threads);
+void multiply_token(const Products *products, int threads) {
+    long blocks = 0;
+    for (int i = 0; i < products->count; i++)
+        blocks += up_to(products->matrices[i]->rows, ROWS_AT_ONCE);
+    round_token(products);
+    share(multiply_rows, products, blocks, threads);
 }
 
 /* ---- what Python calls ---- */
 
 int healer_products_run(void) { return amx_usable(); }
 
-/* Bytes that healer_product needs to work in, aligned to 64; 0 for a shape it cannot do. */
-long healer_product_scratch(long tokens, long columns, int after, int bytes) {
+/* Bytes that healer_products needs to work in, aligned to 64; 0 for a shape it cannot do. */
+long healer_products_scratch(long tokens, long columns, int after, int bytes) {
     return tokens == 1 ? token_scratch(columns) : group_scratch(tokens, columns, after, bytes);
 }
 
-/* `rounded`: the scratch already holds these activations, of the product before. */
-void healer_product(const float *x, long tokens, const Matrix *a, const Matrix *up, float *out,
-                    void *scratch, int after, int bytes, int rounded, int threads) {
-    Product product = {.x = x, .a = a, .up = up, .out = out, .scratch = scratch,
-                       .tokens = tokens, .after = after, .bytes = bytes};
-    if (tokens == 1) {
-        if (!rounded) round_token(&product);
-        multiply_token(&product, threads);
-    } else {
-        if (!rounded) round_groups(&product, threads);
-        multiply_groups(&product, threads);
-    }
+void healer_products(const float *x, long tokens, const Matrix *const *matrices, float *const *outs,
+                     int count, void *scratch, int after, int bytes, int threads) {
+    Products products = {.x = x, .matrices = matrices, .outs = outs, .scratch = scratch,
+                         .tokens = tokens, .after = after, .count = count, .bytes = bytes};
+    if (tokens == 1)
+        multiply_token(&products, threads);
+    else
+        multiply_groups(&products, threads);
 }

@@ -29,17 +29,18 @@ typedef struct {
 /* What becomes of a product: nothing, GELU (its tanh form), or GELU times that with `up`. */
 typedef enum { PLAIN, GELU, GATED } After;
 
-/* `x` is (tokens, columns), `out` (tokens, rows of `a`). An activation is `bytes` long, 1 or 2; that
- * of a single token is always 2, as only its weights take time. */
+/* `x` is (tokens, columns), and there are `count` products of it: `out` of each is (tokens, rows). A
+ * gated one has `a` and then `up`, of as many rows. An activation is `bytes` long, 1 or 2; that of a
+ * single token is always 2, as only its weights take time. */
 typedef struct {
     const float *x;
-    const Matrix *a, *up;
-    float *out;
+    const Matrix *const *matrices;
+    float *const *outs;
     void *scratch;
     long tokens;
     After after;
-    int bytes;
-} Product;
+    int count, bytes;
+} Products;
 
 #pragma GCC visibility push(hidden)
 
@@ -47,11 +48,9 @@ typedef struct {
 long token_scratch(long columns);
 long group_scratch(long tokens, long columns, After after, int bytes);
 
-/* Rounds the activations, into the scratch, for every product with them; then multiplies. */
-void round_token(const Product *product);
-void multiply_token(const Product *product, int threads);
-void round_groups(const Product *product, int threads);
-void multiply_groups(const Product *product, int threads);
+/* Rounds the activations, into the scratch, and multiplies. */
+void multiply_token(const Products *products, int threads);
+void multiply_groups(const Products *products, int threads);
 
 #pragma GCC visibility pop
 

@@ -69,14 +69,30 @@ class Matrix:
     def columns(self) -> int:
         return int(self.values.shape[1])
 
-    def of_c(self) -> _Matrix:
-        parts = (self.values, self.zero, self.scale, self.bias)
-        given = (None if part is None else address(part) for part in parts)
-        return _Matrix(*given, *self.values.shape)
+
+class Several:
+    """Matrices that are multiplied with the same activations, as C reads them."""
+
+    def __init__(self, *matrices: Matrix) -> None:
+        self.matrices = matrices
+        self.columns = matrices[0].columns
+        self._structures = [_structure(each) for each in matrices]
+        self.pointers = _pointers(map(ctypes.addressof, self._structures))
+
+
+def _structure(matrix: Matrix) -> _Matrix:
+    parts = (matrix.values, matrix.zero, matrix.scale, matrix.bias)
+    given = (None if part is None else address(part) for part in parts)
+    return _Matrix(*given, *matrix.values.shape)
+
+
+def _pointers(addresses: Iterable[int]) -> Any:  # noqa: ANN401
+    found = tuple(addresses)
+    return (POINTER * len(found))(*found)
 
 
 class Products:
-    """Computes with any Matrix; activations of a single token are always int16. `threads` is how
+    """Computes with any matrices; activations of a single token are always int16. `threads` is how
     many cores to use; no result depends on it."""
 
     def __init__(self, activations: Activations = "int16", threads: int = 1) -> None:
@@ -89,119 +105,88 @@ class Products:
 
     def can(self, columns: int, after: After = After.PLAIN) -> bool:
         many = 2  # of one token every width can be done
-        return bool(self._library.healer_product_scratch(many, columns, after, self.bytes))
+        return bool(self._library.healer_products_scratch(many, columns, after, self.bytes))
 
-    def linear(self, x: Floats, matrices: Sequence[Matrix], outputs: Sequence[Floats]) -> None:
+    def linear(self, x: Floats, several: Several, outputs: Sequence[Floats]) -> None:
         """x · matrixᵀ + bias for each; `x` (..., columns), each output (..., rows), contiguous."""
+        tokens = x.size // several.columns
         with self._rounded.lock:
-            for index, (matrix, out) in enumerate(zip(matrices, outputs, strict=True)):
-                self._product(x, matrix, None, address(out), After.PLAIN, rounded=index > 0)
+            self._multiply(address(x), tokens, several, map(address, outputs), After.PLAIN)
 
-    def feed_forward(
-        self, x: Floats, wide: Matrix, up: Matrix | None, narrow: Matrix, out: Floats
-    ) -> None:
-        """GELU(x · wideᵀ), times x · upᵀ where there is one, · narrowᵀ."""
+    def feed_forward(self, x: Floats, wide: Several, narrow: Several, out: Floats) -> None:
+        """GELU(x · wideᵀ) · narrowᵀ, the GELU times x · upᵀ where `wide` holds both."""
         tokens = x.size // wide.columns
-        after = After.GELU if up is None else After.GATED
+        gated = len(wide.matrices) > 1
         with self._rounded.lock, self._between.lock:
-            between = self._between.of(tokens * wide.rows * FLOAT_BYTES)
-            self._product(x, wide, up, between, after)
-            self._multiply(between, tokens, narrow, None, address(out), After.PLAIN)
-
-    def _product(
-        self,
-        x: Floats,
-        matrix: Matrix,
-        up: Matrix | None,
-        out: int,
-        after: After,
-        *,
-        rounded: bool = False,
-    ) -> None:
-        tokens = x.size // matrix.columns
-        self._multiply(address(x), tokens, matrix, up, out, after, rounded=rounded)
+            between = self._between.of(tokens * narrow.columns * FLOAT_BYTES)
+            after = After.GATED if gated else After.GELU
+            self._multiply(address(x), tokens, wide, [between], after)
+            self._multiply(between, tokens, narrow, [address(out)], After.PLAIN)
 
     def _multiply(
-        self,
-        x: int,
-        tokens: int,
-        matrix: Matrix,
-        up: Matrix | None,
-        out: int,
-        after: After,
-        *,
-        rounded: bool = False,
+        self, x: int, tokens: int, several: Several, outs: Iterable[int], after: After
     ) -> None:
-        a, b = matrix.of_c(), up.of_c() if up else None
-        size = self._library.healer_product_scratch(tokens, matrix.columns, after, self.bytes)
-        self._library.healer_product(
-            x,
-            tokens,
-            ctypes.byref(a),
-            ctypes.byref(b) if b else None,
-            out,
-            self._rounded.of(size),
-            after,
-            self.bytes,
-            rounded,
-            self.threads,
+        given = _pointers(outs)
+        room = self._library.healer_products_scratch(tokens, several.columns, after, self.bytes)
+        scratch = self._rounded.of(room)
+        options = (after, self.bytes, self.threads)
+        self._library.healer_products(
+            x, tokens, several.pointers, given, len(given), scratch, *options
         )
 
 
 class OwnLinear(openvino.Op):  # type: ignore[misc]
     """(..., columns) to as many outputs (..., rows) as matrices."""
 
-    def __init__(self, x: Node, matrices: Sequence[Matrix], products: Products) -> None:
+    def __init__(self, x: Node, several: Several, products: Products) -> None:
         super().__init__(self)
-        self._matrices, self._products = matrices, products
+        self._several, self._products = several, products
         self.set_arguments([x])
         self.constructor_validate_and_infer_types()
 
     def validate_and_infer_types(self) -> None:
-        shape = self.get_input_partial_shape(0)
-        self.set_output_size(len(self._matrices))
-        for index, matrix in enumerate(self._matrices):
-            self.set_output_type(index, self.get_input_element_type(0), _with_last(shape, matrix))
+        shape, kind = self.get_input_partial_shape(0), self.get_input_element_type(0)
+        self.set_output_size(len(self._several.matrices))
+        for index, matrix in enumerate(self._several.matrices):
+            self.set_output_type(index, kind, _with_last(shape, matrix))
 
     def clone_with_new_inputs(self, new_inputs: Iterable[Any]) -> OwnLinear:
         (x,) = new_inputs
-        return OwnLinear(x, self._matrices, self._products)
+        return OwnLinear(x, self._several, self._products)
 
     def has_evaluate(self) -> bool:
         return True
 
     def evaluate(self, outputs: list[Any], inputs: list[Any]) -> bool:
-        for out, matrix in zip(outputs, self._matrices, strict=True):
+        for out, matrix in zip(outputs, self._several.matrices, strict=True):
             out.shape = [*inputs[0].shape[:-1], matrix.rows]
-        self._products.linear(inputs[0].data, self._matrices, [out.data for out in outputs])
+        self._products.linear(inputs[0].data, self._several, [out.data for out in outputs])
         return True
 
 
 class OwnFeedForward(openvino.Op):  # type: ignore[misc]
     """As `Products.feed_forward`."""
 
-    def __init__(
-        self, x: Node, wide: Matrix, up: Matrix | None, narrow: Matrix, products: Products
-    ) -> None:
+    def __init__(self, x: Node, wide: Several, narrow: Several, products: Products) -> None:
         super().__init__(self)
-        self._parts, self._products = (wide, up, narrow), products
+        self._wide, self._narrow, self._products = wide, narrow, products
         self.set_arguments([x])
         self.constructor_validate_and_infer_types()
 
     def validate_and_infer_types(self) -> None:
-        shape = _with_last(self.get_input_partial_shape(0), self._parts[2])
+        shape = _with_last(self.get_input_partial_shape(0), self._narrow.matrices[0])
         self.set_output_type(0, self.get_input_element_type(0), shape)
 
     def clone_with_new_inputs(self, new_inputs: Iterable[Any]) -> OwnFeedForward:
         (x,) = new_inputs
-        return OwnFeedForward(x, *self._parts, self._products)
+        return OwnFeedForward(x, self._wide, self._narrow, self._products)
 
     def has_evaluate(self) -> bool:
         return True
 
     def evaluate(self, outputs: list[Any], inputs: list[Any]) -> bool:
-        outputs[0].shape = [*inputs[0].shape[:-1], self._parts[2].rows]
-        self._products.feed_forward(inputs[0].data, *self._parts, outputs[0].data)
+        outputs[0].shape = [*inputs[0].shape[:-1], self._narrow.matrices[0].rows]
+        self._products.feed_forward(inputs[0].data, self._wide, self._narrow, outputs[0].data)
         return True
 
 

@@ -29,7 +29,9 @@ typedef int32_t Sums[LANES][LANES]; /* (rows, tokens) */
  * tiles of (columns / 4, tokens, 4), `totals` (chunks, groups, LANES) sums of activations, `scale`
  * (groups, LANES). */
 typedef struct {
-    const Product *product;
+    const Products *products;
+    const Matrix *a, *up; /* of one product */
+    float *out;
     Tile *rounded;
     float *totals, *scale;
     long groups, chunks, steps;
@@ -37,13 +39,13 @@ typedef struct {
     int streamed, threads;
 } Job;
 
-static Job job_of(const Product *product) {
-    long steps = up_to(product->a->columns, STEP);
-    Job job = {.product = product, .groups = up_to(product->tokens, LANES),
-               .chunks = up_to(steps, MOST_STEPS)};
+static Job job_of(const Products *products) {
+    long steps = up_to(products->matrices[0]->columns, STEP);
+    Job job = {.products = products, .a = products->matrices[0],
+               .groups = up_to(products->tokens, LANES), .chunks = up_to(steps, MOST_STEPS)};
     job.steps = up_to(steps, job.chunks);
-    job.rounded = product->scratch;
-    job.totals = (float *)(job.rounded + product->bytes * job.chunks * job.groups * job.steps);
+    job.rounded = products->scratch;
+    job.totals = (float *)(job.rounded + products->bytes * job.chunks * job.groups * job.steps);
     job.scale = job.totals + LANES * job.chunks * job.groups;
     return job;
 }
@@ -56,7 +58,7 @@ long group_scratch(long tokens, long columns, After after, int bytes) {
 }
 
 static Tile *rounded_at(const Job *job, long chunk, long group) {
-    return job->rounded + job->product->bytes * job->steps * (chunk * job->groups + group);
+    return job->rounded + job->products->bytes * job->steps * (chunk * job->groups + group);
 }
 
 static float *totals_at(const Job *job, long chunk, long group) {
@@ -105,44 +107,45 @@ INLINE __m512i turn_tile(const Tile from, Tile to, __m512i sum) {
 }
 
 /* A group's activations from `column` on, as a tile (tokens, columns) of each byte. */
-INLINE void round_step(const Product *product, const float *x, long there, long column,
-                       const float *gain, Tile to[2]) {
-    for (int t = 0; t < LANES; t++, x += product->a->columns)
+INLINE void round_step(const Job *job, const float *x, long there, long column, const float *gain,
+                       Tile to[2]) {
+    int bytes = job->products->bytes;
+    for (int t = 0; t < LANES; t++, x += job->a->columns)
         for (int c = 0; c < STEP; c += LANES) {
-            long left = t < there ? product->a->columns - column - c : 0;
+            long left = t < there ? job->a->columns - column - c : 0;
             __m512 each = _mm512_maskz_loadu_ps(first(left), x + column + c);
             Halves parts = halves(each, _mm512_set1_ps(gain[t]));
-            __m512i high = product->bytes == 2 ? parts.high : _mm512_add_epi32(
-                _mm512_slli_epi32(parts.high, 8), parts.low);
+            __m512i high = parts.high;
+            if (bytes == 1) high = _mm512_add_epi32(_mm512_slli_epi32(high, 8), parts.low);
             _mm_store_si128((__m128i *)&to[0][t][c], _mm512_cvtepi32_epi8(high));
-            if (product->bytes == 2)
+            if (bytes == 2)
                 _mm_store_si128((__m128i *)&to[1][t][c], _mm512_cvtepi32_epi8(parts.low));
         }
 }
 
 KERNEL void round_chunk(const Job *job, long chunk, long group, const float *gain) {
-    const Product *product = job->product;
-    long there = product->tokens - group * LANES;
-    const float *x = product->x + group * LANES * product->a->columns;
+    int bytes = job->products->bytes;
+    long there = job->products->tokens - group * LANES;
+    const float *x = job->products->x + group * LANES * job->a->columns;
     Tile *to = rounded_at(job, chunk, group);
     __m512i high = _mm512_setzero_si512(), low = high;
-    for (long step = 0; step < job->steps; step++, to += product->bytes) {
+    for (long step = 0; step < job->steps; step++, to += bytes) {
         _Alignas(64) Tile parts[2];
-        round_step(product, x, there, (chunk * job->steps + step) * STEP, gain, parts);
+        round_step(job, x, there, (chunk * job->steps + step) * STEP, gain, parts);
         high = turn_tile(parts[0], to[0], high);
-        if (product->bytes == 2) low = turn_tile(parts[1], to[1], low);
+        if (bytes == 2) low = turn_tile(parts[1], to[1], low);
     }
     __m512 total = _mm512_cvtepi32_ps(high);
-    if (product->bytes == 2)
+    if (bytes == 2)
         total = _mm512_fmadd_ps(total, _mm512_set1_ps(256), _mm512_cvtepi32_ps(low));
     _mm512_storeu_ps(totals_at(job, chunk, group), total);
 }
 
 KERNEL void round_group(const void *given, long group) {
     const Job *job = given;
-    long columns = job->product->a->columns, there = job->product->tokens - group * LANES;
-    const float *x = job->product->x + group * LANES * columns;
-    int most = job->product->bytes == 2 ? HIGHEST : HIGHEST_BYTE;
+    long columns = job->a->columns, there = job->products->tokens - group * LANES;
+    const float *x = job->products->x + group * LANES * columns;
+    int most = job->products->bytes == 2 ? HIGHEST : HIGHEST_BYTE;
     float gain[LANES] = {0};
     for (int t = 0; t < LANES; t++) {
         float top = t < there ? highest(x + t * columns, columns) : 0;
@@ -188,12 +191,11 @@ INLINE __m512 row_of(const Job *job, const Matrix *m, long row, long group, Sum 
 
 /* (rows, tokens) to where they belong in the output, on top of what earlier chunks left there. */
 INLINE void write(const Job *job, long row, long group, __m512i rows[LANES]) {
-    const Product *product = job->product;
-    long width = product->a->rows, there = product->tokens - group * LANES;
+    long width = job->a->rows, there = job->products->tokens - group * LANES;
     __mmask16 inside = first(width - row);
     turn(rows);
     UNROLLED for (int t = 0; t < LANES; t++) {
-        float *to = product->out + (group * LANES + t) * width + row;
+        float *to = job->out + (group * LANES + t) * width + row;
         __mmask16 mine = t < there ? inside : 0;
         __m512 y = (__m512)rows[t];
         if (job->chunk) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mine, to));
@@ -206,12 +208,11 @@ INLINE void write(const Job *job, long row, long group, __m512i rows[LANES]) {
 
 /* A block of rows for a group, each with its row of `up` where there is that. */
 INLINE void finish(const Job *job, After after, long row, long group, Sum sum, Sum up) {
-    const Product *product = job->product;
     __m512i rows[LANES];
     UNROLLED for (int r = 0; r < LANES; r++) {
-        __m512 y = row_of(job, product->a, row, group, sum, r);
+        __m512 y = row_of(job, job->a, row, group, sum, r);
         if (after != PLAIN) y = gelu(y);
-        if (after == GATED) y = _mm512_mul_ps(y, row_of(job, product->up, row, group, up, r));
+        if (after == GATED) y = _mm512_mul_ps(y, row_of(job, job->up, row, group, up, r));
         rows[r] = (__m512i)y;
     }
     write(job, row, group, rows);
@@ -225,7 +226,7 @@ INLINE void finish_all(const Job *job, After after, int bytes, long row, long gr
         Sum one = {sums[i], bytes == 2 ? sums[1] : NULL};
         Sum other = {sums[2 + i], bytes == 2 ? sums[3] : NULL};
         finish(job, after, row, group + i, one, other);
-        if (after != GATED && row + LANES < job->product->a->rows)
+        if (after != GATED && row + LANES < job->a->rows)
             finish(job, after, row + LANES, group + i, other, other);
     }
 }
@@ -253,11 +254,10 @@ INLINE void add_up(const Tile *weights, const Tile *x, const Tile *x2, int apart
 
 /* A share of the rows that this thread copies next, if all keep step: as many shares as groups. */
 INLINE Ahead ahead(const Job *job, long index, long share, long shares) {
-    const Product *product = job->product;
-    const Matrix *m = product->a;
-    int gated = product->after == GATED, each = (int)up_to(2 * LANES, shares);
+    const Matrix *m = job->a;
+    int gated = job->products->after == GATED, each = (int)up_to(2 * LANES, shares);
     long row = (index + job->threads) % job->across * (gated ? LANES : 2 * LANES) + share * each;
-    if (gated && share * each >= LANES) m = product->up, row -= LANES;
+    if (gated && share * each >= LANES) m = job->up, row -= LANES;
     if (share * each >= 2 * LANES || row + each > m->rows) each = 0;
     const uint8_t *from = m->values + row * m->columns + job->chunk * job->steps * STEP;
     return (Ahead){from, m->columns, each};
@@ -265,15 +265,14 @@ INLINE Ahead ahead(const Job *job, long index, long share, long shares) {
 
 /* Two blocks of rows with a block of groups. */
 INLINE void multiply(const Job *job, After after, int bytes, long index) {
-    const Product *product = job->product;
     _Alignas(64) Tile weights[2 * MOST_STEPS];
     _Alignas(64) Sums sums[4];
-    const Matrix *second = after == GATED ? product->up : product->a;
+    const Matrix *second = after == GATED ? job->up : job->a;
     long row = index % job->across * (after == GATED ? LANES : 2 * LANES);
     long column = job->chunk * job->steps * STEP, start = index / job->across * job->block;
     long end = start + job->block < job->groups ? start + job->block : job->groups;
     int each = 3 - bytes; /* groups */
-    copy_rows(product->a, row, column, job->steps, weights);
+    copy_rows(job->a, row, column, job->steps, weights);
     copy_rows(second, after == GATED ? row : row + LANES, column, job->steps, weights + 1);
     unsigned rounding = _mm_getcsr(); /* numbers next to 0 cost as much time as a hundred others */
     _mm_setcsr(rounding | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
@@ -306,22 +305,25 @@ static Task *const multiplications[][2] = {
     [GATED] = {multiply_GATED_1, multiply_GATED_2},
 };
 
-void round_groups(const Product *product, int threads) {
-    Job job = job_of(product);
-    share(round_group, &job, job.groups, threads);
+static void multiply_one(Job *job, int index, int threads) {
+    const Products *products = job->products;
+    job->a = products->matrices[index], job->out = products->outs[index];
+    if (products->after == GATED) job->up = products->matrices[index + 1];
+    long rows = job->a->rows, bytes = (long)sizeof(float) * products->tokens * rows;
+    long most = CACHED / (products->bytes * job->steps * (long)sizeof(Tile));
+    long blocks = up_to(job->groups, most);
+    Task *task = multiplications[products->after][products->bytes - 1];
+    job->block = up_to(job->groups, blocks), job->threads = threads;
+    job->across = up_to(rows, products->after == GATED ? LANES : 2 * LANES);
+    job->streamed = bytes > STREAMED && rows % LANES == 0 && (uintptr_t)job->out % STEP == 0;
+    for (job->chunk = 0; job->chunk < job->chunks; job->chunk++)
+        share(task, job, job->across * blocks, threads);
 }
 
-void multiply_groups(const Product *product, int threads) {
-    Job job = job_of(product);
-    long rows = product->a->rows, bytes = (long)sizeof(float) * product->tokens * rows;
-    long most = CACHED / (product->bytes * job.steps * (long)sizeof(Tile));
-    long blocks = up_to(job.groups, most);
-    job.block = up_to(job.groups, blocks);
-    job.threads = threads;
-    job.across = up_to(rows, product->after == GATED ? LANES : 2 * LANES);
-    job.streamed = bytes > STREAMED && rows % LANES == 0 && (uintptr_t)product->out % STEP == 0;
-    for (job.chunk = 0; job.chunk < job.chunks; job.chunk++)
-        share(multiplications[product->after][product->bytes - 1], &job, job.across * blocks, threads);
+void multiply_groups(const Products *products, int threads) {
+    Job job = job_of(products);
+    share(round_group, &job, job.groups, threads);
+    for (int i = 0; i < products->count; i++) multiply_one(&job, i, threads);
 }
 
 #else /* another processor, or a compiler older than AMX */
@@ -329,7 +331,6 @@ void multiply_groups(const Product *product, int threads) {
 long group_scratch(long tokens, long columns, After after, int bytes) {
     return (void)tokens, (void)columns, (void)after, (void)bytes, 0;
 }
-void round_groups(const Product *product, int threads) { (void)product, (void)threads; }
-void multiply_groups(const Product *product, int threads) { (void)product, (void)threads; }
+void multiply_groups(const Products *products, int threads) { (void)products, (void)threads; }
 
 #endif
