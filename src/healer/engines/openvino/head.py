@@ -18,15 +18,23 @@ HIDDEN, LOGITS = "hidden", "logits"
 
 
 def without_head(model: openvino.Model) -> tuple[openvino.Model, openvino.Model]:
-    """`model`'s layers, to `hidden`, and what makes `logits` of that. `model` is used up."""
+    """`model`'s layers, to `hidden` and its other outputs, and what makes `logits` of `hidden`.
+    `model` is used up."""
     result = model.output(LOGITS).get_node().input_value(0)
     product = _product_before(result.get_node())
     hidden = product.input_value(0)
     given = ops.parameter(hidden.get_partial_shape(), hidden.get_element_type(), name=HIDDEN)
     product.input(0).replace_source_output(given.output(0))
-    layers = openvino.Model([hidden], model.get_sinks(), model.get_parameters(), "layers")
+    others = [each for each in model.outputs if LOGITS not in each.get_names()]
+    names = [each.get_names() for each in others]
+    sources = [each.get_node().input_value(0) for each in others]
+    layers = openvino.Model(
+        [hidden, *sources], model.get_sinks(), model.get_parameters(), "layers"
+    )
     head = openvino.Model([result], [given], "head")
     layers.output(0).get_tensor().set_names({HIDDEN})
+    for output, name in zip(layers.outputs[1:], names, strict=True):
+        output.get_tensor().set_names(name)
     head.input(0).get_tensor().set_names({HIDDEN})
     head.output(0).get_tensor().set_names({LOGITS})
     return layers, head

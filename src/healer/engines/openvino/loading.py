@@ -10,11 +10,13 @@ from typing import Any
 import openvino
 from tokenizers import Tokenizer
 
+from healer.engines.openvino import conversion_record
 from healer.engines.openvino.attention import Attention, fastest, replace
 from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.conversion_record import LANGUAGE, TOKENIZER, VISION, Described
 from healer.engines.openvino.head import without_head
-from healer.engines.openvino.model import Gemma, Language, Vision
+from healer.engines.openvino.language import Language
+from healer.engines.openvino.model import Gemma, Vision
 from healer.hardware import bfloat16_is_slow, cores, has_amx, instruction_sets
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
@@ -49,7 +51,9 @@ def load(
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
         seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype)
         whole = record.precision.activations == "rows" and can_round_rows(threads)
-        reading = pool.submit(language, core, folder / LANGUAGE, config, dtype, whole_rows=whole)
+        reading = pool.submit(
+            language, core, folder / LANGUAGE, config, dtype, record.attention, whole_rows=whole
+        )
     return Gemma(
         record,
         Tokenizer.from_file(str(folder / TOKENIZER)),
@@ -86,17 +90,23 @@ def can_round_rows(threads: int) -> bool:
 
 
 def language(
-    core: openvino.Core, file: Path, config: dict[str, Any], dtype: str, *, whole_rows: bool
+    core: openvino.Core,
+    file: Path,
+    config: dict[str, Any],
+    dtype: str,
+    seen: conversion_record.Attention,
+    *,
+    whole_rows: bool,
 ) -> Language:
     """In bfloat16 where AMX makes that faster, up to the product that makes logits."""
     config = config | SMALL_CACHE
     exact = config | rounding() | EXACT
     if dtype == "float32" or not has_amx():
-        return Language(core.compile_model(file, "CPU", exact))
+        return Language(core.compile_model(file, "CPU", exact), seen)
     layers, head = without_head(core.read_model(file))
     rounded = config | (WHOLE_ROWS if whole_rows else UNROUNDED) | UNKEPT
     compiled = core.compile_model(layers, "CPU", rounded)
-    return Language(compiled, core.compile_model(head, "CPU", exact | UNKEPT))
+    return Language(compiled, seen, core.compile_model(head, "CPU", exact | UNKEPT))
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:

@@ -1,0 +1,187 @@
+"""The language graph at work: the steps of one text, and the chunks of a long prompt before them.
+
+A step goes on from the runtime's own cache. It reads few tokens, or a prompt's first thousand. A
+longer prompt is read in chunks, which are given the keys and values of those before them; what the
+last leaves becomes the runtime's cache. Layers that see a sliding window hold little more than it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from healer.engines.base import OnStageEnd, ignore_stage
+from healer.engines.openvino.cache import Floats, Snapshot
+from healer.engines.openvino.conversion_record import SLIDING, Attention, Kind
+from healer.engines.openvino.head import HIDDEN, LOGITS
+
+CHUNK_TOKENS = 1100  # four pictures of MedGemma: more at once are no quicker a token
+# Bytes for each number of keys and values: given as float32, then in the runtime's cache, which
+# reserves twice what it holds in 8 bits; and for each pair of a chunk's token and one it sees.
+HELD_BYTES, SEEN_BYTES = 4 + 2 + 1, 12
+Chunk = tuple[Sequence[int], Floats | None]
+
+
+class Language:
+    """`head` makes the logits, where `compiled` stops before them."""
+
+    def __init__(
+        self,
+        compiled: openvino.CompiledModel,
+        attention: Attention,
+        head: openvino.CompiledModel | None = None,
+    ) -> None:
+        self._compiled, self.attention = compiled, attention
+        self.head = head.create_infer_request() if head else None
+        width = compiled.input("features").partial_shape[1].get_length()
+        self.no_features: Floats = np.empty((0, width), np.float32)
+        self._frequencies = frequencies(attention)
+
+    def run(self, at: Snapshot | None = None) -> Run:
+        """A text of its own, begun afresh or taken up where `at` was saved."""
+        return Run(self, self._compiled.create_infer_request(), at)
+
+    def rotations(self, start: int, count: int) -> dict[str, Floats]:
+        """Cosines and sines (1, 1, count, width) of the positions from `start`, by input."""
+        positions = np.arange(start, start + count, dtype=np.float32)
+        found: dict[str, Floats] = {}
+        for kind, each in self._frequencies.items():
+            angles = np.tile(positions[:, None] * each, 2)[None, None]
+            found |= {f"cosine.{kind}": np.cos(angles), f"sine.{kind}": np.sin(angles)}
+        return found
+
+
+def frequencies(attention: Attention) -> dict[Kind, NDArray[np.float32]]:
+    """(width / 2,) of each kind of layer that there is, in float32 as in transformers."""
+    exponents = np.arange(0, attention.width, 2, dtype=np.float32) / np.float32(attention.width)
+    return {
+        kind: 1 / np.float32(rotary.base) ** exponents / np.float32(rotary.factor)
+        for kind, rotary in attention.rotary.items()
+        if kind in attention.kinds
+    }
+
+
+def memory_needed(attention: Attention, tokens: int) -> int:
+    """About the most bytes that reading and continuing a prompt of so many tokens takes."""
+    return HELD_BYTES * attention.numbers(tokens) + SEEN_BYTES * tokens * min(tokens, CHUNK_TOKENS)
+
+
+class Run:
+    """One text: `length` tokens so far, in a state that no other run touches."""
+
+    def __init__(
+        self,
+        language: Language,
+        request: Any,  # noqa: ANN401 - an infer request, or one that a test counts
+        at: Snapshot | None,
+    ) -> None:
+        self._language, self._request = language, request
+        self.length = 0
+        self._held = 0  # positions in the states of sliding-window layers
+        self._nothing = empty_past(language.attention)
+        self._give(self._nothing)
+        if at is not None:
+            self._set_states(dict(at.states))
+            self.length = self._held = at.length
+
+    def step(self, tokens: Sequence[int], features: Floats | None = None) -> Floats:
+        """Float32 logits (vocabulary,) of what follows `tokens`, read as by `read`."""
+        return self._logits(self.read(tokens, features))
+
+    def read(self, tokens: Sequence[int], features: Floats | None = None) -> Any:  # noqa: ANN401
+        """`features` are rows for the image tokens among `tokens`. What the graph gives for the
+        last of them is overwritten by the next call."""
+        window = self._language.attention.sliding_window
+        if self._held + len(tokens) > window + CHUNK_TOKENS:
+            self._shorten()
+        found = self._infer(tokens, features, stepped=len(tokens))
+        self._held += len(tokens)
+        return found
+
+    def read_chunks(
+        self, chunks: Iterable[Chunk], end_stage: OnStageEnd = ignore_stage
+    ) -> Floats:
+        """Float32 logits (vocabulary,) of what follows a prompt that is read chunk by chunk, at the
+        beginning of a text. An image's tokens are all in one chunk, its features beside them."""
+        attention, past, logits = self._language.attention, self._nothing, None
+        for tokens, features in chunks:
+            self._request.reset_state()
+            self._give(past)
+            found = self._infer(tokens, features, stepped=0)
+            logits = self._logits(found)
+            past = joined(attention, past, found)
+            end_stage("prefill")
+        assert logits is not None  # noqa: S101
+        self._give(self._nothing)
+        self._held = next(iter(held_by(attention, past)), 0)
+        self._set_states(past)
+        return logits
+
+    def save(self) -> Snapshot:
+        states = {each.name: each.state.data.copy() for each in self._request.query_state()}
+        return Snapshot(states, self.length)
+
+    def _infer(self, tokens: Sequence[int], features: Floats | None, *, stepped: int) -> Any:  # noqa: ANN401
+        given = {
+            "token_ids": np.array([tokens], np.int64),
+            "features": self._language.no_features if features is None else features,
+            "beam_idx": np.zeros(1, np.int32),
+            "stepped": np.array([stepped], np.int64),
+            **self._language.rotations(self.length, len(tokens)),
+        }
+        found = self._request.infer(given, share_outputs=True)
+        self.length += len(tokens)
+        return found
+
+    def _logits(self, found: Any) -> Floats:  # noqa: ANN401
+        if self._language.head is not None:
+            found = self._language.head.infer({HIDDEN: found[HIDDEN]})
+        return np.array(found[LOGITS].reshape(-1))
+
+    def _give(self, past: Mapping[str, Floats]) -> None:
+        """Not copied: `past` must live until others are given."""
+        for name, held in past.items():
+            self._request.set_tensor(f"past.{name}", openvino.Tensor(held, shared_memory=True))
+
+    def _set_states(self, states: dict[str, Floats]) -> None:
+        """Takes them out of `states` one by one, so that none is there twice for long."""
+        for state in self._request.query_state():
+            state.state = openvino.Tensor(states.pop(state.name), shared_memory=True)
+
+    def _shorten(self) -> None:
+        """Sliding-window layers keep what the next token can see."""
+        attention = self._language.attention
+        keep = min(self._held, attention.sliding_window - 1)
+        for state in self._request.query_state():
+            if attention.names[state.name] == SLIDING:
+                held = state.state.data
+                kept = np.ascontiguousarray(held[:, :, held.shape[2] - keep :])
+                state.state = openvino.Tensor(kept, shared_memory=True)
+        self._held = keep
+
+
+def empty_past(attention: Attention) -> dict[str, Floats]:
+    nothing = np.empty((1, attention.heads, 0, attention.width), np.float32)
+    return dict.fromkeys(attention.names, nothing)
+
+
+def joined(attention: Attention, past: Mapping[str, Floats], found: Any) -> dict[str, Floats]:  # noqa: ANN401
+    """`past` and what a chunk made, of sliding-window layers what the next token can see."""
+    whole = {}
+    for name, kind in attention.names.items():
+        before, new = past[name], found[f"new.{name}"]
+        if kind == SLIDING:
+            keep = attention.sliding_window - 1
+            before = before[:, :, max(0, before.shape[2] + new.shape[2] - keep) :]
+            new = new[:, :, max(0, new.shape[2] - keep) :]
+        whole[name] = np.concatenate([before, new], axis=2)
+    return whole
+
+
+def held_by(attention: Attention, past: Mapping[str, Floats]) -> Iterable[int]:
+    """How many positions each sliding-window layer holds; all hold as many."""
+    return (past[name].shape[2] for name, kind in attention.names.items() if kind == SLIDING)
