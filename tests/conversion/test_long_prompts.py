@@ -78,9 +78,7 @@ def test_a_prompt_in_one_step_is_the_prompt_of_transformers(shown: Shown) -> Non
     np.testing.assert_allclose(found, shown.torch.logits([])[-1], atol=ROUNDING)
 
 
-def test_the_window_makes_a_difference(
-    shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_window_makes_a_difference(shown: Shown, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the other tests would prove nothing."""
     monkeypatch.setattr(shown.torch.model.config.text_config, "sliding_window", 100_000)
     wide = shown.torch.logits([])[-1]

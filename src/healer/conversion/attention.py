@@ -105,8 +105,10 @@ class Attention:
         )
         own = {name: self._chunk.of(each) for name, each in new.items()}
         self.made |= own
-        whole = (ops.concat([self.given[name], each], POSITIONS) for name, each in own.items())
-        read = self._over_given(self._chunk.of(queries), *whole, self._chunk.masks[kind], scale)
+        seen = [ops.concat([self.given[name], each], POSITIONS) for name, each in own.items()]
+        read = self._over_given(
+            self._chunk.of(queries), seen[0], seen[1], self._chunk.masks[kind], scale
+        )
         return ops.concat([stepped, read], POSITIONS)
 
     def _cached(self, new: Node, name: str) -> Node:

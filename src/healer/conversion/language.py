@@ -1,4 +1,4 @@
-"""The language graph: Gemma 3's text model, from the next tokens to the logits of what follows them.
+"""The language graph: Gemma 3's text model, from the next tokens to the logits after them.
 
     token_ids  i64 (1, L)           the next tokens
     features   f32 (k, width)       rows for the image tokens among them, in order
@@ -9,8 +9,8 @@
     logits     f32 (1, vocabulary)  raw, of the last position
     new.N      f32 (1, heads, L, head width)  a chunk's keys and values, empty in a step
 
-N names a layer's keys or values, as its state does: `key.0`, `value.0` and so on. The states are f32
-(1, heads, positions, head width), as the caches of a step. Sliding-window layers see their window
+N names a layer's keys or values, as its state does: `key.0`, `value.0` and so on. The states, f32
+(1, heads, positions, head width), are the caches of steps. Sliding-window layers see their window
 alone, whatever else is there, so that the caller may shorten what they hold.
 """
 

@@ -83,8 +83,8 @@ class Rotary(StoredRecord):
 
 
 class Attention(StoredRecord):
-    """The kind of each layer; `sliding_window` is how many positions, its own the last, a token sees
-    in a sliding-window layer. A key or value is `heads` · `width` numbers."""
+    """`kinds` of the layers in order. In a sliding-window layer a token sees `sliding_window`
+    positions, its own the last. A key or value is `heads` · `width` numbers."""
 
     kinds: tuple[Kind, ...] = Field(min_length=1)
     sliding_window: int = Field(ge=1)
@@ -184,6 +184,7 @@ CONVERSION = FolderKind(CONVERSION_FILE, Converted, ConversionIncomplete, Conver
 
 def read_conversion(folder: Path) -> Converted:
     """The folder's record; raises ConversionIncomplete where there is none that can be read."""
+    check_age(folder)
     return CONVERSION.read(folder)
 
 
@@ -200,6 +201,7 @@ def check_conversion(
     Sizes are compared, and the sha256 of files under 32 MiB; `deep` hashes the weights too.
     `advance` is called with the bytes hashed. Raises ConversionIncomplete or ConversionAltered.
     """
+    check_age(folder)
     return CONVERSION.check(folder, deep=deep, advance=advance)
 
 
@@ -209,6 +211,13 @@ def is_older(folder: Path) -> bool:
         record = json.loads((folder / CONVERSION_FILE).read_bytes())
         return int(record.get("format", 0)) in range(1, FORMAT)
     return False
+
+
+def check_age(folder: Path) -> None:
+    """Raises ConversionIncomplete."""
+    if is_older(folder):
+        reason = "an older Healer converted it, to graphs that this one does not run"
+        raise ConversionIncomplete(str(folder), reason)
 
 
 def is_converted(folder: Path) -> bool:

@@ -28,9 +28,7 @@ def without_head(model: openvino.Model) -> tuple[openvino.Model, openvino.Model]
     others = [each for each in model.outputs if LOGITS not in each.get_names()]
     names = [each.get_names() for each in others]
     sources = [each.get_node().input_value(0) for each in others]
-    layers = openvino.Model(
-        [hidden, *sources], model.get_sinks(), model.get_parameters(), "layers"
-    )
+    layers = openvino.Model([hidden, *sources], model.get_sinks(), model.get_parameters(), "layers")
     head = openvino.Model([result], [given], "head")
     layers.output(0).get_tensor().set_names({HIDDEN})
     for output, name in zip(layers.outputs[1:], names, strict=True):

@@ -7,12 +7,13 @@ last leaves becomes the runtime's cache. Layers that see a sliding window hold l
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import openvino
-from numpy.typing import NDArray
 
 from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, Snapshot
@@ -20,9 +21,11 @@ from healer.engines.openvino.conversion_record import SLIDING, Attention, Kind
 from healer.engines.openvino.head import HIDDEN, LOGITS
 
 CHUNK_TOKENS = 1100  # four pictures of MedGemma: more at once are no quicker a token
-# Bytes for each number of keys and values: given as float32, then in the runtime's cache, which
-# reserves twice what it holds in 8 bits; and for each pair of a chunk's token and one it sees.
-HELD_BYTES, SEEN_BYTES = 4 + 2 + 1, 12
+# Of a chunk's tokens and those they see, for which the scores of all heads are there at once.
+CHUNK_PAIRS = 20_000_000
+# Bytes for each number of keys and values: given as float32, in the graph's own numbers, and in the
+# runtime's cache, which reserves twice what it holds in 8 bits; and for each of those pairs.
+HELD_BYTES, PAIR_BYTES = 4 + 4 + 2, 80
 Chunk = tuple[Sequence[int], Floats | None]
 
 
@@ -55,19 +58,31 @@ class Language:
         return found
 
 
-def frequencies(attention: Attention) -> dict[Kind, NDArray[np.float32]]:
+def frequencies(attention: Attention) -> dict[Kind, Floats]:
     """(width / 2,) of each kind of layer that there is, in float32 as in transformers."""
     exponents = np.arange(0, attention.width, 2, dtype=np.float32) / np.float32(attention.width)
-    return {
-        kind: 1 / np.float32(rotary.base) ** exponents / np.float32(rotary.factor)
-        for kind, rotary in attention.rotary.items()
-        if kind in attention.kinds
-    }
+    found: dict[Kind, Floats] = {}
+    for kind, rotary in attention.rotary.items():
+        if kind in attention.kinds:
+            base, factor = np.float32(rotary.base), np.float32(rotary.factor)
+            found[kind] = np.asarray(1 / base**exponents / factor, np.float32)
+    return found
+
+
+def chunk_tokens(tokens: int) -> int:
+    """The most tokens of a chunk of a prompt of so many."""
+    return min(CHUNK_TOKENS, max(1, CHUNK_PAIRS // tokens))
 
 
 def memory_needed(attention: Attention, tokens: int) -> int:
     """About the most bytes that reading and continuing a prompt of so many tokens takes."""
-    return HELD_BYTES * attention.numbers(tokens) + SEEN_BYTES * tokens * min(tokens, CHUNK_TOKENS)
+    pairs = min(tokens * CHUNK_TOKENS, CHUNK_PAIRS)
+    return HELD_BYTES * attention.numbers(tokens) + PAIR_BYTES * pairs
+
+
+def longest_prompt(attention: Attention, window: int, free: int) -> int:
+    """The most tokens, up to `window`, that `free` bytes of memory are enough for."""
+    return bisect_right(range(window + 1), free, key=partial(memory_needed, attention)) - 1
 
 
 class Run:
@@ -102,9 +117,7 @@ class Run:
         self._held += len(tokens)
         return found
 
-    def read_chunks(
-        self, chunks: Iterable[Chunk], end_stage: OnStageEnd = ignore_stage
-    ) -> Floats:
+    def read_chunks(self, chunks: Iterable[Chunk], end_stage: OnStageEnd = ignore_stage) -> Floats:
         """Float32 logits (vocabulary,) of what follows a prompt that is read chunk by chunk, at the
         beginning of a text. An image's tokens are all in one chunk, its features beside them."""
         attention, past, logits = self._language.attention, self._nothing, None

@@ -23,9 +23,15 @@ from PIL import Image
 
 from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, key_of
-from healer.engines.openvino.language import CHUNK_TOKENS, Chunk, Language, Run, memory_needed
+from healer.engines.openvino.language import (
+    Chunk,
+    Language,
+    Run,
+    chunk_tokens,
+    longest_prompt,
+    memory_needed,
+)
 from healer.engines.vlm.prompt import (
-    MARKS,
     Prompt,
     chunks,
     encode,
@@ -137,34 +143,30 @@ class Gemma:
     def _check_fits(self, tokens: int, shown: int) -> None:
         """Raises TooManyPictures where they are more than the model was made for, or than there is
         memory for."""
-        model_id, image, window = (
-            self.record.source.model_id,
-            self.record.image.tokens,
-            self.record.tokens.window,
-        )
-        most = pictures_that_fit(window, tokens, shown, image)
-        if most < shown:
-            reason = f"they make {tokens:,} tokens, and it reads {window:,}"
-            raise TooManyPictures(model_id, shown, most, reason)
-        free, attention = free_memory(), self.language.attention
-        text = tokens - shown * (image + MARKS)
-        if (needed := memory_needed(attention, tokens)) > free:
-            counts = range(shown - 1, 0, -1)
-            sizes = ((n, memory_needed(attention, text + n * (image + MARKS))) for n in counts)
-            most = next((count for count, size in sizes if size <= free), 0)
-            reason = f"their {tokens:,} tokens take about {needed / 1e9:.1f} GB of memory, and "
-            reason += f"{free / 1e9:.1f} GB are free"
-            raise TooManyPictures(model_id, shown, most, reason)
+        attention, window, free = self.record.attention, self.record.tokens.window, free_memory()
+        longest = longest_prompt(attention, window, free)
+        most = pictures_that_fit(longest, tokens, shown, self.record.image.tokens)
+        if most >= shown:
+            return
+        reason = f"they make {tokens:,} tokens, and it reads {window:,}"
+        if longest < window:
+            needed = memory_needed(attention, tokens) / 1e9
+            reason = (
+                f"they make {tokens:,} tokens, which take about {needed:.3g} GB of memory, and "
+            )
+            reason += f"{free / 1e9:.3g} GB are free"
+        raise TooManyPictures(self.record.source.model_id, shown, most, reason)
 
     def _read_prompt(
         self, run: Run, ids: Sequence[int], pictures: Sequence[Tile], end_stage: OnStageEnd
     ) -> Floats:
         """Logits of the first token to write. Features are made as they are read, so that no more
         are held than a chunk's."""
-        parts, waiting = list(chunks(ids, self.record.tokens.image, CHUNK_TOKENS)), iter(pictures)
+        image, waiting = self.record.tokens.image, iter(pictures)
+        parts = list(chunks(ids, image, chunk_tokens(len(ids))))
 
         def chunk(part: Sequence[int]) -> Chunk:
-            count = part.count(self.record.tokens.image) // self.record.image.tokens
+            count = part.count(image) // self.record.image.tokens
             found = [self._features(each, end_stage) for each in islice(waiting, count)]
             return part, np.concatenate(found) if found else None
 
