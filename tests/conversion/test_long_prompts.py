@@ -40,7 +40,7 @@ class Shown:
         self.image = self.graphs.config.image_token_id
 
     def chunks(self, most: int) -> list[Chunk]:
-        found, done = [], 0
+        found, done = list[Chunk](), 0
         for ids in chunks(self.torch.ids, self.image, most):
             stop = done + ids.count(self.image)
             found.append((ids, self.features[done:stop]))

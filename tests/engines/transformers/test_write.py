@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -14,12 +16,12 @@ from PIL import Image  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
 from healer.engines.base import MultiImageEngine  # noqa: E402
-from healer.engines.transformers import model  # noqa: E402
+from healer.engines.transformers import many_pictures, model  # noqa: E402
 from healer.engines.transformers.engine import MedGemmaEngine  # noqa: E402
 from healer.engines.transformers.loading import quiet  # noqa: E402
 from healer.errors import ModelNotReady, TooManyPictures  # noqa: E402
 from healer.images.tile import Tile  # noqa: E402
-from tests.engines.transformers.conftest import KINDS, Load  # noqa: E402
+from tests.engines.transformers.conftest import KINDS, Load, Make  # noqa: E402
 from tests.gemma import PINK, WHITE  # noqa: E402
 
 TEXT = "What do the pictures show? Name each by its number."
@@ -27,19 +29,24 @@ PICTURES = [PINK, WHITE, PINK]
 TOKENS = 24
 
 
+def noise(seed: int) -> Tile:
+    pixels = np.random.default_rng(seed).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    return Tile(pixels)
+
+
 def written(engine: MedGemmaEngine, pictures: list[Tile], tokens: int = TOKENS) -> str:
     return "".join(engine.write(TEXT, pictures, tokens))
 
 
-def by_transformers(folder: Path, dtype: str) -> str:
+def by_transformers(folder: Path, dtype: str, pictures: Sequence[Tile] = PICTURES) -> str:
     """By the library's own template and generation, in one call with all pixels."""
     with quiet():
         reference: Any = transformers.AutoModelForImageTextToText.from_pretrained(
             folder, dtype=getattr(torch, dtype)
         )
         processor = transformers.AutoProcessor.from_pretrained(folder)
-    pictures = [{"type": "image", "image": Image.fromarray(each.pixels)} for each in PICTURES]
-    content = [{"type": "text", "text": TEXT}, *pictures]
+    shown = [{"type": "image", "image": Image.fromarray(each.pixels)} for each in pictures]
+    content = [{"type": "text", "text": TEXT}, *shown]
     inputs = processor.apply_chat_template(
         [{"role": "user", "content": content}],
         add_generation_prompt=True,
@@ -60,6 +67,55 @@ def test_it_writes_what_transformers_generates(taught: Path, load: Load, dtype: 
     text = written(engine, PICTURES)
     assert text
     assert text == by_transformers(taught, dtype)
+
+
+@pytest.mark.parametrize("window", [24, 90, 1024])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_in_chunks_it_writes_what_transformers_generates_in_one_pass(
+    make: Make, load: Load, monkeypatch: pytest.MonkeyPatch, window: int, at_once: int
+) -> None:
+    """Of a prompt longer than the sliding window, whatever the chunks and the vision batches."""
+    monkeypatch.setattr(many_pictures, "CHUNK_TOKENS", 70)
+    monkeypatch.setattr(many_pictures, "AT_ONCE_ON_CPU", at_once)
+    folder = make(sliding_window=window, seed=3)
+    tiles = [noise(seed) for seed in range(12)]
+    engine = load(folder)
+    assert written(engine, tiles) == by_transformers(folder, "float32", tiles) != ""
+
+
+def test_the_cache_of_a_long_prompt_holds_the_window_alone(
+    make: Make, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(many_pictures, "CHUNK_TOKENS", 70)
+    gemma = load(make(sliding_window=24))._gemma
+    assert gemma is not None
+    tiles = [noise(seed) for seed in range(12)]
+    ids = gemma.pictures.ids(TEXT, len(tiles))
+    cache, _ = gemma.pictures.prefill(ids, tiles)
+    layers: list[Any] = list(cache.layers)
+    held = [layer.keys.shape[2] for layer in layers]
+    assert held == [23] * 5 + [len(ids)]
+
+
+def test_a_picture_passes_the_vision_tower_once(
+    taught: Path, load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemma, seen = (engine := load(taught))._gemma, []
+    assert gemma is not None
+    features = gemma.pictures.features
+
+    def counting(pictures: Sequence[Tile]) -> Any:  # noqa: ANN401
+        seen.append(len(pictures))
+        return features(pictures)
+
+    monkeypatch.setattr(gemma.pictures, "features", counting)
+    first = written(engine, PICTURES)  # of which two are the same
+    assert sum(seen) == 2
+    assert written(engine, PICTURES) == first
+    assert sum(seen) == 2
+    monkeypatch.setattr(many_pictures, "KEPT", 1)
+    assert written(engine, [noise(1), noise(2)])
+    assert len(gemma.pictures._kept) == 1
 
 
 @pytest.mark.parametrize(("dtype", "quantization"), KINDS)
@@ -95,7 +151,7 @@ def test_too_little_memory_asks_for_half(
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     assert engine._gemma is not None
-    monkeypatch.setattr(engine._gemma, "_features", fail)
+    monkeypatch.setattr(engine._gemma.pictures, "features", fail)
     with pytest.raises(TooManyPictures, match="memory") as refusal:
         written(engine, PICTURES * 2)
     assert refusal.value.most == 3

@@ -132,15 +132,15 @@ class Gemma:
         """What the model says of all `pictures` together. Stages end with each picture's features
         and each chunk of the prompt. Raises TooManyPictures."""
         ids = encode_many(self.tokenizer, text, len(pictures), self.record.image.tokens)
-        self._check_fits(len(ids), len(pictures))
+        self.check_fits(len(ids), len(pictures))
         run = self.language.run()
-        first = int(self._read_prompt(run, ids, pictures, end_stage).argmax())
+        first = int(self.read_prompt(run, ids, pictures, end_stage).argmax())
         if thought := empty_thought(self.tokenizer, first):
             first = int(run.step(thought).argmax())
         tokens = self._greedy(run, first, min(most_tokens, self.record.tokens.window - run.length))
         return text_pieces([], tokens, self._decode)
 
-    def _check_fits(self, tokens: int, shown: int) -> None:
+    def check_fits(self, tokens: int, shown: int) -> None:
         """Raises TooManyPictures where they are more than the model was made for, or than there is
         memory for."""
         attention, window, free = self.record.attention, self.record.tokens.window, free_memory()
@@ -157,7 +157,7 @@ class Gemma:
             reason += f"{free / 1e9:.3g} GB are free"
         raise TooManyPictures(self.record.source.model_id, shown, most, reason)
 
-    def _read_prompt(
+    def read_prompt(
         self, run: Run, ids: Sequence[int], pictures: Sequence[Tile], end_stage: OnStageEnd
     ) -> Floats:
         """Logits of the first token to write. Features are made as they are read, so that no more
