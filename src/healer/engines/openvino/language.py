@@ -101,7 +101,7 @@ class Run:
         self._give(self._nothing)
         if at is not None:
             self._set_states(dict(at.states))
-            self.length = self._held = at.length
+            self.length = at.length
 
     def step(self, tokens: Sequence[int], features: Floats | None = None) -> Floats:
         """Float32 logits (vocabulary,) of what follows `tokens`, read as by `read`."""
@@ -130,7 +130,6 @@ class Run:
             end_stage("prefill")
         assert logits is not None  # noqa: S101
         self._give(self._nothing)
-        self._held = next(iter(held_by(attention, past)), 0)
         self._set_states(past)
         return logits
 
@@ -162,6 +161,7 @@ class Run:
 
     def _set_states(self, states: dict[str, Floats]) -> None:
         """Takes them out of `states` one by one, so that none is there twice for long."""
+        self._held = held_positions(self._language.attention, states)
         for state in self._request.query_state():
             state.state = openvino.Tensor(states.pop(state.name), shared_memory=True)
 
@@ -195,6 +195,7 @@ def joined(attention: Attention, past: Mapping[str, Floats], found: Any) -> dict
     return whole
 
 
-def held_by(attention: Attention, past: Mapping[str, Floats]) -> Iterable[int]:
-    """How many positions each sliding-window layer holds; all hold as many."""
-    return (past[name].shape[2] for name, kind in attention.names.items() if kind == SLIDING)
+def held_positions(attention: Attention, states: Mapping[str, Floats]) -> int:
+    """Of each sliding-window layer; all hold as many."""
+    sliding = (name for name, kind in attention.names.items() if kind == SLIDING)
+    return max((states[name].shape[2] for name in sliding), default=0)
