@@ -29,16 +29,16 @@ POSITIONS = 2  # the axis of queries, keys and values (1, heads, positions, widt
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The tokens from `start` to before `stop`, both (1,). `masks` (1, 1, tokens, past + tokens),
-    by a layer's kind, are added to attention scores."""
+    """The tokens at `places` (n,) among the L. `masks` (1, 1, n, past + n), by a layer's kind, are
+    added to attention scores."""
 
-    start: Node
-    stop: Node
+    places: Node
     masks: dict[str, Node]
 
     def of(self, x: Node) -> Node:
-        """Its positions of `x` (1, heads, L, width)."""
-        return ops.slice(x, self.start, self.stop, np.array([1]), np.array([POSITIONS]))
+        """Its positions of `x` (1, heads, L, width). Gathered, for how many there are is known by
+        a shape: a slice's bounds are data, for which the plugin waits in every layer."""
+        return ops.gather(x, self.places, np.int64(POSITIONS))
 
 
 class Attention:
@@ -58,7 +58,7 @@ class Attention:
             for name in names
         }
         self._beam = ops.parameter([1], np.int32, name="beam_idx")
-        self._stepped = ops.parameter([1], np.int64, name="stepped")
+        self._places = [ops.parameter([-1], np.int64, name=name) for name in ("step", "chunk")]
         self.assigned: list[Node] = []
         self.made: dict[str, Node] = {}
         self._step: Part | None = None
@@ -71,25 +71,25 @@ class Attention:
 
     @property
     def inputs(self) -> list[Node]:
-        return [self._beam, self._stepped, *self.given.values()]
+        return [self._beam, *self._places, *self.given.values()]
 
     def set_tokens(self, is_image: Node) -> None:
         """`is_image` (L,) is 1 at image tokens."""
         block = image_blocks(is_image)
-        none, end = ops.constant(np.array([0])), ops.constant(np.array([END]))
-        self._step = self._part(none, self._stepped, block, self._states)
-        self._chunk = self._part(self._stepped, end, block, self.given)
+        step, chunk = self._places
+        self._step = self._part(step, block, self._states)
+        self._chunk = self._part(chunk, block, self.given)
 
-    def _part(self, start: Node, stop: Node, block: Node, past: dict[str, Node]) -> Part:
+    def _part(self, places: Node, block: Node, past: dict[str, Node]) -> Part:
         """Layers of one kind have as many positions in `past`, those of the other have others."""
         masks, kinds = {}, list(self._text.layer_types)
-        own = ops.slice(block, start, stop, np.array([1]), np.array([0]))
+        own = ops.gather(block, places, np.int64(0))
         for kind, window in ((FULL, None), (SLIDING, self._text.sliding_window)):
             if kind in kinds:
                 keys = past[state_name("key", kinds.index(kind))]
                 count = ops.gather(ops.shape_of(keys), np.array([POSITIONS]), np.int64(0))
                 masks[kind] = attention_mask(count, own, window)
-        return Part(start, stop, masks)
+        return Part(places, masks)
 
     def attended(self, queries: Node, keys: Node, values: Node, layer: int) -> Node:
         """(1, heads, L, width) of a layer; keys and values have fewer heads."""

@@ -3,7 +3,8 @@
     token_ids  i64 (1, L)           the next tokens
     features   f32 (k, width)       rows for the image tokens among them, in order
     cosine.K   f32 (1, 1, L, head width)  of the tokens' angles in layers of the kind K; and sine.K
-    stepped    i64 (1,)             L in a step, 0 for a chunk of a long prompt (attention.py)
+    step       i64 (n,)             0 … L-1 in a step, else empty (attention.py)
+    chunk      i64 (m,)             0 … L-1 for a chunk of a long prompt, else empty
     beam_idx   i32 (1,)             zero
     past.N     f32 (1, heads, positions, head width)  of a chunk: what those before it gave as new.N
     logits     f32 (1, vocabulary)  raw, of the last position

@@ -10,10 +10,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import openvino
+from numpy.typing import NDArray
 
 from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, Snapshot
@@ -26,6 +27,8 @@ CHUNK_PAIRS = 20_000_000
 # Bytes for each number of keys and values: given as float32, in the graph's own numbers, and in the
 # runtime's cache, which reserves twice what it holds in 8 bits; and for each of those pairs.
 HELD_BYTES, PAIR_BYTES = 4 + 4 + 2, 80
+NO_PLACES = np.empty(0, np.int64)
+Part = Literal["step", "chunk"]
 Chunk = tuple[Sequence[int], Floats | None]
 
 
@@ -99,36 +102,35 @@ class Run:
         self._held = 0  # positions in the states of sliding-window layers
         self._nothing = empty_past(language.attention)
         self._give(self._nothing)
+        request.set_tensor("beam_idx", openvino.Tensor(np.zeros(1, np.int32)))
         if at is not None:
             self._set_states(dict(at.states))
             self.length = at.length
 
     def step(self, tokens: Sequence[int], features: Floats | None = None) -> Floats:
         """Float32 logits (vocabulary,) of what follows `tokens`, read as by `read`."""
-        return self._logits(self.read(tokens, features))
+        self.read(tokens, features)
+        return self._logits()
 
-    def read(self, tokens: Sequence[int], features: Floats | None = None) -> Any:  # noqa: ANN401
-        """`features` are rows for the image tokens among `tokens`. What the graph gives for the
-        last of them is overwritten by the next call."""
+    def read(self, tokens: Sequence[int], features: Floats | None = None) -> None:
+        """`features` are rows for the image tokens among `tokens`."""
         window = self._language.attention.sliding_window
         if self._held + len(tokens) > window + CHUNK_TOKENS:
             self._shorten()
-        found = self._infer(tokens, features, stepped=len(tokens))
+        self._infer(tokens, features, "step")
         self._held += len(tokens)
-        return found
 
     def read_chunks(self, chunks: Iterable[Chunk], end_stage: OnStageEnd = ignore_stage) -> Floats:
         """Float32 logits (vocabulary,) of what follows a prompt that is read chunk by chunk, at the
         beginning of a text. An image's tokens are all in one chunk, its features beside them."""
-        attention, past, logits = self._language.attention, self._nothing, None
+        past = self._nothing
         for tokens, features in chunks:
             self._request.reset_state()
             self._give(past)
-            found = self._infer(tokens, features, stepped=0)
-            logits = self._logits(found)
-            past = joined(attention, past, found)
+            self._infer(tokens, features, "chunk")
+            past = self._joined(past)
             end_stage("prefill")
-        assert logits is not None  # noqa: S101
+        logits = self._logits()
         self._give(self._nothing)
         self._set_states(past)
         return logits
@@ -137,22 +139,42 @@ class Run:
         states = {each.name: each.state.data.copy() for each in self._request.query_state()}
         return Snapshot(states, self.length)
 
-    def _infer(self, tokens: Sequence[int], features: Floats | None, *, stepped: int) -> Any:  # noqa: ANN401
-        given = {
+    def _infer(self, tokens: Sequence[int], features: Floats | None, part: Part) -> None:
+        """`tokens` are all of one `part`, none of the other. What the graph gives is taken from the
+        request when it is wanted: a dictionary of it all would take as long as a layer."""
+        places = np.arange(len(tokens))
+        given: dict[str, NDArray[Any]] = {
             "token_ids": np.array([tokens], np.int64),
             "features": self._language.no_features if features is None else features,
-            "beam_idx": np.zeros(1, np.int32),
-            "stepped": np.array([stepped], np.int64),
+            "step": places if part == "step" else NO_PLACES,
+            "chunk": places if part == "chunk" else NO_PLACES,
             **self._language.rotations(self.length, len(tokens)),
         }
-        found = self._request.infer(given, share_outputs=True)
+        for name, value in given.items():
+            self._request.set_tensor(name, openvino.Tensor(value))
+        self._request.start_async()
+        self._request.wait()
         self.length += len(tokens)
-        return found
 
-    def _logits(self, found: Any) -> Floats:  # noqa: ANN401
-        if self._language.head is not None:
-            found = self._language.head.infer({HIDDEN: found[HIDDEN]})
+    def _logits(self) -> Floats:
+        made, head = self._request, self._language.head
+        if head is None:
+            return np.array(made.get_tensor(LOGITS).data.reshape(-1))
+        found = head.infer({HIDDEN: made.get_tensor(HIDDEN).data})
         return np.array(found[LOGITS].reshape(-1))
+
+    def _joined(self, past: Mapping[str, Floats]) -> dict[str, Floats]:
+        """`past` and what the last chunk made, of sliding-window layers what the next token can
+        see."""
+        whole, attention = {}, self._language.attention
+        for name, kind in attention.names.items():
+            before, new = past[name], self._request.get_tensor(f"new.{name}").data
+            if kind == SLIDING:
+                keep = attention.sliding_window - 1
+                before = before[:, :, max(0, before.shape[2] + new.shape[2] - keep) :]
+                new = new[:, :, max(0, new.shape[2] - keep) :]
+            whole[name] = np.concatenate([before, new], axis=2)
+        return whole
 
     def _give(self, past: Mapping[str, Floats]) -> None:
         """Not copied: `past` must live until others are given."""
@@ -180,19 +202,6 @@ class Run:
 def empty_past(attention: Attention) -> dict[str, Floats]:
     nothing = np.empty((1, attention.heads, 0, attention.width), np.float32)
     return dict.fromkeys(attention.names, nothing)
-
-
-def joined(attention: Attention, past: Mapping[str, Floats], found: Any) -> dict[str, Floats]:  # noqa: ANN401
-    """`past` and what a chunk made, of sliding-window layers what the next token can see."""
-    whole = {}
-    for name, kind in attention.names.items():
-        before, new = past[name], found[f"new.{name}"]
-        if kind == SLIDING:
-            keep = attention.sliding_window - 1
-            before = before[:, :, max(0, before.shape[2] + new.shape[2] - keep) :]
-            new = new[:, :, max(0, new.shape[2] - keep) :]
-        whole[name] = np.concatenate([before, new], axis=2)
-    return whole
 
 
 def held_positions(attention: Attention, states: Mapping[str, Floats]) -> int:
