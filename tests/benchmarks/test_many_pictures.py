@@ -20,6 +20,7 @@ from tests.gemma import MODEL_ID, make_checkpoint
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:'benchmarks.many_pictures' found in sys.modules")  # this test's
 def test_it_prints_one_table_and_its_progress(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

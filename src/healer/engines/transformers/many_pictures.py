@@ -48,15 +48,16 @@ class PictureReader:
     @torch.inference_mode()
     def prefill(self, ids: Sequence[int], pictures: Sequence[Tile]) -> tuple[DynamicCache, int]:
         """The cache after the prompt, and the first token."""
-        image, token = self._model.config.image_token_id, 0
+        image, token, read = self._model.config.image_token_id, 0, 0
+        whole = torch.tensor([ids], device=self._model.device)
         cache: Any = None
         waiting = iter(pictures)
         for part in chunks(ids, image, CHUNK_TOKENS):
-            tokens = torch.tensor([part], device=self._model.device)
+            start, read = read, read + len(part)
             count = part.count(image) // self._processor.image_seq_length
             outputs = self._model(
-                input_ids=tokens,
-                token_type_ids=(tokens == image).long(),
+                input_ids=whole[:, start:read],
+                token_type_ids=(whole[:, :read] == image).long(),  # by position: from the first
                 mm_encoder_outputs=self._encoded(list(islice(waiting, count))),
                 past_key_values=cache,
                 use_cache=True,
