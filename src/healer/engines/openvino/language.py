@@ -51,6 +51,10 @@ class Language:
         """A text of its own, begun afresh or taken up where `at` was saved."""
         return Run(self, self._compiled.create_infer_request(), at)
 
+    def release_memory(self) -> None:
+        """What OpenVINO keeps for the next run of a chunk's size, which may never come."""
+        self._compiled.release_memory()
+
     def rotations(self, start: int, count: int) -> dict[str, Floats]:
         """Cosines and sines (1, 1, count, width) of the positions from `start`, by input."""
         positions = np.arange(start, start + count, dtype=np.float32)
@@ -132,6 +136,7 @@ class Run:
             end_stage("prefill")
         logits = self._logits()
         self._give(self._nothing)
+        self._language.release_memory()
         self._set_states(past)
         return logits
 
