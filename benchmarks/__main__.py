@@ -34,6 +34,7 @@ OTHERS = {
     "hostile": "What the service says to hostile pictures, and how long it takes.",
     "isolation": "What decoding pictures in processes of their own costs.",
     "load": "The service under load, and past its capacity.",
+    "many_pictures": "1, 8, 32 and 125 pictures in one prompt: seconds of each stage, and memory.",
     "products": "The products of one layer of MedGemma's vision tower, by OpenVINO.",
     "second_model": "Seconds of a slide's patches and draft, by a second model.",
     "slides": "Tiles/s, first map and memory of whole slides of any size.",

@@ -98,6 +98,11 @@ def memory_limit_bytes(limits: tuple[Path, ...] = CGROUP_LIMITS) -> int:
     return min([machine, *filter(None, map(_read, limits))])
 
 
+def free_memory() -> int:
+    """Bytes that this process may still take, as far as the system says."""
+    return min(int(psutil.virtual_memory().available), memory_limit_bytes())
+
+
 def _read(limit: Path) -> int | None:
     try:
         return int(limit.read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,13 +11,17 @@ import numpy as np
 import openvino as ov
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from transformers import Gemma3ForConditionalGeneration
 
 from healer.conversion.checkpoint import Checkpoint, read_config
-from healer.conversion.describe import image_of, load_processor
+from healer.conversion.describe import attention_of, image_of, load_processor
 from healer.conversion.language import build_language
 from healer.conversion.vision import build_vision
+from healer.engines.openvino.language import Language, Run
 from healer.engines.transformers.loading import quiet
+from healer.engines.vlm.prompt import messages_of_many
+from healer.images.tile import Tile
 from tests.gemma import PINK, prompt_inputs
 
 Floats = NDArray[np.float32]
@@ -42,26 +47,9 @@ class Graphs:
         found: Floats = self.vision(pixels)["features"]
         return found.copy()
 
-    def text(self) -> Text:
-        return Text(self.language)
-
-
-class Text:
-    """One cache of its own."""
-
-    def __init__(self, compiled: Any) -> None:  # noqa: ANN401
-        self._request = compiled.create_infer_request()
-        width = compiled.input("features").partial_shape[1].get_length()
-        self._nothing = np.empty((0, width), np.float32)
-
-    def logits(self, ids: list[int], features: Floats | None = None) -> Floats:
-        given = {
-            "token_ids": np.array([ids]),
-            "features": self._nothing if features is None else features,
-            "beam_idx": np.zeros(1, np.int32),
-        }
-        found: Floats = self._request.infer(given)["logits"][0].copy()
-        return found
+    def text(self) -> Run:
+        """One cache of its own."""
+        return Language(self.language, attention_of(self.config.text_config)).run()
 
 
 class Torch:
@@ -72,13 +60,28 @@ class Torch:
             self.model: Any = Gemma3ForConditionalGeneration.from_pretrained(
                 folder, dtype=torch.float32
             )
-        self.inputs = prompt_inputs(load_processor(folder), PINK)
+        self.processor: Any = load_processor(folder)
+        self.inputs = prompt_inputs(self.processor, PINK)
         self.ids: list[int] = self.inputs["input_ids"][0].tolist()
+
+    def show(self, text: str, tiles: Sequence[Tile]) -> None:
+        """From now on the prompt is `text` and all of `tiles`."""
+        prompt = self.processor.apply_chat_template(
+            messages_of_many(text, len(tiles)), tokenize=False, add_generation_prompt=True
+        )
+        pictures = [Image.fromarray(tile.pixels) for tile in tiles]
+        self.inputs = dict(
+            self.processor(
+                text=[prompt], images=[pictures], return_tensors="pt", add_special_tokens=False
+            )
+        )
+        self.ids = self.inputs["input_ids"][0].tolist()
 
     @torch.inference_mode()
     def features(self) -> Floats:
+        """Of all pictures, one below the other."""
         found = self.model.model.get_image_features(self.inputs["pixel_values"]).pooler_output
-        return np.asarray(found[0])
+        return np.asarray(found.flatten(0, 1))
 
     @torch.inference_mode()
     def logits(self, more: list[int], *, both_ways: bool = True) -> Floats:

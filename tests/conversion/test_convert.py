@@ -13,10 +13,14 @@ from healer.conversion.convert import convert
 from healer.conversion.request import ConversionRequest
 from healer.engines.openvino import CONVERSION_FILE
 from healer.engines.openvino.conversion_record import (
+    FULL,
+    SLIDING,
     Converted,
+    Rotary,
     Tolerance,
     check_conversion,
     is_converted,
+    is_older,
     read_conversion,
 )
 from healer.errors import (
@@ -86,7 +90,11 @@ def test_the_folder_holds_what_its_record_says(converted: Path) -> None:
     assert (record.image.size, record.image.tokens) == (IMAGE_SIZE, IMAGE_TOKENS)
     assert record.tokens.image == IDS["image_token"]
     assert record.tokens.stops == (IDS["eos_token"], IDS["eot_token"])
-    assert record.tokens.window == 1024
+    assert record.tokens.window == 131072
+    assert record.attention.kinds == (*[SLIDING] * 5, FULL)
+    assert record.attention.sliding_window == 1024
+    assert record.attention.rotary[FULL] == Rotary(base=1e6, factor=8)
+    assert record.attention.rotary[SLIDING] == Rotary(base=1e4, factor=1)
 
 
 def test_nothing_is_left_beside_it(converted: Path) -> None:
@@ -167,6 +175,32 @@ def test_a_conversion_without_its_record_is_unfinished(copied: Path) -> None:
     assert not is_converted(copied)
     with pytest.raises(ConversionIncomplete):
         check_conversion(copied)
+
+
+def made_older(folder: Path) -> Path:
+    """As an earlier Healer left it, whose graphs read 1,024 tokens."""
+    record = json.loads((folder / CONVERSION_FILE).read_bytes())
+    del record["attention"]
+    record["tokens"]["window"] = 1024
+    (folder / CONVERSION_FILE).write_text(json.dumps(record | {"format": 1}), encoding="utf-8")
+    return folder
+
+
+def test_the_conversion_of_an_older_healer_is_refused(copied: Path) -> None:
+    assert not is_older(copied)
+    assert is_older(made_older(copied))
+    assert not is_converted(copied)
+    with pytest.raises(ConversionIncomplete, match=r"older Healer.* Run `healer optimize`"):
+        check_conversion(copied)
+
+
+def test_the_conversion_of_an_older_healer_is_replaced(
+    make_request: MakeRequest, copied: Path
+) -> None:
+    made = convert(make_request(out=made_older(copied)))
+    assert made == check_conversion(copied, deep=True)
+    assert made.attention.sliding_window == 1024
+    assert [path.name for path in copied.parent.iterdir()] == [copied.name]
 
 
 def test_a_folder_of_something_else_is_left_alone(

@@ -8,7 +8,7 @@ import openvino as ov
 import pytest
 from openvino import opset13 as ops
 
-from healer.conversion.language import attention_mask, image_blocks
+from healer.conversion.attention import attention_mask, image_blocks
 from healer.engines.openvino.model import squared
 from tests.conversion.graphs import Graphs, Torch, kinds
 from tests.gemma import IMAGE_SIZE, PINK
@@ -44,22 +44,22 @@ def test_tiles_of_one_batch_do_not_mix(graphs: Graphs) -> None:
 def test_logits_are_those_of_transformers(graphs: Graphs, torch_model: Torch) -> None:
     expected = torch_model.logits([])[-1]
     assert np.ptp(expected) > 1
-    found = graphs.text().logits(torch_model.ids, torch_model.features())
+    found = graphs.text().step(torch_model.ids, torch_model.features())
     np.testing.assert_allclose(found, expected, atol=ROUNDING)
 
 
 def test_image_tokens_see_each_other_both_ways(graphs: Graphs, torch_model: Torch) -> None:
     """Transformers with a causal mask alone is raised apart from what we compute."""
     one_way = torch_model.logits([], both_ways=False)[-1]
-    found = graphs.text().logits(torch_model.ids, torch_model.features())
+    found = graphs.text().step(torch_model.ids, torch_model.features())
     assert np.abs(found - one_way).max() > 20 * ROUNDING
 
 
 def test_tokens_one_by_one_are_those_of_transformers(graphs: Graphs, torch_model: Torch) -> None:
     expected = torch_model.logits(MORE)[-len(MORE) - 1 :]
     text = graphs.text()
-    found = [text.logits(torch_model.ids, torch_model.features())]
-    found += [text.logits([token]) for token in MORE]
+    found = [text.step(torch_model.ids, torch_model.features())]
+    found += [text.step([token]) for token in MORE]
     np.testing.assert_allclose(np.stack(found), expected, atol=ROUNDING)
 
 
@@ -67,37 +67,41 @@ def test_a_prompt_in_two_pieces_is_the_prompt(graphs: Graphs, torch_model: Torch
     ids, features = torch_model.ids, torch_model.features()
     end = len(ids) - 7
     text = graphs.text()
-    text.logits(ids[:end], features)
-    whole = graphs.text().logits(ids, features)
-    np.testing.assert_allclose(text.logits(ids[end:]), whole, atol=ROUNDING)
+    text.step(ids[:end], features)
+    whole = graphs.text().step(ids, features)
+    np.testing.assert_allclose(text.step(ids[end:]), whole, atol=ROUNDING)
 
 
 def test_texts_do_not_share_a_cache(graphs: Graphs, torch_model: Torch) -> None:
-    alone = graphs.text().logits([2, 11, 12])
+    alone = graphs.text().step([2, 11, 12])
     busy = graphs.text()
-    busy.logits(torch_model.ids, torch_model.features())
-    np.testing.assert_array_equal(graphs.text().logits([2, 11, 12]), alone)
+    busy.step(torch_model.ids, torch_model.features())
+    np.testing.assert_array_equal(graphs.text().step([2, 11, 12]), alone)
 
 
 def test_four_bits_are_near(checkpoint: Path) -> None:
     graphs, torch_model = Graphs(checkpoint, "int4"), Torch(checkpoint)
     expected = torch_model.logits([])[-1]
-    found = graphs.text().logits(torch_model.ids, torch_model.features())
+    found = graphs.text().step(torch_model.ids, torch_model.features())
     off = np.sqrt(np.mean((found - expected) ** 2)) / expected.std()
     assert 0.05 < off < 0.7
 
 
-def test_two_images_do_not_see_each_other() -> None:
+@pytest.mark.parametrize("window", [None, 4, 2])
+def test_two_images_do_not_see_each_other(window: int | None) -> None:
     seen = ops.parameter([-1], np.int32)
     past = ops.parameter([1], np.int64)
-    mask = attention_mask(past, ops.shape_of(seen), image_blocks(seen))
+    mask = attention_mask(past, image_blocks(seen), window)
     compiled = ov.Core().compile_model(ov.Model([ops.result(mask)], [past, seen], "m"), "CPU")
     image = np.array([0, 1, 1, 0, 1, 1, 1], np.int32)
     found = compiled([np.array([2]), image])[0][0, 0] == 0
-    number = np.array([0, 1, 1, 0, 2, 2, 2])
-    causal = np.tril(np.ones((7, 7), bool))
-    together = (number[:, None] == number) & (number > 0)
-    np.testing.assert_array_equal(found, np.hstack([np.ones((7, 2), bool), causal | together]))
+    number = np.array([0, 0, 0, 1, 1, 0, 2, 2, 2])
+    row, column = np.arange(2, 9)[:, None], np.arange(9)
+    together = (number[2:, None] == number) & (number > 0)
+    expected = (column <= row) | together
+    if window is not None:
+        expected &= column > row - window
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_the_plugin_fuses_what_it_should(graphs: Graphs) -> None:
@@ -108,11 +112,14 @@ def test_the_plugin_fuses_what_it_should(graphs: Graphs) -> None:
     assert found["RoPE"] == 2 * layers
     assert found["RMS"] == 6 * layers + 1
     assert found["FullyConnected"] == 7 * layers + 1
-    assert found["MatMul"] == 0
     assert found["MemoryInput"] == found["MemoryOutput"] == 2 * layers
-    # Keys and values are appended and repeated for their query heads inside the attention:
-    # what is joined is the mask's columns, the image's starts and the rows of features.
-    assert found["Concatenation"] == 3
+    # Of a chunk, which no step computes: over given keys and values, and those joined with its own.
+    assert found["MatMul"] == 2 * layers
+    assert found["Softmax"] == layers
+    # Keys and values are appended and repeated for their query heads inside a step's attention:
+    # what is joined besides is a step's and a chunk's output, the columns of two masks for each,
+    # the images' starts and the rows of features.
+    assert found["Concatenation"] == 3 * layers + 6
 
 
 def test_weights_stay_integers_in_the_plugin(graphs: Graphs) -> None:

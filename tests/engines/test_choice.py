@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from healer.engines.openvino import converted_folder
+from healer.engines.openvino import CONVERSION_FILE, converted_folder
 from healer.engines.openvino.conversion_record import (
+    FULL,
+    Attention,
     Converted,
     Image,
     Parity,
     Precision,
+    Rotary,
     Source,
     TileParity,
     Tokens,
@@ -19,7 +23,7 @@ from healer.engines.openvino.conversion_record import (
 from healer.engines.registry import ENGINES
 from healer.errors import ConversionIncomplete, ModelIncomplete
 from healer.questions.colorectal import COLORECTAL_CANCER
-from healer.screening.opening import choose_engine
+from healer.screening.opening import choose_engine, open_screener
 from healer.settings.loading import Settings
 from healer.weights.manifest import MANIFEST_FILE, Manifest, ManifestFile, save_manifest, sha256_of
 
@@ -73,6 +77,13 @@ def finished_conversion(folder: Path, adapter: str | None = None) -> Path:
         tokens=Tokens(
             bos=0, start_of_image=1, image=2, end_of_image=3, stops=(4,), vocabulary=9, window=9
         ),
+        attention=Attention(
+            kinds=(FULL,),
+            sliding_window=4,
+            heads=1,
+            width=2,
+            rotary={FULL: Rotary(base=10, factor=1)},
+        ),
         parity=Parity(tiles=(tile,), tolerance=Tolerance(shift=1, divergence=1, regret=1)),
         files=(entry,),
     )
@@ -96,6 +107,20 @@ def test_model_dir_may_be_the_conversion_itself(tmp_path: Path) -> None:
     folder = finished_conversion(tmp_path / "converted")
     assert converted_folder(folder) == folder
     assert choose_engine(on_cpu(folder)).engine == "openvino"
+
+
+def test_an_older_conversion_is_chosen_and_then_refused(tmp_path: Path) -> None:
+    """Rather than serving another model, or the same one far more slowly, without a word."""
+    folder = finished_conversion(finished_download(tmp_path / "model") / "openvino")
+    record = json.loads((folder / CONVERSION_FILE).read_bytes())
+    del record["attention"]
+    (folder / CONVERSION_FILE).write_text(json.dumps(record | {"format": 1}), encoding="utf-8")
+    settings = on_cpu(tmp_path / "model")
+    choice = choose_engine(settings)
+    assert choice.engine == "openvino"
+    assert "older Healer" in choice.reason
+    with pytest.raises(ConversionIncomplete, match="older Healer"):
+        open_screener(choice, settings)
 
 
 def test_auto_does_not_take_an_unfinished_conversion(tmp_path: Path) -> None:

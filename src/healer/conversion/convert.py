@@ -32,12 +32,13 @@ from healer.engines.openvino.conversion_record import (
     Converted,
     Weights,
     check_conversion,
+    is_older,
     write_conversion,
 )
 from healer.errors.engine import ConversionIncomplete, ConversionTaken
 from healer.weights.manifest import Manifest, check_folder, is_empty
 
-GRAPHS = 2  # counts up when the graphs change, so that older parts are not reused
+GRAPHS = 3  # counts up when the graphs change, so that older parts are not reused
 
 
 def convert(request: ConversionRequest) -> Converted:
@@ -52,11 +53,12 @@ def convert(request: ConversionRequest) -> Converted:
 
 
 def finished(request: ConversionRequest, manifest: Manifest) -> Converted | None:
-    """The conversion in `out`, where it is the requested one; raises ConversionTaken otherwise."""
+    """The conversion in `out`, where it is the requested one; None where there is none, or another
+    that is replaced. Raises ConversionTaken."""
     try:
         there = check_conversion(request.out)
     except ConversionIncomplete:
-        if not is_empty(request.out):
+        if not is_empty(request.out) and not is_older(request.out):
             raise ConversionTaken(str(request.out), "holds something else") from None
         return None
     converted = (there.source.model_id, there.source.revision, there.source.adapter)

@@ -10,9 +10,11 @@ import PIL.Image
 from healer.conversion.request import Sample
 from healer.engines.base import Question
 from healer.engines.openvino.conversion_record import (
+    Attention,
     Described,
     Image,
     Precision,
+    Rotary,
     Source,
     Tokens,
     Weights,
@@ -56,6 +58,7 @@ def describe(
         precision=Precision(vision="int8", language=weights),
         image=image_of(processor, config, found.model_id),
         tokens=tokens_of(folder, config, found.model_id),
+        attention=attention_of(config.text_config),
     )
 
 
@@ -94,7 +97,20 @@ def tokens_of(folder: Path, config: Any, model_id: str) -> Tokens:  # noqa: ANN4
         end_of_image=config.eoi_token_index,
         stops=(stops,) if isinstance(stops, int) else tuple(stops),
         vocabulary=text.vocab_size,
-        window=min(text.sliding_window, text.max_position_embeddings),
+        window=text.max_position_embeddings,
+    )
+
+
+def attention_of(text: Any) -> Attention:  # noqa: ANN401
+    return Attention(
+        kinds=tuple(text.layer_types),
+        sliding_window=text.sliding_window,
+        heads=text.num_key_value_heads,
+        width=text.head_dim,
+        rotary={
+            kind: Rotary(base=each["rope_theta"], factor=each.get("factor", 1))
+            for kind, each in text.rope_parameters.items()
+        },
     )
 
 

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 from pydantic import ValidationError
 
 from healer.conversion.checkpoint import EMBEDDING, Checkpoint
@@ -18,7 +17,7 @@ from healer.engines.base import Question
 from healer.engines.openvino.conversion_record import Tolerance, Weights
 from healer.errors.engine import ConversionDiskFull, MemoryTooSmall
 from healer.files.disk import StoredRecord, save_record
-from healer.hardware import memory_limit_bytes
+from healer.hardware import free_memory
 from healer.images.tile import Tile
 from healer.weights.manifest import OURS, ManifestFile, record_of
 
@@ -140,7 +139,7 @@ def check_disk(folder: Path, needed: int) -> None:
 
 def check_memory(model_id: str, needed: int) -> None:
     """Raises MemoryTooSmall."""
-    free = min(int(psutil.virtual_memory().available), memory_limit_bytes())
+    free = free_memory()
     if free < needed:
         raise MemoryTooSmall(model_id, needed, free)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from healer.engines import builtin
 from healer.engines.base import EngineInfo
 from healer.engines.openvino import converted_folder
-from healer.engines.openvino.conversion_record import is_converted, read_conversion
+from healer.engines.openvino.conversion_record import is_converted, is_older, read_conversion
 from healer.engines.registry import ENGINES
 from healer.engines.spec import beside_the_model
 from healer.engines.transformers import accelerator
@@ -37,6 +37,8 @@ def choose_engine(settings: Settings) -> EngineChoice:
     if downloaded and (device := accelerator(settings.device)):
         return EngineChoice("medgemma", f"MODEL_DIR holds {downloaded.model_id}, and {device}")
     folder = converted_folder(settings.model_dir)
+    if is_older(folder):  # refused when it is opened: nobody is to be served another model unasked
+        return EngineChoice("openvino", f"{folder} was converted by an older Healer")
     if is_converted(folder):
         source = read_conversion(folder).source
         if not settings.model_adapter or source.adapter or not downloaded:

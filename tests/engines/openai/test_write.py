@@ -34,6 +34,22 @@ def test_the_text_comes_first_then_every_picture(upstream: Upstream, engine: Ope
     assert (request["model"], request["max_tokens"], request["temperature"]) == (MODEL, 300, 0)
 
 
+def test_125_pictures_go_in_one_request_in_their_order(
+    upstream: Upstream, engine: OpenAIEngine
+) -> None:
+    pictures = [Tile(np.full((8, 8, 3), number, np.uint8)) for number in range(125)]
+    upstream.words = "Glands fuse [patch 125]."
+    assert "".join(engine.write(TEXT, pictures, 300)) == upstream.words
+    (message,) = upstream.requests[-1]["messages"]
+    _, *sent = message["content"]
+    assert [each["image_url"]["url"] for each in sent] == list(map(png, pictures))
+
+
+def test_a_window_that_holds_125_pictures_admits_them(opened: Open) -> None:
+    with Upstream(cards=[{"id": MODEL, "max_model_len": 33_300}]) as upstream:
+        assert opened(upstream)._known.pictures_that_fit == 125
+
+
 def test_thoughts_are_left_out(upstream: Upstream, engine: OpenAIEngine) -> None:
     upstream.words = "<think>Are these glands?</think>Glands fuse [patch 1]."
     assert written(engine) == "Glands fuse [patch 1]."
@@ -75,7 +91,7 @@ def test_another_refusal_stays_what_it_is(upstream: Upstream, engine: OpenAIEngi
 
 
 def test_the_window_that_a_list_states_is_kept_to(opened: Open) -> None:
-    with Upstream(cards=[{"id": MODEL, "max_model_len": 1200}]) as upstream:
+    with Upstream(cards=[{"id": MODEL, "max_model_len": 1400}]) as upstream:
         engine = opened(upstream)
         before = len(upstream.requests)
         with pytest.raises(TooManyPictures) as refusal:

@@ -22,7 +22,8 @@ pytest.importorskip("torch")
 from healer.engines.base import Answer, Evidence
 from healer.engines.openvino.cache import Packed
 from healer.engines.openvino.engine import OpenVINOEngine
-from healer.engines.openvino.model import Run, squared
+from healer.engines.openvino.language import Run
+from healer.engines.openvino.model import squared
 from healer.engines.transformers.engine import MedGemmaEngine
 from healer.engines.vlm.adapter import AdapterManifest
 from healer.errors import (

@@ -16,8 +16,9 @@ from openvino import opset13 as ops
 
 from healer.conversion.weights import Stored, quantize
 from healer.engines.openvino import kernels, linear, products
-from healer.engines.openvino.conversion_record import LANGUAGE, VISION
-from healer.engines.openvino.model import Language, squared
+from healer.engines.openvino.conversion_record import LANGUAGE, VISION, read_conversion
+from healer.engines.openvino.language import Language
+from healer.engines.openvino.model import squared
 from healer.engines.openvino.products import Products
 from tests.conversion.graphs import EXACT, kinds
 from tests.engines.openvino.conftest import Load
@@ -106,7 +107,7 @@ def test_what_is_used_elsewhere_too_stays() -> None:
 
 @needs_products
 def test_a_converted_model_answers_the_same(shared: Path) -> None:
-    core, run = ov.Core(), []
+    core, run, attention = ov.Core(), [], read_conversion(shared).attention
     for ours in (None, Products("int16")):
         seeing, reading = core.read_model(shared / VISION), core.read_model(shared / LANGUAGE)
         if ours is not None:
@@ -114,7 +115,7 @@ def test_a_converted_model_answers_the_same(shared: Path) -> None:
             assert linear.put_in(reading, ours) > 0
         pixels = squared(PINK, IMAGE_SIZE, 2)[None]
         features = core.compile_model(seeing, "CPU", EXACT)(pixels)["features"]
-        text = Language(core.compile_model(reading, "CPU", EXACT)).run()
+        text = Language(core.compile_model(reading, "CPU", EXACT), attention).run()
         run.append((features, [text.step([2, 11, 12, 13]), text.step([14])]))
     (features, logits), (ours_features, ours_logits) = run
     assert np.linalg.norm(ours_features - features) < 1e-3 * np.linalg.norm(features)

@@ -1,8 +1,9 @@
-"""A text of several pictures that are read together, as many as the window holds."""
+"""A text of several pictures that are read together, as many as the model and the memory hold."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,12 +17,25 @@ from tokenizers import Tokenizer
 
 from healer.engines.base import MultiImageEngine
 from healer.engines.openvino import model
+from healer.engines.openvino.conversion_record import read_conversion, write_conversion
 from healer.engines.openvino.engine import OpenVINOEngine
+from healer.engines.openvino.language import memory_needed
+from healer.engines.openvino.model import Vision
+from healer.engines.transformers.engine import MedGemmaEngine
 from healer.engines.vlm.prompt import encode_many, messages_of_many
 from healer.errors import TooManyPictures
+from healer.images.tile import Tile
+from healer.questions.colorectal import COLORECTAL_CANCER
+from tests.engines.openvino.conftest import Load
 from tests.gemma import IMAGE_TOKENS, PINK, WHITE, load_processor
 
 TEXT = "What do the pictures show? Name each by its number."
+WORDS = 24  # tokens
+
+
+def noise(seed: int) -> Tile:
+    pixels = np.random.default_rng(seed).integers(0, 256, (48, 48, 3), dtype=np.uint8)
+    return Tile(pixels)
 
 
 @pytest.mark.parametrize("pictures", [1, 2, 5])
@@ -38,29 +52,100 @@ def test_the_ids_are_the_processors(taught: Path, pictures: int) -> None:
 
 def test_it_writes_the_same_of_the_same_pictures(engine: OpenVINOEngine) -> None:
     assert isinstance(engine, MultiImageEngine)
-    first = "".join(engine.write(TEXT, [PINK, WHITE], 24))
+    first = "".join(engine.write(TEXT, [PINK, WHITE], WORDS))
     assert first
-    assert "".join(engine.write(TEXT, [PINK, WHITE], 24)) == first
+    assert "".join(engine.write(TEXT, [PINK, WHITE], WORDS)) == first
     assert len("".join(engine.write(TEXT, [PINK, WHITE], 3))) < len(first)
 
 
-def test_more_pictures_than_its_window_holds_are_refused_with_how_many_fit(
-    engine: OpenVINOEngine,
+@pytest.mark.parametrize("pictures", [7, 120])
+def test_it_writes_what_transformers_writes(
+    shared: Path, taught: Path, load: Load, pictures: int
 ) -> None:
-    with pytest.raises(TooManyPictures, match=r"converted to read 1,024") as refusal:
-        list(engine.write(TEXT, [PINK] * 125, 24))
+    """Of one chunk and of three. In float32 the first words differ in nothing but rounding to 8
+    bits."""
+    tiles = [(PINK, WHITE)[number % 2] for number in range(pictures)]
+    engine = load(shared, dtype="float32")
+    reference = MedGemmaEngine.load(
+        taught,
+        COLORECTAL_CANCER,
+        device="cpu",
+        dtype="float32",
+        quantization="none",
+        allow_fallback=False,
+        threads=1,
+    )
+    ours, theirs = ("".join(each.write(TEXT, tiles, WORDS)) for each in (engine, reference))
+    assert ours == theirs != ""
+    reference.close()
+
+
+def test_each_picture_passes_the_vision_tower_once(
+    engine: OpenVINOEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A picture's features are kept, so that the same one is not read again."""
+    gemma, passes, stages = engine._gemma, [], list[str]()
+    assert gemma is not None
+    features = Vision.features
+
+    def counting(vision: Vision, pixels: Any) -> Any:  # noqa: ANN401
+        passes.append(pixels)
+        return features(vision, pixels)
+
+    monkeypatch.setattr(Vision, "features", counting)
+    tiles = [noise(seed) for seed in range(80)]
+    first = "".join(gemma.write(TEXT, tiles, WORDS, stages.append))
+    assert len(passes) == len(tiles)
+    assert stages.count("vision") == len(tiles)
+    assert stages.count("prefill") == 2
+    assert "".join(gemma.write(TEXT, tiles, WORDS)) == first
+    assert len(passes) == len(tiles)
+
+
+def test_pictures_are_kept_within_the_caches_budget(shared: Path, load: Load) -> None:
+    engine = load(shared, cache_mb=0)
+    assert engine._gemma is not None
+    kept = "".join(engine.write(TEXT, [PINK, WHITE], WORDS))
+    assert engine._gemma.cache.nbytes == 0
+    assert "".join(engine.write(TEXT, [PINK, WHITE], WORDS)) == kept
+
+
+def test_more_pictures_than_the_model_reads_are_refused_with_how_many_fit(
+    converted: Path, load: Load
+) -> None:
+    record = read_conversion(converted)
+    tokens = record.tokens.model_copy(update={"window": 1024})
+    write_conversion(converted, record.model_copy(update={"tokens": tokens}))
+    engine = load(converted)
+    with pytest.raises(TooManyPictures, match=r"it reads 1,024") as refusal:
+        list(engine.write(TEXT, [PINK] * 125, WORDS))
     most = refusal.value.most
     assert 0 < most * IMAGE_TOKENS < 1024
-    assert "".join(engine.write(TEXT, [PINK] * most, 24))
+    assert "".join(engine.write(TEXT, [PINK] * most, WORDS))
     # The tiny tokenizer has a token more around each picture than Gemma's.
     with pytest.raises(TooManyPictures):
-        list(engine.write(TEXT, [PINK] * (most + 6), 24))
+        list(engine.write(TEXT, [PINK] * (most + 6), WORDS))
+
+
+def test_more_pictures_than_there_is_memory_for_are_refused_with_how_many_fit(
+    engine: OpenVINOEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gemma = engine._gemma
+    assert gemma is not None
+    free = memory_needed(gemma.language.attention, 1000)
+    monkeypatch.setattr(model, "free_memory", lambda: free)
+    with pytest.raises(TooManyPictures, match=r"GB of memory, and .* GB are free") as refusal:
+        list(engine.write(TEXT, [PINK] * 125, WORDS))
+    most = refusal.value.most
+    assert 600 < most * (IMAGE_TOKENS + 3) < 1000
+    # The tiny tokenizer has a token more around each picture than Gemma's.
+    assert "".join(engine.write(TEXT, [PINK] * (most - 4), WORDS))
 
 
 def test_a_thought_is_ended_before_it_begins(
     engine: OpenVINOEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = "".join(engine.write(TEXT, [PINK, WHITE], 24))
+    plain = "".join(engine.write(TEXT, [PINK, WHITE], WORDS))
     firsts: list[int] = []
 
     def ended(tokenizer: Tokenizer, first: int) -> list[int]:
@@ -68,5 +153,5 @@ def test_a_thought_is_ended_before_it_begins(
         return list(tokenizer.encode("Yes No", add_special_tokens=False).ids)
 
     monkeypatch.setattr(model, "empty_thought", ended)
-    assert "".join(engine.write(TEXT, [PINK, WHITE], 24)) != plain
+    assert "".join(engine.write(TEXT, [PINK, WHITE], WORDS)) != plain
     assert len(firsts) == 1

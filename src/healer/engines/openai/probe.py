@@ -30,7 +30,7 @@ LIKELIEST_COUNTS = (20, 10, 5)  # likeliest tokens: what OpenAI allows, and what
 WORD = "Yes"  # one token in every vocabulary that has yes and no
 PINK = (226, 158, 194)
 ONLY = "because"  # no model says this alone unless it must
-TEXT_TOKENS = 600  # of a prompt and of what is written
+TEXT_TOKENS = 800  # of a prompt and of what is written
 PICTURE_TOKENS = 260  # of a picture to Gemma 3; another model may need more, and refuses then
 BEGINNING = 8  # tokens, enough to see a thought begin
 

@@ -104,6 +104,12 @@ class ImageCache:
         while self.nbytes > self.budget:
             self._drop_one()
 
+    def keep_features(self, key: str, features: Floats) -> None:
+        """Of an image whose keys and values are of no use: they follow from others before it."""
+        self._features[key] = features
+        while self.nbytes > self.budget:
+            self._drop_one()
+
     def clear(self) -> None:
         self._features.clear()
         self._prefixes.clear()

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -16,9 +18,13 @@ from healer.files.disk import StoredRecord, save_record
 from healer.weights.manifest import Advance, FolderKind, Listing
 
 VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
+FORMAT = 2  # counts up when the graphs' inputs or outputs change; the first read 1,024 tokens
 
 Weights = Literal["int8", "int4"]
 Activations = Literal["int8", "int16"]
+FULL: Final = "full_attention"
+SLIDING: Final = "sliding_attention"
+Kind = Literal["full_attention", "sliding_attention"]  # of a layer, as Gemma 3's config names it
 
 
 class Source(StoredRecord):
@@ -61,6 +67,44 @@ class Tokens(StoredRecord):
     stops: tuple[int, ...]
     vocabulary: int = Field(ge=1)
     window: int = Field(ge=1)
+
+
+def state_name(part: str, layer: int) -> str:
+    """Of the "key" or "value" of a layer: its state in the graph, and what is given instead."""
+    return f"{part}.{layer}"
+
+
+class Rotary(StoredRecord):
+    """Channel pair i of n turns by position · base^(-i/n) / factor."""
+
+    base: float = Field(gt=0)
+    factor: float = Field(gt=0)
+
+
+class Attention(StoredRecord):
+    """`kinds` of the layers in order. In a sliding-window layer a token sees `sliding_window`
+    positions, its own the last. A key or value is `heads` · `width` numbers."""
+
+    kinds: tuple[Kind, ...] = Field(min_length=1)
+    sliding_window: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    width: int = Field(ge=2)
+    rotary: dict[Kind, Rotary]
+
+    @property
+    def names(self) -> dict[str, Kind]:
+        """Of all keys and values, with their layer's kind."""
+        return {
+            state_name(part, layer): kind
+            for layer, kind in enumerate(self.kinds)
+            for part in ("key", "value")
+        }
+
+    def numbers(self, tokens: int) -> int:
+        """How many the keys and values of so many tokens are, where sliding-window layers hold
+        what can still be seen."""
+        held = {FULL: tokens, SLIDING: min(tokens, self.sliding_window - 1)}
+        return sum(held[kind] for kind in self.names.values()) * self.heads * self.width
 
 
 class TileParity(StoredRecord):
@@ -124,11 +168,13 @@ class Described(StoredRecord):
     precision: Precision
     image: Image
     tokens: Tokens
+    attention: Attention
 
 
 class Converted(Listing, Described):
     """The record of a folder that was verified."""
 
+    format: Literal[2] = FORMAT  # type: ignore[assignment]
     parity: Parity
 
 
@@ -137,6 +183,7 @@ CONVERSION = FolderKind(CONVERSION_FILE, Converted, ConversionIncomplete, Conver
 
 def read_conversion(folder: Path) -> Converted:
     """The folder's record; raises ConversionIncomplete where there is none that can be read."""
+    check_age(folder)
     return CONVERSION.read(folder)
 
 
@@ -153,7 +200,23 @@ def check_conversion(
     Sizes are compared, and the sha256 of files under 32 MiB; `deep` hashes the weights too.
     `advance` is called with the bytes hashed. Raises ConversionIncomplete or ConversionAltered.
     """
+    check_age(folder)
     return CONVERSION.check(folder, deep=deep, advance=advance)
+
+
+def is_older(folder: Path) -> bool:
+    """Whether an earlier Healer converted to this folder, for graphs that are served no longer."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        record = json.loads((folder / CONVERSION_FILE).read_bytes())
+        return int(record.get("format", 0)) in range(1, FORMAT)
+    return False
+
+
+def check_age(folder: Path) -> None:
+    """Raises ConversionIncomplete."""
+    if is_older(folder):
+        reason = "an older Healer converted it, to graphs that this one does not run"
+        raise ConversionIncomplete(str(folder), reason)
 
 
 def is_converted(folder: Path) -> bool:

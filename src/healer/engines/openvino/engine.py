@@ -97,7 +97,7 @@ class OpenVINOEngine:
         return one_sentence(start, self._ready().continue_text(evidence.state, start))
 
     def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
-        """Two pictures beside a text fill its window of 1,024 tokens. Raises TooManyPictures."""
+        """Each picture is 256 tokens of MedGemma. Raises TooManyPictures."""
         return without_thoughts(self._ready().write(prompt, pictures, most_tokens))
 
     def close(self) -> None:

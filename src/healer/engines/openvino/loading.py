@@ -10,7 +10,7 @@ from typing import Any
 import openvino
 from tokenizers import Tokenizer
 
-from healer.engines.openvino import attention, linear, products
+from healer.engines.openvino import attention, conversion_record, linear, products
 from healer.engines.openvino.attention import Attention
 from healer.engines.openvino.cache import ImageCache
 from healer.engines.openvino.conversion_record import (
@@ -20,7 +20,8 @@ from healer.engines.openvino.conversion_record import (
     Activations,
     Described,
 )
-from healer.engines.openvino.model import Gemma, Language, Vision
+from healer.engines.openvino.language import Language
+from healer.engines.openvino.model import Gemma, Vision
 from healer.engines.openvino.products import Products
 from healer.hardware import bfloat16_is_slow, cores, instruction_sets
 
@@ -54,7 +55,7 @@ def load(
     ours = own_products(record.precision.activations, threads, dtype)
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
         seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype, ours)
-        reading = pool.submit(language, core, folder / LANGUAGE, config, ours)
+        reading = pool.submit(language, core, folder / LANGUAGE, config, record.attention, ours)
     return Gemma(
         record,
         Tokenizer.from_file(str(folder / TOKENIZER)),
@@ -97,14 +98,18 @@ def rounding() -> dict[str, str]:
 
 
 def language(
-    core: openvino.Core, file: Path, config: dict[str, Any], ours: Products | None
+    core: openvino.Core,
+    file: Path,
+    config: dict[str, Any],
+    seen: conversion_record.Attention,
+    ours: Products | None,
 ) -> Language:
     """In float32, but for the products that are `ours`."""
     config = config | SMALL_CACHE | rounding() | EXACT
     model = core.read_model(file)
     if ours is None or not linear.put_in(model, ours):
-        return Language(core.compile_model(file, "CPU", config))
-    return Language(core.compile_model(model, "CPU", config | UNKEPT), ours.label)
+        return Language(core.compile_model(file, "CPU", config), seen)
+    return Language(core.compile_model(model, "CPU", config | UNKEPT), seen, ours.label)
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 import openvino
@@ -22,10 +23,25 @@ from PIL import Image
 
 from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, key_of
-from healer.engines.vlm.prompt import Prompt, encode, encode_many, pictures_that_fit
+from healer.engines.openvino.language import (
+    Chunk,
+    Language,
+    Run,
+    chunk_tokens,
+    longest_prompt,
+    memory_needed,
+)
+from healer.engines.vlm.prompt import (
+    Prompt,
+    chunks,
+    encode,
+    encode_many,
+    pictures_that_fit,
+)
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
 from healer.engines.vlm.thinking import empty_thought
 from healer.errors.slides import TooManyPictures
+from healer.hardware import free_memory
 from healer.images.tile import Tile
 
 if TYPE_CHECKING:
@@ -56,57 +72,6 @@ class Vision:
 
     def features(self, pixels: Pixels) -> Floats:
         return np.array(self.request.infer({"pixels": pixels[None]})["features"][0])
-
-
-class Language:
-    """Computes in float32; `products` names the numbers of the products where they are others."""
-
-    def __init__(self, compiled: openvino.CompiledModel, products: str | None = None) -> None:
-        self._compiled = compiled
-        self.products = products
-        width = compiled.input("features").partial_shape[1].get_length()
-        self._no_features: Floats = np.empty((0, width), np.float32)
-
-    def run(self, at: Snapshot | None = None) -> Run:
-        """A text of its own, begun afresh or taken up where `at` was saved."""
-        return Run(self._compiled.create_infer_request(), at, self._no_features)
-
-
-class Run:
-    """One text: `length` tokens so far, in a state that no other run touches."""
-
-    def __init__(
-        self,
-        request: Any,  # noqa: ANN401 - an infer request, or one that a test counts
-        at: Snapshot | None,
-        no_features: Floats,
-    ) -> None:
-        self._request, self._no_features = request, no_features
-        self.length = 0
-        if at is not None:
-            for state in request.query_state():
-                state.state = openvino.Tensor(at.states[state.name])
-            self.length = at.length
-
-    def step(self, tokens: Sequence[int], features: Floats | None = None) -> Floats:
-        """Float32 logits (vocabulary,) of what follows `tokens`, read as by `read`."""
-        return np.array(self.read(tokens, features)["logits"].reshape(-1))
-
-    def read(self, tokens: Sequence[int], features: Floats | None = None) -> Any:  # noqa: ANN401
-        """`features` are rows for the image tokens among `tokens`. What the graph gives for the
-        last of them is overwritten by the next call."""
-        given = {
-            "token_ids": np.array([tokens], np.int64),
-            "features": self._no_features if features is None else features,
-            "beam_idx": np.zeros(1, np.int32),
-        }
-        found = self._request.infer(given)
-        self.length += len(tokens)
-        return found
-
-    def save(self) -> Snapshot:
-        states = {each.name: each.state.data.copy() for each in self._request.query_state()}
-        return Snapshot(states, self.length)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,23 +123,71 @@ class Gemma:
         self.cache.keep(key, features, seen)
         return seen.unpacked()
 
-    def write(self, text: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
-        """What the model says of all `pictures` together; its window holds few of them. Raises
-        TooManyPictures."""
-        image, window, shown = self.record.image, self.record.tokens.window, len(pictures)
-        ids = encode_many(self.tokenizer, text, shown, image.tokens)
-        most = pictures_that_fit(window, len(ids), shown, image.tokens)
-        if most < shown:
-            reason = f"they make {len(ids):,} tokens, and it was converted to read {window:,}"
-            raise TooManyPictures(self.record.source.model_id, shown, most, reason)
-        squares = (squared(picture, image.size, image.resample) for picture in pictures)
-        features = np.concatenate([self.vision.features(pixels) for pixels in squares])
+    def write(
+        self,
+        text: str,
+        pictures: Sequence[Tile],
+        most_tokens: int,
+        end_stage: OnStageEnd = ignore_stage,
+    ) -> Iterator[str]:
+        """What the model says of all `pictures` together. Stages end with each picture's features
+        and each chunk of the prompt. Raises TooManyPictures."""
+        ids = encode_many(self.tokenizer, text, len(pictures), self.record.image.tokens)
+        self.check_fits(len(ids), len(pictures))
         run = self.language.run()
-        first = int(run.step(ids, features).argmax())
+        first = int(self.read_prompt(run, ids, pictures, end_stage).argmax())
         if thought := empty_thought(self.tokenizer, first):
             first = int(run.step(thought).argmax())
-        tokens = self._greedy(run, first, min(most_tokens, window - run.length))
+        tokens = self._greedy(run, first, min(most_tokens, self.record.tokens.window - run.length))
         return text_pieces([], tokens, self._decode)
+
+    def check_fits(self, tokens: int, shown: int) -> None:
+        """Raises TooManyPictures where they are more than the model was made for, or than there is
+        memory for."""
+        attention, window, free = self.record.attention, self.record.tokens.window, free_memory()
+        longest = longest_prompt(attention, window, free)
+        most = pictures_that_fit(longest, tokens, shown, self.record.image.tokens)
+        if most >= shown:
+            return
+        reason = f"they make {tokens:,} tokens, and it reads {window:,}"
+        if longest < window:
+            needed = memory_needed(attention, tokens) / 1e9
+            reason = (
+                f"they make {tokens:,} tokens, which take about {needed:.3g} GB of memory, and "
+            )
+            reason += f"{free / 1e9:.3g} GB are free"
+        raise TooManyPictures(self.record.source.model_id, shown, most, reason)
+
+    def read_prompt(
+        self, run: Run, ids: Sequence[int], pictures: Sequence[Tile], end_stage: OnStageEnd
+    ) -> Floats:
+        """Logits of the first token to write. Features are made as they are read, so that no more
+        are held than a chunk's."""
+        image, waiting = self.record.tokens.image, iter(pictures)
+        parts = list(chunks(ids, image, chunk_tokens(len(ids))))
+
+        def chunk(part: Sequence[int]) -> Chunk:
+            count = part.count(image) // self.record.image.tokens
+            found = [self._features(each, end_stage) for each in islice(waiting, count)]
+            return part, np.concatenate(found) if found else None
+
+        if len(parts) == 1:
+            logits = run.step(*chunk(parts[0]))
+            end_stage("prefill")
+            return logits
+        return run.read_chunks(map(chunk, parts), end_stage)
+
+    def _features(self, tile: Tile, end_stage: OnStageEnd) -> Floats:
+        """Of the cache, where it holds them."""
+        pixels = squared(tile, self.record.image.size, self.record.image.resample)
+        key = key_of(pixels)
+        end_stage("preprocess")
+        features = self.cache.features(key)
+        if features is None:
+            features = self.vision.features(pixels)
+            self.cache.keep_features(key, features)
+        end_stage("vision")
+        return features
 
     def _continue_tokens(self, prompted: Snapshot, given: Sequence[int]) -> Iterator[int]:
         """Greedy tokens after `given`, up to a stop or MAX_NEW_TOKENS."""

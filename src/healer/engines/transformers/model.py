@@ -15,14 +15,13 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import nn
-from transformers.modeling_outputs import BaseModelOutputWithPooling
 
 from healer.engines.base import OnStageEnd, ignore_stage
+from healer.engines.transformers.many_pictures import PictureReader
 from healer.engines.vlm.prompt import (
     find_answer_tokens,
     mass,
     messages,
-    messages_of_many,
     pictures_that_fit,
 )
 from healer.engines.vlm.sentence import MAX_NEW_TOKENS, text_pieces
@@ -47,6 +46,7 @@ class Gemma:
         self.model = model
         self.processor = processor
         self.tokenizer = processor.tokenizer
+        self.pictures = PictureReader(model, processor)
         self.answers = find_answer_tokens(self.tokenizer.backend_tokenizer)
         self.prompt: str = processor.apply_chat_template(
             messages(question), tokenize=False, add_generation_prompt=True
@@ -108,16 +108,16 @@ class Gemma:
         self, model_id: str, text: str, pictures: Sequence[Tile], most_tokens: int
     ) -> Iterator[str]:
         """What the model says of all `pictures` together. Raises TooManyPictures."""
-        inputs = self._inputs_of_many(text, pictures)
-        prompt, shown = inputs["input_ids"].shape[1], len(pictures)
-        window = int(self.model.config.text_config.max_position_embeddings)
+        ids, shown = self.pictures.ids(text, len(pictures)), len(pictures)
+        prompt, window = len(ids), int(self.model.config.text_config.max_position_embeddings)
         most = pictures_that_fit(window, prompt, shown, self.processor.image_seq_length)
         if most < shown:
             reason = f"they make {prompt:,} tokens, and it reads {window:,}"
             raise TooManyPictures(model_id, shown, most, reason)
         try:
-            cache, token = self._prefill_many(inputs)
+            cache, token = self.pictures.prefill(ids, pictures)
         except torch.OutOfMemoryError:
+            self.pictures.forget()
             reason = "they need more memory than the device has"
             raise TooManyPictures(model_id, shown, shown // 2, reason) from None
         if thought := empty_thought(self.tokenizer.backend_tokenizer, token):
@@ -125,38 +125,6 @@ class Gemma:
         left = window - prompt - len(thought)
         tokens = self._greedy(cache, token, min(most_tokens, left))
         return text_pieces([], tokens, self._decode)
-
-    def _inputs_of_many(self, text: str, pictures: Sequence[Tile]) -> Any:  # noqa: ANN401
-        prompt = self.processor.apply_chat_template(
-            messages_of_many(text, len(pictures)), tokenize=False, add_generation_prompt=True
-        )
-        return self.processor(
-            text=[prompt],
-            images=[[Image.fromarray(picture.pixels) for picture in pictures]],
-            return_tensors="pt",
-            add_special_tokens=False,
-            do_pan_and_scan=False,
-        )
-
-    @torch.inference_mode()
-    def _prefill_many(self, inputs: Any) -> tuple[DynamicCache, int]:  # noqa: ANN401
-        """The cache after the prompt, and the first token. The vision tower sees one picture at a
-        time: what it holds of one is large."""
-        pixels = inputs.pop("pixel_values")
-        inputs = inputs.to(self.model.device)
-        features = torch.cat([self._features(one) for one in pixels.split(1)])
-        outputs = self.model(
-            **inputs,
-            mm_encoder_outputs={"image": BaseModelOutputWithPooling(pooler_output=features)},
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return outputs.past_key_values, int(outputs.logits[0, -1].argmax())
-
-    def _features(self, pixels: torch.Tensor) -> torch.Tensor:
-        found = self.model.model.get_image_features(pixels.to(self.model.device), return_dict=True)
-        features: torch.Tensor = found.pooler_output
-        return features
 
     # Entered afresh for each token: the mode belongs to a thread, and a generator may be resumed
     # on another one.

@@ -6,7 +6,7 @@ The first token's ids that spell yes and no, and how likely each is, are the ver
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -114,6 +114,21 @@ def encode_many(tokenizer: Tokenizer, text: str, pictures: int, image_tokens: in
     turn = f"{text.strip()}{image * pictures}<end_of_turn>\n"
     chat = f"<bos><start_of_turn>user\n{turn}<start_of_turn>model\n"
     return list(tokenizer.encode(chat, add_special_tokens=False).ids)
+
+
+def chunks(ids: Sequence[int], image: int, most: int) -> Iterator[list[int]]:
+    """`ids` in pieces of at most `most`. No image's tokens `image` are parted, for they see each
+    other: an image that is longer is a piece of its own length."""
+    start = 0
+    while start < len(ids):
+        stop = min(start + most, len(ids))
+        while start < stop < len(ids) and ids[stop - 1] == ids[stop] == image:
+            stop -= 1
+        if stop == start:
+            while stop < len(ids) and ids[stop] == image:
+                stop += 1
+        yield list(ids[start:stop])
+        start = stop
 
 
 LEAST_WRITTEN = 128  # tokens that must be left for what is written
