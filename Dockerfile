@@ -47,8 +47,8 @@ RUN --mount=type=cache,id=healer-pip,target=/root/.cache/pip \
     && python3 -m pip --python /opt/venv/bin/python install --no-deps -r /pins/runtime.txt
 
 
-# Whatever compiles, and the attention kernel, which the model's conversion is verified with. Healer
-# has none for other processors than x86-64's.
+# Whatever compiles, and the kernels in C, which the model's conversion is verified with. Healer has
+# none for other processors than x86-64's.
 FROM base AS compiler
 # Debian drops a version once it is mended.
 # hadolint ignore=DL3008

@@ -163,13 +163,13 @@ def test_with_the_default_settings_a_second_question_reads_itself_alone(
     """No pass of the vision tower, and one step of the language model: the question's tokens."""
     engine = load(shared, cache_mb=Settings.model_fields["image_cache_mb"].default)
     vision, gemma, steps = counted(engine), gemma_of(engine), []
-    read = Run.read
+    infer = Run._infer
 
-    def counting(run: Any, tokens: Any, *given: Any) -> Any:  # noqa: ANN401
+    def counting(run: Any, tokens: Any, *given: Any) -> None:  # noqa: ANN401
         steps.append(len(tokens))
-        return read(run, tokens, *given)
+        infer(run, tokens, *given)
 
-    monkeypatch.setattr(Run, "read", counting)
+    monkeypatch.setattr(Run, "_infer", counting)
     first, second = gemma.prompt(COLORECTAL_CANCER.text), gemma.prompt("Is there mucus?")
     gemma.prefill(PINK, first)
     assert steps == [len(first.prefix), len(first.question)]

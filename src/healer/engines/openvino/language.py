@@ -1,8 +1,8 @@
 """The language graph at work: the steps of one text, and the chunks of a long prompt before them.
 
-A step goes on from the runtime's own cache. It reads few tokens, or a prompt's first thousand. A
-longer prompt is read in chunks, which are given the keys and values of those before them; what the
-last leaves becomes the runtime's cache. Layers that see a sliding window hold little more than it.
+A step goes on from the runtime's own cache, which reads one token after another: it is for writing.
+A prompt is read in chunks, which are given the keys and values of those before them; what the last
+leaves becomes the runtime's cache. Layers that see a sliding window hold little more than it.
 """
 
 from __future__ import annotations
@@ -32,22 +32,38 @@ Chunk = tuple[Sequence[int], Floats | None]
 
 
 class Language:
-    """Computes in float32; `products` names the numbers of the products where they are others."""
+    """Computes in float32; `products` names the numbers of the products where they are others.
+    `single` is the same graph for steps of one token alone, which takes less time between them."""
 
     def __init__(
         self,
         compiled: openvino.CompiledModel,
         attention: Attention,
         products: str | None = None,
+        single: openvino.CompiledModel | None = None,
     ) -> None:
         self._compiled, self.attention, self.products = compiled, attention, products
+        self._single = single or compiled
         width = compiled.input("features").partial_shape[1].get_length()
         self.no_features: Floats = np.empty((0, width), np.float32)
         self._frequencies = frequencies(attention)
 
     def run(self, at: Snapshot | None = None) -> Run:
         """A text of its own, begun afresh or taken up where `at` was saved."""
-        return Run(self, self._compiled.create_infer_request(), at)
+        return Run(self, self._single.create_infer_request(), at)
+
+    def read_on(
+        self, past: Snapshot | None, tokens: Sequence[int], features: Floats | None = None
+    ) -> tuple[Floats, Snapshot]:
+        """Float32 logits (vocabulary,) of what follows `tokens`, all read at once, and the state
+        after them; `features` are rows for the image tokens among them."""
+        return Run(self, self.reader(), None).read_on(past, tokens, features)
+
+    def reader(self, request: Any = None) -> Any:  # noqa: ANN401
+        """An infer request that reads chunks: `request` of a run, where that can."""
+        if request is not None and self._single is self._compiled:
+            return request
+        return self._compiled.create_infer_request()
 
     def release_memory(self) -> None:
         """What OpenVINO keeps for the next run of a chunk's size, which may never come."""
@@ -126,17 +142,33 @@ class Run:
         """Float32 logits (vocabulary,) of what follows a prompt that is read chunk by chunk, at the
         beginning of a text. An image's tokens are all in one chunk, its features beside them."""
         past = self._nothing
+        steps, self._request = self._request, self._language.reader(self._request)
         for tokens, features in chunks:
-            self._request.reset_state()
-            self._give(past)
-            self._infer(tokens, features, "chunk")
-            past = self._joined(past)
+            past = self._read_chunk(past, tokens, features)
             end_stage("prefill")
         logits = self._logits()
+        self._request = steps
         self._give(self._nothing)
         self._language.release_memory()
         self._set_states(past)
         return logits
+
+    def read_on(
+        self, past: Snapshot | None, tokens: Sequence[int], features: Floats | None
+    ) -> tuple[Floats, Snapshot]:
+        """As Language.read_on, once."""
+        self.length = past.length if past else 0
+        states = self._read_chunk(past.states if past else self._nothing, tokens, features)
+        return self._logits(), Snapshot(states, self.length)
+
+    def _read_chunk(
+        self, past: Mapping[str, Floats], tokens: Sequence[int], features: Floats | None
+    ) -> dict[str, Floats]:
+        """Keys and values that the next token can see."""
+        self._request.reset_state()
+        self._give(past)
+        self._infer(tokens, features, "chunk")
+        return self._joined(past)
 
     def save(self) -> Snapshot:
         states = {each.name: each.state.data.copy() for each in self._request.query_state()}

@@ -95,8 +95,8 @@ class Gemma:
         self, tile: Tile, prompt: Prompt, end_stage: OnStageEnd = ignore_stage
     ) -> tuple[Floats, Snapshot]:
         """Logits (vocabulary,) of the first answer token, and the state after the prompt."""
-        run = self.language.run(self._read_image(tile, prompt.prefix, end_stage))
-        found = run.step(prompt.question), run.save()
+        seen = self._read_image(tile, prompt.prefix, end_stage)
+        found = self.language.read_on(seen, prompt.question)
         end_stage("prefill")
         return found
 
@@ -117,9 +117,8 @@ class Gemma:
         if features is None:
             features = self.vision.features(pixels)
             end_stage("vision")
-        run = self.language.run()
-        run.read(prefix, features)
-        seen = Packed.of(run.save())
+        _, after = self.language.read_on(None, prefix, features)
+        seen = Packed.of(after)
         self.cache.keep(key, features, seen)
         return seen.unpacked()
 
@@ -137,7 +136,8 @@ class Gemma:
         run = self.language.run()
         first = int(self.read_prompt(run, ids, pictures, end_stage).argmax())
         if thought := empty_thought(self.tokenizer, first):
-            first = int(run.step(thought).argmax())
+            for token in thought:
+                first = int(run.step([token]).argmax())
         tokens = self._greedy(run, first, min(most_tokens, self.record.tokens.window - run.length))
         return text_pieces([], tokens, self._decode)
 
@@ -171,10 +171,6 @@ class Gemma:
             found = [self._features(each, end_stage) for each in islice(waiting, count)]
             return part, np.concatenate(found) if found else None
 
-        if len(parts) == 1:
-            logits = run.step(*chunk(parts[0]))
-            end_stage("prefill")
-            return logits
         return run.read_chunks(map(chunk, parts), end_stage)
 
     def _features(self, tile: Tile, end_stage: OnStageEnd) -> Floats:
@@ -191,8 +187,8 @@ class Gemma:
 
     def _continue_tokens(self, prompted: Snapshot, given: Sequence[int]) -> Iterator[int]:
         """Greedy tokens after `given`, up to a stop or MAX_NEW_TOKENS."""
-        run = self.language.run(prompted)
-        yield from self._greedy(run, int(run.step(given).argmax()), MAX_NEW_TOKENS)
+        logits, opened = self.language.read_on(prompted, given)
+        yield from self._greedy(self.language.run(opened), int(logits.argmax()), MAX_NEW_TOKENS)
 
     def _greedy(self, run: Run, token: int, most: int) -> Iterator[int]:
         """`token` and what follows it, up to a stop or `most` tokens."""

@@ -159,7 +159,7 @@ class OwnLinear(openvino.Op):  # type: ignore[misc]
 
     def evaluate(self, outputs: list[Any], inputs: list[Any]) -> bool:
         for out, matrix in zip(outputs, self._several.matrices, strict=True):
-            out.shape = [*inputs[0].shape[:-1], matrix.rows]
+            _set_last(out, inputs[0].shape, matrix)
         self._products.linear(inputs[0].data, self._several, [out.data for out in outputs])
         return True
 
@@ -185,9 +185,16 @@ class OwnFeedForward(openvino.Op):  # type: ignore[misc]
         return True
 
     def evaluate(self, outputs: list[Any], inputs: list[Any]) -> bool:
-        outputs[0].shape = [*inputs[0].shape[:-1], self._narrow.matrices[0].rows]
+        _set_last(outputs[0], inputs[0].shape, self._narrow.matrices[0])
         self._products.feed_forward(inputs[0].data, self._wide, self._narrow, outputs[0].data)
         return True
+
+
+def _set_last(tensor: Any, shape: Sequence[int], matrix: Matrix) -> None:  # noqa: ANN401
+    """Where it has that shape already it is left alone: it would be given other memory."""
+    wanted = [*shape[:-1], matrix.rows]
+    if list(tensor.shape) != wanted:
+        tensor.shape = wanted
 
 
 def _with_last(shape: openvino.PartialShape, matrix: Matrix) -> openvino.PartialShape:
