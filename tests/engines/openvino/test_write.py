@@ -15,7 +15,7 @@ pytest.importorskip("openvino")
 from PIL import Image
 from tokenizers import Tokenizer
 
-from healer.engines.base import MultiImageEngine
+from healer.engines.base import Answer, MultiImageEngine
 from healer.engines.openvino import model
 from healer.engines.openvino.conversion_record import read_conversion, write_conversion
 from healer.engines.openvino.engine import OpenVINOEngine
@@ -119,6 +119,18 @@ def test_each_picture_passes_the_vision_tower_once(
     assert stages.count("prefill") == 2
     assert "".join(gemma.write(TEXT, tiles, WORDS)) == first
     assert len(passes) == len(tiles)
+
+
+def test_an_explanation_goes_on_after_a_long_prompt_was_read(engine: OpenVINOEngine) -> None:
+    """Whose scratch memory is released while the explanation's own state is still wanted."""
+    evidence = engine.score([PINK])[0]
+    whole = list(engine.explain(evidence, Answer.YES))
+    half = engine.explain(evidence, Answer.YES)
+    begun = [next(half)]
+    long = "".join(engine.write(TEXT, [noise(seed) for seed in range(80)], WORDS))
+    assert begun + list(half) == whole
+    assert "".join(engine.write(TEXT, [noise(seed) for seed in range(80)], WORDS)) == long
+    assert engine.score([PINK])[0].margin == evidence.margin
 
 
 def test_pictures_are_kept_within_the_caches_budget(shared: Path, load: Load) -> None:
