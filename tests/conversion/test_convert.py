@@ -31,6 +31,7 @@ from healer.errors import (
     ModelAltered,
     NotConvertible,
 )
+from healer.screening.calibration import CALIBRATION_FILE
 from healer.weights.manifest import read_manifest, save_manifest
 from tests.conversion.conftest import SAMPLES, MakeRequest
 from tests.gemma import IDS, IMAGE_SIZE, IMAGE_TOKENS, MODEL_ID, REVISION, write_manifest
@@ -197,9 +198,11 @@ def test_the_conversion_of_an_older_healer_is_refused(copied: Path) -> None:
 def test_the_conversion_of_an_older_healer_is_replaced(
     make_request: MakeRequest, copied: Path
 ) -> None:
-    made = convert(make_request(out=made_older(copied)))
+    (made_older(copied) / CALIBRATION_FILE).write_text("fitted", encoding="utf-8")
+    made = convert(make_request(out=copied))
     assert made == check_conversion(copied, deep=True)
     assert made.attention.sliding_window == 1024
+    assert (copied / CALIBRATION_FILE).read_text(encoding="utf-8") == "fitted"
     assert [path.name for path in copied.parent.iterdir()] == [copied.name]
 
 

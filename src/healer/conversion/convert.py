@@ -36,7 +36,7 @@ from healer.engines.openvino.conversion_record import (
     write_conversion,
 )
 from healer.errors.engine import ConversionIncomplete, ConversionTaken
-from healer.weights.manifest import Manifest, check_folder, is_empty
+from healer.weights.manifest import OURS, Manifest, check_folder, is_empty
 
 GRAPHS = 3  # counts up when the graphs change, so that older parts are not reused
 
@@ -127,6 +127,10 @@ class Conversion:
         for path in request.work.iterdir():
             if path.name not in keep:
                 path.unlink()
+        if is_older(request.out):
+            # What was fitted to it fits this one, whose numbers are the same; loading checks that.
+            for file in request.out.glob(f"{OURS}calibration*"):
+                shutil.copy2(file, request.work)
         write_conversion(request.work, record)
         older = request.out.with_name(f"{request.out.name}.replaced")
         shutil.rmtree(older, ignore_errors=True)
