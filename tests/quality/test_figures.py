@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from healer.images.tile import Tile
 from healer.quality import figures
 from healer.quality.colour import Floats, fraction, halved, halvings, octaves
-from healer.quality.figures import DETAIL_OCTAVES, detail, measure_figures, planes_of
+from healer.quality.figures import (
+    DETAIL_OCTAVES,
+    detail,
+    light_warm_purple,
+    measure_figures,
+    planes_of,
+)
 from healer.quality.gate import HistologyHead, gate_figures
 from tests.quality.pictures import fluorescent, gradient, purple_noise, white_noise
 
@@ -43,6 +49,13 @@ def test_octaves_are_what_halving_takes_away(shape: tuple[int, int]) -> None:
     for band in found:
         assert np.array_equal(band, taken_away(planes))
         planes = halved(planes)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_light_warm_and_purple_are_their_matrix(shape: tuple[int, int]) -> None:
+    planes = planes_of(picture(*shape))
+    matrix = np.array([[0.25, 0.5, 0.25], [1, 0, -1], [0.5, -1, 0.5]], np.float32)
+    assert np.array_equal(light_warm_purple(planes), np.tensordot(matrix, planes, 1))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
