@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import openvino
 
-import healer.engines.openvino  # noqa: F401 - keeps the next import from sending telemetry
 from healer.engines.builtin.onnx_session import OnnxSession
 from healer.engines.builtin.session import MODEL_ID, SCORES, SIDE, Outputs, Pixels
 from healer.errors.engine import ModelUnsound

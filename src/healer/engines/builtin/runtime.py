@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import healer.engines.openvino  # noqa: F401 - keeps a later import of OpenVINO from telemetry
 from healer.hardware import multiplies_bytes
 
 if TYPE_CHECKING:
