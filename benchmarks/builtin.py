@@ -30,9 +30,9 @@ PROBLEM = "code"  # only a refusal has one
 PREDICT = ["predict", "--json", "--engine", "builtin"]
 # As where it is not installed.
 WITHOUT_OPENVINO = "import sys; sys.modules['openvino'] = None; from healer.cli import app; app()"
-FLOATS = "healer predict, float32 by ONNX Runtime"
-INTEGERS = "healer predict, 8 bits by ONNX Runtime"
-OPENVINO = "healer predict, 8 bits by OpenVINO"
+FLOATS = "healer, float32, ONNX Runtime"
+INTEGERS = "healer, 8 bits, ONNX Runtime"
+OPENVINO = "healer, 8 bits, OpenVINO"
 COMMANDS = {
     FLOATS: ["-m", "healer", *PREDICT],
     INTEGERS: ["-c", WITHOUT_OPENVINO, *PREDICT],
