@@ -1,5 +1,5 @@
-"""Tiles a second of `healer predict` with the built-in model, in float32 and in 8-bit integers, and
-of a ResNet-18 beside it."""
+"""Tiles a second of `healer predict` with the built-in model, in float32 and, by either runtime, in
+8-bit integers, and of a ResNet-18 beside it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from typing import IO
@@ -22,17 +23,24 @@ from benchmarks.idle import check, used_by_others
 from benchmarks.processes import PEAK, environment, last_lines, memory_of
 from healer.errors import FileNotReadable
 from healer.files.walk import walk_all
+from healer.hardware import multiplies_bytes
 
 BATCH = 16  # answers of `healer predict` come so many at a time
 PROBLEM = "code"  # only a refusal has one
-PREDICT = ["-m", "healer", "predict", "--json", "--engine", "builtin"]
-EIGHT_BITS = "healer predict, 8 bits"
+PREDICT = ["predict", "--json", "--engine", "builtin"]
+# As where it is not installed.
+WITHOUT_OPENVINO = "import sys; sys.modules['openvino'] = None; from healer.cli import app; app()"
+FLOATS = "healer, float32, ONNX Runtime"
+INTEGERS = "healer, 8 bits, ONNX Runtime"
+OPENVINO = "healer, 8 bits, OpenVINO"
 COMMANDS = {
-    "healer predict": PREDICT,
-    EIGHT_BITS: PREDICT,
+    FLOATS: ["-m", "healer", *PREDICT],
+    INTEGERS: ["-c", WITHOUT_OPENVINO, *PREDICT],
+    OPENVINO: ["-m", "healer", *PREDICT],
     "resnet18": ["-m", "benchmarks.resnet18"],
 }
-VARIABLES = {EIGHT_BITS: {"HEALER_QUANTIZATION": "8bit"}}
+EIGHT_BITS = {"HEALER_QUANTIZATION": "8bit"}
+VARIABLES = {FLOATS: {"HEALER_QUANTIZATION": "none"}, INTEGERS: EIGHT_BITS, OPENVINO: EIGHT_BITS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,7 @@ class TileRate:
 
 def tile_rate(name: str, folder: Path, images: int) -> TileRate:
     """A fresh process over all `images` in `folder`. Raises SystemMissing."""
+    check_that_it_is_what_its_name_says(name)
     started = time.perf_counter()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
         with subprocess.Popen(  # noqa: S603 - our own command
@@ -77,6 +86,14 @@ def tile_rate(name: str, folder: Path, images: int) -> TileRate:
         tiles_per_second_running=rest / (times[-1] - times[BATCH - 1]) if rest > BATCH else None,
         peak_rss=peak,
     )
+
+
+def check_that_it_is_what_its_name_says(name: str) -> None:
+    """Raises SystemMissing where Healer would take another network or runtime."""
+    if name in (INTEGERS, OPENVINO) and not multiplies_bytes():
+        raise SystemMissing(name, "this processor multiplies integers no faster (it has no VNNI)")
+    if name == OPENVINO and find_spec("openvino") is None:
+        raise SystemMissing(name, "OpenVINO is not installed")
 
 
 def answer_times(lines: IO[str] | None, pid: int, started: float) -> tuple[list[float], int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,7 @@ import torch
 import typer
 from rich.console import Console
 
-from healer.engines.builtin import INT8_FOLDER, MODEL_FOLDER
+from healer.engines.builtin import MODEL_FOLDER
 from healer.screening.opening import SHIPPED
 from training import (
     ablations,
@@ -40,6 +41,7 @@ from training import (
 )
 from training import card as model_card
 from training.fit import Recipe
+from training.shipped import HeldOut
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 console = Console()
@@ -159,7 +161,18 @@ def quantise_(folder: Data = DATA, others: Others = OTHERS) -> None:
     every = [shipped.of_ebhi(data.load(folder)), shipped.of_kather(kather.load(others))]
     file = quantise.write(every)
     console.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", soft_wrap=True)
-    console.print(f"calibration {quantise.calibrate().id}")
+    for runtime, made in quantise.calibrate().items():
+        console.print(f"{runtime.label}: calibration {made.id}")
+    agree(every)
+
+
+@app.command("agreement")
+def agreement_(folder: Data = DATA, others: Others = OTHERS) -> None:
+    """Measure how far float32, 8 bits, and 8 bits by OpenVINO agree (minutes), for the card."""
+    agree([shipped.of_ebhi(data.load(folder)), shipped.of_kather(kather.load(others))])
+
+
+def agree(every: Sequence[HeldOut]) -> None:
     found = agreement.compared(every)
     agreement.write(found)
     into_card(agreement.table(found), agreement.BEGIN, agreement.END)
@@ -195,11 +208,11 @@ def adapt_() -> None:
 
 @app.command("speed")
 def speed_(threads: Threads = 1) -> None:
-    """Print milliseconds a tile of the shipped networks, of one and of four at once."""
-    for folder in (MODEL_FOLDER, INT8_FOLDER):
-        for (side, together), (median, slow) in speed.milliseconds(folder, threads).items():
+    """Print milliseconds a tile of the shipped networks, of one and of sixteen at once."""
+    for way in agreement.WAYS:
+        for (side, together), (median, slow) in speed.milliseconds(way, threads).items():
             console.print(
-                f"{folder.name}, {side} px, {together} at once: "
+                f"{way.name}, {side} px, {together} at once: "
                 f"median {median:.1f} ms, 95th percentile {slow:.1f} ms"
             )
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from onnxruntime.quantization import (
     CalibrationDataReader,
     QuantFormat,
@@ -40,6 +40,7 @@ from healer.engines.builtin.engine import (
     Gaussians,
     network_input,
 )
+from healer.engines.builtin.runtime import Runtime, calibration_of
 from healer.screening.calibration import (
     Binding,
     Calibration,
@@ -70,7 +71,7 @@ def quantised(model: onnx.ModelProto, inputs: Iterable[Pixels]) -> onnx.ModelPro
     """Of the float32 network, with the ranges that its activations have on `inputs`."""
     with tempfile.TemporaryDirectory() as folder:
         plain, ready, done = (Path(folder) / name for name in ("plain", "ready", "done"))
-        onnx.save(whole(model), plain)
+        onnx.save(in_steps(whole(model)), plain)
         quant_pre_process(plain, ready, skip_symbolic_shape=True)
         quantize_static(
             ready,
@@ -97,6 +98,35 @@ def whole(model: onnx.ModelProto) -> onnx.ModelProto:
             stored[node.input[0]].CopyFrom(full)
             model.graph.node.remove(node)
     return model
+
+
+def in_steps(model: onnx.ModelProto) -> onnx.ModelProto:
+    """With every `ReduceLogSumExp` in steps: OpenVINO 2026.4 sums over every axis, whatever the
+    node says, and so mixes the tiles of a batch."""
+    nodes: list[onnx.NodeProto] = []
+    for node in model.graph.node:
+        nodes += log_sum_exp(model.graph, node) if node.op_type == "ReduceLogSumExp" else [node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    return model
+
+
+def log_sum_exp(graph: onnx.GraphProto, node: onnx.NodeProto) -> list[onnx.NodeProto]:
+    """The greatest, and the logarithm of the sum of how much less the others are."""
+    axes = next(helper.get_attribute_value(at) for at in node.attribute if at.name == "axes")
+    given, made = node.input[0], node.output[0]
+    greatest, less, shares, total, rest, over = (
+        f"{node.name}/{step}" for step in ("greatest", "less", "shares", "total", "rest", "over")
+    )
+    graph.initializer.append(numpy_helper.from_array(np.array(axes, np.int64), over))
+    return [
+        helper.make_node("ReduceMax", [given], [greatest], greatest, axes=axes, keepdims=1),
+        helper.make_node("Sub", [given, greatest], [less], less),
+        helper.make_node("Exp", [less], [shares], shares),
+        helper.make_node("ReduceSum", [shares, over], [total], total, keepdims=1),
+        helper.make_node("Log", [total], [rest], rest),
+        helper.make_node("Add", [greatest, rest], [made], node.name),
+    ]
 
 
 def left_in_float(graph: onnx.GraphProto) -> list[str]:
@@ -142,14 +172,20 @@ def write(every: Sequence[HeldOut], folder: Path = INT8_FOLDER) -> Path:
     return folder / NETWORK
 
 
-def calibrate(folder: Path = INT8_FOLDER) -> Calibration:
-    """The float32 network's calibration, bound to the one in `folder`, with the reference for drift
-    beside it."""
-    engine = BuiltinEngine(1, folder)
+def calibrate(folder: Path = INT8_FOLDER) -> dict[Runtime, Calibration]:
+    """The float32 network's calibration, bound to the one in `folder` as each runtime computes it,
+    with the reference for drift beside it."""
+    return {runtime: bind(folder, runtime) for runtime in Runtime}
+
+
+def bind(folder: Path, runtime: Runtime) -> Calibration:
+    engine = BuiltinEngine(1, folder, runtime=runtime)
     engine.close()
+    file = calibration_of(folder, runtime) / SHIPPED.name
+    file.parent.mkdir(exist_ok=True)
     bound = {"binding": Binding.of(engine.info)}
     made = read_calibration(SHIPPED, Calibration).model_copy(update=bound | {"figures": {}})
-    write_record(made, folder / SHIPPED.name)
+    write_record(made, file)
     reference = Reference.model_validate_json(reference_beside(SHIPPED).read_bytes())
-    save_reference(reference.model_copy(update=bound), reference_beside(folder / SHIPPED.name))
+    save_reference(reference.model_copy(update=bound), reference_beside(file))
     return made

@@ -78,7 +78,7 @@ def unseen_by(tiles: Tiles) -> NDArray[np.int64]:
     return found
 
 
-def session(folder: Path = MODEL_FOLDER) -> onnxruntime.InferenceSession:
+def members_apart(folder: Path = MODEL_FOLDER) -> onnx.ModelProto:
     """Outputs, in the order of the members: their log-probabilities (n, 11)."""
     model = onnx.load(folder / NETWORK)
     # A member's last step gives its scores.
@@ -89,10 +89,15 @@ def session(folder: Path = MODEL_FOLDER) -> onnxruntime.InferenceSession:
     del model.graph.output[:]
     outputs = (ends[name] for name in sorted(ends))
     model.graph.output.extend(helper.make_empty_tensor_value_info(each) for each in outputs)
+    return model
+
+
+def session(folder: Path = MODEL_FOLDER) -> onnxruntime.InferenceSession:
+    """Of `members_apart`."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        members_apart(folder).SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
 

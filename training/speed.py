@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from healer.engines.builtin.engine import BuiltinEngine
 from healer.images.tile import Tile
+from training.agreement import Way
 
 SIDES = (150, 224, 768)
-TOGETHER = (1, 4)
+TOGETHER = (1, 16)
 
 
 def milliseconds(
-    folder: Path, threads: int = 1, repeats: int = 60
+    way: Way, threads: int = 1, repeats: int = 64
 ) -> dict[tuple[int, int], tuple[float, float]]:
     """(Tile side in pixels, tiles a call) → (median, 95th percentile) a tile, over calls."""
-    engine = BuiltinEngine(threads, folder)
+    engine = BuiltinEngine(threads, way.folder, runtime=way.runtime)
     rng = np.random.default_rng(0)
     out = {}
     for side in SIDES:

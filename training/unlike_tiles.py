@@ -21,13 +21,8 @@ from PIL import Image
 from rich.progress import track
 from torch import Tensor
 
-from healer.engines.builtin.engine import (
-    FEATURES,
-    MODEL_FOLDER,
-    NETWORK,
-    network_input,
-    open_session,
-)
+from healer.engines.builtin.engine import FEATURES, MODEL_FOLDER, NETWORK, network_input
+from healer.engines.builtin.onnx_session import open_inference
 from healer.evaluation.shifts import SHIFTS, TITLES
 from healer.images.tile import Tile
 from healer.quality.gate import Gate
@@ -165,7 +160,7 @@ def features(sources: Sources, runs: Path, folder: Path = MODEL_FOLDER) -> dict[
     network = (folder / NETWORK).read_bytes()
     place = runs / "unlike" / hashlib.sha256(network).hexdigest()[:12]
     place.mkdir(parents=True, exist_ok=True)
-    session = open_session(network)
+    session = open_inference(network)
     found = {}
     for name, draw in pictures(sources):
         file = place / f"{name}.npy"

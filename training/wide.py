@@ -17,7 +17,8 @@ from PIL import Image
 from rich.progress import track
 
 from healer.engines.base import Answer
-from healer.engines.builtin.engine import SCORES, BuiltinEngine, Outputs
+from healer.engines.builtin.engine import BuiltinEngine
+from healer.engines.builtin.session import SCORES, Outputs
 from healer.images.tile import Tile
 from healer.screening import calibration
 from healer.screening.opening import SHIPPED

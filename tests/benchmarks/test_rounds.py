@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from benchmarks.builtin import tile_rate
+from benchmarks import builtin
+from benchmarks.builtin import FLOATS, INTEGERS, OPENVINO, tile_rate
 from benchmarks.errors import SystemMissing
 from benchmarks.medgemma.rounds import in_turn
 from benchmarks.medgemma.systems import SYSTEMS, RunSpec, SystemEntry
@@ -46,4 +48,16 @@ def test_the_builtin_models_process_output_is_reported(
 ) -> None:
     monkeypatch.setenv("HEALER_GATE", "ajar")
     with pytest.raises(SystemMissing, match=r"0 of 3 tiles were answered: .*HEALER_GATE"):
-        tile_rate("healer predict", tmp_path, 3)
+        tile_rate(FLOATS, tmp_path, 3)
+
+
+def test_no_row_is_named_after_what_did_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(builtin, "multiplies_bytes", lambda: True)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(SystemMissing, match="not installed"):
+        tile_rate(OPENVINO, tmp_path, 3)
+    monkeypatch.setattr(builtin, "multiplies_bytes", lambda: False)
+    with pytest.raises(SystemMissing, match="no VNNI"):
+        tile_rate(INTEGERS, tmp_path, 3)

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from healer.engines.builtin.engine import (
     short_name,
     square_windows,
 )
+from healer.engines.builtin.session import FEATURES, SCORES, Outputs, Pixels
 from healer.errors import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.images.tile import Tile
 from healer.questions.colorectal import ADENOCARCINOMA, COLORECTAL_CANCER, HIGH_GRADE_SHARE
@@ -219,6 +221,9 @@ def test_a_network_that_gives_no_numbers_is_unsound() -> None:
 class Unsound:
     """Stands for a network whose weights have gone bad."""
 
-    def run(self, _: None, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
-        scores = np.full((len(feed["pixels"]), len(HUMAN_NAMES)), np.nan)
-        return [scores, np.zeros((len(scores), 4, 240))]
+    outputs = (SCORES, FEATURES)
+    together = 1
+
+    def run(self, squares: Sequence[Pixels]) -> Outputs:
+        scores = np.full((len(squares), len(HUMAN_NAMES)), np.nan, np.float32)
+        return {SCORES: scores, FEATURES: np.zeros((len(scores), 4, 240), np.float32)}

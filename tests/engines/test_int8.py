@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from healer.engines import builtin
-from healer.engines.builtin import INT8_FOLDER, MODEL_FOLDER
+from healer.engines.builtin import INT8_FOLDER, MODEL_FOLDER, SPEC, runtime
 from healer.engines.builtin.engine import (
     CARD,
     NETWORK,
@@ -48,9 +48,10 @@ def integers() -> BuiltinEngine:
 def test_it_is_taken_where_it_is_chosen_and_faster(
     quantization: str, vnni: bool, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(builtin, "multiplies_bytes", lambda: vnni)
+    monkeypatch.setattr(runtime, "multiplies_bytes", lambda: vnni)
+    monkeypatch.setitem(sys.modules, "openvino", None)
     chosen = settings(quantization)
-    assert builtin.SPEC.calibration_folder(chosen) == folder
+    assert SPEC.calibration_folder(chosen) == folder
     engine = open_engine(chosen, COLORECTAL_CANCER)
     engine.close()
     assert engine.info.quantization == ("int8" if folder == INT8_FOLDER else "none")

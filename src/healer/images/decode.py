@@ -170,7 +170,8 @@ def _rgb(image: Image.Image) -> NDArray[np.uint8]:
     rows = max(1, BAND_PIXELS // image.width)
     for top in range(0, image.height, rows):
         bottom = min(top + rows, image.height)
-        band = image.crop((0, top, image.width, bottom))
+        whole = bottom - top == image.height
+        band = image if whole else image.crop((0, top, image.width, bottom))
         pixels[top:bottom] = np.asarray(band.convert("RGB")) if opaque else _rgb_of_band(band)
     return pixels
 
@@ -190,7 +191,7 @@ def _rgb_of_band(image: Image.Image) -> NDArray[np.uint8]:
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return np.asarray(image.convert("RGB"))
+    return np.asarray(image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _dpi(image: Image.Image) -> float | None:

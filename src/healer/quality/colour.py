@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations_with_replacement, pairwise, product
+from collections.abc import Iterator, Sequence
+from itertools import combinations_with_replacement, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,19 +19,28 @@ def halved(planes: Floats) -> Floats:
     return np.asarray((pairs[..., 0::2] + pairs[..., 1::2]) * np.float32(0.25))
 
 
-def octaves(planes: Floats, count: int) -> Iterator[Floats]:
-    """What halving takes away, finest first; fewer than `count` where the picture is small."""
-    for _ in range(count):
-        if min(planes.shape[-2:]) < 4:
-            return
-        coarse = halved(planes)
-        rows, columns = coarse.shape[-2] * 2, coarse.shape[-1] * 2
-        fine = np.empty((len(planes), rows, columns), np.float32)
-        for row, column in product((0, 1), (0, 1)):  # whole rows at a time, not pairs of pixels
-            part = (slice(None), slice(row, rows, 2), slice(column, columns, 2))
-            np.subtract(planes[part], coarse, out=fine[part])
-        yield fine
-        planes = coarse
+def halvings(planes: Floats, count: int) -> list[Floats]:
+    """`planes`, and what halving makes of them again and again; fewer than `count` more where the
+    picture is small."""
+    found = [planes]
+    while len(found) <= count and min(found[-1].shape[-2:]) >= 4:
+        found.append(halved(found[-1]))
+    return found
+
+
+def octaves(levels: Sequence[Floats]) -> Iterator[Floats]:
+    """What halving takes away, finest first, given what it makes."""
+    for planes, coarse in pairwise(levels):
+        count, rows, columns = coarse.shape
+        wide = np.empty((count, rows, 1, 2 * columns), np.float32)  # each value twice in its row
+        wide[..., 0::2] = wide[..., 1::2] = coarse[:, :, None]
+        pairs = planes[:, : 2 * rows, : 2 * columns].reshape(count, rows, 2, 2 * columns)
+        yield (pairs - wide).reshape(count, 2 * rows, 2 * columns)
+
+
+def fraction(mask: NDArray[np.bool_]) -> float:
+    """`mask.mean()`, without a number for every pixel."""
+    return np.count_nonzero(mask) / mask.size
 
 
 def products(rows: Floats) -> Floats:
@@ -58,8 +67,8 @@ def colour(planes: Floats) -> Figures:
     mean = density.mean(axis=1)
     tissue = mean > TISSUE_DENSITY
     figures = _plain_colour(flat, ground)
-    figures["tissue"] = float(tissue.mean())
-    figures["dark"] = float((mean > 0.8).mean())
+    figures["tissue"] = fraction(tissue)
+    figures["dark"] = fraction(mean > 0.8)
     for name, values in (("white", density), ("raw", raw)):
         figures |= {f"{name}_{k}": v for k, v in _stains(values, values.mean(axis=1)).items()}
     return figures
@@ -88,9 +97,9 @@ def _plain_colour(flat: Floats, ground: Floats) -> Figures:
         "colours": float(-(shares * np.log(shares)).sum()),
         "commonest": float(shares.max()),
         "most_saturated": float((flat.max(axis=1) - flat.min(axis=1)).mean()),
-        "green_lowest": float(((flat[:, 1] < flat[:, 0]) & (flat[:, 1] < flat[:, 2])).mean()),
-        "blue_lowest": float(((flat[:, 2] < flat[:, 0]) & (flat[:, 2] < flat[:, 1])).mean()),
-        "red_lowest": float(((flat[:, 0] < flat[:, 1]) & (flat[:, 0] < flat[:, 2])).mean()),
+        "green_lowest": fraction((flat[:, 1] < flat[:, 0]) & (flat[:, 1] < flat[:, 2])),
+        "blue_lowest": fraction((flat[:, 2] < flat[:, 0]) & (flat[:, 2] < flat[:, 1])),
+        "red_lowest": fraction((flat[:, 0] < flat[:, 1]) & (flat[:, 0] < flat[:, 2])),
     }
 
 
@@ -125,8 +134,8 @@ def _by_density(mean: Floats, x: Floats, y: Floats, middle: float) -> Figures:
     figures = {}
     for at, (low, high) in enumerate(pairwise(edges)):
         inside = (mean > low) & (mean <= high)
-        count = inside.sum() + TINY
-        figures[f"share{at}"] = float(inside.mean())
+        count = np.count_nonzero(inside) + TINY
+        figures[f"share{at}"] = fraction(inside)
         figures[f"x{at}"] = float((x * inside).sum() / count)
         figures[f"y{at}"] = float((y * inside).sum() / count)
     return figures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite
 
@@ -9,7 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from healer.quality.colour import Figures, Floats, colour, halved, octaves, products
+from healer.quality.colour import (
+    Figures,
+    Floats,
+    colour,
+    fraction,
+    halved,
+    halvings,
+    octaves,
+    products,
+)
+
+DETAIL_OCTAVES = 4
 
 
 def detail(pixels: NDArray[np.uint8]) -> float:
@@ -19,8 +31,13 @@ def detail(pixels: NDArray[np.uint8]) -> float:
     tissue in focus 0.4 to 1.2, white noise 4. At 224 pixels, a blur of 4 pixels (standard
     deviation) brings tissue to 0.32.
     """
-    green = pixels[..., 1].astype(np.float32)[None]
-    fine, next_, coarse, coarser, *_ = [float(band.std()) for band in octaves(green, 4)] + [0.0] * 4
+    return detail_of(halvings(pixels[..., 1].astype(np.float32)[None], DETAIL_OCTAVES))
+
+
+def detail_of(levels: Sequence[Floats]) -> float:
+    """The same, of the green plane and what halving makes of it."""
+    deviations = [float(band.std()) for band in octaves(levels)]
+    fine, next_, coarse, coarser, *_ = deviations + [0.0] * DETAIL_OCTAVES
     return float(np.hypot(fine, next_) / (np.hypot(coarse, coarser) + 0.01))
 
 
@@ -45,17 +62,31 @@ def noise(figures: Figures) -> float:
 
 
 OCTAVES = 5
-LIGHT_WARM_PURPLE = np.array([[0.25, 0.5, 0.25], [1, 0, -1], [0.5, -1, 0.5]], np.float32)
 BAND = ("skew", "kurtosis", "warmth", "purpleness", "light_warm", "light_purple", "warm_purple")
+
+NO_BANDS = dict.fromkeys((f"{key}_{at}" for at in range(OCTAVES) for key in BAND), 0.0)
+
+
+def light_warm_purple(planes: Floats) -> Floats:
+    """[[¼, ½, ¼], [1, 0, -1], [½, -1, ½]] of red, green and blue, which are whole numbers, so that
+    nothing is rounded; BLAS would wake its own threads for a product of matrices."""
+    red, green, blue = planes
+    layers = np.empty_like(planes)
+    purple = (red + blue) * np.float32(0.5)
+    np.add(purple, green, out=layers[0])
+    layers[0] *= np.float32(0.5)
+    np.subtract(red, blue, out=layers[1])
+    np.subtract(purple, green, out=layers[2])
+    return layers
 
 
 def scales(planes: Floats) -> Figures:
     """Energy by octave: of light, of colour, and of the two together."""
-    layers = np.tensordot(LIGHT_WARM_PURPLE, planes, 1)
+    layers = light_warm_purple(planes)
     overall = float(layers[0].std()) + 1
-    figures = dict.fromkeys((f"{key}_{at}" for at in range(OCTAVES) for key in BAND), 0.0)
+    figures = dict(NO_BANDS)
     energies = [0.0] * OCTAVES
-    for at, band in enumerate(octaves(layers, OCTAVES)):
+    for at, band in enumerate(octaves(halvings(layers, OCTAVES))):
         figures |= {f"{key}_{at}": value for key, value in _band(band.reshape(3, -1)).items()}
         energies[at] = float(band[0].std())
     figures |= {f"energy_{at}": value / overall for at, value in enumerate(energies)}
@@ -68,7 +99,7 @@ def _band(band: Floats) -> Figures:
     light = band[0]
     moments = products(band) / len(light)
     variance = moments.diagonal() + 0.05
-    together = moments / np.sqrt(np.outer(variance, variance))
+    together = moments / np.sqrt(variance[:, None] * variance)
     square = light * light
     values = (
         float(square @ light) / len(light) / float(variance[0]) ** 1.5,
@@ -82,9 +113,10 @@ def _band(band: Floats) -> Figures:
     return dict(zip(BAND, values, strict=True))
 
 
-def structure(green: Floats) -> Figures:
-    figures = _directions(green) | _sameness(green) | _blobs(green)
-    for name, grey in (("fine", green), ("coarse", halved(green))):
+def structure(green: Floats, coarse: Floats) -> Figures:
+    """Of the green plane, and of what halving makes of it."""
+    figures = _directions(green) | _sameness(green) | _blobs(green, coarse)
+    for name, grey in (("fine", green), ("coarse", coarse)):
         figures |= {f"{name}_{at}": v for at, v in enumerate(_patterns(grey))}
     return figures
 
@@ -106,7 +138,7 @@ def _directions(grey: Floats) -> Figures:
         "oriented": float(np.hypot(cos2.sum(), sin2.sum())) / total,
         "axes": float(cos4.sum()) / total,
         "coherent": float(strength.sum() / (blocks[2].sum() + 1)),
-        "quiet": float((blocks[2] < 0.1 * blocks[2].mean() + 1e-3).mean()),
+        "quiet": fraction(blocks[2] < 0.1 * blocks[2].mean() + 1e-3),
         "busiest": float(ordered[-max(1, len(ordered) // 10) :].sum() / (ordered.sum() + 1)),
     }
 
@@ -133,19 +165,18 @@ def _sameness(grey: Floats) -> Figures:
     }
 
 
-def _blobs(grey: Floats) -> Figures:
+def _blobs(green: Floats, coarse: Floats) -> Figures:
     """Local dips (nuclei) and peaks per pixel, at two sizes, and how deep they are."""
     figures: Figures = {}
-    for name in ("small", "large"):
+    for name, grey in (("small", green), ("large", coarse)):
         inner = grey[1:-1, 1:-1]
         around = (grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:])
         low = np.minimum(np.minimum(around[0], around[1]), np.minimum(around[2], around[3]))
         high = np.maximum(np.maximum(around[0], around[1]), np.maximum(around[2], around[3]))
         dips, peaks = np.maximum(low - inner, 0), np.maximum(inner - high, 0)
-        figures[f"{name}_dips"] = float((dips > 2).mean())
-        figures[f"{name}_peaks"] = float((peaks > 2).mean())
+        figures[f"{name}_dips"] = fraction(dips > 2)
+        figures[f"{name}_peaks"] = fraction(peaks > 2)
         figures[f"{name}_depth"] = float(np.log((dips.sum() + 1) / (peaks.sum() + 1)))
-        grey = halved(grey)
     return figures
 
 
@@ -191,6 +222,8 @@ def measure_figures(view: NDArray[np.uint8]) -> Figures:
     """Every figure of a view at least 32 pixels on each side; all are finite."""
     planes = planes_of(view)
     half = halved(planes)
-    figures = colour(half[:, ::2, ::2]) | structure(half[1]) | scales(planes)
-    figures["alike"] = float((view[:, 1:, 1] == view[:, :-1, 1]).mean())
+    green, *greens = planes[1:2], *halvings(half[1:2], DETAIL_OCTAVES - 1)
+    figures = colour(half[:, ::2, ::2]) | structure(greens[0][0], greens[1][0]) | scales(planes)
+    figures["alike"] = fraction(green[0, :, 1:] == green[0, :, :-1])
+    figures["detail"] = detail_of([green, *greens])
     return {name: float(value) if isfinite(value) else 0.0 for name, value in figures.items()}

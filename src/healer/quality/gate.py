@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from healer.errors.request import ImageNotAssessable
 from healer.images.tile import Tile
 from healer.quality.colour import Figures
-from healer.quality.figures import detail, measure_figures, native_detail, noise, tissue, view_of
+from healer.quality.figures import measure_figures, native_detail, noise, tissue, view_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +153,11 @@ class HistologyHead:
     def probability(self, figures: Mapping[str, float]) -> float:
         """From 0 to 1: how much a view with these figures looks like H&E."""
         row = np.array([figures[name] for name in self.names], np.float32)
+        # Of every node at once, which takes less time than of those on the way, step by step.
+        after = np.where(row[self.feature] <= self.threshold, self.left, self.right)
         at = self.roots
         for _ in range(self.depth):
-            at = np.where(
-                row[self.feature[at]] <= self.threshold[at], self.left[at], self.right[at]
-            )
+            at = after[at]
         return float(1 / (1 + np.exp(-self.value[at].sum(dtype=np.float64))))
 
 
@@ -210,7 +210,7 @@ def gate_figures(tile: Tile) -> Figures:
     """Everything measured of a tile whose frame is in order, before any threshold."""
     view = view_of(tile.pixels)
     figures = measure_figures(view)
-    figures |= {"detail": detail(view), "noise": noise(figures)}
+    figures["noise"] = noise(figures)
     reduced = view is not tile.pixels
     return figures | {"native_detail": native_detail(tile.pixels) if reduced else figures["detail"]}
 

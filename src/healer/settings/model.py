@@ -74,7 +74,7 @@ class ModelSettings(BaseModel):
         description=(
             "MedGemma's weights: 8-bit (bitsandbytes) or as they are; `auto` is 8-bit on the CPU "
             "and on a GPU with less than 14 GiB. The built-in model computes in 8 bits only where "
-            "this is `8bit`."
+            "this is `8bit`, through OpenVINO where that is installed."
         ),
     )
     threads: int = Field(

@@ -1,4 +1,4 @@
-"""Scores tiles with the shipped network through ONNX Runtime, on the CPU.
+"""Scores tiles with the shipped network, on the CPU.
 
 Its weights are `model.onnx`, and `model.json` vouches for them. Training takes its preprocessing
 from here, so that it sees what serving does.
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -32,8 +31,11 @@ from healer.engines.base import (
     StageTimer,
     Unlikeness,
 )
-from healer.engines.builtin import MODEL_FOLDER as MODEL_FOLDER
-from healer.engines.builtin import model_folder
+from healer.engines.builtin.runtime import MODEL_FOLDER as MODEL_FOLDER
+from healer.engines.builtin.runtime import Runtime, model_folder, runtime_of
+from healer.engines.builtin.session import FEATURES as FEATURES
+from healer.engines.builtin.session import MODEL_ID, NONE, SCORES, Outputs, Pixels, open_session
+from healer.engines.builtin.session import SIDE as SIDE
 from healer.errors.engine import ModelAltered, ModelIncomplete, ModelUnsound
 from healer.hardware import cores, give_way
 from healer.images.tile import Tile
@@ -43,7 +45,6 @@ from healer.questions.colorectal import COLORECTAL_CANCER
 if TYPE_CHECKING:
     from healer.settings.loading import Settings
 
-MODEL_ID = "healer/builtin-crc"
 NETWORK = "model.onnx"
 CARD = "model.json"
 UNLIKE = "unlike.npz"
@@ -51,16 +52,7 @@ UNLIKE = "unlike.npz"
 SCALE = FieldScale(widest=650, window=224)
 NAMED_CLASSES = 2  # in a sentence
 
-SCORES = "scores"  # the network's outputs: log-probabilities, and
-FEATURES = "features"  # (tiles, members, dimensions)
 Reals = NDArray[np.float32]
-Outputs = dict[str, NDArray[np.float32]]  # by name
-
-SIDE = 160
-NONE = "none"  # of quantisations
-# Squares that a thread scores at once where they are integers: four stay in its cache, and of
-# floats not even two.
-MOST_TOGETHER = 4
 NO_VNNI = (
     "HEALER_QUANTIZATION is 8bit, and this processor multiplies integers no faster (it has no "
     "VNNI): the built-in model computes in float32"
@@ -86,6 +78,7 @@ class BuiltinEngine:
         folder: Path = MODEL_FOLDER,
         question: Question = COLORECTAL_CANCER,
         warnings: tuple[str, ...] = (),
+        runtime: Runtime = Runtime.ONNX,
     ) -> None:
         if question.head is None:
             raise ModelUnsound(MODEL_ID, f"its classes do not answer {question.id}")
@@ -93,12 +86,10 @@ class BuiltinEngine:
         self._question, self._head = question, question.head
         self._shares = question.head.shares_of(model.names)
         self._names = model.names
-        self._session = open_session(model.network)
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        has_features = FEATURES in self._outputs
-        self._gaussians = Gaussians.read(folder, model.sha256) if has_features else None
         self._threads = threads or cores()
-        self._together = 1 if model.quantization == NONE else MOST_TOGETHER
+        self._session = open_session(model.network, model.quantization, self._threads, runtime)
+        has_features = FEATURES in self._session.outputs
+        self._gaussians = Gaussians.read(folder, model.sha256) if has_features else None
         self._pool = ThreadPoolExecutor(self._threads, "builtin", give_way)
         self._info = EngineInfo(
             engine="builtin",
@@ -106,7 +97,7 @@ class BuiltinEngine:
             revision=model.sha256[:12],
             device="cpu",
             dtype="float32",
-            quantization=model.quantization,
+            quantization=runtime.quantization(model.quantization),
             prompt_id=question.id,
             preprocessing_id=preprocessing_id(question.head),
             warnings=warnings,
@@ -128,7 +119,8 @@ class BuiltinEngine:
         """Raises ModelUnsound where a score is not a finite number."""
         stages = StageTimer(tiles)
         squares = [square_windows(tile.pixels) for tile in tiles]
-        inputs = [network_input(square) for each in squares for square in each]
+        parts = self._parts([square for each in squares for square in each])
+        inputs = list(self._pool.map(network_inputs, parts))
         stages.end_stage("preprocess")
         outputs = self._run(inputs)
         stages.end_stage("infer")
@@ -138,19 +130,21 @@ class BuiltinEngine:
             for each, end in zip(squares, ends, strict=True)
         ]
 
-    def _run(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Outputs]:
+    def _parts(self, squares: Sequence[Pixels]) -> list[Sequence[Pixels]]:
+        """What a thread takes at once."""
+        size = max(1, min(self._session.together, math.ceil(len(squares) / self._threads)))
+        return [squares[start : start + size] for start in range(0, len(squares), size)]
+
+    def _run(self, parts: Sequence[Sequence[Pixels]]) -> list[Outputs]:
         """Raises ModelUnsound."""
-        size = max(1, min(self._together, math.ceil(len(inputs) / self._threads)))
-        parts = [inputs[start : start + size] for start in range(0, len(inputs), size)]
         outputs = [each for part in self._pool.map(self._several, parts) for each in part]
         if not all(np.isfinite(each[SCORES]).all() for each in outputs):
             raise ModelUnsound(MODEL_ID, "a score is not a finite number")
         return outputs
 
-    def _several(self, inputs: Sequence[NDArray[np.uint8]]) -> list[Outputs]:
+    def _several(self, inputs: Sequence[Pixels]) -> list[Outputs]:
         """The outputs for each square, with an axis of one square."""
-        values = self._session.run(self._outputs, {"pixels": np.stack(inputs)})
-        named = dict(zip(self._outputs, values, strict=True))
+        named = self._session.run(inputs)
         return [
             {name: value[at : at + 1] for name, value in named.items()} for at in range(len(inputs))
         ]
@@ -188,7 +182,8 @@ class BuiltinEngine:
 def open_engine(settings: Settings, question: Question) -> BuiltinEngine:
     folder = model_folder(settings)
     slow = settings.quantization == "8bit" and folder == MODEL_FOLDER
-    return BuiltinEngine(settings.threads, folder, question, (NO_VNNI,) if slow else ())
+    warnings = (NO_VNNI,) if slow else ()
+    return BuiltinEngine(settings.threads, folder, question, warnings, runtime_of(folder))
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +216,6 @@ def preprocessing_id(head: ClassHead) -> str:
     return hashlib.sha256(f"{PREPROCESSING}; {head.key}".encode()).hexdigest()[:12]
 
 
-def open_session(network: bytes) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
-
-
 def square_windows(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """Evenly spaced squares, as few as cover a tile of shape (height, width, 3).
 
@@ -240,6 +228,10 @@ def square_windows(pixels: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     if height >= width:
         return [pixels[start : start + side] for start in starts]
     return [pixels[:, start : start + side] for start in starts]
+
+
+def network_inputs(windows: Sequence[Pixels]) -> list[Pixels]:
+    return [network_input(window) for window in windows]
 
 
 def network_input(window: NDArray[np.uint8]) -> NDArray[np.uint8]:
