@@ -15,7 +15,15 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 FOLDER = Path("src/healer/engines/openvino")
-NAMES = ("threads", "amx", "attention", "attention_amx", "attention_vnni", "products", "products_amx")
+NAMES = (
+    "threads",
+    "amx",
+    "attention",
+    "attention_amx",
+    "attention_vnni",
+    "products",
+    "products_amx",
+)
 SOURCES = [FOLDER / f"{name}.c" for name in NAMES]
 LIBRARY = FOLDER / "libkernels.so"
 # Not -O3: it moves the sums of the innermost loops out of registers.

@@ -21,9 +21,18 @@ import typer
 from numpy.typing import NDArray
 
 from healer.conversion.vision import build_vision
-from healer.engines.openvino.attention import Attention, Floats, Kernel, kernels, replace
+from healer.engines.openvino import linear, products
+from healer.engines.openvino.attention import (
+    Attention,
+    Floats,
+    Kernel,
+    fastest,
+    kernels,
+    replace,
+)
 from healer.engines.openvino.conversion_record import Image
 from healer.engines.openvino.loading import properties, rounding
+from healer.engines.openvino.products import Products
 
 # isort: split
 import openvino as ov
@@ -116,23 +125,35 @@ class Way:
         return found
 
 
-def compiled(layers: int, config: dict[str, Any], kernel: Kernel | None = None) -> Way:
-    model, attention = graph(layers), None
+def compiled(
+    layers: int,
+    config: dict[str, Any],
+    kernel: Kernel | None = None,
+    ours: Products | None = None,
+) -> Way:
+    model = graph(layers)
+    if ours is not None:
+        linear.put_in(model, ours)
     if kernel is not None:
-        attention = Attention(kernel, cores())
-        replace(model, attention)
+        replace(model, Attention(kernel, cores()))
     request = ov.Core().compile_model(model, "CPU", config | {"PERF_COUNT": True})
     return Way(request.create_infer_request())
 
 
 def ways(layers: int, hints: list[str]) -> dict[str, Way]:
-    """As OpenVINO computes it by itself on this processor, and with each attention of ours."""
+    """As OpenVINO computes it by itself on this processor, with each attention of ours, and with
+    our products besides."""
     usual = properties(cores(), "auto") | rounding()
     found = {ALONE: compiled(layers, usual)}
     for hint in hints:
         config = usual | ({} if hint == USUAL else {"INFERENCE_PRECISION_HINT": hint})
         for kernel in kernels():
             found[f"{kernel.label} attention, {hint}"] = compiled(layers, config, kernel)
+    if products.available():
+        for activations in products.BYTES:
+            ours = Products(activations, cores())
+            name = f"attention and {activations} products"
+            found[name] = compiled(layers, EXACT, fastest(), ours)
     return found
 
 

@@ -23,6 +23,7 @@ from healer.engines.openvino.conversion_record import (
 from healer.engines.openvino.language import Language
 from healer.engines.openvino.model import Gemma, Vision
 from healer.engines.openvino.products import Products
+from healer.engines.openvino.single import single_step
 from healer.hardware import bfloat16_is_slow, cores, instruction_sets
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
@@ -109,27 +110,10 @@ def language(
     whole = core.read_model(file)
     if ours is None or not linear.put_in(whole, ours):
         return Language(core.compile_model(file, "CPU", config), seen)
-    single = core.read_model(file)
-    single.reshape(one_token(single, seen))
+    single = single_step(core.read_model(file), seen)
     linear.put_in(single, ours)
     compiled, step = (core.compile_model(each, "CPU", config | UNKEPT) for each in (whole, single))
     return Language(compiled, seen, ours.label, step)
-
-
-def one_token(model: openvino.Model, seen: conversion_record.Attention) -> dict[str, list[int]]:
-    """Shapes of the inputs for a step of one token: known shapes are not worked out at each. A
-    second graph takes next to no memory only where weights are not packed for each."""
-    nothing = [1, seen.heads, 0, seen.width]
-    found = {"token_ids": [1, 1], "step": [1], "chunk": [0]}
-    for given in model.inputs:
-        name, shape = given.get_any_name(), given.get_partial_shape()
-        if name.startswith("past."):
-            found[name] = nothing
-        elif name.startswith(("cosine.", "sine.")):
-            found[name] = [1, 1, 1, seen.width]
-        elif name == "features":
-            found[name] = [0, shape[1].get_length()]
-    return found
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:
