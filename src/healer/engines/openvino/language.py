@@ -20,7 +20,7 @@ from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, Snapshot
 from healer.engines.openvino.conversion_record import SLIDING, Attention, Kind
 
-CHUNK_TOKENS = 1100  # four pictures of MedGemma: more at once are no quicker a token
+CHUNK_TOKENS = 1100  # four pictures of MedGemma, about as many as a sliding window holds
 # Of a chunk's tokens and those they see, for which the scores of all heads are there at once.
 CHUNK_PAIRS = 20_000_000
 # Bytes for each number of keys and values: given as float32, in the graph's own numbers, and in the
