@@ -34,11 +34,13 @@ class HealerOpenVINO:
         tick()
         if not tokens:
             return
-        run = gemma.language.run(prompted)
         start = opening(COLORECTAL_CANCER, Answer.YES)
         given = gemma.tokenizer.encode(start, add_special_tokens=False).ids
-        for _ in range(tokens):
-            given = [int(run.step(given).argmax())]
+        logits, opened = gemma.language.read_on(prompted, given)
+        run = gemma.language.run(opened)
+        tick()
+        for _ in range(tokens - 1):
+            logits = run.step([int(logits.argmax())])
             tick()
 
 

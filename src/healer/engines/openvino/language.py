@@ -59,9 +59,13 @@ class Language:
         after them; `features` are rows for the image tokens among them."""
         return Run(self, self.reader(), None).read_on(past, tokens, features)
 
+    @property
+    def steps_singly(self) -> bool:
+        return self._single is not self._compiled
+
     def reader(self, request: Any = None) -> Any:  # noqa: ANN401
         """An infer request that reads chunks: `request` of a run, where that can."""
-        if request is not None and self._single is self._compiled:
+        if request is not None and not self.steps_singly:
             return request
         return self._compiled.create_infer_request()
 
@@ -131,12 +135,15 @@ class Run:
         return self._logits()
 
     def read(self, tokens: Sequence[int], features: Floats | None = None) -> None:
-        """`features` are rows for the image tokens among `tokens`."""
-        window = self._language.attention.sliding_window
-        if self._held + len(tokens) > window + CHUNK_TOKENS:
-            self._shorten()
-        self._infer(tokens, features, "step")
-        self._held += len(tokens)
+        """`features` are rows for the image tokens among `tokens`, if these are read at once: where
+        steps have a graph of their own, it reads them one by one."""
+        parts = [[token] for token in tokens] if self._language.steps_singly else [tokens]
+        for part in parts:
+            window = self._language.attention.sliding_window
+            if self._held + len(part) > window + CHUNK_TOKENS:
+                self._shorten()
+            self._infer(part, features, "step")
+            self._held += len(part)
 
     def read_chunks(self, chunks: Iterable[Chunk], end_stage: OnStageEnd = ignore_stage) -> Floats:
         """Float32 logits (vocabulary,) of what follows a prompt that is read chunk by chunk, at the

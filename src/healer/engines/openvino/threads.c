@@ -95,7 +95,7 @@ static void call(Shared *shared, int helpers) {
     pthread_mutex_unlock(&pool.lock);
 }
 
-/* Whoever has not joined by now is not waited for. */
+/* A thread that has not joined by now is not waited for. */
 static void await(void) {
     pthread_mutex_lock(&pool.lock);
     pool.shared = NULL, pool.places = 0;
