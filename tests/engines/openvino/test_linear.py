@@ -29,7 +29,8 @@ WIDTH, WIDE = 96, 160
 
 
 def weight(rows: int, columns: int, kind: Any = "int8") -> Any:  # noqa: ANN401
-    floats = np.random.default_rng(rows).standard_normal((rows, columns), np.float32) / columns
+    made = np.random.default_rng(rows).standard_normal((rows, columns), np.float32)
+    floats = made / np.float32(columns)
     return Stored(quantize(lambda part: floats[part], floats.shape, kind), "weight").matrix()
 
 

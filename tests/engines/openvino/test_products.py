@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("openvino")
 
 from healer.engines.openvino import products
-from healer.engines.openvino.products import After, Matrix, Products, Several
+from healer.engines.openvino.products import After, Floats, Matrix, Products, Several
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.skipif(not products.available(), reason="no AMX, or not
 # What rounding takes, in lengths of the result: with 16 bits next to nothing.
 LOSS: dict[Activations, float] = {"int16": 2e-4, "int8": 0.02}
 SHAPES = [(1, 1, 1), (1, 64, 64), (1, 70, 130), (5, 70, 100), (37, 130, 2700), (33, 16, 5200)]
-Floats = NDArray[np.float32] if TYPE_CHECKING else None
 
 
 @pytest.fixture(params=LOSS)

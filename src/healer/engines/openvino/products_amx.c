@@ -2,9 +2,10 @@
  *
  * Weights go into the matrix unit as they are stored, 16 rows of them at a time, and activations
  * turned, so that a token has a lane of its own: results are (rows, tokens), and turned back as they
- * are written. Two blocks of rows meet both halves of 16 tokens, or one half of 32: four products for four
- * loads, and no register is left. A block of rows is copied once, in order, for as many tokens as the cache holds:
- * so memory is read at its full rate, and weights need no other form than the one they are stored in.
+ * are written. Two blocks of rows meet both bytes of 16 tokens, or one byte of 32: four products for
+ * four loads, and no register is left. A block of rows is copied once, in order, for as many tokens as
+ * the cache holds: so memory is read at its full rate, and weights need no other form than the one
+ * they are stored in.
  */
 #include "products.h"
 
@@ -17,9 +18,9 @@
 #include "amx.h"
 
 enum {
-    MOST_STEPS = 40,         /* of a register's bytes, that a block of rows is copied for */
-        CACHED = 1200 * 1024,      /* bytes of activations that a core's cache holds besides */
-    STREAMED = 4096 * 1024,  /* bytes of output that no cache is to be filled with */
+    MOST_STEPS = 40,        /* of a register's bytes, that a block of rows is copied for */
+    CACHED = 1200 * 1024,   /* bytes of activations that a core's cache holds besides */
+    STREAMED = 4096 * 1024, /* bytes of output that no cache is to be filled with */
 };
 
 typedef uint8_t Tile[LANES][STEP];
@@ -219,7 +220,7 @@ INLINE void finish(const Job *job, After after, long row, long group, Sum sum, S
 }
 
 /* `sums` are those of the first block of rows, with one tile of activations and another, and of the
- * second: two halves of a group, or the halves of two groups. */
+ * second: both bytes of a group, or the bytes of two groups. */
 INLINE void finish_all(const Job *job, After after, int bytes, long row, long group, long end,
                        const Sums *sums) {
     for (int i = 0; i < 3 - bytes && group + i < end; i++) {
