@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -56,12 +56,15 @@ def load(
     ours = own_products(record.precision.activations, threads, dtype)
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
         seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype, ours)
-        reading = pool.submit(language, core, folder / LANGUAGE, config, record.attention, ours)
+        reading = pool.submit(
+            language, core, folder / LANGUAGE, config, record.attention, ours, pool
+        )
+        sees, reads = seeing.result(), reading.result()
     return Gemma(
         record,
         Tokenizer.from_file(str(folder / TOKENIZER)),
-        seeing.result(),
-        reading.result(),
+        sees,
+        reads,
         ImageCache(cache_mb * BYTES_A_MB),
     )
 
@@ -104,16 +107,20 @@ def language(
     config: dict[str, Any],
     seen: conversion_record.Attention,
     ours: Products | None,
+    pool: Executor,
 ) -> Language:
-    """In float32, but for the products that are `ours`."""
+    """In float32, but for the products that are `ours`. A second graph is compiled in `pool`."""
     config = config | SMALL_CACHE | rounding() | EXACT
-    whole = core.read_model(file)
-    if ours is None or not linear.put_in(whole, ours):
+    if ours is None:
         return Language(core.compile_model(file, "CPU", config), seen)
-    single = single_step(core.read_model(file), seen)
+    whole = core.read_model(file)
+    single = single_step(whole.clone(), seen)  # the same weights, mapped once
+    if not linear.put_in(whole, ours):
+        return Language(core.compile_model(file, "CPU", config), seen)
     linear.put_in(single, ours)
-    compiled, step = (core.compile_model(each, "CPU", config | UNKEPT) for each in (whole, single))
-    return Language(compiled, seen, ours.label, step)
+    step = pool.submit(core.compile_model, single, "CPU", config | UNKEPT)
+    compiled = core.compile_model(whole, "CPU", config | UNKEPT)
+    return Language(compiled, seen, ours.label, step.result())
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:
