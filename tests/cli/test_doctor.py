@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from healer.cli import app, speed
 from healer.cli.doctor import slide_libraries
-from healer.engines.openvino import attention, kernels
+from healer.engines.openvino import attention, kernels, products
 from healer.hardware import memory_limit_bytes, processor
 from healer.main import create_app
 from healer.settings.loading import Settings
@@ -112,7 +112,10 @@ def test_a_containers_limit_is_what_counts(tmp_path: Path) -> None:
 def test_says_that_the_vision_tower_takes_our_attention() -> None:
     used, words = attention.check_attention(Settings())
     assert used
-    assert words in [f"our own in the vision tower, in {kind}" for kind in attention.WORDS.values()]
+    attends, *multiplies = words.split("; ")
+    kinds = attention.WORDS.values()
+    assert attends in [f"our own in the vision tower, in {kind}" for kind in kinds]
+    assert bool(multiplies) == products.available()
 
 
 def test_the_vision_tower_takes_the_attention_that_the_capped_processor_has(

@@ -14,6 +14,7 @@ import openvino
 from numpy.typing import NDArray
 
 from healer.engines.openvino import kernels as compiled
+from healer.engines.openvino import products
 from healer.engines.openvino.kernels import Scratch, address
 from healer.hardware import instruction_sets
 
@@ -67,12 +68,13 @@ def why_not() -> str | None:
 
 
 def check_attention(settings: Settings) -> tuple[bool, str]:
-    """Whether ours is used in the vision tower, and why it is not."""
+    """Whether ours is used in the vision tower, or why not; and whether products are ours."""
     kernel = fastest()
     if kernel is None or settings.dtype == "float32":
         why = "HEALER_DTYPE=float32" if settings.dtype == "float32" else why_not()
         return False, f"OpenVINO's own in the vision tower: {why}"
-    return True, f"our own in the vision tower, in {WORDS[kernel]}"
+    multiplied = "; products with 8-bit weights too" if products.available() else ""
+    return True, f"our own in the vision tower, in {WORDS[kernel]}{multiplied}"
 
 
 class Attention:
