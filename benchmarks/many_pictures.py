@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +24,7 @@ from rich.console import Console
 from benchmarks.errors import BenchmarkError
 from benchmarks.idle import Watch, check, used_by_others
 from benchmarks.processes import ANONYMOUS, PEAK, environment, memory_of
+from benchmarks.sampling import MemorySampler
 from healer.engines.openvino.conversion_record import Attention, check_conversion
 from healer.hardware import cores, processor
 from healer.images.tile import Tile
@@ -33,7 +34,7 @@ TEXT = (
     "what they show, and end each with the number of the patch that shows it."
 )
 PICTURE_PX = 896
-EVERY_SECONDS = 0.05
+EVERY_SECONDS = 0.05  # the memory is looked at
 GB = 1e9
 ROW_BYTES = 8  # of a key or value in 8 bits: two floats besides its numbers
 # What the table shows, and how.
@@ -77,27 +78,6 @@ class Stages:
             )
 
 
-class AnonymousMemory:
-    """The most that no file backs, in this process, while the block runs."""
-
-    def __init__(self) -> None:
-        self.most = 0
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._sample)
-
-    def __enter__(self) -> AnonymousMemory:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join()
-
-    def _sample(self) -> None:
-        while not self._done.wait(EVERY_SECONDS):
-            self.most = max(self.most, memory_of("self", ANONYMOUS))
-
-
 def picture(number: int) -> Tile:
     shape = (PICTURE_PX, PICTURE_PX, 3)
     return Tile(np.random.default_rng(number).integers(0, 256, shape, dtype=np.uint8))
@@ -129,7 +109,7 @@ def measure(folder: Path, pictures: int, tokens: int, threads: int) -> Row:
     ids = encode_many(gemma.tokenizer, TEXT, pictures, record.image.tokens)
     gemma.check_fits(len(ids), pictures)
     before, others = memory_of("self", ANONYMOUS), Watch()
-    with AnonymousMemory() as memory:
+    with MemorySampler(partial(memory_of, "self", ANONYMOUS), EVERY_SECONDS) as memory:
         run, stages = gemma.language.run(), Stages(pictures)
         token = int(gemma.read_prompt(run, ids, tiles, stages).argmax())
         first = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 
 import psutil
 
@@ -11,10 +12,14 @@ EVERY_SECONDS = 0.2
 
 
 class MemorySampler:
-    """The most that this process and those it started hold together, shared pages once."""
+    """The most bytes that `measure` gives while the block runs."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, measure: Callable[[], int] | None = None, every: float = EVERY_SECONDS
+    ) -> None:
+        """By default what this process and those it started hold together, shared pages once."""
         self.most = 0
+        self._measure, self._every = measure or family_memory, every
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample)
 
@@ -27,10 +32,13 @@ class MemorySampler:
         self._thread.join()
 
     def _sample(self) -> None:
-        own = psutil.Process()
-        while not self._done.wait(EVERY_SECONDS):
-            family = (own, *own.children(recursive=True))
-            self.most = max(self.most, sum(held(each) for each in family))
+        while not self._done.wait(self._every):
+            self.most = max(self.most, self._measure())
+
+
+def family_memory() -> int:
+    own = psutil.Process()
+    return sum(held(each) for each in (own, *own.children(recursive=True)))
 
 
 def held(process: psutil.Process) -> int:
