@@ -21,6 +21,7 @@ NAMES = (
     "attention",
     "attention_amx",
     "attention_vnni",
+    "decoder",
     "products",
     "products_amx",
 )

@@ -110,8 +110,9 @@ def measure(folder: Path, pictures: int, tokens: int, threads: int) -> Row:
     gemma.check_fits(len(ids), pictures)
     before, others = memory_of("self", ANONYMOUS), Watch()
     with MemorySampler(partial(memory_of, "self", ANONYMOUS), EVERY_SECONDS) as memory:
-        run, stages = gemma.language.run(), Stages(pictures)
-        token = int(gemma.read_prompt(run, ids, tiles, stages).argmax())
+        stages = Stages(pictures)
+        logits, after = gemma.read_prompt(ids, tiles, stages)
+        token, run = int(logits.argmax()), gemma.language.run(after)
         first = time.perf_counter()
         for _ in range(tokens):
             token = int(run.step([token]).argmax())

@@ -18,7 +18,9 @@ from healer.conversion.checkpoint import Checkpoint, read_config
 from healer.conversion.describe import attention_of, image_of, load_processor
 from healer.conversion.language import build_language
 from healer.conversion.vision import build_vision
-from healer.engines.openvino.language import Language, Run
+from healer.engines.openvino.cache import Snapshot
+from healer.engines.openvino.language import Language
+from healer.engines.openvino.run import RuntimeRun
 from healer.engines.transformers.loading import quiet
 from healer.engines.vlm.prompt import messages_of_many
 from healer.images.tile import Tile
@@ -39,17 +41,18 @@ class Graphs:
         image = image_of(load_processor(folder), self.config, "m")
         core = ov.Core()
         seeing = build_vision(self.checkpoint, self.config, image, kind, lambda: None)
-        self.language_model = build_language(self.checkpoint, self.config, kind, lambda: None)
+        self.built = build_language(self.checkpoint, self.config, kind, lambda: None)
         self.vision = core.compile_model(seeing, "CPU", EXACT)
-        self.language = core.compile_model(self.language_model, "CPU", EXACT)
+        self.language = core.compile_model(self.built, "CPU", EXACT)
+        self.model = Language(self.language, attention_of(self.config.text_config))
 
     def features(self, pixels: NDArray[np.uint8]) -> Floats:
         found: Floats = self.vision(pixels)["features"]
         return found.copy()
 
-    def text(self) -> Run:
+    def text(self, at: Snapshot | None = None) -> RuntimeRun:
         """One cache of its own."""
-        return Language(self.language, attention_of(self.config.text_config)).run()
+        return RuntimeRun(self.model.graph, at)
 
 
 class Torch:

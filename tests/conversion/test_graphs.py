@@ -134,7 +134,7 @@ def test_the_embedding_is_there_once(graphs: Graphs) -> None:
     shape = [text.vocab_size, text.hidden_size]
     constants = [
         node
-        for node in graphs.language_model.get_ops()
+        for node in graphs.built.get_ops()
         if node.get_type_name() == "Constant" and list(node.get_output_shape(0)) == shape
     ]
     assert [node.get_output_element_type(0) for node in constants] == [ov.Type.u8]

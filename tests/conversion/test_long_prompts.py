@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from healer.engines.openvino import language
+from healer.engines.openvino import run as runs
+from healer.engines.openvino.cache import Snapshot
 from healer.engines.openvino.conversion_record import SLIDING, Attention
-from healer.engines.openvino.language import Chunk, Run
+from healer.engines.openvino.language import Chunk
+from healer.engines.openvino.run import Run
 from healer.engines.vlm.prompt import chunks
 from healer.images.tile import Tile
 from tests.conversion.exact import made_exact
-from tests.conversion.graphs import Graphs, Torch
+from tests.conversion.graphs import Floats, Graphs, Torch
 from tests.gemma import IMAGE_TOKENS, make_checkpoint
 
 ROUNDING = 2e-4  # of float32, in another order
@@ -38,6 +40,9 @@ class Shown:
         self.torch.show(TEXT, [tile(seed) for seed in range(PICTURES)])
         self.features = self.torch.features()
         self.image = self.graphs.config.image_token_id
+
+    def read(self, most: int) -> tuple[Floats, Snapshot]:
+        return self.graphs.model.read(self.chunks(most))
 
     def chunks(self, most: int) -> list[Chunk]:
         found, done = list[Chunk](), 0
@@ -67,9 +72,8 @@ def held(run: Run, attention: Attention, *, sliding: bool) -> set[int]:
 def test_a_prompt_in_chunks_is_the_prompt_of_transformers(shown: Shown, most: int) -> None:
     expected = shown.torch.logits([])[-1]
     assert np.ptp(expected) > 1
-    parts = shown.chunks(most)
-    assert len(parts) > 2
-    found = shown.graphs.text().read_chunks(parts)
+    assert len(shown.chunks(most)) > 2
+    found, _ = shown.read(most)
     np.testing.assert_allclose(found, expected, atol=ROUNDING)
 
 
@@ -82,7 +86,7 @@ def test_the_window_makes_a_difference(shown: Shown, monkeypatch: pytest.MonkeyP
     """Else the other tests would prove nothing."""
     monkeypatch.setattr(shown.torch.model.config.text_config, "sliding_window", 100_000)
     wide = shown.torch.logits([])[-1]
-    found = shown.graphs.text().read_chunks(shown.chunks(45))
+    found, _ = shown.read(45)
     assert np.abs(found - wide).max() > 20 * ROUNDING
 
 
@@ -91,11 +95,12 @@ def test_tokens_after_it_are_those_of_transformers_however_little_is_held(
 ) -> None:
     """States of sliding-window layers are shortened again and again, the others never."""
     spare = 7
-    monkeypatch.setattr(language, "CHUNK_TOKENS", spare)
+    monkeypatch.setattr(runs, "SPARE", spare)
     expected = shown.torch.logits(MORE)[-len(MORE) - 1 :]
-    run = shown.graphs.text()
-    attention, window = run._language.attention, run._language.attention.sliding_window
-    found = [run.read_chunks(shown.chunks(45))]
+    logits, after = shown.read(45)
+    found, run = [logits], shown.graphs.text(after)
+    attention = shown.graphs.model.attention
+    window = attention.sliding_window
     assert held(run, attention, sliding=True) == {min(window - 1, len(shown.torch.ids))}
     lengths = set[int]()
     for token in MORE:
@@ -110,11 +115,10 @@ def test_tokens_after_it_are_those_of_transformers_however_little_is_held(
 
 
 def test_two_texts_in_chunks_do_not_mix(shown: Shown) -> None:
-    alone = shown.graphs.text()
-    first = alone.read_chunks(shown.chunks(45))
-    other = shown.graphs.text()
-    other.read_chunks([([2, 11, 12], None), ([13, 14], None)])
-    np.testing.assert_array_equal(shown.graphs.text().read_chunks(shown.chunks(45)), first)
+    first, _ = shown.read(45)
+    _, after = shown.graphs.model.read([([2, 11, 12], None), ([13, 14], None)])
+    other = shown.graphs.text(after)
+    np.testing.assert_array_equal(shown.read(45)[0], first)
     np.testing.assert_allclose(
         other.step([15]), shown.graphs.text().step([2, 11, 12, 13, 14, 15]), atol=ROUNDING
     )
@@ -122,7 +126,6 @@ def test_two_texts_in_chunks_do_not_mix(shown: Shown) -> None:
 
 def test_a_step_may_be_several_tokens_once_the_window_is_full(shown: Shown) -> None:
     expected = shown.torch.logits(MORE)[-1]
-    run = shown.graphs.text()
-    run.read_chunks(shown.chunks(45))
+    run = shown.graphs.text(shown.read(45)[1])
     run.step(MORE[:5])
     np.testing.assert_allclose(run.step(MORE[5:]), expected, atol=ROUNDING)

@@ -22,7 +22,7 @@ pytest.importorskip("torch")
 from healer.engines.base import Answer, Evidence
 from healer.engines.openvino.cache import Packed
 from healer.engines.openvino.engine import OpenVINOEngine
-from healer.engines.openvino.language import Run
+from healer.engines.openvino.graph import Request
 from healer.engines.openvino.model import squared
 from healer.engines.transformers.engine import MedGemmaEngine
 from healer.engines.vlm.adapter import AdapterManifest
@@ -163,13 +163,13 @@ def test_with_the_default_settings_a_second_question_reads_itself_alone(
     """No pass of the vision tower, and one step of the language model: the question's tokens."""
     engine = load(shared, cache_mb=Settings.model_fields["image_cache_mb"].default)
     vision, gemma, steps = counted(engine), gemma_of(engine), []
-    infer = Run._infer
+    infer = Request.infer
 
-    def counting(run: Any, tokens: Any, *given: Any) -> None:  # noqa: ANN401
+    def counting(request: Any, tokens: Any, *given: Any) -> None:  # noqa: ANN401
         steps.append(len(tokens))
-        infer(run, tokens, *given)
+        infer(request, tokens, *given)
 
-    monkeypatch.setattr(Run, "_infer", counting)
+    monkeypatch.setattr(Request, "infer", counting)
     first, second = gemma.prompt(COLORECTAL_CANCER.text), gemma.prompt("Is there mucus?")
     gemma.prefill(PINK, first)
     assert steps == [len(first.prefix), len(first.question)]
@@ -179,10 +179,10 @@ def test_with_the_default_settings_a_second_question_reads_itself_alone(
     assert vision.runs == 1
 
 
-def test_what_is_packed_is_what_the_runtime_holds(engine: OpenVINOEngine) -> None:
+def test_what_is_packed_is_what_the_runtime_holds(shared: Path, load: Load) -> None:
     """It rounds to the same steps: nothing is lost by packing but the last bits of a float, and
     the next token's logits do not move by more."""
-    gemma = gemma_of(engine)
+    gemma = gemma_of(load(shared, dtype="float32"))
     prompt, image = gemma.prompt(COLORECTAL_CANCER.text), gemma.record.image
     features = gemma.vision.features(squared(PINK, image.size, image.resample))
     _, read = gemma.language.read_on(None, prompt.prefix, features)
@@ -261,13 +261,14 @@ def test_closing_an_explanation_stops_the_model(
     engine: OpenVINOEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps = []
-    step = Run.step
+    kind: Any = type(gemma_of(engine).language.run())
+    step = kind.step
 
     def counting(run: Any, *given: Any) -> Any:  # noqa: ANN401
         steps.append(run)
         return step(run, *given)
 
-    monkeypatch.setattr(Run, "step", counting)
+    monkeypatch.setattr(kind, "step", counting)
     evidence = engine.score([PINK])[0]
     steps.clear()
     whole = engine.explain(evidence, Answer.YES)

@@ -17,10 +17,10 @@ from healer.engines.openvino.language import (
     CHUNK_PAIRS,
     CHUNK_TOKENS,
     chunk_tokens,
-    frequencies,
     longest_prompt,
     memory_needed,
 )
+from healer.engines.openvino.rotary import frequencies
 
 SHAPE = SHAPES["medgemma-4b"].text
 KINDS: tuple[Kind, ...] = tuple(

@@ -17,9 +17,10 @@ from openvino import opset13 as ops
 from healer.conversion.weights import Stored, quantize
 from healer.engines.openvino import kernels, linear, products
 from healer.engines.openvino.conversion_record import LANGUAGE, VISION, read_conversion
-from healer.engines.openvino.language import Language
+from healer.engines.openvino.graph import Graph
 from healer.engines.openvino.model import squared
 from healer.engines.openvino.products import Products
+from healer.engines.openvino.run import RuntimeRun
 from tests.conversion.graphs import EXACT, kinds
 from tests.engines.openvino.conftest import Load
 from tests.gemma import IMAGE_SIZE, PINK
@@ -116,7 +117,7 @@ def test_a_converted_model_answers_the_same(shared: Path) -> None:
             assert linear.put_in(reading, ours) > 0
         pixels = squared(PINK, IMAGE_SIZE, 2)[None]
         features = core.compile_model(seeing, "CPU", EXACT)(pixels)["features"]
-        text = Language(core.compile_model(reading, "CPU", EXACT), attention).run()
+        text = RuntimeRun(Graph(core.compile_model(reading, "CPU", EXACT), attention))
         run.append((features, [text.step([2, 11, 12, 13]), text.step([14])]))
     (features, logits), (ours_features, ours_logits) = run
     assert np.linalg.norm(ours_features - features) < 1e-3 * np.linalg.norm(features)

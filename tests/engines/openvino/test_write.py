@@ -90,10 +90,9 @@ def test_a_long_prompt_is_as_near_to_float32_as_a_short_one(
     for dtype in ("float32", "bfloat16"):
         gemma = load(shared, dtype=dtype)._gemma
         assert gemma is not None
-        run = gemma.language.run()
         ids = encode_many(gemma.tokenizer, TEXT, pictures, IMAGE_TOKENS)
-        first = gemma.read_prompt(run, ids, tiles, lambda _: None)
-        logits.append(np.stack([first, run.step([50])]))
+        first, after = gemma.read_prompt(ids, tiles, lambda _: None)
+        logits.append(np.stack([first, gemma.language.run(after).step([50])]))
     expected, found = logits
     off = np.sqrt(np.mean((found - expected) ** 2, axis=1)) / expected.std(axis=1)
     assert (off < 0.03).all()

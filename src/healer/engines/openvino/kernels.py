@@ -1,4 +1,4 @@
-"""Code of our own in C (attention.c, products.c), where it is faster than OpenVINO's.
+"""Code of our own in C (attention.c, decoder.c, products.c), where it is faster than OpenVINO's.
 
 It is compiled when Healer is installed, if there is a C compiler, and everything works without it.
 """
@@ -46,6 +46,10 @@ def _declare(found: ctypes.CDLL) -> None:
     found.healer_products_scratch.restype = LONG
     found.healer_products.argtypes = [POINTER, LONG, POINTER, POINTER, INT, POINTER, *[INT] * 3]
     found.healer_products.restype = None
+    found.healer_decode_scratch.argtypes = [POINTER, LONG]
+    found.healer_decode_scratch.restype = LONG
+    found.healer_decode.argtypes = [POINTER, LONG, LONG, POINTER, POINTER, INT]
+    found.healer_decode.restype = None
 
 
 class Scratch:

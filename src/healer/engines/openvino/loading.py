@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,11 @@ from healer.engines.openvino.conversion_record import (
     Activations,
     Described,
 )
+from healer.engines.openvino.decoder import decoder_of
 from healer.engines.openvino.language import Language
 from healer.engines.openvino.model import Gemma, Vision
+from healer.engines.openvino.pages import ask_for_large_pages
 from healer.engines.openvino.products import Products
-from healer.engines.openvino.single import single_step
 from healer.hardware import bfloat16_is_slow, cores, instruction_sets
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
@@ -56,9 +57,7 @@ def load(
     ours = own_products(record.precision.activations, threads, dtype)
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
         seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype, ours)
-        reading = pool.submit(
-            language, core, folder / LANGUAGE, config, record.attention, ours, pool
-        )
+        reading = pool.submit(language, core, folder / LANGUAGE, config, record.attention, ours)
         sees, reads = seeing.result(), reading.result()
     return Gemma(
         record,
@@ -78,6 +77,7 @@ def vision(
     if kernel is None:
         return Vision(core.compile_model(file, "CPU", config))
     model, attends = core.read_model(file), Attention(kernel)
+    ask_for_large_pages(model)
     if ours is not None and linear.put_in(model, ours):
         config = config | UNROUNDED | EXACT
     if not attention.replace(model, attends):
@@ -107,20 +107,17 @@ def language(
     config: dict[str, Any],
     seen: conversion_record.Attention,
     ours: Products | None,
-    pool: Executor,
 ) -> Language:
-    """In float32, but for the products that are `ours`. A second graph is compiled in `pool`."""
+    """In float32, but for the products that are `ours`."""
     config = config | SMALL_CACHE | rounding() | EXACT
     if ours is None:
         return Language(core.compile_model(file, "CPU", config), seen)
-    whole = core.read_model(file)
-    single = single_step(whole.clone(), seen)  # the same weights, mapped once
-    if not linear.put_in(whole, ours):
+    model = core.read_model(file)
+    ask_for_large_pages(model)
+    decoder = decoder_of(model, seen, ours.threads)
+    if not linear.put_in(model, ours):
         return Language(core.compile_model(file, "CPU", config), seen)
-    linear.put_in(single, ours)
-    step = pool.submit(core.compile_model, single, "CPU", config | UNKEPT)
-    compiled = core.compile_model(whole, "CPU", config | UNKEPT)
-    return Language(compiled, seen, ours.label, step.result())
+    return Language(core.compile_model(model, "CPU", config | UNKEPT), seen, ours.label, decoder)
 
 
 def properties(threads: int, dtype: str) -> dict[str, Any]:

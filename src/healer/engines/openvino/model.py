@@ -26,11 +26,11 @@ from healer.engines.openvino.cache import Floats, ImageCache, Packed, Snapshot, 
 from healer.engines.openvino.language import (
     Chunk,
     Language,
-    Run,
     chunk_tokens,
     longest_prompt,
     memory_needed,
 )
+from healer.engines.openvino.run import Run
 from healer.engines.vlm.prompt import (
     Prompt,
     chunks,
@@ -133,8 +133,8 @@ class Gemma:
         and each chunk of the prompt. Raises TooManyPictures."""
         ids = encode_many(self.tokenizer, text, len(pictures), self.record.image.tokens)
         self.check_fits(len(ids), len(pictures))
-        run = self.language.run()
-        first = int(self.read_prompt(run, ids, pictures, end_stage).argmax())
+        logits, after = self.read_prompt(ids, pictures, end_stage)
+        first, run = int(logits.argmax()), self.language.run(after)
         if thought := empty_thought(self.tokenizer, first):
             for token in thought:
                 first = int(run.step([token]).argmax())
@@ -159,10 +159,10 @@ class Gemma:
         raise TooManyPictures(self.record.source.model_id, shown, most, reason)
 
     def read_prompt(
-        self, run: Run, ids: Sequence[int], pictures: Sequence[Tile], end_stage: OnStageEnd
-    ) -> Floats:
-        """Logits of the first token to write. Features are made as they are read, so that no more
-        are held than a chunk's."""
+        self, ids: Sequence[int], pictures: Sequence[Tile], end_stage: OnStageEnd
+    ) -> tuple[Floats, Snapshot]:
+        """Logits of the first token to write, and the state before it. Features are made as they
+        are read, so that no more are held than a chunk's."""
         image, waiting = self.record.tokens.image, iter(pictures)
         parts = list(chunks(ids, image, chunk_tokens(len(ids))))
 
@@ -171,7 +171,7 @@ class Gemma:
             found = [self._features(each, end_stage) for each in islice(waiting, count)]
             return part, np.concatenate(found) if found else None
 
-        return run.read_chunks(map(chunk, parts), end_stage)
+        return self.language.read(map(chunk, parts), end_stage)
 
     def _features(self, tile: Tile, end_stage: OnStageEnd) -> Floats:
         """Of the cache, where it holds them."""

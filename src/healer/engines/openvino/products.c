@@ -6,15 +6,12 @@
 
 /* ---- one token: the weights are read once, in order, at the rate that memory gives them ---- */
 
-enum {
-    ROWS_AT_ONCE = 64,
-    AHEAD = 1024, /* bytes: the processor by itself reads ahead within a page only */
-};
+enum { AHEAD = 1024 }; /* bytes: the processor by itself reads ahead within a page only */
 
 /* `x` is the high bytes, then the low ones, each filled up to a whole register. */
 typedef struct {
     float scale, total;
-    int8_t x[];
+    _Alignas(STEP) int8_t x[];
 } Token;
 
 long token_scratch(long columns) {
@@ -38,69 +35,112 @@ KERNEL void round_token(const Products *products) {
     to->total = 256.f * _mm512_reduce_add_epi32(high) + _mm512_reduce_add_epi32(low);
 }
 
-/* Adds a register of weights times both halves of as many activations. */
-#define ADD(high, low, weights, column)                                                            \
-    high = _mm512_dpbusd_epi32(high, weights, _mm512_loadu_si512(token->x + (column)));            \
-    low = _mm512_dpbusd_epi32(low, weights, _mm512_loadu_si512(token->x + filled + (column)))
-
-/* Of one row; two sums of each half, as one alone would wait for itself. */
-INLINE void dot(const Matrix *m, long row, const Token *token, int32_t *to_high, int32_t *to_low) {
-    long columns = m->columns, filled = STEP * up_to(columns, STEP), c = 0;
-    const uint8_t *values = m->values + row * columns;
-    __m512i high = _mm512_setzero_si512(), low = high, high2 = high, low2 = high;
-    for (; c + 2 * STEP <= columns; c += 2 * STEP) {
-        __m512i w = _mm512_loadu_si512(values + c);
-        __m512i w2 = _mm512_loadu_si512(values + c + STEP);
-        _mm_prefetch((const char *)values + c + AHEAD, _MM_HINT_T0);
-        _mm_prefetch((const char *)values + c + AHEAD + STEP, _MM_HINT_T0);
-        ADD(high, low, w, c);
-        ADD(high2, low2, w2, c + STEP);
-    }
-    for (; c < columns; c += STEP) {
-        __m512i w = _mm512_maskz_loadu_epi8(first_bytes(columns - c), values + c);
-        ADD(high, low, w, c);
-    }
-    *to_high = _mm512_reduce_add_epi32(_mm512_add_epi32(high, high2));
-    *to_low = _mm512_reduce_add_epi32(_mm512_add_epi32(low, low2));
+/* The sums of each, in order. */
+INLINE __m128i totals(__m512i a, __m512i b, __m512i c, __m512i d) {
+    __m512i ab = _mm512_add_epi32(_mm512_unpacklo_epi32(a, b), _mm512_unpackhi_epi32(a, b));
+    __m512i cd = _mm512_add_epi32(_mm512_unpacklo_epi32(c, d), _mm512_unpackhi_epi32(c, d));
+    __m512i all = _mm512_add_epi32(_mm512_unpacklo_epi64(ab, cd), _mm512_unpackhi_epi64(ab, cd));
+    __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(all), _mm512_extracti64x4_epi64(all, 1));
+    return _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-/* Of LANES rows. */
-INLINE __m512 dots(const Matrix *m, long row, const Token *token) {
-    int32_t high[LANES] = {0}, low[LANES] = {0};
+/* Two rows of weights with both halves of the activations, and what is fetched after their ends. */
+typedef struct {
+    const uint8_t *row[2], *next[2];
+} Pair;
+
+INLINE __m128i dot(Pair pair, long columns, const Token *token) {
+    long filled = STEP * up_to(columns, STEP), end = filled > AHEAD ? filled - AHEAD : 0;
+    const uint8_t *ahead = pair.row[0] + AHEAD, *ahead2 = pair.row[1] + AHEAD;
+    __m512i high = _mm512_setzero_si512(), low = high, high2 = high, low2 = high;
+    for (long c = 0; c < filled; c += STEP) {
+        __mmask64 there = first_bytes(columns - c);
+        __m512i w = _mm512_maskz_loadu_epi8(there, pair.row[0] + c);
+        __m512i w2 = _mm512_maskz_loadu_epi8(there, pair.row[1] + c);
+        __m512i x = _mm512_load_si512(token->x + c), x2 = _mm512_load_si512(token->x + filled + c);
+        if (c == end) ahead = pair.next[0] - end, ahead2 = pair.next[1] - end;
+        _mm_prefetch((const char *)ahead + c, _MM_HINT_T0);
+        _mm_prefetch((const char *)ahead2 + c, _MM_HINT_T0);
+        high = _mm512_dpbusd_epi32(high, w, x), low = _mm512_dpbusd_epi32(low, w, x2);
+        high2 = _mm512_dpbusd_epi32(high2, w2, x), low2 = _mm512_dpbusd_epi32(low2, w2, x2);
+    }
+    return totals(high, low, high2, low2);
+}
+
+/* Of LANES rows, sums of their products with the high bytes and with the low ones. */
+typedef int32_t Sums[LANES][2];
+
+/* LANES rows of two matrices, or of two places in one: two streams of weights, each in order, come
+ * from memory sooner than one. */
+INLINE void dots(const Matrix *m, long row, const Matrix *m2, long row2, const Token *token,
+                 Sums sums, Sums sums2) {
+    long rows = m->rows - row, rows2 = m2->rows - row2, columns = m->columns;
+    const uint8_t *at = m->values + row * columns, *at2 = m2->values + row2 * columns;
+    for (long r = 0; r < LANES && r < rows; r++, at += columns, at2 += columns) {
+        const uint8_t *second = r < rows2 ? at2 : at;
+        __m128i both = dot((Pair){{at, second}, {at + columns, second + columns}}, columns, token);
+        _mm_storel_epi64((__m128i *)sums[r], both);
+        _mm_storel_epi64((__m128i *)sums2[r], _mm_unpackhi_epi64(both, both));
+    }
+}
+
+INLINE __m512 result(const Matrix *m, long row, const Token *token, const Sums sums) {
     __mmask16 there = first(m->rows - row);
-    for (int r = 0; r < LANES && row + r < m->rows; r++)
-        dot(m, row + r, token, &high[r], &low[r]);
+    __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+    __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
+    __m512i some = _mm512_load_si512(sums[0]), others = _mm512_load_si512(sums[LANES / 2]);
+    __m512i high = _mm512_permutex2var_epi32(some, even, others);
+    __m512i low = _mm512_permutex2var_epi32(some, odd, others);
     __m512i zero = _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(there, m->zero + row));
-    __m512 sum = joined(_mm512_loadu_si512(high), _mm512_loadu_si512(low),
-                        _mm512_cvtepi32_ps(zero), _mm512_set1_ps(token->total));
+    __m512 sum = joined(high, low, _mm512_cvtepi32_ps(zero), _mm512_set1_ps(token->total));
     __m512 scale = _mm512_mul_ps(_mm512_maskz_loadu_ps(there, m->scale + row),
                                  _mm512_set1_ps(token->scale));
     __m512 bias = m->bias ? _mm512_maskz_loadu_ps(there, m->bias + row) : _mm512_setzero_ps();
     return _mm512_fmadd_ps(sum, scale, bias);
 }
 
-/* The products' rows one after another, ROWS_AT_ONCE of each product at a time. */
-KERNEL void multiply_rows(const void *given, long index) {
+INLINE void write(const Matrix *m, long row, __m512 y, float *out) {
+    _mm512_mask_storeu_ps(out + row, first(m->rows - row), y);
+}
+
+static long half(const Matrix *m) { return LANES * up_to(m->rows, 2 * LANES); }
+
+KERNEL void multiply_gated(const void *given, long index) {
     const Products *products = given;
+    const Token *token = products->scratch;
+    const Matrix *a = products->matrices[0], *up = products->matrices[1];
+    _Alignas(STEP) Sums sums = {0}, up_sums = {0};
+    long row = index * LANES;
+    dots(a, row, up, row, token, sums, up_sums);
+    __m512 y = _mm512_mul_ps(gelu(result(a, row, token, sums)), result(up, row, token, up_sums));
+    write(a, row, y, products->outs[0]);
+}
+
+/* LANES rows of each half of one of the products, which follow one another. */
+KERNEL void multiply_halves(const void *given, long index) {
+    const Products *products = given;
+    const Token *token = products->scratch;
     const Matrix *const *a = products->matrices;
     float *const *out = products->outs;
-    for (long blocks; index >= (blocks = up_to((*a)->rows, ROWS_AT_ONCE)); a++, out++)
-        index -= blocks;
-    long end = (index + 1) * ROWS_AT_ONCE < (*a)->rows ? (index + 1) * ROWS_AT_ONCE : (*a)->rows;
-    for (long row = index * ROWS_AT_ONCE; row < end; row += LANES) {
-        __m512 y = dots(*a, row, products->scratch);
-        if (products->after != PLAIN) y = gelu(y);
-        if (products->after == GATED) y = _mm512_mul_ps(y, dots(a[1], row, products->scratch));
-        _mm512_mask_storeu_ps(*out + row, first((*a)->rows - row), y);
-    }
+    _Alignas(STEP) Sums sums = {0}, sums2 = {0};
+    for (; index * LANES >= half(*a); a++, out++) index -= half(*a) / LANES;
+    long row = index * LANES, row2 = row + half(*a);
+    dots(*a, row, *a, row2, token, sums, sums2);
+    __m512 y = result(*a, row, token, sums), y2 = result(*a, row2, token, sums2);
+    int plain = products->after == PLAIN;
+    write(*a, row, plain ? y : gelu(y), *out);
+    write(*a, row2, plain ? y2 : gelu(y2), *out);
 }
 
 void multiply_token(const Products *products, int threads) {
-    long blocks = 0;
-    for (int i = 0; i < products->count; i++)
-        blocks += up_to(products->matrices[i]->rows, ROWS_AT_ONCE);
+    long gated = up_to(products->matrices[0]->rows, LANES), blocks = 0;
     round_token(products);
-    share(multiply_rows, products, blocks, threads);
+    if (products->after == GATED) {
+        share_in_order(multiply_gated, products, gated, threads);
+        return;
+    }
+    for (int i = 0; i < products->count; i++) blocks += half(products->matrices[i]) / LANES;
+    share_in_order(multiply_halves, products, blocks, threads);
 }
 
 /* ---- what Python calls ---- */

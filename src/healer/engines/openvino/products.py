@@ -76,11 +76,12 @@ class Several:
     def __init__(self, *matrices: Matrix) -> None:
         self.matrices = matrices
         self.columns = matrices[0].columns
-        self._structures = [_structure(each) for each in matrices]
+        self._structures = [structure(each) for each in matrices]
         self.pointers = _pointers(map(ctypes.addressof, self._structures))
 
 
-def _structure(matrix: Matrix) -> _Matrix:
+def structure(matrix: Matrix) -> ctypes.Structure:
+    """As C reads it; `matrix` must live as long."""
     parts = (matrix.values, matrix.zero, matrix.scale, matrix.bias)
     given = (None if part is None else address(part) for part in parts)
     return _Matrix(*given, *matrix.values.shape)

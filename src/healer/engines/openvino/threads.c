@@ -11,24 +11,25 @@
 
 enum {
     MOST_THREADS = 256,
-    PATIENCE = 1000, /* looks for the next call before a thread sleeps: one often follows at once */
+    PATIENCE = 4000, /* looks at what is waited for before a thread sleeps: it often comes at once */
 };
 
 typedef struct {
     Task *task;
     const void *job;
-    long tasks;
+    long tasks, parts; /* so many parts of what is left are begun at a time, or single tasks */
     atomic_long next;
 } Shared;
 
 /* `shared` is what there is to do now, if anything, and `places` how many may still join; `working`
- * have. All but `calls` are looked at under the lock. */
+ * have. They are looked at under the lock, `calls` and `working` also without. */
 static struct {
     pthread_mutex_t turn, lock;
     pthread_cond_t called, left;
     Shared *shared;
     atomic_ulong calls;
-    int started, places, working;
+    atomic_int working;
+    int started, places;
 } pool = {.turn = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER,
           .called = PTHREAD_COND_INITIALIZER, .left = PTHREAD_COND_INITIALIZER};
 
@@ -49,9 +50,20 @@ __attribute__((constructor)) static void prepare(void) {
     pthread_atfork(NULL, NULL, forget);
 }
 
+/* The tasks from `*from` to the end that is returned are the caller's. */
+static long take(Shared *shared, long *from) {
+    *from = atomic_load(&shared->next);
+    for (;;) {
+        long left = shared->tasks - *from, count = shared->parts ? left / shared->parts : 1;
+        if (left <= 0) return *from;
+        if (count < 1) count = 1;
+        if (atomic_compare_exchange_weak(&shared->next, from, *from + count)) return *from + count;
+    }
+}
+
 static void work(Shared *shared) {
-    for (long i; (i = atomic_fetch_add(&shared->next, 1)) < shared->tasks;)
-        shared->task(shared->job, i);
+    for (long i, end; (end = take(shared, &i)) > i;)
+        for (; i < end; i++) shared->task(shared->job, i);
 }
 
 static void *wait_for_calls(void *unused) {
@@ -97,6 +109,7 @@ static void call(Shared *shared, int helpers) {
 
 /* A thread that has not joined by now is not waited for. */
 static void await(void) {
+    for (int i = 0; i < PATIENCE && atomic_load(&pool.working); i++) _mm_pause();
     pthread_mutex_lock(&pool.lock);
     pool.shared = NULL, pool.places = 0;
     while (pool.working) pthread_cond_wait(&pool.left, &pool.lock);
@@ -104,8 +117,8 @@ static void await(void) {
 }
 
 /* The caller works too, and alone where no thread can be had or all work for another. */
-void share(Task *task, const void *job, long tasks, int threads) {
-    Shared shared = {.task = task, .job = job, .tasks = tasks};
+static void share_parts(Shared shared, int threads) {
+    long tasks = shared.tasks;
     int helpers = threads < tasks ? threads - 1 : (int)tasks - 1;
     if (helpers > MOST_THREADS) helpers = MOST_THREADS;
     if (helpers < 1 || pthread_mutex_trylock(&pool.turn)) {
@@ -117,4 +130,12 @@ void share(Task *task, const void *job, long tasks, int threads) {
     work(&shared);
     await();
     pthread_mutex_unlock(&pool.turn);
+}
+
+void share(Task *task, const void *job, long tasks, int threads) {
+    share_parts((Shared){.task = task, .job = job, .tasks = tasks}, threads);
+}
+
+void share_in_order(Task *task, const void *job, long tasks, int threads) {
+    share_parts((Shared){.task = task, .job = job, .tasks = tasks, .parts = 2L * threads}, threads);
 }

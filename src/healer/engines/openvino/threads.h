@@ -9,6 +9,9 @@ typedef void Task(const void *job, long index);
 /* Does each of so many tasks once, on so many threads, the caller's among them. */
 void share(Task *task, const void *job, long tasks, int threads);
 
+/* The same, each thread many in a row: first long rows of tasks, then ever shorter ones. */
+void share_in_order(Task *task, const void *job, long tasks, int threads);
+
 #pragma GCC visibility pop
 
 #endif
