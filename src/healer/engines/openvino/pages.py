@@ -32,8 +32,12 @@ def ask_for_large_pages(model: openvino.Model) -> bool:
     start -= start % mmap.PAGESIZE
     advise = ctypes.CDLL(None).madvise
     advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    return int(advise(start, end - start, mmap.MADV_HUGEPAGE)) == 0
+    failed: int = advise(start, end - start, mmap.MADV_HUGEPAGE)
+    return failed == 0
 
 
 def _is_large(node: Any) -> bool:  # noqa: ANN401
-    return node.get_type_name() == "Constant" and node.data.nbytes >= LARGE
+    if node.get_type_name() != "Constant":
+        return False
+    size: int = node.data.nbytes
+    return size >= LARGE
