@@ -24,6 +24,8 @@ NAMES = (
     "decoder",
     "products",
     "products_amx",
+    "products_groups",
+    "products_vnni",
 )
 SOURCES = [FOLDER / f"{name}.c" for name in NAMES]
 LIBRARY = FOLDER / "libkernels.so"

@@ -2,7 +2,8 @@
 
 `python -m benchmarks.products` prints a line each: seconds; those of the products alone, by
 OpenVINO's own clock, which averages all runs so far; how often quicker than OpenVINO in bfloat16 in
-the same turn; the distance from float32 in lengths of the result; and the kernels.
+the same turn, or where there is none than what it chooses itself; the distance from float32 in
+lengths of the result; and the kernels.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from rich.console import Console
 
 VISION = SHAPES["medgemma-4b"].vision
 TURNS = 7
-BASE = "bfloat16, weights in 8 bits"
+BASE, ROUNDED = "bfloat16, weights in 8 bits", "rounded by OpenVINO"
 PRODUCTS = ("FullyConnected", "Reference")  # kinds of node; their names go on
 say = Console(soft_wrap=True, highlight=False).print
 
@@ -39,7 +40,7 @@ WAYS = {
     "float32": ("plain", "f32", 0),
     BASE: ("unsigned", "bf16", 128),
     "bfloat16, weights too": ("plain", "bf16", 0),
-    "rounded by OpenVINO": ("unsigned", "f32", 128),
+    ROUNDED: ("unsigned", "f32", 128),
     "rounded in the graph, bfloat16": ("rounded", "bf16", 0),
     "rounded in the graph, float32": ("rounded", "f32", 0),
     "our own, int16": ("int16", "f32", 0),
@@ -113,20 +114,23 @@ def way(kind: str, hint: str, group: int, tokens: Floats) -> Way:
     return Way(request)
 
 
+def can(kind: str, hint: str, _group: int) -> bool:
+    """Below AVX-512 with bfloat16 the plugin fails in it."""
+    if kind in products.BYTES:
+        return products.available()
+    return hint == "f32" or "avx512_bf16" in instruction_sets()
+
+
 def main() -> None:
     shape = (1, VISION.positions, VISION.hidden)
     tokens = np.random.default_rng(1).standard_normal(shape, np.float32)
-    running = {
-        name: way(*about, tokens)
-        for name, about in WAYS.items()
-        if products.available() or about[0] not in products.BYTES
-    }
+    running = {name: way(*about, tokens) for name, about in WAYS.items() if can(*about)}
     for _ in range(TURNS):
         for each in running.values():
             each.run()
     sure = running["float32"].request.get_output_tensor().data
     say(f"{processor()[0]}: {', '.join(x for x in INTERESTING if x in instruction_sets())}")
-    base = running[BASE].seconds
+    base = running[BASE if BASE in running else ROUNDED].seconds
     for name, each in running.items():
         ratio = statistics.median(a / b for a, b in zip(base, each.seconds, strict=True))
         seconds = statistics.median(each.seconds)

@@ -18,11 +18,10 @@ import openvino as ov
 from openvino import opset13 as ops
 
 from healer.engines.openvino import kernels as compiled
-from healer.engines.openvino import loading
+from healer.engines.openvino import loading, products
 from healer.engines.openvino.attention import Attention, Kernel, fastest, kernels, replace, why_not
 from healer.engines.openvino.conversion_record import VISION
 from healer.engines.openvino.model import ARITHMETIC, squared
-from healer.hardware import has_amx
 from tests.conversion.graphs import EXACT, kinds
 from tests.engines.openvino.conftest import Load
 from tests.gemma import IMAGE_SIZE, PINK
@@ -110,8 +109,8 @@ def test_only_graphs_without_it_are_cached_compiled(converted: Path, load: Load)
         load(converted)
     place = loading.compiled_cache(converted)
     assert place
-    # With AMX the language graph is changed, too.
-    assert len(list(place.glob("*.blob"))) == (0 if has_amx() else 1)
+    # With our own products the language graph is changed, too.
+    assert len(list(place.glob("*.blob"))) == (0 if products.available() else 1)
 
 
 @needs_kernel

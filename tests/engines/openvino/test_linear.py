@@ -25,7 +25,9 @@ from tests.conversion.graphs import EXACT, kinds
 from tests.engines.openvino.conftest import Load
 from tests.gemma import IMAGE_SIZE, PINK
 
-needs_products = pytest.mark.skipif(not products.available(), reason="no AMX, or not compiled")
+needs_products = pytest.mark.skipif(
+    not products.available(), reason="no AVX-512 VNNI, or not compiled"
+)
 WIDTH, WIDE = 96, 160
 
 

@@ -11,22 +11,26 @@ import pytest
 pytest.importorskip("openvino")
 
 from healer.engines.openvino import products
-from healer.engines.openvino.products import After, Floats, Matrix, Products, Several
+from healer.engines.openvino.products import After, Floats, Matrix, Products, Several, Unit
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from healer.engines.openvino.conversion_record import Activations
 
-pytestmark = pytest.mark.skipif(not products.available(), reason="no AMX, or not compiled")
+pytestmark = pytest.mark.skipif(not products.available(), reason="no AVX-512 VNNI, or not compiled")
 # What rounding takes, in lengths of the result: with 16 bits next to nothing.
 LOSS: dict[Activations, float] = {"int16": 2e-4, "int8": 0.02}
 SHAPES = [(1, 1, 1), (1, 64, 64), (1, 70, 130), (5, 70, 100), (37, 130, 2700), (33, 16, 5200)]
 
 
-@pytest.fixture(params=LOSS)
+WAYS = [(label, unit) for label in LOSS for unit in products.units()]
+
+
+@pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-{way[1].name}")
 def ours(request: pytest.FixtureRequest) -> Products:
-    return Products(request.param, threads=2)
+    label, unit = request.param
+    return Products(label, threads=2, unit=unit)
 
 
 def matrix(rows: int, columns: int, *, bias: bool = False, seed: int = 0) -> Matrix:
@@ -148,6 +152,23 @@ def test_a_forked_process_has_threads_of_its_own(ours: Products) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.parametrize("label", LOSS)
+@pytest.mark.parametrize("gated", [False, True])
+def test_units_give_the_same_bits(label: Activations, gated: bool) -> None:
+    """So what `healer optimize` verifies on one processor holds on others."""
+    wide, narrow, x = matrix(150, 96), matrix(96, 150, seed=2), tokens(77, 96)
+    several = Several(wide, matrix(150, 96, seed=1)) if gated else Several(wide)
+    found = []
+    for unit in products.units():
+        out = np.empty_like(x)
+        Products(label, 2, unit).feed_forward(x, several, Several(narrow), out)
+        found.append(out)
+    for each in found[1:]:
+        np.testing.assert_array_equal(each, found[0])
+
+
 def test_a_cap_on_the_processor_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX512_CORE_VNNI")
+    assert products.units() == [Unit.VNNI]
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     assert not products.available()

@@ -40,11 +40,11 @@ def _declare(found: ctypes.CDLL) -> None:
     found.healer_attention_scratch.restype = LONG
     found.healer_attention.argtypes = [INT, *[POINTER] * 5, LONG, INT, INT, INT]
     found.healer_attention.restype = None
-    found.healer_products_run.argtypes = []
+    found.healer_products_run.argtypes = [INT]
     found.healer_products_run.restype = INT
     found.healer_products_scratch.argtypes = [LONG, LONG, INT, INT]
     found.healer_products_scratch.restype = LONG
-    found.healer_products.argtypes = [POINTER, LONG, POINTER, POINTER, INT, POINTER, *[INT] * 3]
+    found.healer_products.argtypes = [POINTER, LONG, POINTER, POINTER, INT, POINTER, *[INT] * 4]
     found.healer_products.restype = None
     found.healer_decode_scratch.argtypes = [POINTER, LONG]
     found.healer_decode_scratch.restype = LONG

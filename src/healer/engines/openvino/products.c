@@ -1,7 +1,5 @@
 /* Products with 8-bit weights: what Python calls, and those of a single token. */
-#include "products.h"
-
-#include "amx.h"
+#include "groups.h"
 #include "threads.h"
 
 /* ---- one token: the weights are read once, in order, at the rate that memory gives them ---- */
@@ -68,12 +66,12 @@ INLINE __m128i dot(Pair pair, long columns, const Token *token) {
 }
 
 /* Of LANES rows, sums of their products with the high bytes and with the low ones. */
-typedef int32_t Sums[LANES][2];
+typedef int32_t Halved[LANES][2];
 
 /* LANES rows of two matrices, or of two places in one: two streams of weights, each in order, come
  * from memory sooner than one. */
 INLINE void dots(const Matrix *m, long row, const Matrix *m2, long row2, const Token *token,
-                 Sums sums, Sums sums2) {
+                 Halved sums, Halved sums2) {
     long rows = m->rows - row, rows2 = m2->rows - row2, columns = m->columns;
     const uint8_t *at = m->values + row * columns, *at2 = m2->values + row2 * columns;
     for (long r = 0; r < LANES && r < rows; r++, at += columns, at2 += columns) {
@@ -84,7 +82,7 @@ INLINE void dots(const Matrix *m, long row, const Matrix *m2, long row2, const T
     }
 }
 
-INLINE __m512 result(const Matrix *m, long row, const Token *token, const Sums sums) {
+INLINE __m512 result(const Matrix *m, long row, const Token *token, const Halved sums) {
     __mmask16 there = first(m->rows - row);
     __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
     __m512i odd = _mm512_add_epi32(even, _mm512_set1_epi32(1));
@@ -109,7 +107,7 @@ KERNEL void multiply_gated(const void *given, long index) {
     const Products *products = given;
     const Token *token = products->scratch;
     const Matrix *a = products->matrices[0], *up = products->matrices[1];
-    _Alignas(STEP) Sums sums = {0}, up_sums = {0};
+    _Alignas(STEP) Halved sums = {0}, up_sums = {0};
     long row = index * LANES;
     dots(a, row, up, row, token, sums, up_sums);
     __m512 y = _mm512_mul_ps(gelu(result(a, row, token, sums)), result(up, row, token, up_sums));
@@ -122,7 +120,7 @@ KERNEL void multiply_halves(const void *given, long index) {
     const Token *token = products->scratch;
     const Matrix *const *a = products->matrices;
     float *const *out = products->outs;
-    _Alignas(STEP) Sums sums = {0}, sums2 = {0};
+    _Alignas(STEP) Halved sums = {0}, sums2 = {0};
     for (; index * LANES >= half(*a); a++, out++) index -= half(*a) / LANES;
     long row = index * LANES, row2 = row + half(*a);
     dots(*a, row, *a, row2, token, sums, sums2);
@@ -145,7 +143,10 @@ void multiply_token(const Products *products, int threads) {
 
 /* ---- what Python calls ---- */
 
-int healer_products_run(void) { return amx_usable(); }
+static const Unit *const units[] = {&vnni_unit, &amx_unit};
+
+/* Whether this machine has the unit, numbered as in products.py. */
+int healer_products_run(int unit) { return unit ? amx_products_usable() : vnni_products_usable(); }
 
 /* Bytes that healer_products needs to work in, aligned to 64; 0 for a shape it cannot do. */
 long healer_products_scratch(long tokens, long columns, int after, int bytes) {
@@ -153,11 +154,11 @@ long healer_products_scratch(long tokens, long columns, int after, int bytes) {
 }
 
 void healer_products(const float *x, long tokens, const Matrix *const *matrices, float *const *outs,
-                     int count, void *scratch, int after, int bytes, int threads) {
+                     int count, void *scratch, int after, int bytes, int unit, int threads) {
     Products products = {.x = x, .matrices = matrices, .outs = outs, .scratch = scratch,
                          .tokens = tokens, .after = after, .count = count, .bytes = bytes};
     if (tokens == 1)
         multiply_token(&products, threads);
     else
-        multiply_groups(&products, threads);
+        multiply_groups(&products, units[unit], threads);
 }

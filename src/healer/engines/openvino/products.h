@@ -44,13 +44,11 @@ typedef struct {
 
 #pragma GCC visibility push(hidden)
 
-/* Bytes that a product of such a shape is worked out in, aligned to 64; 0 for one it cannot do. */
+/* Bytes that a product of one token is worked out in, aligned to 64. */
 long token_scratch(long columns);
-long group_scratch(long tokens, long columns, After after, int bytes);
 
 /* Rounds the activations, into the scratch, and multiplies. */
 void multiply_token(const Products *products, int threads);
-void multiply_groups(const Products *products, int threads);
 
 #pragma GCC visibility pop
 

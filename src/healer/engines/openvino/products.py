@@ -1,4 +1,5 @@
-"""Products with 8-bit weights by code of our own (products.c), on processors with AMX.
+"""Products with 8-bit weights by code of our own (products.c), on processors with AVX-512 VNNI, and
+with AMX where they have that too.
 
 Weights stay where they are, mapped from the file that `healer optimize` wrote, in the form it wrote
 them in: nothing is packed for the processor, at a start or later. Activations are rounded against
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from healer.engines.openvino.conversion_record import Activations
 from healer.engines.openvino.kernels import LONG, POINTER, Scratch, address, library
-from healer.hardware import has_amx
+from healer.hardware import instruction_sets
 
 Floats = NDArray[np.float32]
 Node = Any
@@ -28,10 +29,27 @@ FLOAT_BYTES = 4
 BYTES: dict[Activations, int] = {"int8": 1, "int16": 2}  # of an activation
 
 
+class Unit(IntEnum):
+    """Of the processor, numbered as in products.c."""
+
+    VNNI = 0
+    AMX = 1
+
+
+NEEDED = {Unit.AMX: "amx_int8", Unit.VNNI: "avx512_vnni"}  # the faster first
+
+
+def units() -> list[Unit]:
+    """Those that were compiled for, that this machine has, and that ONEDNN_MAX_CPU_ISA allows."""
+    found, there = library(), instruction_sets()
+    if found is None:
+        return []
+    has = found.healer_products_run
+    return [unit for unit, needed in NEEDED.items() if needed in there and has(unit)]
+
+
 def available() -> bool:
-    """Compiled, of a processor that has it, and allowed by ONEDNN_MAX_CPU_ISA."""
-    found = library()
-    return found is not None and has_amx() and bool(found.healer_products_run())
+    return bool(units())
 
 
 class After(IntEnum):
@@ -94,13 +112,16 @@ def _pointers(addresses: Iterable[int]) -> Any:  # noqa: ANN401
 
 class Products:
     """Computes with any matrices; activations of a single token are always int16. `threads` is how
-    many cores to use; no result depends on it."""
+    many cores to use; no result depends on it, nor on the `unit`, the fastest if none is given."""
 
-    def __init__(self, activations: Activations = "int16", threads: int = 1) -> None:
+    def __init__(
+        self, activations: Activations = "int16", threads: int = 1, unit: Unit | None = None
+    ) -> None:
         """Only where available()."""
         found = library()
         assert found is not None  # noqa: S101
         self.label, self.bytes, self.threads = activations, BYTES[activations], threads
+        self.unit = units()[0] if unit is None else unit
         self._library = found
         self._rounded, self._between = Scratch(), Scratch()
 
@@ -130,7 +151,7 @@ class Products:
         given = _pointers(outs)
         room = self._library.healer_products_scratch(tokens, several.columns, after, self.bytes)
         scratch = self._rounded.of(room)
-        options = (after, self.bytes, self.threads)
+        options = (after, self.bytes, self.unit, self.threads)
         self._library.healer_products(
             x, tokens, several.pointers, given, len(given), scratch, *options
         )

@@ -1,0 +1,297 @@
+/* Products of many tokens with 8-bit weights, by whichever unit of the processor is fastest.
+ *
+ * A block of rows of weights is copied once, in order, for as many tokens as the cache holds: so memory
+ * is read at its full rate, and weights need no other form than the one they are stored in. Activations
+ * are turned, so that a token has a lane of its own: results are (rows, tokens), and turned back as they
+ * are written. */
+#include "groups.h"
+
+#include "threads.h"
+
+enum {
+    MOST_STEPS = 40,        /* of a register's bytes, that a block of rows is copied for */
+    CACHED = 1200 * 1024,   /* bytes of activations that a core's cache holds besides */
+    STREAMED = 4096 * 1024, /* bytes of output that no cache is to be filled with */
+};
+
+/* Columns are cut into `chunks` of `steps` registers. `rounded` is (chunks, groups, steps, bytes)
+ * tiles of (columns / 4, tokens, 4), `totals` (chunks, groups, LANES) sums of activations, `scale`
+ * (groups, LANES). */
+typedef struct {
+    const Products *products;
+    const Unit *unit;
+    const Matrix *a, *up; /* of one product */
+    float *out;
+    Tile *rounded;
+    float *totals, *scale;
+    long groups, chunks, steps;
+    long chunk, block, across; /* groups at a time; blocks of rows */
+    int streamed, threads;
+} Job;
+
+static Job job_of(const Products *products) {
+    long steps = up_to(products->matrices[0]->columns, STEP);
+    Job job = {.products = products, .a = products->matrices[0],
+               .groups = up_to(products->tokens, LANES), .chunks = up_to(steps, MOST_STEPS)};
+    job.steps = up_to(steps, job.chunks);
+    job.rounded = products->scratch;
+    job.totals = (float *)(job.rounded + products->bytes * job.chunks * job.groups * job.steps);
+    job.scale = job.totals + LANES * job.chunks * job.groups;
+    return job;
+}
+
+long group_scratch(long tokens, long columns, After after, int bytes) {
+    if (after != PLAIN && columns > MOST_STEPS * STEP) return 0; /* not of parts of a sum */
+    long groups = up_to(tokens, LANES), steps = up_to(columns, STEP);
+    long chunks = up_to(steps, MOST_STEPS), tiles = bytes * chunks * groups * up_to(steps, chunks);
+    return tiles * (long)sizeof(Tile) + groups * (chunks + 1) * STEP;
+}
+
+static Tile *rounded_at(const Job *job, long chunk, long group) {
+    return job->rounded + job->products->bytes * job->steps * (chunk * job->groups + group);
+}
+
+static float *totals_at(const Job *job, long chunk, long group) {
+    return job->totals + LANES * (chunk * job->groups + group);
+}
+
+/* (16, 16) numbers of 32 bits, each row a register, to columns. */
+INLINE void turn(__m512i r[LANES]) {
+    __m512i t[LANES];
+    UNROLLED for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    UNROLLED for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    UNROLLED for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+    }
+    UNROLLED for (int i = 0; i < 4; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+        r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+        r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+    }
+}
+
+/* ---- activations ---- */
+
+/* Turns a tile, and returns the sums of its tokens on top of `sum`. */
+INLINE __m512i turn_tile(const Tile from, Tile to, __m512i sum) {
+    __m512i r[LANES];
+    UNROLLED for (int t = 0; t < LANES; t++) r[t] = _mm512_loadu_si512(from[t]);
+    turn(r);
+    UNROLLED for (int t = 0; t < LANES; t++) {
+        sum = _mm512_dpbusd_epi32(sum, _mm512_set1_epi8(1), r[t]);
+        _mm512_store_si512(to[t], r[t]);
+    }
+    return sum;
+}
+
+/* A group's activations from `column` on, as a tile (tokens, columns) of each byte. */
+INLINE void round_step(const Job *job, const float *x, long there, long column, const float *gain,
+                       Tile to[2]) {
+    int bytes = job->products->bytes;
+    for (int t = 0; t < LANES; t++, x += job->a->columns)
+        for (int c = 0; c < STEP; c += LANES) {
+            long left = t < there ? job->a->columns - column - c : 0;
+            __m512 each = _mm512_maskz_loadu_ps(first(left), x + column + c);
+            Halves parts = halves(each, _mm512_set1_ps(gain[t]));
+            __m512i high = parts.high;
+            if (bytes == 1) high = _mm512_add_epi32(_mm512_slli_epi32(high, 8), parts.low);
+            _mm_store_si128((__m128i *)&to[0][t][c], _mm512_cvtepi32_epi8(high));
+            if (bytes == 2)
+                _mm_store_si128((__m128i *)&to[1][t][c], _mm512_cvtepi32_epi8(parts.low));
+        }
+}
+
+KERNEL void round_chunk(const Job *job, long chunk, long group, const float *gain) {
+    int bytes = job->products->bytes;
+    long there = job->products->tokens - group * LANES;
+    const float *x = job->products->x + group * LANES * job->a->columns;
+    Tile *to = rounded_at(job, chunk, group);
+    __m512i high = _mm512_setzero_si512(), low = high;
+    for (long step = 0; step < job->steps; step++, to += bytes) {
+        _Alignas(64) Tile parts[2];
+        round_step(job, x, there, (chunk * job->steps + step) * STEP, gain, parts);
+        high = turn_tile(parts[0], to[0], high);
+        if (bytes == 2) low = turn_tile(parts[1], to[1], low);
+    }
+    __m512 total = _mm512_cvtepi32_ps(high);
+    if (bytes == 2)
+        total = _mm512_fmadd_ps(total, _mm512_set1_ps(256), _mm512_cvtepi32_ps(low));
+    _mm512_storeu_ps(totals_at(job, chunk, group), total);
+}
+
+KERNEL void round_group(const void *given, long group) {
+    const Job *job = given;
+    long columns = job->a->columns, there = job->products->tokens - group * LANES;
+    const float *x = job->products->x + group * LANES * columns;
+    int most = job->products->bytes == 2 ? HIGHEST : HIGHEST_BYTE;
+    float gain[LANES] = {0};
+    for (int t = 0; t < LANES; t++) {
+        float top = t < there ? highest(x + t * columns, columns) : 0;
+        job->scale[group * LANES + t] = top / most;
+        if (top > 0) gain[t] = most / top;
+    }
+    for (long chunk = 0; chunk < job->chunks; chunk++) round_chunk(job, chunk, group, gain);
+}
+
+/* ---- weights ---- */
+
+/* LANES rows from `column` on, into every second tile. What fills them up does not matter:
+ * activations are 0 there, and rows past the last are not written. */
+INLINE void copy_rows(const Matrix *m, long row, long column, long steps, Tile *to) {
+    for (int r = 0; r < LANES && row + r < m->rows; r++) {
+        const uint8_t *from = m->values + (row + r) * m->columns + column;
+        for (long step = 0; step < steps; step++, from += STEP) {
+            __mmask64 there = first_bytes(m->columns - column - step * STEP);
+            _mm512_store_si512(to[2 * step][r], _mm512_maskz_loadu_epi8(there, from));
+        }
+    }
+}
+
+/* ---- products ---- */
+
+/* Sums of a block of rows with a group's activations; without `low` these are bytes. */
+typedef struct {
+    const int32_t (*high)[LANES], (*low)[LANES];
+} Sum;
+
+INLINE __m512 row_of(const Job *job, const Matrix *m, long row, long group, Sum sum, int r) {
+    long at = row + r < m->rows ? row + r : m->rows - 1;
+    __m512 zero = _mm512_set1_ps(m->zero[at]);
+    __m512 total = _mm512_loadu_ps(totals_at(job, job->chunk, group));
+    __m512i high = _mm512_load_si512(sum.high[r]);
+    __m512 y = sum.low ? joined(high, _mm512_load_si512(sum.low[r]), zero, total)
+                       : _mm512_fnmadd_ps(zero, total, _mm512_cvtepi32_ps(high));
+    __m512 scale = _mm512_mul_ps(_mm512_loadu_ps(job->scale + group * LANES),
+                                 _mm512_set1_ps(m->scale[at]));
+    float bias = m->bias && job->chunk == 0 ? m->bias[at] : 0;
+    return _mm512_fmadd_ps(y, scale, _mm512_set1_ps(bias));
+}
+
+/* (rows, tokens) to where they belong in the output, on top of what earlier chunks left there. */
+INLINE void write(const Job *job, long row, long group, __m512i rows[LANES]) {
+    long width = job->a->rows, there = job->products->tokens - group * LANES;
+    __mmask16 inside = first(width - row);
+    turn(rows);
+    UNROLLED for (int t = 0; t < LANES; t++) {
+        float *to = job->out + (group * LANES + t) * width + row;
+        __mmask16 mine = t < there ? inside : 0;
+        __m512 y = (__m512)rows[t];
+        if (job->chunk) y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(mine, to));
+        if (job->streamed && mine == 0xffff)
+            _mm512_stream_ps(to, y);
+        else
+            _mm512_mask_storeu_ps(to, mine, y);
+    }
+}
+
+/* A block of rows for a group, each with its row of `up` where there is that. */
+INLINE void finish(const Job *job, After after, long row, long group, Sum sum, Sum up) {
+    __m512i rows[LANES];
+    UNROLLED for (int r = 0; r < LANES; r++) {
+        __m512 y = row_of(job, job->a, row, group, sum, r);
+        if (after != PLAIN) y = gelu(y);
+        if (after == GATED) y = _mm512_mul_ps(y, row_of(job, job->up, row, group, up, r));
+        rows[r] = (__m512i)y;
+    }
+    write(job, row, group, rows);
+}
+
+/* `sums` are those of the first block of rows, with one tile of activations and another, and of the
+ * second: both bytes of a group, or the bytes of two groups. */
+INLINE void finish_all(const Job *job, After after, int bytes, long row, long group, long end,
+                       const Sums *sums) {
+    for (int i = 0; i < 3 - bytes && group + i < end; i++) {
+        Sum one = {sums[i], bytes == 2 ? sums[1] : NULL};
+        Sum other = {sums[2 + i], bytes == 2 ? sums[3] : NULL};
+        finish(job, after, row, group + i, one, other);
+        if (after != GATED && row + LANES < job->a->rows)
+            finish(job, after, row + LANES, group + i, other, other);
+    }
+}
+
+/* A share of the rows that this thread copies next, if all keep step: as many shares as groups. */
+INLINE Ahead ahead(const Job *job, long index, long share, long shares) {
+    const Matrix *m = job->a;
+    int gated = job->products->after == GATED, each = (int)up_to(2 * LANES, shares);
+    long row = (index + job->threads) % job->across * (gated ? LANES : 2 * LANES) + share * each;
+    if (gated && share * each >= LANES) m = job->up, row -= LANES;
+    if (share * each >= 2 * LANES || row + each > m->rows) each = 0;
+    const uint8_t *from = m->values + row * m->columns + job->chunk * job->steps * STEP;
+    return (Ahead){from, m->columns, each};
+}
+
+/* Two blocks of rows with a block of groups. */
+INLINE void multiply(const Job *job, After after, int bytes, long index) {
+    _Alignas(64) Tile weights[2 * MOST_STEPS];
+    _Alignas(64) Sums sums[4];
+    const Matrix *second = after == GATED ? job->up : job->a;
+    long row = index % job->across * (after == GATED ? LANES : 2 * LANES);
+    long column = job->chunk * job->steps * STEP, start = index / job->across * job->block;
+    long end = start + job->block < job->groups ? start + job->block : job->groups;
+    int each = 3 - bytes; /* groups */
+    copy_rows(job->a, row, column, job->steps, weights);
+    copy_rows(second, after == GATED ? row : row + LANES, column, job->steps, weights + 1);
+    unsigned rounding = _mm_getcsr(); /* numbers next to 0 cost as much time as a hundred others */
+    _mm_setcsr(rounding | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
+    Shapes before = job->unit->begin();
+    for (long group = start; group < end; group += each) {
+        Ahead next = ahead(job, index, (group - start) / each, up_to(end - start, each));
+        const Tile *x = rounded_at(job, job->chunk, group), *x2 = x + 1;
+        if (bytes == 1) x2 = group + 1 < end ? x + job->steps : x;
+        job->unit->add_up(weights, x, x2, bytes, job->steps, next, sums);
+        finish_all(job, after, bytes, row, group, end, sums);
+    }
+    job->unit->end(before);
+    _mm_setcsr(rounding);
+}
+
+#define MULTIPLY(after, bytes)                                            \
+    KERNEL void multiply_##after##_##bytes(const void *job, long index) { \
+        multiply(job, after, bytes, index);                               \
+    }
+MULTIPLY(PLAIN, 1)
+MULTIPLY(PLAIN, 2)
+MULTIPLY(GELU, 1)
+MULTIPLY(GELU, 2)
+MULTIPLY(GATED, 1)
+MULTIPLY(GATED, 2)
+
+static Task *const multiplications[][2] = {
+    [PLAIN] = {multiply_PLAIN_1, multiply_PLAIN_2},
+    [GELU] = {multiply_GELU_1, multiply_GELU_2},
+    [GATED] = {multiply_GATED_1, multiply_GATED_2},
+};
+
+static void multiply_one(Job *job, int index, int threads) {
+    const Products *products = job->products;
+    job->a = products->matrices[index], job->out = products->outs[index];
+    if (products->after == GATED) job->up = products->matrices[index + 1];
+    long rows = job->a->rows, bytes = (long)sizeof(float) * products->tokens * rows;
+    long most = CACHED / (products->bytes * job->steps * (long)sizeof(Tile));
+    long blocks = up_to(job->groups, most);
+    Task *task = multiplications[products->after][products->bytes - 1];
+    job->block = up_to(job->groups, blocks), job->threads = threads;
+    job->across = up_to(rows, products->after == GATED ? LANES : 2 * LANES);
+    job->streamed = bytes > STREAMED && rows % LANES == 0 && (uintptr_t)job->out % STEP == 0;
+    for (job->chunk = 0; job->chunk < job->chunks; job->chunk++)
+        share(task, job, job->across * blocks, threads);
+}
+
+void multiply_groups(const Products *products, const Unit *unit, int threads) {
+    Job job = job_of(products);
+    job.unit = unit;
+    share(round_group, &job, job.groups, threads);
+    for (int i = 0; i < products->count; i++) multiply_one(&job, i, threads);
+}
