@@ -44,6 +44,7 @@ WAYS = {
     "rounded in the graph, bfloat16": ("rounded", "bf16", 0),
     "rounded in the graph, float32": ("rounded", "f32", 0),
     "our own, int16": ("int16", "f32", 0),
+    "our own, int8 in parts": ("int8-parts", "f32", 0),
     "our own, int8": ("int8", "f32", 0),
 }
 
@@ -106,7 +107,7 @@ def way(kind: str, hint: str, group: int, tokens: Floats) -> Way:
         "PERF_COUNT": True,
     }
     model = mlp(kind)
-    if kind in products.BYTES:
+    if kind in products.NUMBERS:
         linear.put_in(model, Products(kind, cores()))
     request = ov.Core().compile_model(model, "CPU", config).create_infer_request()
     request.set_input_tensor(ov.Tensor(tokens))
@@ -116,8 +117,8 @@ def way(kind: str, hint: str, group: int, tokens: Floats) -> Way:
 
 def can(kind: str, hint: str, _group: int) -> bool:
     """Below AVX-512 with bfloat16 the plugin fails in it."""
-    if kind in products.BYTES:
-        return products.available()
+    if kind in products.NUMBERS:  # not those in whose place others are taken
+        return products.available() and Products(kind).label == kind
     return hint == "f32" or "avx512_bf16" in instruction_sets()
 
 

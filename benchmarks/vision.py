@@ -150,10 +150,11 @@ def ways(layers: int, hints: list[str]) -> dict[str, Way]:
         for kernel in kernels():
             found[f"{kernel.label} attention, {hint}"] = compiled(layers, config, kernel)
     if products.available():
-        for activations in products.BYTES:
+        for activations in products.NUMBERS:
             ours = Products(activations, cores())
-            name = f"attention and {activations} products"
-            found[name] = compiled(layers, EXACT, fastest(), ours)
+            if ours.label == activations:
+                name = f"attention and {activations} products"
+                found[name] = compiled(layers, EXACT, fastest(), ours)
     return found
 
 

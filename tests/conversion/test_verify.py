@@ -69,18 +69,25 @@ def test_each_figure_can_refuse(figures: dict[str, float]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("available", "shift", "verified"),
-    [(True, 0.2, "int8"), (True, 0.3, "int16"), (False, 0.2, "int16")],
+    ("available", "shift", "of_parts", "verified"),
+    [
+        (True, 0.2, 0.2, "int8"),
+        (True, 0.3, 0.2, "int8-parts"),
+        (True, 0.3, 0.3, "int16"),
+        (False, 0.2, 0.2, "int16"),
+    ],
 )
 def test_activations_are_of_8_bits_only_where_that_was_verified(
-    monkeypatch: pytest.MonkeyPatch, available: bool, shift: float, verified: str
+    monkeypatch: pytest.MonkeyPatch, available: bool, shift: float, of_parts: float, verified: str
 ) -> None:
     stored = Precision(vision="int8", language="int8")
     about = Described.model_construct(precision=stored)  # type: ignore[call-arg]
     monkeypatch.setattr(products, "available", lambda: available)
 
+    shifts = {"int8": shift, "int8-parts": of_parts, "int16": 0.1}
+
     def measure(tried: Described) -> Parity:
-        return parity(margin=shift if tried.precision.activations == "int8" else 0.1)
+        return parity(margin=shifts[tried.precision.activations])
 
     found, measured = as_verified(about, measure)
     assert found.precision.activations == verified

@@ -26,7 +26,14 @@ from healer.conversion.describe import load_processor
 from healer.conversion.request import ConversionRequest, Parts, Sample
 from healer.engines.base import Answer, Question
 from healer.engines.openvino import loading, products
-from healer.engines.openvino.conversion_record import TOKENIZER, Described, Parity, TileParity
+from healer.engines.openvino.conversion_record import (
+    TOKENIZER,
+    Activations,
+    Described,
+    Parity,
+    TileParity,
+)
+from healer.engines.openvino.products import Unit
 from healer.engines.transformers.loading import offline, quiet
 from healer.engines.vlm.prompt import (
     AnswerTokens,
@@ -40,6 +47,7 @@ from healer.errors.engine import ConversionInaccurate
 from healer.images.tile import Tile
 from healer.weights.manifest import weights_in
 
+COARSE: tuple[Activations, ...] = ("int8", "int8-parts")  # the coarser first
 FORCED = 8  # tokens of an explanation's opening, after the answer's own position
 
 
@@ -195,8 +203,15 @@ class Verification:
 
     def _measured(self, expected: list[Floats], about: Described) -> list[TileParity]:
         request = self._request
+        parts = about.precision.activations == "int8-parts"
         gemma = loading.load(
-            request.work, about, threads=0, dtype="bfloat16", cache_mb=0, keep_compiled=False
+            request.work,
+            about,
+            threads=0,
+            dtype="bfloat16",
+            cache_mb=0,
+            keep_compiled=False,
+            unit=Unit.VNNI if parts and products.available() else None,
         )
         step = request.steps("converted", len(request.samples))
         measured = []
@@ -234,10 +249,10 @@ def log_softmax(logits: Floats) -> NDArray[np.float64]:
 def as_verified(
     about: Described, measure: Callable[[Described], Parity]
 ) -> tuple[Described, Parity]:
-    """With activations as our products are fastest with, where this machine can run those and they
-    are close enough to float32; else as `about`."""
-    if products.available():
-        precision = about.precision.model_copy(update={"activations": "int8"})
+    """With the coarsest activations that are close enough to float32, where this machine can run
+    our products; else as `about`."""
+    for activations in COARSE if products.available() else ():
+        precision = about.precision.model_copy(update={"activations": activations})
         fast = about.model_copy(update={"precision": precision})
         if not excess(parity := measure(fast)):
             return fast, parity

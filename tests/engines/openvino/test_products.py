@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.skipif(not products.available(), reason="no AVX-512 VNNI, or not compiled")
 # What rounding takes, in lengths of the result: with 16 bits next to nothing.
-LOSS: dict[Activations, float] = {"int16": 2e-4, "int8": 0.02}
+LOSS: dict[Activations, float] = {"int16": 2e-4, "int8-parts": 0.013, "int8": 0.02}
 SHAPES = [(1, 1, 1), (1, 64, 64), (1, 70, 130), (5, 70, 100), (37, 130, 2700), (33, 16, 5200)]
 
 
-WAYS = [(label, unit) for label in LOSS for unit in products.units()]
+WAYS = [
+    (label, unit)
+    for label in LOSS
+    for unit in products.units()
+    if Products(label, unit=unit).label == label
+]
 
 
 @pytest.fixture(params=WAYS, ids=lambda way: f"{way[0]}-{way[1].name}")
@@ -152,7 +157,7 @@ def test_a_forked_process_has_threads_of_its_own(ours: Products) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
-@pytest.mark.parametrize("label", LOSS)
+@pytest.mark.parametrize("label", ["int8", "int16"])
 @pytest.mark.parametrize("gated", [False, True])
 def test_units_give_the_same_bits(label: Activations, gated: bool) -> None:
     """So what `healer optimize` verifies on one processor holds on others."""
@@ -165,6 +170,26 @@ def test_units_give_the_same_bits(label: Activations, gated: bool) -> None:
         found.append(out)
     for each in found[1:]:
         np.testing.assert_array_equal(each, found[0])
+
+
+def test_an_outlying_activation_costs_its_own_part_alone() -> None:
+    """Such as trained models have: a few columns a hundred times the others."""
+    x, given = tokens(40, 640), matrix(200, 640)
+    given.values[:, 300] = given.zero  # it adds nothing, and takes others' steps
+    x[:, 300] *= 1000
+    losses = []
+    for label in ("int8", "int8-parts"):
+        (found,) = linear(Products(label, unit=Unit.VNNI), x, given)
+        expected = exact(x, given)
+        losses.append(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+    whole, parts = losses
+    assert parts < whole / 1.5
+
+
+def test_what_is_slow_with_amx_is_16_bits_there() -> None:
+    for unit in products.units():
+        label = Products("int8-parts", unit=unit).label
+        assert label == ("int8-parts" if unit == Unit.VNNI else "int16")
 
 
 def test_a_cap_on_the_processor_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

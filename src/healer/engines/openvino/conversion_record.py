@@ -21,7 +21,7 @@ VISION, LANGUAGE, TOKENIZER = "vision.xml", "language.xml", "tokenizer.json"
 FORMAT = 2  # counts up when the graphs' inputs or outputs change; the first read 1,024 tokens
 
 Weights = Literal["int8", "int4"]
-Activations = Literal["int8", "int16"]
+Activations = Literal["int8", "int8-parts", "int16"]
 FULL: Final = "full_attention"
 SLIDING: Final = "sliding_attention"
 Kind = Literal["full_attention", "sliding_attention"]  # of a layer, as Gemma 3's config names it
@@ -37,7 +37,7 @@ class Source(StoredRecord):
 
 class Precision(StoredRecord):
     """How the weights of each graph are stored; products of our own (products.py) take activations
-    of int8 only where the folder was verified so."""
+    as coarse as the folder was verified with."""
 
     vision: Weights
     language: Weights

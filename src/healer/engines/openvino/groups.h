@@ -21,12 +21,13 @@ INLINE void fetch(Ahead next, long step) {
 }
 
 /* `add_up` makes the sums of two blocks of LANES rows, which take turns in `weights`, each with two
- * tiles of activations, `apart` tiles after one another: so often between `begin` and `end`. */
+ * tiles of activations, `apart` tiles after one another: so often between `begin` and `end`. With
+ * scales (parts, LANES) the sums are float32, each part's times its own. */
 typedef struct Unit {
     Shapes (*begin)(void);
     void (*end)(Shapes before);
     void (*add_up)(const Tile *weights, const Tile *x, const Tile *x2, int apart, long steps,
-                   Ahead next, Sums sums[4]);
+                   Ahead next, const float *scale, const float *scale2, Sums sums[4]);
 } Unit;
 
 #pragma GCC visibility push(hidden)
@@ -35,7 +36,7 @@ extern const Unit amx_unit, vnni_unit;
 int amx_products_usable(void);
 int vnni_products_usable(void);
 
-long group_scratch(long tokens, long columns, After after, int bytes);
+long group_scratch(long tokens, long columns, After after, int bytes, int parted);
 void multiply_groups(const Products *products, const Unit *unit, int threads);
 
 #pragma GCC visibility pop

@@ -24,7 +24,7 @@ from healer.engines.openvino.decoder import decoder_of
 from healer.engines.openvino.language import Language
 from healer.engines.openvino.model import Gemma, Vision
 from healer.engines.openvino.pages import ask_for_large_pages
-from healer.engines.openvino.products import Products
+from healer.engines.openvino.products import Products, Unit
 from healer.hardware import bfloat16_is_slow, cores, instruction_sets
 
 # Activations are rounded to 8 bits in groups of so many values: more is faster and coarser.
@@ -47,14 +47,16 @@ def load(
     dtype: str,
     cache_mb: int,
     keep_compiled: bool = True,
+    unit: Unit | None = None,
 ) -> Gemma:
-    """Values are those of Settings. Raises what OpenVINO and tokenizers raise."""
+    """Values are those of Settings; `unit` is for products of our own, the fastest if none is
+    given. Raises what OpenVINO and tokenizers raise."""
     core = openvino.Core()
     config = properties(threads, dtype)
     if keep_compiled and (place := compiled_cache(folder)):
         core.set_property({"CACHE_DIR": str(place), **WITHOUT_WEIGHTS})
         config |= WITHOUT_WEIGHTS
-    ours = own_products(record.precision.activations, threads, dtype)
+    ours = own_products(record.precision.activations, threads, dtype, unit)
     with ThreadPoolExecutor(2) as pool:  # each compiles on one core
         seeing = pool.submit(vision, core, folder / VISION, config | rounding(), dtype, ours)
         reading = pool.submit(language, core, folder / LANGUAGE, config, record.attention, ours)
@@ -87,11 +89,13 @@ def vision(
     return Vision(compiled, attention=kernel.label)
 
 
-def own_products(activations: Activations, threads: int, dtype: str) -> Products | None:
+def own_products(
+    activations: Activations, threads: int, dtype: str, unit: Unit | None
+) -> Products | None:
     """Where they can be had, unless `dtype` is float32."""
     if dtype == "float32" or not products.available():
         return None
-    return Products(activations, threads or cores())
+    return Products(activations, threads or cores(), unit)
 
 
 def rounding() -> dict[str, str]:

@@ -148,15 +148,23 @@ static const Unit *const units[] = {&vnni_unit, &amx_unit};
 /* Whether this machine has the unit, numbered as in products.py. */
 int healer_products_run(int unit) { return unit ? amx_products_usable() : vnni_products_usable(); }
 
+/* As products.py numbers them: an activation's bytes, or one byte in parts. */
+enum { IN_PARTS = 3 };
+
+static int bytes_of(int numbers) { return numbers == IN_PARTS ? 1 : numbers; }
+
 /* Bytes that healer_products needs to work in, aligned to 64; 0 for a shape it cannot do. */
-long healer_products_scratch(long tokens, long columns, int after, int bytes) {
-    return tokens == 1 ? token_scratch(columns) : group_scratch(tokens, columns, after, bytes);
+long healer_products_scratch(long tokens, long columns, int after, int numbers) {
+    if (tokens == 1) return token_scratch(columns);
+    return group_scratch(tokens, columns, after, bytes_of(numbers), numbers == IN_PARTS);
 }
 
+/* In parts by VNNI alone. */
 void healer_products(const float *x, long tokens, const Matrix *const *matrices, float *const *outs,
-                     int count, void *scratch, int after, int bytes, int unit, int threads) {
+                     int count, void *scratch, int after, int numbers, int unit, int threads) {
     Products products = {.x = x, .matrices = matrices, .outs = outs, .scratch = scratch,
-                         .tokens = tokens, .after = after, .count = count, .bytes = bytes};
+                         .tokens = tokens, .after = after, .count = count,
+                         .bytes = bytes_of(numbers), .parted = numbers == IN_PARTS};
     if (tokens == 1)
         multiply_token(&products, threads);
     else

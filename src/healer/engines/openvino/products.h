@@ -16,6 +16,7 @@ enum {
     STEP = 64,       /* bytes in a register */
     HIGHEST = 32512, /* of an activation's 16 bits: 127 · 256 */
     HIGHEST_BYTE = 127,
+    PART = 2,        /* registers' bytes that are rounded on their own */
 };
 
 /* (rows, columns), a row for each output: a weight is (value - zero) · scale. Without `bias`, none is
@@ -31,7 +32,8 @@ typedef enum { PLAIN, GELU, GATED } After;
 
 /* `x` is (tokens, columns), and there are `count` products of it: `out` of each is (tokens, rows). A
  * gated one has `a` and then `up`, of as many rows. An activation is `bytes` long, 1 or 2; that of a
- * single token is always 2, as only its weights take time. */
+ * single token is always 2, as only its weights take time. With `parted`, which takes one byte, PART
+ * columns of a token at a time are rounded against the highest of them. */
 typedef struct {
     const float *x;
     const Matrix *const *matrices;
@@ -39,7 +41,7 @@ typedef struct {
     void *scratch;
     long tokens;
     After after;
-    int count, bytes;
+    int count, bytes, parted;
 } Products;
 
 #pragma GCC visibility push(hidden)

@@ -4,7 +4,9 @@ with AMX where they have that too.
 Weights stay where they are, mapped from the file that `healer optimize` wrote, in the form it wrote
 them in: nothing is packed for the processor, at a start or later. Activations are rounded against
 the highest of their token: to 16 bits, which loses next to nothing besides what the weights lost,
-or to 8 where `healer optimize` found the margins close enough to float32 with those.
+or to 8 where `healer optimize` found the margins close enough to float32 with those. Between the
+two are 8 bits against the highest of 128 columns at a time, so that an outlying one takes no steps
+from the others; AMX would have to stop for that too often, and takes 16 bits instead.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from healer.hardware import instruction_sets
 Floats = NDArray[np.float32]
 Node = Any
 FLOAT_BYTES = 4
-BYTES: dict[Activations, int] = {"int8": 1, "int16": 2}  # of an activation
+NUMBERS: dict[Activations, int] = {"int8": 1, "int16": 2, "int8-parts": 3}  # as products.c has them
 
 
 class Unit(IntEnum):
@@ -120,14 +122,16 @@ class Products:
         """Only where available()."""
         found = library()
         assert found is not None  # noqa: S101
-        self.label, self.bytes, self.threads = activations, BYTES[activations], threads
-        self.unit = units()[0] if unit is None else unit
+        self.unit, self.threads = units()[0] if unit is None else unit, threads
+        coarse = activations == "int8-parts" and self.unit != Unit.VNNI
+        self.label: Activations = "int16" if coarse else activations
+        self._numbers = NUMBERS[self.label]
         self._library = found
         self._rounded, self._between = Scratch(), Scratch()
 
     def can(self, columns: int, after: After = After.PLAIN) -> bool:
         many = 2  # of one token every width can be done
-        return bool(self._library.healer_products_scratch(many, columns, after, self.bytes))
+        return bool(self._library.healer_products_scratch(many, columns, after, self._numbers))
 
     def linear(self, x: Floats, several: Several, outputs: Sequence[Floats]) -> None:
         """x · matrixᵀ + bias for each; `x` (..., columns), each output (..., rows), contiguous."""
@@ -149,9 +153,9 @@ class Products:
         self, x: int, tokens: int, several: Several, outs: Iterable[int], after: After
     ) -> None:
         given = _pointers(outs)
-        room = self._library.healer_products_scratch(tokens, several.columns, after, self.bytes)
+        room = self._library.healer_products_scratch(tokens, several.columns, after, self._numbers)
         scratch = self._rounded.of(room)
-        options = (after, self.bytes, self.unit, self.threads)
+        options = (after, self._numbers, self.unit, self.threads)
         self._library.healer_products(
             x, tokens, several.pointers, given, len(given), scratch, *options
         )

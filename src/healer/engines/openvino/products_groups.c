@@ -15,8 +15,8 @@ enum {
 };
 
 /* Columns are cut into `chunks` of `steps` registers. `rounded` is (chunks, groups, steps, bytes)
- * tiles of (columns / 4, tokens, 4), `totals` (chunks, groups, LANES) sums of activations, `scale`
- * (groups, LANES). */
+ * tiles of (columns / 4, tokens, 4), `totals` (chunks, groups, LANES) sums of activations. `scale` is
+ * (groups, LANES), or with `parts` of a chunk (chunks, groups, parts, LANES), which are in its sums. */
 typedef struct {
     const Products *products;
     const Unit *unit;
@@ -24,7 +24,7 @@ typedef struct {
     float *out;
     Tile *rounded;
     float *totals, *scale;
-    long groups, chunks, steps;
+    long groups, chunks, steps, parts;
     long chunk, block, across; /* groups at a time; blocks of rows */
     int streamed, threads;
 } Job;
@@ -34,17 +34,19 @@ static Job job_of(const Products *products) {
     Job job = {.products = products, .a = products->matrices[0],
                .groups = up_to(products->tokens, LANES), .chunks = up_to(steps, MOST_STEPS)};
     job.steps = up_to(steps, job.chunks);
+    job.parts = products->parted ? up_to(job.steps, PART) : 0;
     job.rounded = products->scratch;
     job.totals = (float *)(job.rounded + products->bytes * job.chunks * job.groups * job.steps);
     job.scale = job.totals + LANES * job.chunks * job.groups;
     return job;
 }
 
-long group_scratch(long tokens, long columns, After after, int bytes) {
+long group_scratch(long tokens, long columns, After after, int bytes, int parted) {
     if (after != PLAIN && columns > MOST_STEPS * STEP) return 0; /* not of parts of a sum */
     long groups = up_to(tokens, LANES), steps = up_to(columns, STEP);
     long chunks = up_to(steps, MOST_STEPS), tiles = bytes * chunks * groups * up_to(steps, chunks);
-    return tiles * (long)sizeof(Tile) + groups * (chunks + 1) * STEP;
+    long scales = parted ? chunks * up_to(up_to(steps, chunks), PART) : 1;
+    return tiles * (long)sizeof(Tile) + groups * (chunks + scales) * STEP;
 }
 
 static Tile *rounded_at(const Job *job, long chunk, long group) {
@@ -53,6 +55,10 @@ static Tile *rounded_at(const Job *job, long chunk, long group) {
 
 static float *totals_at(const Job *job, long chunk, long group) {
     return job->totals + LANES * (chunk * job->groups + group);
+}
+
+static float *scale_at(const Job *job, long chunk, long group) {
+    return job->scale + LANES * (job->parts ? job->parts * (chunk * job->groups + group) : group);
 }
 
 /* (16, 16) numbers of 32 bits, each row a register, to columns. */
@@ -113,19 +119,47 @@ INLINE void round_step(const Job *job, const float *x, long there, long column, 
         }
 }
 
-KERNEL void round_chunk(const Job *job, long chunk, long group, const float *gain) {
+/* Of so many columns from `column` on: what activations are multiplied with, and results again. */
+INLINE void set_scales(const Job *job, long group, long column, long columns, float *gain,
+                       float *scale) {
+    long there = job->products->tokens - group * LANES, left = job->a->columns - column;
+    const float *x = job->products->x + group * LANES * job->a->columns + column;
+    int most = job->products->bytes == 2 ? HIGHEST : HIGHEST_BYTE;
+    for (long t = 0; t < LANES; t++, x += job->a->columns) {
+        float top = t < there ? highest(x, columns < left ? columns : left) : 0;
+        scale[t] = top / most, gain[t] = top > 0 ? most / top : 0;
+    }
+}
+
+/* The sums of so many tokens' activations of one part, times its scale, on top of `total`. */
+INLINE __m512 part_total(const Job *job, long chunk, long group, long step, __m512i sum,
+                         __m512 total) {
+    const float *scale = scale_at(job, chunk, group) + step / PART * LANES;
+    return _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), _mm512_loadu_ps(scale), total);
+}
+
+KERNEL void round_chunk(const Job *job, long chunk, long group, float *gain) {
     int bytes = job->products->bytes;
     long there = job->products->tokens - group * LANES;
     const float *x = job->products->x + group * LANES * job->a->columns;
     Tile *to = rounded_at(job, chunk, group);
     __m512i high = _mm512_setzero_si512(), low = high;
+    __m512 total = _mm512_setzero_ps();
     for (long step = 0; step < job->steps; step++, to += bytes) {
         _Alignas(64) Tile parts[2];
-        round_step(job, x, there, (chunk * job->steps + step) * STEP, gain, parts);
+        long column = (chunk * job->steps + step) * STEP;
+        float *scale = scale_at(job, chunk, group) + step / PART * LANES;
+        if (job->parts && step % PART == 0)
+            set_scales(job, group, column, PART * STEP, gain, scale);
+        round_step(job, x, there, column, gain, parts);
         high = turn_tile(parts[0], to[0], high);
         if (bytes == 2) low = turn_tile(parts[1], to[1], low);
+        if (job->parts && (step % PART == PART - 1 || step == job->steps - 1)) {
+            total = part_total(job, chunk, group, step, high, total);
+            high = _mm512_setzero_si512();
+        }
     }
-    __m512 total = _mm512_cvtepi32_ps(high);
+    total = _mm512_add_ps(total, _mm512_cvtepi32_ps(high));
     if (bytes == 2)
         total = _mm512_fmadd_ps(total, _mm512_set1_ps(256), _mm512_cvtepi32_ps(low));
     _mm512_storeu_ps(totals_at(job, chunk, group), total);
@@ -133,15 +167,9 @@ KERNEL void round_chunk(const Job *job, long chunk, long group, const float *gai
 
 KERNEL void round_group(const void *given, long group) {
     const Job *job = given;
-    long columns = job->a->columns, there = job->products->tokens - group * LANES;
-    const float *x = job->products->x + group * LANES * columns;
-    int most = job->products->bytes == 2 ? HIGHEST : HIGHEST_BYTE;
-    float gain[LANES] = {0};
-    for (int t = 0; t < LANES; t++) {
-        float top = t < there ? highest(x + t * columns, columns) : 0;
-        job->scale[group * LANES + t] = top / most;
-        if (top > 0) gain[t] = most / top;
-    }
+    float gain[LANES];
+    if (!job->parts)
+        set_scales(job, group, 0, job->a->columns, gain, job->scale + group * LANES);
     for (long chunk = 0; chunk < job->chunks; chunk++) round_chunk(job, chunk, group, gain);
 }
 
@@ -161,7 +189,8 @@ INLINE void copy_rows(const Matrix *m, long row, long column, long steps, Tile *
 
 /* ---- products ---- */
 
-/* Sums of a block of rows with a group's activations; without `low` these are bytes. */
+/* Sums of a block of rows with a group's activations; without `low` these are bytes, and with parts
+ * float32. */
 typedef struct {
     const int32_t (*high)[LANES], (*low)[LANES];
 } Sum;
@@ -171,10 +200,11 @@ INLINE __m512 row_of(const Job *job, const Matrix *m, long row, long group, Sum 
     __m512 zero = _mm512_set1_ps(m->zero[at]);
     __m512 total = _mm512_loadu_ps(totals_at(job, job->chunk, group));
     __m512i high = _mm512_load_si512(sum.high[r]);
+    __m512 each = job->parts ? (__m512)high : _mm512_cvtepi32_ps(high);
     __m512 y = sum.low ? joined(high, _mm512_load_si512(sum.low[r]), zero, total)
-                       : _mm512_fnmadd_ps(zero, total, _mm512_cvtepi32_ps(high));
-    __m512 scale = _mm512_mul_ps(_mm512_loadu_ps(job->scale + group * LANES),
-                                 _mm512_set1_ps(m->scale[at]));
+                       : _mm512_fnmadd_ps(zero, total, each);
+    __m512 scale = _mm512_set1_ps(m->scale[at]);
+    if (!job->parts) scale = _mm512_mul_ps(_mm512_loadu_ps(job->scale + group * LANES), scale);
     float bias = m->bias && job->chunk == 0 ? m->bias[at] : 0;
     return _mm512_fmadd_ps(y, scale, _mm512_set1_ps(bias));
 }
@@ -249,8 +279,14 @@ INLINE void multiply(const Job *job, After after, int bytes, long index) {
     for (long group = start; group < end; group += each) {
         Ahead next = ahead(job, index, (group - start) / each, up_to(end - start, each));
         const Tile *x = rounded_at(job, job->chunk, group), *x2 = x + 1;
-        if (bytes == 1) x2 = group + 1 < end ? x + job->steps : x;
-        job->unit->add_up(weights, x, x2, bytes, job->steps, next, sums);
+        const float *scale = job->parts ? scale_at(job, job->chunk, group) : NULL, *scale2 = scale;
+        if (bytes == 1 && group + 1 < end) {
+            x2 = x + job->steps;
+            if (scale) scale2 += job->parts * LANES;
+        } else if (bytes == 1) {
+            x2 = x;
+        }
+        job->unit->add_up(weights, x, x2, bytes, job->steps, next, scale, scale2, sums);
         finish_all(job, after, bytes, row, group, end, sums);
     }
     job->unit->end(before);

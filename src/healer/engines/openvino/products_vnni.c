@@ -2,6 +2,8 @@
  * twice, in as many registers as hide how long a product takes. */
 #include "groups.h"
 
+#include <stddef.h>
+
 enum { ROWS = 8 }; /* of weights at a time: 16 sums in registers, and two of activations */
 
 int vnni_products_usable(void) {
@@ -19,11 +21,24 @@ INLINE __m512i number(const uint8_t *bytes) {
     return _mm512_set1_epi32(four);
 }
 
-/* Rows from `row` on of one block. */
+/* Adds a part's sums, times its scale, to those before. */
+INLINE void add_part(__m512i sum[ROWS], const float *scale, int32_t to[][LANES]) {
+    UNROLLED for (int r = 0; r < ROWS; r++) {
+        __m512 before = _mm512_load_ps(to[r]), each = _mm512_cvtepi32_ps(sum[r]);
+        _mm512_store_ps(to[r], _mm512_fmadd_ps(each, _mm512_loadu_ps(scale), before));
+        sum[r] = _mm512_setzero_si512();
+    }
+}
+
+/* Rows from `row` on of one block; without scales the sums are integers. */
 INLINE void add_rows(const Tile *weights, int row, const Tile *x, const Tile *x2, int apart,
-                     long steps, Ahead next, Sums sums, Sums sums2) {
+                     long steps, Ahead next, const float *scale, const float *scale2, Sums sums,
+                     Sums sums2) {
     __m512i sum[ROWS], sum2[ROWS];
-    UNROLLED for (int r = 0; r < ROWS; r++) sum[r] = sum2[r] = _mm512_setzero_si512();
+    UNROLLED for (int r = 0; r < ROWS; r++) {
+        sum[r] = sum2[r] = _mm512_setzero_si512();
+        _mm512_store_si512(sums[row + r], sum[r]), _mm512_store_si512(sums2[row + r], sum[r]);
+    }
     for (long i = 0; i < steps; i++, weights += 2, x += apart, x2 += apart) {
         for (int c = 0; c < LANES; c++) {
             __m512i a = _mm512_load_si512((*x)[c]), b = _mm512_load_si512((*x2)[c]);
@@ -34,7 +49,12 @@ INLINE void add_rows(const Tile *weights, int row, const Tile *x, const Tile *x2
             }
         }
         fetch(next, i);
+        if (scale && (i % PART == PART - 1 || i == steps - 1)) {
+            add_part(sum, scale + i / PART * LANES, &sums[row]);
+            add_part(sum2, scale2 + i / PART * LANES, &sums2[row]);
+        }
     }
+    if (scale) return;
     UNROLLED for (int r = 0; r < ROWS; r++) {
         _mm512_store_si512(sums[row + r], sum[r]);
         _mm512_store_si512(sums2[row + r], sum2[r]);
@@ -42,11 +62,14 @@ INLINE void add_rows(const Tile *weights, int row, const Tile *x, const Tile *x2
 }
 
 KERNEL void add_up(const Tile *weights, const Tile *x, const Tile *x2, int apart, long steps,
-                   Ahead next, Sums sums[4]) {
+                   Ahead next, const float *scale, const float *scale2, Sums sums[4]) {
     for (int block = 0; block < 2; block++)
         for (int row = 0; row < LANES; row += ROWS) {
-            add_rows(weights + block, row, x, x2, apart, steps, next, sums[2 * block],
-                     sums[2 * block + 1]);
+            Sums *to = sums + 2 * block;
+            if (scale)
+                add_rows(weights + block, row, x, x2, apart, steps, next, scale, scale2, to[0], to[1]);
+            else
+                add_rows(weights + block, row, x, x2, apart, steps, next, NULL, NULL, to[0], to[1]);
             next.rows = 0;
         }
 }
