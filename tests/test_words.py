@@ -31,9 +31,11 @@ ALLOWED = {
     "frontend/src/session/queue.test.ts": {"told"},
     "src/healer/engines/openvino/attention_amx.c": {"lane", "lanes"},  # of a SIMD register
     "src/healer/engines/openvino/attention_vnni.c": {"lane", "lanes"},
-    "src/healer/engines/openvino/products.c": {"lanes"},
-    "src/healer/engines/openvino/products.h": {"lanes"},
-    "src/healer/engines/openvino/products_amx.c": {"lane", "lanes"},
+    **{
+        f"src/healer/engines/openvino/{name}": {"lane", "lanes"}
+        for name in ("decoder.c", "groups.h", "products.c", "products.h", "products_groups.c")
+    },
+    "src/healer/engines/openvino/products_vnni.c": {"lanes"},
     "src/healer/weights/hub.py": {"tell"},  # a file's position
 }
 ROOMS = ("src", "tests", "benchmarks", "scripts", "training", "docs", "frontend/src", "deploy")
