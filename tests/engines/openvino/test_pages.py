@@ -28,7 +28,7 @@ def saved(folder: Path, size: int) -> Path:
 
 
 def flags(file: Path) -> set[str]:
-    """Of all places where a file is mapped in this process: what the system was told of them."""
+    """Of all places where a file is mapped in this process: what the system was advised of them."""
     mapped = re.split(
         r"^(?=[0-9a-f]+-[0-9a-f]+ )", Path("/proc/self/smaps").read_text(), flags=re.MULTILINE
     )

@@ -201,7 +201,7 @@ class OwnRun:
         self._point()
 
     def _point(self) -> None:
-        """Tells C where keys and values are."""
+        """Where keys and values are, for C."""
         for index, kind in enumerate(self._attention.kinds):
             layer = self._layers[index]
             layer.turn = address(self._turns[kind])

@@ -21,7 +21,7 @@ LARGE = 1 << 20  # bytes of a constant that is certainly the file's
 
 
 def ask_for_large_pages(model: openvino.Model) -> bool:
-    """Of the weights that `model` was read with; False where the system would not hear of it."""
+    """Of the weights that `model` was read with; False where the system refuses."""
     if sys.platform != "linux":
         return False
     constants = [node.data for node in model.get_ordered_ops() if _is_large(node)]
