@@ -110,6 +110,8 @@ static void place(const Decoder *d, const Layer *layer, const float *gain, long 
 
 /* ---- attention ---- */
 
+enum { AT_ONCE = 4 }; /* positions: their values stay in the nearest cache for all heads */
+
 INLINE float dot(const float *a, const float *b, long count) {
     __m512 sum = _mm512_setzero_ps(), sum2 = sum;
     long i = 0;
@@ -125,13 +127,22 @@ INLINE float dot(const float *a, const float *b, long count) {
     return _mm512_reduce_add_ps(_mm512_add_ps(sum, sum2));
 }
 
-INLINE void add_scaled(float *to, const float *x, float scale, long count) {
-    for (long i = 0; i < count; i += LANES) {
-        __mmask16 there = first(count - i);
+/* Of so many positions, at most AT_ONCE: values times their weights, on top of `to`. */
+INLINE void add_values(float *to, const float *values, const float *weights, long positions,
+                       long width) {
+    for (long i = 0; i < width; i += LANES) {
+        __mmask16 there = first(width - i);
         __m512 sum = _mm512_maskz_loadu_ps(there, to + i);
-        sum = _mm512_fmadd_ps(_mm512_maskz_loadu_ps(there, x + i), _mm512_set1_ps(scale), sum);
+        for (long p = 0; p < positions; p++) {
+            __m512 x = _mm512_maskz_loadu_ps(there, values + p * width + i);
+            sum = _mm512_fmadd_ps(x, _mm512_set1_ps(weights[p]), sum);
+        }
         _mm512_mask_storeu_ps(to + i, there, sum);
     }
+}
+
+INLINE void fetch(const float *from, long count) {
+    for (long i = 0; i < count; i += LANES) _mm_prefetch((const char *)(from + i), _MM_HINT_T0);
 }
 
 INLINE void softmax(float *scores, long count) {
@@ -152,12 +163,13 @@ INLINE void softmax(float *scores, long count) {
     for (long i = 0; i < count; i++) scores[i] *= scale;
 }
 
-/* A group's positions from `start` on, in order: those of the past and those since. */
+/* Some of a group's positions, one after another in memory. */
 typedef struct {
     const float *keys, *values;
     long count;
 } Positions;
 
+/* Those that the token sees: of the past, and of those since. */
 static void split(const Attending *job, long group, Positions parts[2]) {
     const Layer *layer = job->layer;
     long width = job->decoder->width, all = layer->held + job->own;
@@ -169,30 +181,45 @@ static void split(const Attending *job, long group, Positions parts[2]) {
     parts[1] = (Positions){layer->own_keys + own_at, layer->own_values + own_at, job->own - own};
 }
 
+/* Scores of some positions, (shared, `apart`). */
+INLINE void score(const Decoder *d, const float *queries, Positions part, long apart, float *to) {
+    long width = d->width, shared = d->heads / d->groups;
+    for (long i = 0; i < part.count; i++) {
+        const float *key = part.keys + i * width;
+        fetch(key + AT_ONCE * width, width);
+        for (long head = 0; head < shared; head++)
+            to[head * apart + i] = d->query_scale * dot(queries + head * width, key, width);
+    }
+}
+
+INLINE void add_up(const Decoder *d, const float *weights, Positions part, long apart, float *seen) {
+    long width = d->width, shared = d->heads / d->groups;
+    for (long i = 0; i < part.count; i += AT_ONCE) {
+        long count = part.count - i < AT_ONCE ? part.count - i : AT_ONCE;
+        const float *values = part.values + i * width;
+        fetch(values + AT_ONCE * width, AT_ONCE * width);
+        for (long head = 0; head < shared; head++)
+            add_values(seen + head * width, values, weights + head * apart + i, count, width);
+    }
+}
+
 /* The query heads that share a group's keys and values, which are read once for all of them. */
 KERNEL void attend(const void *given, long group) {
     const Attending *job = given;
     const Decoder *d = job->decoder;
-    long shared = d->heads / d->groups, width = d->width, all = job->layer->held + job->own;
-    const float *queries = job->work->queries + group * shared * width;
-    float *seen = job->work->seen + group * shared * width;
+    long shared = d->heads / d->groups, all = job->layer->held + job->own;
+    const float *queries = job->work->queries + group * shared * d->width;
+    float *seen = job->work->seen + group * shared * d->width;
     float *scores = job->work->scores + group * shared * all;
     Positions parts[2];
     split(job, group, parts);
-    long count = parts[0].count + parts[1].count, position = 0;
-    for (int part = 0; part < 2; part++)
-        for (long i = 0; i < parts[part].count; i++, position++)
-            for (long head = 0; head < shared; head++)
-                scores[head * count + position] =
-                    d->query_scale * dot(queries + head * width, parts[part].keys + i * width, width);
+    long past = parts[0].count, count = past + parts[1].count;
+    score(d, queries, parts[0], count, scores);
+    score(d, queries, parts[1], count, scores + past);
     for (long head = 0; head < shared; head++) softmax(scores + head * count, count);
-    memset(seen, 0, sizeof(float) * shared * width);
-    position = 0;
-    for (int part = 0; part < 2; part++)
-        for (long i = 0; i < parts[part].count; i++, position++)
-            for (long head = 0; head < shared; head++)
-                add_scaled(seen + head * width, parts[part].values + i * width,
-                           scores[head * count + position], width);
+    memset(seen, 0, sizeof(float) * shared * d->width);
+    add_up(d, scores, parts[0], count, seen);
+    add_up(d, scores + past, parts[1], count, seen);
 }
 
 /* ---- layers ---- */

@@ -4,7 +4,7 @@
 
 /* ---- one token: the weights are read once, in order, at the rate that memory gives them ---- */
 
-enum { AHEAD = 1024 }; /* bytes: the processor by itself reads ahead within a page only */
+enum { AHEAD = 2048 }; /* bytes: the processor by itself reads ahead within a page only */
 
 /* `x` is the high bytes, then the low ones, each filled up to a whole register. */
 typedef struct {
@@ -47,20 +47,31 @@ typedef struct {
     const uint8_t *row[2], *next[2];
 } Pair;
 
+/* Adds a register of both rows times both halves of as many activations. */
+#define ADD(w, w2, c)                                                                              \
+    do {                                                                                           \
+        __m512i x = _mm512_load_si512(token->x + (c));                                             \
+        __m512i x2 = _mm512_load_si512(token->x + filled + (c));                                   \
+        high = _mm512_dpbusd_epi32(high, w, x), low = _mm512_dpbusd_epi32(low, w, x2);             \
+        high2 = _mm512_dpbusd_epi32(high2, w2, x), low2 = _mm512_dpbusd_epi32(low2, w2, x2);       \
+    } while (0)
+
 INLINE __m128i dot(Pair pair, long columns, const Token *token) {
-    long filled = STEP * up_to(columns, STEP), end = filled > AHEAD ? filled - AHEAD : 0;
+    long filled = STEP * up_to(columns, STEP), end = filled > AHEAD ? filled - AHEAD : 0, c = 0;
     const uint8_t *ahead = pair.row[0] + AHEAD, *ahead2 = pair.row[1] + AHEAD;
     __m512i high = _mm512_setzero_si512(), low = high, high2 = high, low2 = high;
-    for (long c = 0; c < filled; c += STEP) {
-        __mmask64 there = first_bytes(columns - c);
-        __m512i w = _mm512_maskz_loadu_epi8(there, pair.row[0] + c);
-        __m512i w2 = _mm512_maskz_loadu_epi8(there, pair.row[1] + c);
-        __m512i x = _mm512_load_si512(token->x + c), x2 = _mm512_load_si512(token->x + filled + c);
+    for (; c + STEP <= columns; c += STEP) {
+        __m512i w = _mm512_loadu_si512(pair.row[0] + c), w2 = _mm512_loadu_si512(pair.row[1] + c);
         if (c == end) ahead = pair.next[0] - end, ahead2 = pair.next[1] - end;
         _mm_prefetch((const char *)ahead + c, _MM_HINT_T0);
         _mm_prefetch((const char *)ahead2 + c, _MM_HINT_T0);
-        high = _mm512_dpbusd_epi32(high, w, x), low = _mm512_dpbusd_epi32(low, w, x2);
-        high2 = _mm512_dpbusd_epi32(high2, w2, x), low2 = _mm512_dpbusd_epi32(low2, w2, x2);
+        ADD(w, w2, c);
+    }
+    if (c < columns) {
+        __mmask64 there = first_bytes(columns - c);
+        __m512i w = _mm512_maskz_loadu_epi8(there, pair.row[0] + c);
+        __m512i w2 = _mm512_maskz_loadu_epi8(there, pair.row[1] + c);
+        ADD(w, w2, c);
     }
     return totals(high, low, high2, low2);
 }
