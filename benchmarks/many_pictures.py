@@ -117,7 +117,8 @@ def measure(folder: Path, pictures: int, tokens: int, threads: int) -> Row:
         for _ in range(tokens):
             token = int(run.step([token]).argmax())
         written = time.perf_counter() - first
-    reading, writing = held_bytes(record.attention, len(ids))
+    reading, in_8_bits = held_bytes(record.attention, len(ids))
+    writing = reading if gemma.language.decoder else in_8_bits
     figures = (
         pictures,
         len(ids),
