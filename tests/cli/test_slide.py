@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -265,6 +266,7 @@ def test_a_second_model_drafts_a_report_over_http(
         ]
     assert done.exit_code == 0, done.output
     assert "left out: 1 contradicts the verdict" in " ".join(done.output.split())
+    assert re.search(r"^0 of \d+ patches read for the draft$", done.stderr, re.MULTILINE)
     document = json.loads((out / "tumour" / "slide.json").read_text(encoding="utf-8"))
     draft = document["draft"]
     assert draft["model"] == MODEL

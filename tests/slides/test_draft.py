@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from healer.engines.base import Answer, MultiImageEngine
+from healer.engines.base import Answer, MultiImageEngine, OnPictures, ignore_pictures
 from healer.errors.slides import EngineWritesNoDraft, TooManyPictures
 from healer.images.tile import Tile
 from healer.screening.screener import Screener
 from healer.slides.answer import SlideAnswer
 from healer.slides.claims import DropReason
-from healer.slides.draft import Draft, DraftWriter, draft_engine
+from healer.slides.draft import Draft, DraftWriter, OnDraft, draft_engine, ignore_draft
 from healer.slides.reader import Area
 from healer.slides.report import patch_views
 from healer.slides.run import SlideOptions
@@ -37,17 +37,25 @@ class Writer(FakeEngine):
         self.prompts: list[str] = []
         self.shown: list[list[Tile]] = []
 
-    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+    def write(
+        self,
+        prompt: str,
+        pictures: Sequence[Tile],
+        most_tokens: int,
+        on_pictures: OnPictures = ignore_pictures,
+    ) -> Iterator[str]:
         assert most_tokens > 0
         self.prompts.append(prompt)
         self.shown.append(list(pictures))
         if len(pictures) > self.most:
             raise TooManyPictures("healer/fake", len(pictures), self.most, "it is forgetful")
+        for count in range(1, len(pictures) + 1):
+            on_pictures(count)
         yield from (self.text[:20], self.text[20:])
 
 
 class Breaking(Writer):
-    def write(self, _prompt: str, _pictures: Sequence[Tile], _most: int) -> Iterator[str]:
+    def write(self, *_given: object, **_named: object) -> Iterator[str]:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
         yield ""
 
@@ -67,9 +75,12 @@ def drafted(
     engine: FakeEngine,
     verdict: Answer = Answer.YES,
     slide: MemorySlide = SLIDE,
+    on_draft: OnDraft = ignore_draft,
 ) -> Draft:
     scored = [each for each in answer.results if each.probability is not None]
-    writer = DraftWriter(Screener(engine), slide, answer.regions, scored, asked_for=6, seed=0)
+    writer = DraftWriter(
+        Screener(engine), slide, answer.regions, scored, asked_for=6, seed=0, on_draft=on_draft
+    )
     return writer.write(answer.sentence, verdict)
 
 
@@ -88,6 +99,15 @@ def test_a_draft_begins_with_the_verdict_and_keeps_what_rests_on_patches(
         DropReason.UNKNOWN_PATCH,
     ]
     assert "wrote 5 sentences; left out: 1 contradicts the verdict" in draft.in_words
+
+
+def test_it_says_how_many_patches_were_read(answer: SlideAnswer) -> None:
+    """Of those that the model is shown in the end: reading them takes minutes."""
+    seen = list[tuple[int, int]]()
+    draft = drafted(answer, Writer(most=2), on_draft=lambda done, total: seen.append((done, total)))
+    assert len(draft.patches) == 2
+    assert seen[0][0] == 0 < 2 < seen[0][1]
+    assert seen[1:] == [(0, 2), (1, 2), (2, 2)]
 
 
 def test_the_model_sees_the_verdict_and_patches_of_896_pixels_at_1_um(answer: SlideAnswer) -> None:

@@ -70,10 +70,10 @@ class ProgressBar:
 class ProgressLines:
     """Progress for a file or a pipe: a line now and then."""
 
-    def __init__(self, console: Console) -> None:
-        self._console, self._shown = console, -1.0
+    def __init__(self, console: Console, what: str = "tiles") -> None:
+        self._console, self._what, self._shown = console, what, -1.0
 
     def update(self, done: int, total: int) -> None:
         if done == total or done / total >= self._shown + LINE_EVERY:
             self._shown = done / total
-            self._console.print(f"{done:,} of {total:,} tiles")
+            self._console.print(f"{done:,} of {total:,} {self._what}")

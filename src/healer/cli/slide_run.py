@@ -19,7 +19,7 @@ from healer import NOTICE
 from healer.answer import new_request_id
 from healer.cli.predict_files import log_to_stderr
 from healer.cli.predict_output import percent, standard_output, words
-from healer.cli.progress import OnProgress, progress
+from healer.cli.progress import OnProgress, ProgressLines, progress
 from healer.display import printable
 from healer.errors.base import HealerError
 from healer.errors.batch import ArchivesNotInstalled
@@ -103,6 +103,8 @@ def one_by_one(
     screener: SlideScreener, slides: Sequence[ListedSlide], output: SlideOutput, err: Console
 ) -> Iterator[AnsweredSlide]:
     for slide in slides:
+        if not output.quiet:
+            screener.on_draft = ProgressLines(err, "patches read for the draft").update
         with progress(err, quiet=output.quiet, doing=printable(slide.name)) as update:
             answered = _answered(screener, slide, update)
         yield answered

@@ -129,13 +129,27 @@ class RemoteEngine(Protocol):
         ...
 
 
+OnPictures = Callable[[int], None]  # takes how many pictures have been read
+
+
+def ignore_pictures(_count: int) -> None:
+    pass
+
+
 @runtime_checkable
 class MultiImageEngine(Protocol):
     """An engine whose model reads a text and then several pictures, all in one prompt."""
 
-    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+    def write(
+        self,
+        prompt: str,
+        pictures: Sequence[Tile],
+        most_tokens: int,
+        on_pictures: OnPictures = ignore_pictures,
+    ) -> Iterator[str]:
         """Pieces of at most `most_tokens` tokens of text, greedily chosen, thoughts left out.
-        Raises TooManyPictures where not all of `pictures` fit. Blocking, for minutes."""
+        Raises TooManyPictures where not all of `pictures` fit. Blocking, for minutes: where the
+        engine knows how many it has read, `on_pictures` is called as that grows."""
         ...
 
 

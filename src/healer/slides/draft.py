@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from healer import NOTICE
@@ -121,6 +122,13 @@ def _counted(count: int, one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}"
 
 
+OnDraft = Callable[[int, int], None]  # takes how many patches of how many have been read
+
+
+def ignore_draft(_done: int, _total: int) -> None:
+    pass
+
+
 def draft_engine(screener: Screener) -> MultiImageEngine:
     """Raises EngineWritesNoDraft."""
     if not isinstance(screener.engine, MultiImageEngine):
@@ -130,7 +138,8 @@ def draft_engine(screener: Screener) -> MultiImageEngine:
 
 @dataclass(slots=True)
 class DraftWriter:
-    """`asked_for` patches at most; where the model cannot be shown so many, as many as it can."""
+    """`asked_for` patches at most; where the model cannot be shown so many, as many as it can.
+    `on_draft` is called with how many of how many it has read."""
 
     second: Screener
     reader: SlideReader
@@ -138,6 +147,7 @@ class DraftWriter:
     scored: Sequence[TileResult]
     asked_for: int
     seed: int
+    on_draft: OnDraft = ignore_draft
 
     def write(self, begins: str, verdict: Answer) -> Draft:
         """What goes wrong is a note of the draft, and costs the slide nothing else."""
@@ -167,9 +177,10 @@ class DraftWriter:
                 notes.append("No draft was written: no tissue was scored that can be shown.")
                 return [], ""
             try:
-                return patches, "".join(
-                    engine.write(prompt_for(begins, len(patches)), pictures, MOST_TOKENS)
-                )
+                on_pictures = partial(self._read, len(patches))
+                on_pictures(0)
+                prompt = prompt_for(begins, len(patches))
+                return patches, "".join(engine.write(prompt, pictures, MOST_TOKENS, on_pictures))
             except TooManyPictures as error:
                 count = min(error.most, len(patches) - 1)
                 notes.append(
@@ -180,6 +191,9 @@ class DraftWriter:
                 notes.append(f"No draft was written: {engine_error(error)}")
                 return [], ""
         return [], ""
+
+    def _read(self, total: int, done: int) -> None:
+        self.on_draft(done, total)
 
     def _pictures(self, count: int) -> tuple[list[Patch], list[Tile]]:
         """Chosen again for each count, so that fewer are as well spread. What cannot be read again

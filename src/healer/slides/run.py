@@ -17,7 +17,7 @@ from healer.screening.verdict import Verdict
 from healer.screening.wide_field import scale_of
 from healer.slides.answer import SlideAnswer
 from healer.slides.cascade import PATCHES, AskOne, Cascade, ask_about, choose_patches, screened_by
-from healer.slides.draft import DraftWriter
+from healer.slides.draft import DraftWriter, OnDraft, ignore_draft
 from healer.slides.grid import ReadingOrder, areas_between, tile_areas
 from healer.slides.overview import Mask, tissue_mask
 from healer.slides.reader import Area, SlideInfo, SlideReader
@@ -124,6 +124,7 @@ class SlideRun:
     scorer: TileScorerFactory = TileScorer
     on_progress: OnProgress = lambda _: None
     on_map: OnMap = lambda _info, _mask, _results: None
+    on_draft: OnDraft = ignore_draft
     map_growth: float = MAP_GROWTH
     _results: dict[Area, TileResult] = field(default_factory=dict)
     _seconds: dict[str, float] = field(default_factory=dict)
@@ -245,7 +246,9 @@ class SlideRun:
             return answer
         scored = [each for each in answer.results if each.probability is not None]
         count, seed = options.draft_patches, options.seed
-        writer = DraftWriter(self.second, self.reader, answer.regions, scored, count, seed)
+        writer = DraftWriter(
+            self.second, self.reader, answer.regions, scored, count, seed, self.on_draft
+        )
         with self._timed("draft"):
             draft = writer.write(answer.sentence, answer.verdict.answer)
         return replace(answer, draft=draft)

@@ -30,7 +30,7 @@ from healer.screening.screener import Screener
 from healer.settings.loading import Settings
 from healer.slides.answer import ANSWER, SlideAnswer
 from healer.slides.cascade import AskOne
-from healer.slides.draft import draft_engine
+from healer.slides.draft import OnDraft, draft_engine, ignore_draft
 from healer.slides.export import (
     region_features,
     tile_features,
@@ -195,6 +195,7 @@ class SlideScreener:
     ask: AskOne | None = None
     scorer: TileScorerFactory = TileScorer
     on_map: OnMap | None = None  # in place of writing each map to the slide's folder
+    on_draft: OnDraft = ignore_draft
     map_growth: float = MAP_GROWTH
 
     @property
@@ -308,6 +309,7 @@ class SlideScreener:
                 on_progress=on_progress,
                 on_map=self.on_map
                 or (lambda _, mask, results: folder.write_map(reader, mask.tissue, results)),
+                on_draft=self.on_draft,
                 map_growth=self.map_growth,
             )
             document = folder.write(run.answer(), reader)

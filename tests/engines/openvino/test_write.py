@@ -52,8 +52,10 @@ def test_the_ids_are_the_processors(taught: Path, pictures: int) -> None:
 
 def test_it_writes_the_same_of_the_same_pictures(engine: OpenVINOEngine) -> None:
     assert isinstance(engine, MultiImageEngine)
-    first = "".join(engine.write(TEXT, [PINK, WHITE], WORDS))
+    read = list[int]()
+    first = "".join(engine.write(TEXT, [PINK, WHITE], WORDS, read.append))
     assert first
+    assert read == [1, 2]
     assert "".join(engine.write(TEXT, [PINK, WHITE], WORDS)) == first
     assert len("".join(engine.write(TEXT, [PINK, WHITE], 3))) < len(first)
 

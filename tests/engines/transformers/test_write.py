@@ -140,6 +140,13 @@ def test_a_picture_passes_the_vision_tower_once(
     assert len(gemma.pictures._kept) == 1
 
 
+def test_it_says_how_many_pictures_it_has_read(taught: Path, load: Load) -> None:
+    read = list[int]()
+    assert "".join(load(taught).write(TEXT, PICTURES, TOKENS, read.append))
+    assert read[-1] == len(PICTURES)
+    assert read == sorted(set(read))
+
+
 @pytest.mark.parametrize(("dtype", "quantization"), KINDS)
 def test_every_kind_of_weights_writes(
     taught: Path, load: Load, dtype: str, quantization: str

@@ -9,7 +9,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from healer.engines.base import Answer, EngineInfo, Evidence, Question
+from healer.engines.base import (
+    Answer,
+    EngineInfo,
+    Evidence,
+    OnPictures,
+    Question,
+    ignore_pictures,
+)
 from healer.engines.openai import answers
 from healer.engines.openai.answers import check_opening
 from healer.engines.openai.client import Client, RetryPolicy
@@ -132,7 +139,13 @@ class OpenAIEngine:
             start, rest = check_opening(forcing, answer, start, without_thoughts(pieces))
             yield from one_sentence(start, rest)
 
-    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+    def write(
+        self,
+        prompt: str,
+        pictures: Sequence[Tile],
+        most_tokens: int,
+        on_pictures: OnPictures = ignore_pictures,  # noqa: ARG002 - its server does not say
+    ) -> Iterator[str]:
         """Raises TooManyPictures where the server says that they are, UpstreamError."""
         shown, model, fits = len(pictures), self._known.model, self._known.pictures_that_fit
         if fits is not None and fits < shown:

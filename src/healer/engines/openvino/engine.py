@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTimer
+from healer.engines.base import (
+    Answer,
+    EngineInfo,
+    Evidence,
+    OnPictures,
+    Question,
+    StageTimer,
+    ignore_pictures,
+)
 from healer.engines.openvino import converted_folder
 from healer.engines.openvino.cache import Snapshot
 from healer.engines.openvino.conversion_record import Described, check_conversion
@@ -96,9 +105,21 @@ class OpenVINOEngine:
         start = opening(self._question, answer)
         return one_sentence(start, self._ready().continue_text(evidence.state, start))
 
-    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+    def write(
+        self,
+        prompt: str,
+        pictures: Sequence[Tile],
+        most_tokens: int,
+        on_pictures: OnPictures = ignore_pictures,
+    ) -> Iterator[str]:
         """Each picture is 256 tokens of MedGemma. Raises TooManyPictures."""
-        return without_thoughts(self._ready().write(prompt, pictures, most_tokens))
+        read = count(1)
+
+        def end_stage(stage: str) -> None:
+            if stage == "vision":
+                on_pictures(next(read))
+
+        return without_thoughts(self._ready().write(prompt, pictures, most_tokens, end_stage))
 
     def close(self) -> None:
         self._gemma = None

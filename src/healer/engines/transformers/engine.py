@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from healer.engines.base import Answer, EngineInfo, Evidence, Question, StageTimer
+from healer.engines.base import (
+    Answer,
+    EngineInfo,
+    Evidence,
+    OnPictures,
+    Question,
+    StageTimer,
+    ignore_pictures,
+)
 from healer.engines.vlm.adapter import adapter_name
 from healer.engines.vlm.prompt import margin, mass, opening, short_hash
 from healer.engines.vlm.sentence import one_sentence
@@ -125,10 +133,16 @@ class MedGemmaEngine:
         start = opening(self._question, answer)
         return one_sentence(start, gemma.continue_text(evidence.state, start))
 
-    def write(self, prompt: str, pictures: Sequence[Tile], most_tokens: int) -> Iterator[str]:
+    def write(
+        self,
+        prompt: str,
+        pictures: Sequence[Tile],
+        most_tokens: int,
+        on_pictures: OnPictures = ignore_pictures,
+    ) -> Iterator[str]:
         """Each picture is 256 tokens of MedGemma. Raises TooManyPictures."""
-        written = self._ready().write(self.info.model_id, prompt, pictures, most_tokens)
-        return without_thoughts(written)
+        gemma, model_id = self._ready(), self.info.model_id
+        return without_thoughts(gemma.write(model_id, prompt, pictures, most_tokens, on_pictures))
 
     def close(self) -> None:
         self._gemma = None

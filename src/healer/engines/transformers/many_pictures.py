@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
+from healer.engines.base import OnPictures, ignore_pictures
 from healer.engines.vlm.prompt import chunks, messages_of_many
 from healer.images.tile import Tile
 
@@ -46,12 +47,17 @@ class PictureReader:
         return list(processor.tokenizer.encode(whole, add_special_tokens=False))
 
     @torch.inference_mode()
-    def prefill(self, ids: Sequence[int], pictures: Sequence[Tile]) -> tuple[DynamicCache, int]:
+    def prefill(
+        self,
+        ids: Sequence[int],
+        pictures: Sequence[Tile],
+        on_pictures: OnPictures = ignore_pictures,
+    ) -> tuple[DynamicCache, int]:
         """The cache after the prompt, and the first token."""
         image, token, read = self._model.config.image_token_id, 0, 0
         whole = torch.tensor([ids], device=self._model.device)
         cache: Any = None
-        waiting = iter(pictures)
+        waiting, shown = iter(pictures), 0
         for part in chunks(ids, image, CHUNK_TOKENS):
             start, read = read, read + len(part)
             count = part.count(image) // self._processor.image_seq_length
@@ -64,6 +70,9 @@ class PictureReader:
                 logits_to_keep=1,
             )
             cache, token = outputs.past_key_values, int(outputs.logits[0, -1].argmax())
+            if count:
+                shown += count
+                on_pictures(shown)
         return cache, token
 
     def forget(self) -> None:

@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 from torch import nn
 
-from healer.engines.base import OnStageEnd, ignore_stage
+from healer.engines.base import OnPictures, OnStageEnd, ignore_pictures, ignore_stage
 from healer.engines.transformers.many_pictures import PictureReader
 from healer.engines.vlm.prompt import (
     find_answer_tokens,
@@ -105,7 +105,12 @@ class Gemma:
             token = self.step(cache, [token])
 
     def write(
-        self, model_id: str, text: str, pictures: Sequence[Tile], most_tokens: int
+        self,
+        model_id: str,
+        text: str,
+        pictures: Sequence[Tile],
+        most_tokens: int,
+        on_pictures: OnPictures = ignore_pictures,
     ) -> Iterator[str]:
         """What the model says of all `pictures` together. Raises TooManyPictures."""
         ids, shown = self.pictures.ids(text, len(pictures)), len(pictures)
@@ -115,7 +120,7 @@ class Gemma:
             reason = f"they make {prompt:,} tokens, and it reads {window:,}"
             raise TooManyPictures(model_id, shown, most, reason)
         try:
-            cache, token = self.pictures.prefill(ids, pictures)
+            cache, token = self.pictures.prefill(ids, pictures, on_pictures)
         except torch.OutOfMemoryError:
             self.pictures.forget()
             reason = "they need more memory than the device has"
