@@ -18,6 +18,7 @@ import uvicorn
 
 from healer.auth.authenticator import Authenticator
 from healer.main import create_app
+from healer.server import uvicorn_server
 from healer.server.shedding import Head
 from healer.server.uvicorn_server import config_of
 from tests.server.conftest import png
@@ -167,6 +168,20 @@ def test_a_refused_body_that_never_ends_is_answered_and_closed() -> None:
         assert connection.recv(1) == b""
 
 
+def test_an_idle_connection_is_kept_as_long_after_a_refusal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(uvicorn_server, "KEEP_ALIVE_SECONDS", 1.5)
+    with full_server() as full, full.connected() as connection:
+        for pause in (0.0, 0.7):
+            time.sleep(pause)
+            connection.sendall(head(*LINES) + BODY)
+            assert response(connection)[0] == 429
+        answered = time.monotonic()
+        assert connection.recv(1) == b""
+        assert time.monotonic() - answered > 1.4
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -206,6 +221,20 @@ def test_what_is_no_plain_question_takes_the_long_way(data: bytes) -> None:
 def test_a_plain_head_is_read() -> None:
     data = head(*LINES, b"x-request-id: mine", b"connection: Keep-Alive")
     assert Head.read(data + BODY) == Head(len(data), 4, "mine")
+
+
+def test_a_field_that_nobody_reads_here_may_come_twice() -> None:
+    data = head(*LINES, b"Accept: image/png", b"Accept: */*")
+    assert Head.read(data) is not None
+
+
+def test_a_body_has_the_length_that_its_head_says(full: Full) -> None:
+    with full.connected() as connection:
+        for name in ("a", "b" * 64, ""):
+            connection.sendall(head(*LINES, f"X-Request-ID: {name}".encode()) + BODY)
+            _, headers, problem = response(connection)
+            assert headers["x-request-id"] == problem["request_id"]
+            assert not name or problem["request_id"] == name
 
 
 def test_callers_are_known_first_where_they_must_be() -> None:

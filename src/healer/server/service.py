@@ -226,6 +226,11 @@ class Service(ModelLifecycle):
         return self._queue.reserved
 
     @property
+    def full(self) -> bool:
+        """Whether no place in the queue is left."""
+        return self._queue.full
+
+    @property
     def waiting(self) -> int:
         """Those of them whose images passed the gate."""
         return self._queue.waiting

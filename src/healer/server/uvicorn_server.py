@@ -8,6 +8,7 @@ The server finishes the answers in progress before it stops, and ends when the m
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import struct
@@ -48,7 +49,6 @@ LINGER_SECONDS = 0.5  # for requests that were on their way when the last of tho
 KEEP_ALIVE_SECONDS = 65  # longer than nginx keeps its own, so that it never uses a closing one
 CLOSING_SECONDS = 5  # for connections, after that
 NOTIFY_SECONDS = 5.0  # for clients that wait to be notified that the model hangs
-BETWEEN_REQUESTS = {h11.CLIENT: h11.IDLE, h11.SERVER: h11.IDLE}
 HUNG = 70  # EX_SOFTWARE: what a platform's restart policy sees
 
 
@@ -67,6 +67,7 @@ class Connection(H11Protocol):
     shedding: Shedding | None = None
     _response: bytes = b""  # to a request that was refused by its head, once its body has come,
     _unread = 0  # of which this many bytes are missing
+    _used = -math.inf  # when the last such response was written, by the event loop's clock
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -80,15 +81,16 @@ class Connection(H11Protocol):
         self._stop_read_timer()
         self._idle.pop(self, None)
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves it where the connection broke
 
     def data_received(self, data: bytes) -> None:
-        self._start_send_timer()
-        if not self.transport.get_write_buffer_size():
+        if self._read_timer and not self.transport.get_write_buffer_size():
             self._stop_read_timer()
-        if self._response or self._between_requests:
+        if self.shedding and (self._response or self._between_requests):
             data = self._shed(data)
             if not data:
                 return
+        self._start_send_timer()
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:
             self._idle[self] = None  # keeps its position, if it had one
@@ -99,24 +101,26 @@ class Connection(H11Protocol):
 
     @property
     def _between_requests(self) -> bool:
-        return self.conn.states == BETWEEN_REQUESTS and not self.conn.trailing_data[0]
+        ours, theirs = self.conn.our_state, self.conn.their_state
+        return ours is h11.IDLE and theirs is h11.IDLE and not self.conn.trailing_data[0]
 
     def _shed(self, data: bytes) -> bytes:
         """What is left of `data` once the requests that it begins with are refused, if they are."""
         while data and not self.transport.is_closing():
+            size = 0
             if not self._response:
                 refused = self.shedding and self.shedding.refuse(self, data)
                 if not refused:
                     return data
                 head, self._response = refused
-                self._unread, data = head.body, data[head.size :]
+                self._unread, size = head.body, head.size
                 self._idle.pop(self, None)
-            came = min(self._unread, len(data))
-            self._unread, data = self._unread - came, data[came:]
-            if not self._unread:
+            came = min(self._unread, len(data) - size)
+            self._unread, data = self._unread - came, data[size + came :]
+            if self._unread:
+                self._start_send_timer()
+            else:
                 self._answer_refused()
-                if data:
-                    self._start_send_timer()
         return data
 
     def _answer_refused(self) -> None:
@@ -124,7 +128,24 @@ class Connection(H11Protocol):
         self._stop_send_timer()
         self.transport.write(self._response)
         self._response = b""
-        self.on_response_complete()
+        self.server_state.total_requests += 1
+        self._used = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._start_keep_alive(self.timeout_keep_alive)
+        self._completed()
+
+    def _start_keep_alive(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """A refusal does not restart the timer, so that it need not set one."""
+        idle = 0.0 if self._response else self.loop.time() - self._used
+        if idle < self.timeout_keep_alive:
+            self._start_keep_alive(self.timeout_keep_alive - idle)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _close_longest_idle(self) -> None:
         longest = next(iter(self._idle))
@@ -141,6 +162,9 @@ class Connection(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
+        self._completed()
+
+    def _completed(self) -> None:
         if self.conn.our_state is h11.IDLE:
             self._idle[self] = None
         if self._refused:
