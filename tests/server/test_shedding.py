@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 
 import httpx2 as httpx
@@ -142,23 +144,67 @@ def test_the_body_is_dropped_as_it_comes_and_the_connection_goes_on(full: Full) 
     assert len(full.short) == before + 2
 
 
-def test_it_is_counted_and_logged(full: Full, caplog: pytest.LogCaptureFixture) -> None:
+def refusals(full: Full) -> float:
+    """As /metrics counts them."""
     series = (
         'healer_requests_total{code="queue_full",outcome="refused",route="/predict",status="429"}'
     )
+    values = [line for line in full.get("/metrics").text.splitlines() if series in line]
+    return float(values[0].rpartition(" ")[2]) if values else 0.0
 
-    def count() -> float:
-        values = [line for line in full.get("/metrics").text.splitlines() if series in line]
-        return float(values[0].rpartition(" ")[2]) if values else 0.0
 
-    before = count()
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.name.endswith("shedding")]
+
+
+def test_each_is_counted_and_logged(full: Full, caplog: pytest.LogCaptureFixture) -> None:
+    before = refusals(full)
+    with ExitStack() as held:
+        connections = [held.enter_context(full.connected()) for _ in range(30)]
+        for connection in connections:
+            connection.sendall(head(*LINES) + BODY)
+        ids = {str(response(connection)[2]["request_id"]) for connection in connections}
+    assert len(ids) == 30
+    assert refusals(full) == before + 30
+    lines = logged(caplog)
+    assert len(lines) == 30
+    assert all(any(each in line for line in lines) for each in ids)
+
+
+@pytest.mark.parametrize("body", [BODY, BODY[:1]])
+def test_one_whose_caller_is_gone_is_counted_and_logged(
+    full: Full, caplog: pytest.LogCaptureFixture, body: bytes
+) -> None:
+    before = refusals(full)
+    with full.connected() as connection:
+        connection.sendall(head(*LINES, b"X-Request-ID: gone") + body)
+        linger = struct.pack("ii", 1, 0)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)  # a reset
+    until = time.monotonic() + 20
+    while refusals(full) == before and time.monotonic() < until:
+        time.sleep(0.01)
+    assert refusals(full) == before + 1
+    assert ["gone" in line for line in logged(caplog)] == [True]
+
+
+def test_a_caller_that_sends_nothing_more_gets_it(full: Full) -> None:
     with full.connected() as connection:
         connection.sendall(head(*LINES) + BODY)
-        _, _, problem = response(connection)
-    assert count() == before + 1
-    refused = [record.getMessage() for record in caplog.records if record.name.endswith("shedding")]
-    assert len(refused) == 1
-    assert str(problem["request_id"]) in refused[0]
+        connection.shutdown(socket.SHUT_WR)
+        assert response(connection)[0] == 429
+        assert connection.recv(1) == b""
+
+
+def test_requests_sent_at_once_are_refused_one_after_another(full: Full) -> None:
+    before = len(full.short)
+    with full.connected() as connection:
+        for name in (b"a", b"b", b"c"):
+            connection.sendall(head(*LINES, b"X-Request-ID: " + name) + BODY)
+        received = b""
+        while received.count(b"X-Request-ID") < 3 or not received.endswith(b"}"):
+            received += connection.recv(65536)
+    assert re.findall(rb"X-Request-ID: (.*)\r\n", received) == [b"a", b"b", b"c"]
+    assert len(full.short) == before + 3
 
 
 def test_a_refused_body_that_never_ends_is_answered_and_closed() -> None:

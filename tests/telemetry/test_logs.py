@@ -43,7 +43,7 @@ def _own_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 def test_it_says_what_structlog_would() -> None:
     written = configured(log_format="json")
-    line().write(ms=0.1, request_id='a"\u00e9')
+    line().write([{"ms": 0.1, "request_id": 'a"\u00e9'}])
     structlog.get_logger(NAME).info(
         "request", route="/predict", status=429, ms=0.1, request_id='a"\u00e9'
     )
@@ -56,13 +56,13 @@ def test_it_says_what_structlog_would() -> None:
 
 def test_it_has_a_level() -> None:
     written = configured(log_format="json", log_level="warning")
-    line().write(ms=0.1)
+    line().write([{"ms": 0.1}])
     assert not written.getvalue()
 
 
 def test_on_a_console_structlog_writes_it() -> None:
     written = configured(log_format="console")
-    line().write(ms=0.1)
+    line().write([{"ms": 0.1}])
     assert "request" in written.getvalue()
     assert "{" not in written.getvalue()
 
@@ -73,7 +73,7 @@ def test_another_handler_gets_it_too() -> None:
     other = logging.Handler()
     other.emit = records.append  # type: ignore[method-assign,assignment]
     logging.getLogger().handlers.append(other)
-    line().write(ms=0.1)
+    line().write([{"ms": 0.1}])
     assert len(records) == 1
     assert json.loads(written.getvalue())["ms"] == 0.1
 
@@ -82,4 +82,4 @@ def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPa
     written = configured(log_format="json")
     written.close()
     monkeypatch.setattr(logging, "raiseExceptions", False)
-    line().write(ms=0.1)
+    line().write([{"ms": 0.1}])

@@ -5,6 +5,10 @@ answers: HTTP's states, layers of middleware and routing. Here one is refused by
 head, before any of that, and its body is dropped as it comes. The response, the log line and the
 metrics are the long way's. That way is left to a head with anything unusual in it, and to every
 request of a service whose callers are known, limited, traced or pages of another origin.
+
+Responses wait for each other: between two of the model's steps nothing of ours is in the
+processor's caches, and that costs more than the work itself, which many do in hardly more time
+than one.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Protocol, Self
 
 from healer.answer import new_request_id
 from healer.errors.base import HealerError
@@ -30,8 +34,10 @@ from healer.telemetry.logs import FrequentLine
 from healer.telemetry.observation import RequestTrace
 
 if TYPE_CHECKING:
+    import asyncio
+
     from fastapi import FastAPI
-    from uvicorn.protocols.http.h11_impl import H11Protocol
+    from uvicorn.server import ServerState
 
     from healer.auth.authenticator import Authenticator
     from healer.server.service import Service
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
     from healer.telemetry.metrics import Metrics
 
 ROUTE = "/predict"
+PAUSE = 0.02  # seconds that responses wait for others
 LARGEST_BODY = 8 * 1024 * 1024  # one that is longer has its own limits of time
 STATUS = HTTPStatus.TOO_MANY_REQUESTS
 START = f"HTTP/1.1 {STATUS.value} {STATUS.phrase}\r\n".encode()
@@ -62,11 +69,12 @@ READ = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Of a request: `size` bytes, which `body` bytes follow."""
+    """Of a request: `size` bytes, which `body` bytes follow. `offered` is what its caller would
+    have it called."""
 
     size: int
     body: int
-    request_id: str
+    offered: str = ""
 
     @classmethod
     def read(cls, data: bytes) -> Self | None:
@@ -87,9 +95,27 @@ class Head:
             or not UNUSUAL.isdisjoint(fields)
         ):
             return None
-        offered = fields.get(ID, b"").decode()
-        request_id = offered if ACCEPTABLE_ID.fullmatch(offered) else new_request_id()
-        return cls(found.end(), int(length), request_id)
+        return cls(found.end(), int(length), fields.get(ID, b"").decode())
+
+    def request_id(self) -> str:
+        return self.offered if ACCEPTABLE_ID.fullmatch(self.offered) else new_request_id()
+
+
+class Refusable(Protocol):
+    """A connection."""
+
+    loop: asyncio.AbstractEventLoop
+    server: tuple[str, int | None] | None
+    server_state: ServerState
+
+    def refuse_with(self, response: bytes) -> None:
+        """Once the body has come: a client reads it only then."""
+
+
+class Refused(NamedTuple):
+    connection: Refusable
+    head: Head
+    began: float
 
 
 class Shedding:
@@ -97,6 +123,8 @@ class Shedding:
 
     def __init__(self, service: Service, metrics: Metrics, authenticator: Authenticator) -> None:
         self._service, self._metrics, self._authenticator = service, metrics, authenticator
+        self._refused: list[Refused] = []
+        self._error: QueueFull | None = None  # of all of these
         self._line = FrequentLine(
             __name__,
             "request",
@@ -106,25 +134,39 @@ class Shedding:
             code=QueueFull.code,
         )
 
-    def refuse(self, connection: H11Protocol, data: bytes) -> tuple[Head, bytes] | None:
-        """The head of the request that `data` begins with, and the response to it; None where the
-        request takes the long way."""
+    def refuse(self, connection: Refusable, data: bytes) -> Head | None:
+        """The head of the request that `data` begins with, where it is refused: the connection gets
+        the response to it soon. None where the request takes the long way."""
         if (error := self._queue_full()) is None:
             return None
         local = connection.server[0] if connection.server else ""
-        if not self._authenticator.admits_all(local):
+        if not self._authenticator.admits_all(local) or (head := Head.read(data)) is None:
             return None
-        began = time.perf_counter()
-        if (head := Head.read(data)) is None:
-            return None
-        response = response_to(head, error, connection.server_state.default_headers)
-        ms = round((time.perf_counter() - began) * 1e3, 1)
-        self._line.write(ms=ms, request_id=head.request_id)
-        self._count()
-        return head, response
+        if not self._refused:
+            self._error = error
+            connection.loop.call_later(PAUSE, self.flush)
+        self._refused.append(Refused(connection, head, time.perf_counter()))
+        return head
+
+    def flush(self) -> None:
+        """Log, count and answer what was refused, in this order: no caller has a response that the
+        log does not have."""
+        refused, error, self._refused, self._error = self._refused, self._error, [], None
+        if error is None:
+            return
+        ids = [each.head.request_id() for each in refused]
+        now = time.perf_counter()
+        self._line.write(
+            {"ms": round((now - each.began) * 1e3, 1), "request_id": request_id}
+            for each, request_id in zip(refused, ids, strict=True)
+        )
+        self._count(len(refused))
+        for each, request_id in zip(refused, ids, strict=True):
+            headers = each.connection.server_state.default_headers
+            each.connection.refuse_with(response_to(request_id, error, headers))
 
     @cached_property
-    def _count(self) -> Callable[[], None]:
+    def _count(self) -> Callable[[float], None]:
         """Of the metrics; no series of it before the first refusal."""
         trace = RequestTrace()
         trace.failed(QueueFull.code, STATUS)
@@ -133,6 +175,8 @@ class Shedding:
     def _queue_full(self) -> QueueFull | None:
         if self._service.stopping or not self._service.full:
             return None
+        if self._error is not None:  # of a moment ago
+            return self._error
         try:
             self._service.check()
         except QueueFull as error:
@@ -142,21 +186,12 @@ class Shedding:
         return None
 
 
-def response_to(head: Head, error: QueueFull, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+def response_to(request_id: str, error: QueueFull, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     fields, before, after = rendered(error.retry_after, error.waiting)
-    request_id = head.request_id.encode()
-    length = len(before) + len(request_id) + len(after)
-    return b"".join(
-        (
-            START,
-            *(b"%b: %b\r\n" % pair for pair in headers),
-            fields,
-            LAST_FIELDS % (length, request_id),
-            before,
-            request_id,
-            after,
-        )
-    )
+    name = request_id.encode()
+    more = b"".join(b"%b: %b\r\n" % pair for pair in headers)
+    last = LAST_FIELDS % (len(before) + len(name) + len(after), name)
+    return b"".join((START, more, fields, last, before, name, after))
 
 
 @lru_cache(maxsize=1024)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -27,14 +28,14 @@ PROCESSORS: list[Processor] = [*SHARED, structlog.stdlib.ProcessorFormatter.wrap
 class Handler(logging.StreamHandler[TextIO]):
     in_json = False
 
-    def write(self, line: str) -> None:
-        """One that is in JSON already."""
+    def write(self, lines: str) -> None:
+        """In JSON already."""
         self.acquire()
         try:
-            self.stream.write(line)
+            self.stream.write(lines)
             self.flush()
         except Exception:  # as every handler: a log that fails stops nothing
-            self.handleError(logging.makeLogRecord({"msg": line}))
+            self.handleError(logging.makeLogRecord({"msg": lines}))
         finally:
             self.release()
 
@@ -48,17 +49,21 @@ class FrequentLine:
         self._structured, self._event, self._fields = structlog.get_logger(name), event, fields
         self._begin = json.dumps({**fields, "event": event, "level": "info"})[:-1]
 
-    def write(self, **more: str | float) -> None:
+    def write(self, lines: Iterable[Mapping[str, str | float]]) -> None:
+        """One for each of `lines`, which have fields of their own."""
         if not self._logger.isEnabledFor(logging.INFO):
             return
         handlers = self._root.handlers
         handler = handlers[0] if len(handlers) == 1 else None
-        if not (isinstance(handler, Handler) and handler.in_json):
-            self._structured.info(self._event, **self._fields, **more)
+        if isinstance(handler, Handler) and handler.in_json:
+            now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+            handler.write("".join(self._rendered({**line, "timestamp": now}) for line in lines))
             return
-        rest = "".join(f', "{name}": {json.dumps(value)}' for name, value in more.items())
-        now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        handler.write(f'{self._begin}{rest}, "timestamp": "{now}"}}\n')
+        for line in lines:
+            self._structured.info(self._event, **self._fields, **line)
+
+    def _rendered(self, line: Mapping[str, str | float]) -> str:
+        return f"{self._begin}, {json.dumps(line)[1:]}\n"
 
 
 def configure(settings: Settings) -> None:

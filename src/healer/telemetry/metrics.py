@@ -174,8 +174,10 @@ class Metrics(Observer):
     def failed(self, code: str) -> None:
         self._failures.labels(self._known(code)).inc()
 
-    def counter(self, route: str, status: int | None, trace: RequestTrace) -> Callable[[], None]:
-        """Counts one more request such as this, without its stages; its series begins at once."""
+    def counter(
+        self, route: str, status: int | None, trace: RequestTrace
+    ) -> Callable[[float], None]:
+        """Counts so many more requests such as this, without their stages."""
         final_status = trace.status or status
         series = self._requests.labels(
             route,
@@ -187,7 +189,7 @@ class Metrics(Observer):
 
     def request(self, route: str, status: int | None, trace: RequestTrace) -> None:
         """One request completed; `route` is a template, `status` None where nothing was sent."""
-        self.counter(route, status, trace)()
+        self.counter(route, status, trace)(1)
         for stage in REQUEST_STAGES:
             if (seconds := trace.seconds(stage)) is not None:
                 self._seconds.labels(stage).observe(seconds)
