@@ -170,7 +170,7 @@ class Client:
 
 
 def settle(reply: asyncio.Future[Reply], value: Reply) -> None:
-    if not reply.done():  # whoever asked may be gone
+    if not reply.done():  # its caller may be gone
         reply.set_result(value)
 
 

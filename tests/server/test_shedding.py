@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -12,17 +13,20 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx2 as httpx
 import pytest
 import uvicorn
+from uvicorn.server import ServerState
 
 from healer.auth.authenticator import Authenticator
+from healer.errors.scheduling import QueueFull
 from healer.main import create_app
 from healer.server import uvicorn_server
-from healer.server.shedding import Head
+from healer.server.shedding import Head, Shedding
 from healer.server.uvicorn_server import config_of
+from healer.telemetry.metrics import Metrics
 from tests.server.conftest import png
 from tests.server.test_queue import Gated, settings
 
@@ -281,6 +285,61 @@ def test_a_body_has_the_length_that_its_head_says(full: Full) -> None:
             _, headers, problem = response(connection)
             assert headers["x-request-id"] == problem["request_id"]
             assert not name or problem["request_id"] == name
+
+
+class OnePlace:
+    """A service with one place in its queue."""
+
+    stopping, reservations = False, 0
+
+    def full_after(self, coming: int) -> bool:
+        return self.reservations + coming >= 1
+
+    def check(self, coming: int) -> None:
+        raise QueueFull(1, self.reservations + coming)
+
+
+@dataclass(eq=False)
+class StubConnection:
+    """A connection that keeps its responses."""
+
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
+    server: tuple[str, int | None] | None = None
+    server_state: ServerState = field(default_factory=ServerState)
+    responses: list[bytes] = field(default_factory=list)
+
+    def refuse_with(self, response: bytes) -> None:
+        self.responses.append(response)
+
+
+@pytest.mark.anyio
+async def test_a_place_is_kept_for_a_request_that_is_on_its_way_to_it() -> None:
+    service = OnePlace()
+    shedding = Shedding(service, Metrics(lambda _: None), Authenticator(settings()))  # type: ignore[arg-type]
+    first, second, third, whole = (
+        StubConnection(),
+        StubConnection(),
+        StubConnection(),
+        head(*LINES) + BODY,
+    )
+    assert shedding.refuse(first, whole[:-1]) is None  # may take its time
+    assert shedding.refuse(first, whole) is None
+    assert shedding.refuse(second, whole) is not None
+    shedding.flush()
+    assert b'"waiting":1' in second.responses[0]
+    shedding.ended(first)  # with no place
+    assert shedding.refuse(second, whole) is None
+    assert shedding.refuse(third, whole) is not None
+    service.reservations = 1
+    assert shedding.refuse(third, whole) is not None
+
+
+@pytest.mark.anyio
+async def test_a_place_is_not_kept_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("healer.server.shedding.LONGEST_WAY", 0.0)
+    shedding = Shedding(OnePlace(), Metrics(lambda _: None), Authenticator(settings()))  # type: ignore[arg-type]
+    for _ in range(3):
+        assert shedding.refuse(StubConnection(), head(*LINES) + BODY) is None
 
 
 def test_callers_are_known_first_where_they_must_be() -> None:

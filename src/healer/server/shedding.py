@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 ROUTE = "/predict"
 PAUSE = 0.02  # seconds that responses wait for others
+LONGEST_WAY = 0.05  # seconds from a request's head to its place in the queue, for most
 LARGEST_BODY = 8 * 1024 * 1024  # one that is longer has its own limits of time
 STATUS = HTTPStatus.TOO_MANY_REQUESTS
 START = f"HTTP/1.1 {STATUS.value} {STATUS.phrase}\r\n".encode()
@@ -125,6 +126,9 @@ class Shedding:
         self._service, self._metrics, self._authenticator = service, metrics, authenticator
         self._refused: list[Refused] = []
         self._error: QueueFull | None = None  # of all of these
+        # Each costs as much as many refusals, so that none should go all the way for nothing.
+        self._coming: dict[Refusable, float] = {}
+        self._reservations = 0  # that were seen
         self._line = FrequentLine(
             __name__,
             "request",
@@ -137,10 +141,13 @@ class Shedding:
     def refuse(self, connection: Refusable, data: bytes) -> Head | None:
         """The head of the request that `data` begins with, where it is refused: the connection gets
         the response to it soon. None where the request takes the long way."""
-        if (error := self._queue_full()) is None:
-            return None
         local = connection.server[0] if connection.server else ""
-        if not self._authenticator.admits_all(local) or (head := Head.read(data)) is None:
+        if not self._authenticator.admits_all(local):
+            return None
+        if (error := self._queue_full()) is None:
+            self._let_through(connection, data)
+            return None
+        if (head := Head.read(data)) is None:
             return None
         if not self._refused:
             self._error = error
@@ -172,13 +179,35 @@ class Shedding:
         trace.failed(QueueFull.code, STATUS)
         return self._metrics.counter(ROUTE, STATUS, trace)
 
+    def ended(self, connection: Refusable) -> None:
+        """What it asked is answered, or its client gone."""
+        self._coming.pop(connection, None)
+
+    def _let_through(self, connection: Refusable, data: bytes) -> None:
+        head = Head.read(data)
+        if head is not None and len(data) >= head.size + head.body:
+            self._coming[connection] = time.perf_counter()
+
+    def _on_their_way(self) -> int:
+        """Whole requests that were let through and have no place yet."""
+        taken = self._service.reservations - self._reservations
+        self._reservations += taken
+        before = time.perf_counter() - LONGEST_WAY
+        for connection, since in list(self._coming.items()):
+            if taken <= 0 and since > before:
+                break
+            del self._coming[connection]
+            taken -= 1
+        return len(self._coming)
+
     def _queue_full(self) -> QueueFull | None:
-        if self._service.stopping or not self._service.full:
+        coming = self._on_their_way()
+        if self._service.stopping or not self._service.full_after(coming):
             return None
         if self._error is not None:  # of a moment ago
             return self._error
         try:
-            self._service.check()
+            self._service.check(coming)
         except QueueFull as error:
             return error
         except HealerError:

@@ -82,6 +82,8 @@ class Connection(H11Protocol):
         self._stop_send_timer()
         self._stop_read_timer()
         self._idle.pop(self, None)
+        if self.shedding:
+            self.shedding.ended(self)
         super().connection_lost(exc)
         self._unset_keepalive_if_required()  # uvicorn leaves it where the connection broke
 
@@ -193,6 +195,8 @@ class Connection(H11Protocol):
         return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
 
     def on_response_complete(self) -> None:
+        if self.shedding:
+            self.shedding.ended(self)
         super().on_response_complete()
         self._completed()
 
