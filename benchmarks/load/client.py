@@ -2,23 +2,26 @@
 
 A few lines of asyncio and no load tool: none that PyPI, npm or Debian carries sends real forms in
 an open loop whose latencies count from when a question was due (Locust's users wait for their
-answers, wrk's and hey's connections too). And no HTTP client: whatever it takes at ten times the
-capacity, it takes from the cores that the service has.
+answers, wrk's and hey's connections too). And no HTTP client, nor a task for each question:
+whatever it takes at ten times the capacity, it takes from the cores that the service has.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import cycle
 from urllib.parse import urlsplit
 
 from benchmarks.load.tiles import Form
 
 TIMEOUT = 120.0  # seconds
+BUFFER_BYTES = 64 * 1024
+LOOK_SECONDS = 1.0  # between two looks for questions that have waited so long
 NOTHING = 0  # the status where there was no answer at all
 END = b"\r\n\r\n"
 STATUS = re.compile(rb"HTTP/1\.1 ([0-9]{3})")
@@ -35,14 +38,39 @@ class Reply:
     retry_after: float = 1.0
     why: str = ""
 
+    @classmethod
+    def of(cls, head: bytes, seconds: float) -> Reply:
+        after = AFTER.search(head)
+        return cls(int(head[9:12]), seconds, float(after[1]) if after else 1.0)
 
-class Connection(asyncio.Protocol):
-    """One question after another. The answer to each is the head of its response."""
 
-    def __init__(self) -> None:
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`answered` is called once, with what came of it."""
+
+    due: float
+    sent: float
+    request: bytes
+    answered: Callable[[Reply], None]
+
+    def failed(self, error: Exception) -> None:
+        seconds = asyncio.get_running_loop().time() - self.due
+        self.answered(Reply(NOTHING, seconds, why=f"{type(error).__name__}: {error}"))
+
+
+class Connection(asyncio.BufferedProtocol):
+    """One question after another; `idle` is called with it after each answer. All read into one
+    buffer, as asyncio's own would be allocated for each answer and given back to the system."""
+
+    _buffer = bytearray(BUFFER_BYTES)
+
+    def __init__(self, idle: Callable[[Connection], None]) -> None:
         self.open = False
-        self._answer: asyncio.Future[bytes] | None = None
-        self._received = b""
+        self.question: Question | None = None
+        self._idle, self._received = idle, b""
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's
+        return self._buffer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         if not isinstance(transport, asyncio.Transport):
@@ -51,32 +79,35 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.open = False
-        self._fail(exc or ConnectionResetError("closed before the answer"))
+        self.fail(exc or ConnectionResetError("closed before the answer"))
 
-    def data_received(self, data: bytes) -> None:
-        self._received += data
+    def buffer_updated(self, nbytes: int) -> None:
+        self._received += self._buffer[:nbytes]
         head, found, body = self._received.partition(END)
-        length = LENGTH.search(head)
-        if not found or self._answer is None or self._answer.done():
+        if not found or self.question is None:
             return
+        length = LENGTH.search(head)
         if length is None or not STATUS.match(head):
-            self._fail(ConnectionError("a response without status or length"))
+            self.fail(ConnectionError("a response without status or length"))
         elif len(body) >= int(length[1]):
-            self._answer.set_result(head)
+            question, self.question = self.question, None
+            self._idle(self)
+            seconds = asyncio.get_running_loop().time() - question.due
+            question.answered(Reply.of(head, seconds))
 
-    async def question(self, request: tuple[bytes, bytes]) -> bytes:
-        """Raises OSError."""
-        self._received = b""
-        self._answer = asyncio.get_running_loop().create_future()
-        self._transport.writelines(request)
-        return await self._answer
+    def ask(self, question: Question) -> None:
+        self._received, self.question = b"", question
+        self._transport.write(question.request)
+
+    def fail(self, error: Exception) -> None:
+        """With the question that it has, if it has one."""
+        question, self.question = self.question, None
+        if question is not None:
+            self.close()
+            question.failed(error)
 
     def close(self) -> None:
         self._transport.close()
-
-    def _fail(self, error: Exception) -> None:
-        if self._answer is not None and not self._answer.done():
-            self._answer.set_exception(error)
 
 
 class Client:
@@ -85,45 +116,62 @@ class Client:
     def __init__(self, url: str, forms: list[Form]) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname or "", parts.port or 80
-        self._requests: Iterator[tuple[bytes, bytes]] = cycle(
-            (head_of(parts.netloc, parts.path, form), form.body) for form in forms
+        self._requests: Iterator[bytes] = cycle(
+            [head_of(parts.netloc, parts.path, form) + form.body for form in forms]
         )
         self._idle: list[Connection] = []
+        self._connections: set[Connection] = set()
+        self._opening: set[asyncio.Task[None]] = set()
 
-    async def predict(self, due: float | None = None) -> Reply:
-        """Of the next tile. `due` is of the event loop's clock; now by default."""
-        now = asyncio.get_running_loop().time
-        began = now() if due is None else due
-        request = next(self._requests)
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                head = await self._answer(request)
-        except (OSError, TimeoutError) as error:
-            return Reply(NOTHING, now() - began, why=f"{type(error).__name__}: {error}")
-        after = AFTER.search(head)
-        return Reply(int(head[9:12]), now() - began, float(after[1]) if after else 1.0)
-
-    async def _answer(self, request: tuple[bytes, bytes]) -> bytes:
-        connection = await self._connection()
-        try:
-            head = await connection.question(request)
-        except BaseException:
-            connection.close()
-            raise
-        self._idle.append(connection)
-        return head
-
-    async def _connection(self) -> Connection:
+    def ask(self, due: float, answered: Callable[[Reply], None]) -> None:
+        """The next tile's question. `due` is of the event loop's clock."""
+        now = asyncio.get_running_loop().time()
+        question = Question(due, now, next(self._requests), answered)
         while self._idle:
             if (connection := self._idle.pop()).open:
-                return connection
+                connection.ask(question)
+                return
+        opening = asyncio.create_task(self._open(question))
+        self._opening.add(opening)
+        opening.add_done_callback(self._opening.discard)
+
+    async def predict(self) -> Reply:
+        """Of the next tile, due now."""
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Connection, self._host, self._port)
-        return connection
+        reply: asyncio.Future[Reply] = loop.create_future()
+        self.ask(loop.time(), partial(settle, reply))
+        return await reply
+
+    async def look_for_late(self) -> None:
+        """For ever."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            before = asyncio.get_running_loop().time() - TIMEOUT
+            self._connections = {each for each in self._connections if each.open}
+            for each in self._connections:
+                if each.question is not None and each.question.sent < before:
+                    each.fail(TimeoutError())
+
+    async def _open(self, question: Question) -> None:
+        loop = asyncio.get_running_loop()
+        new = partial(Connection, self._idle.append)
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                _, connection = await loop.create_connection(new, self._host, self._port)
+        except (OSError, TimeoutError) as error:
+            question.failed(error)
+            return
+        self._connections.add(connection)
+        connection.ask(question)
 
     def close(self) -> None:
-        for connection in self._idle:
+        for connection in self._connections:
             connection.close()
+
+
+def settle(reply: asyncio.Future[Reply], value: Reply) -> None:
+    if not reply.done():  # its caller may be gone
+        reply.set_result(value)
 
 
 def head_of(host: str, path: str, form: Form) -> bytes:
@@ -140,7 +188,9 @@ def head_of(host: str, path: str, form: Form) -> bytes:
 @asynccontextmanager
 async def connected(url: str, forms: list[Form]) -> AsyncIterator[Client]:
     client = Client(f"{url}/predict", forms)
+    looking = asyncio.create_task(client.look_for_late())
     try:
         yield client
     finally:
+        looking.cancel()
         client.close()

@@ -33,15 +33,20 @@ async def closed(client: Client, clients: int, seconds: float) -> list[Reply]:
 async def open_(client: Client, rate: float, seconds: float) -> list[Reply]:
     """Arrivals at random, `rate` a second on average, whether or not others wait."""
     replies: list[Reply] = []
+    all_answered = asyncio.Event()
     now = asyncio.get_running_loop().time
+    times = list(arrivals(now(), rate, seconds))
 
-    async def one(due: float) -> None:
-        replies.append(await client.predict(due))
+    def answered(reply: Reply) -> None:
+        replies.append(reply)
+        if len(replies) == len(times):
+            all_answered.set()
 
-    async with asyncio.TaskGroup() as group:
-        for due in arrivals(now(), rate, seconds):
-            await asyncio.sleep(due - now())
-            group.create_task(one(due))
+    for due in times:
+        await asyncio.sleep(due - now())
+        client.ask(due, answered)
+    if times:
+        await all_answered.wait()
     return replies
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
@@ -106,6 +107,7 @@ def check_reach(settings: Settings) -> None:
     )
 
 
+@lru_cache(maxsize=64)  # most requests come to one address of ours
 def is_remote(address: str, *, name: bool = False) -> bool:
     """Whether other machines can reach an address; `name` is the answer for what is no address: a
     socket's path, or a host's name."""

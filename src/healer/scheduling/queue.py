@@ -44,7 +44,11 @@ class RequestQueue:
 
     @property
     def full(self) -> bool:
-        return self.reserved >= self._capacity + self._idle
+        return self.full_after(0)
+
+    def full_after(self, coming: int) -> bool:
+        """Whether it is once so many more have reserved a place."""
+        return self.reserved + coming >= self._capacity + self._idle
 
     def reserve(self, deadline: Deadline) -> Job:
         job = Job(next(self._numbers), deadline)

@@ -225,6 +225,10 @@ class Service(ModelLifecycle):
         """Places in the queue that are taken."""
         return self._queue.reserved
 
+    def full_after(self, coming: int) -> bool:
+        """Whether no place in the queue is left once so many more have reserved one."""
+        return self._queue.full_after(coming)
+
     @property
     def waiting(self) -> int:
         """Those of them whose images passed the gate."""
@@ -240,13 +244,14 @@ class Service(ModelLifecycle):
         self._abandoned = True
         self._workers.fail_jobs(ShuttingDown())
 
-    def check(self) -> Screener:
-        """Raises ModelNotReady, QueueFull or ShuttingDown where a request would be refused."""
+    def check(self, coming: int = 0) -> Screener:
+        """Raises ModelNotReady, QueueFull or ShuttingDown where a request would be refused that so
+        many `coming` ones go before."""
         if self._abandoned:
             raise ShuttingDown
         screener = self.screener
-        if self._queue.full:
-            waiting = self._queue.reserved + self._workers.active
+        if self.full_after(coming):
+            waiting = self._queue.reserved + coming + self._workers.active
             raise QueueFull(self.retry_after(waiting), waiting)
         return screener
 

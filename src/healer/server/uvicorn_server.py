@@ -8,6 +8,7 @@ The server finishes the answers in progress before it stops, and ends when the m
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import socket
 import struct
@@ -48,7 +49,6 @@ LINGER_SECONDS = 0.5  # for requests that were on their way when the last of tho
 KEEP_ALIVE_SECONDS = 65  # longer than nginx keeps its own, so that it never uses a closing one
 CLOSING_SECONDS = 5  # for connections, after that
 NOTIFY_SECONDS = 5.0  # for clients that wait to be notified that the model hangs
-BETWEEN_REQUESTS = {h11.CLIENT: h11.IDLE, h11.SERVER: h11.IDLE}
 HUNG = 70  # EX_SOFTWARE: what a platform's restart policy sees
 
 
@@ -65,8 +65,11 @@ class Connection(H11Protocol):
         None  # until the client must have read what was written
     )
     shedding: Shedding | None = None
-    _response: bytes = b""  # to a request that was refused by its head, once its body has come,
-    _unread = 0  # of which this many bytes are missing
+    _shedding_one = False  # a request that was refused by its head
+    _unread = 0  # so many bytes of its body are missing
+    _response = b""  # to it, once there is one
+    _next = b""  # what came after it
+    _used = -math.inf  # when the last such response was written, by the event loop's clock
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -79,16 +82,19 @@ class Connection(H11Protocol):
         self._stop_send_timer()
         self._stop_read_timer()
         self._idle.pop(self, None)
+        if self.shedding:
+            self.shedding.ended(self)
         super().connection_lost(exc)
+        self._unset_keepalive_if_required()  # uvicorn leaves it where the connection broke
 
     def data_received(self, data: bytes) -> None:
-        self._start_send_timer()
-        if not self.transport.get_write_buffer_size():
+        if self._read_timer and not self.transport.get_write_buffer_size():
             self._stop_read_timer()
-        if self._response or self._between_requests:
+        if self._shedding_one or (self.shedding and self._between_requests):
             data = self._shed(data)
             if not data:
                 return
+        self._start_send_timer()
         super().data_received(data)
         if self.conn.their_state is h11.IDLE:
             self._idle[self] = None  # keeps its position, if it had one
@@ -99,32 +105,81 @@ class Connection(H11Protocol):
 
     @property
     def _between_requests(self) -> bool:
-        return self.conn.states == BETWEEN_REQUESTS and not self.conn.trailing_data[0]
+        ours, theirs = self.conn.our_state, self.conn.their_state
+        return ours is h11.IDLE and theirs is h11.IDLE and not self.conn.trailing_data[0]
 
     def _shed(self, data: bytes) -> bytes:
         """What is left of `data` once the requests that it begins with are refused, if they are."""
         while data and not self.transport.is_closing():
-            if not self._response:
-                refused = self.shedding and self.shedding.refuse(self, data)
-                if not refused:
+            size = 0
+            if self._awaits_response:
+                self._next += data
+                self.flow.pause_reading()
+                return b""
+            if not self._shedding_one:
+                head = self.shedding.refuse(self, data) if self.shedding else None
+                if head is None:
                     return data
-                head, self._response = refused
-                self._unread, data = head.body, data[head.size :]
+                self._shedding_one, self._unread, size = True, head.body, head.size
                 self._idle.pop(self, None)
-            came = min(self._unread, len(data))
-            self._unread, data = self._unread - came, data[came:]
-            if not self._unread:
+            came = min(self._unread, len(data) - size)
+            self._unread, data = self._unread - came, data[size + came :]
+            if self._unread:
+                self._start_send_timer()
+            else:
+                self._stop_send_timer()
                 self._answer_refused()
-                if data:
-                    self._start_send_timer()
         return data
 
+    @property
+    def _awaits_response(self) -> bool:
+        return self._shedding_one and not self._unread
+
+    def refuse_with(self, response: bytes) -> None:
+        self._response = response
+        if not self._unread and not self.transport.is_closing():
+            self._answer_refused()
+
     def _answer_refused(self) -> None:
-        """Not before its body has come: a client reads it only then."""
-        self._stop_send_timer()
+        """If there is a response already."""
+        if not self._response:
+            return
         self.transport.write(self._response)
-        self._response = b""
-        self.on_response_complete()
+        self._response, self._shedding_one = b"", False
+        self.server_state.total_requests += 1
+        self._used = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._start_keep_alive(self.timeout_keep_alive)
+        self._completed()
+        if self._next:
+            data, self._next = self._next, b""
+            self.flow.resume_reading()
+            self.data_received(data)
+
+    def eof_received(self) -> None:
+        self._answer_awaited()  # asyncio closes the connection now
+        super().eof_received()
+
+    def shutdown(self) -> None:
+        self._answer_awaited()
+        super().shutdown()
+
+    def _answer_awaited(self) -> None:
+        if self.shedding and self._awaits_response:
+            self.shedding.flush()
+
+    def _start_keep_alive(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(
+            seconds, self.timeout_keep_alive_handler
+        )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """A refusal does not restart the timer, so that it need not set one."""
+        idle = 0.0 if self._shedding_one else self.loop.time() - self._used
+        if idle < self.timeout_keep_alive:
+            self._start_keep_alive(self.timeout_keep_alive - idle)
+        else:
+            super().timeout_keep_alive_handler()
 
     def _close_longest_idle(self) -> None:
         longest = next(iter(self._idle))
@@ -140,7 +195,12 @@ class Connection(H11Protocol):
         return self.conn.our_state is h11.DONE and self.conn.their_state is h11.SEND_BODY
 
     def on_response_complete(self) -> None:
+        if self.shedding:
+            self.shedding.ended(self)
         super().on_response_complete()
+        self._completed()
+
+    def _completed(self) -> None:
         if self.conn.our_state is h11.IDLE:
             self._idle[self] = None
         if self._refused:
@@ -169,7 +229,8 @@ class Connection(H11Protocol):
         self._send_timer = None
         if self.transport.is_closing():
             return
-        if self._response:
+        if self._shedding_one and self.shedding:
+            self.shedding.flush()
             self.transport.write(self._response)
             self.transport.close()
         elif self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:

@@ -174,15 +174,22 @@ class Metrics(Observer):
     def failed(self, code: str) -> None:
         self._failures.labels(self._known(code)).inc()
 
-    def request(self, route: str, status: int | None, trace: RequestTrace) -> None:
-        """One request completed; `route` is a template, `status` None where nothing was sent."""
+    def counter(
+        self, route: str, status: int | None, trace: RequestTrace
+    ) -> Callable[[float], None]:
+        """Counts so many more requests such as this, without their stages."""
         final_status = trace.status or status
-        self._requests.labels(
+        series = self._requests.labels(
             route,
             request_outcome(final_status, trace.code),
             "none" if status is None else str(status),
             "" if trace.code is None else self._known(trace.code),
-        ).inc()
+        )
+        return series.inc
+
+    def request(self, route: str, status: int | None, trace: RequestTrace) -> None:
+        """One request completed; `route` is a template, `status` None where nothing was sent."""
+        self.counter(route, status, trace)(1)
         for stage in REQUEST_STAGES:
             if (seconds := trace.seconds(stage)) is not None:
                 self._seconds.labels(stage).observe(seconds)
