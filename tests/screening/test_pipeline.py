@@ -145,11 +145,11 @@ def test_a_batch_that_was_scored_does_not_wait_for_items_that_take_long() -> Non
 def test_what_loading_raises_ends_batches_side_by_side() -> None:
     def broken(number: int) -> Item:
         if number == 9:
-            raise OSError
+            raise ConnectionError
         return load(number)
 
     stream = score_stream(Screener(Counting()), range(20), broken, 4, at_once=2)
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionError):
         list(stream)
 
 
