@@ -50,14 +50,14 @@ KERNELS = Library(
     ),
     ("-O2",),  # not -O3: it moves the sums of the innermost loops out of registers
 )
-TEXTURE = Library(
+GATE = Library(
     Path("src/healer/quality"),
-    "libtexture.so",
-    ("texture", "texture_avx2"),
+    "libgate.so",
+    ("gate", "gate_avx2"),
     # What NumPy rounds twice must not be rounded once.
     ("-O3", "-ffp-contract=off"),
 )
-LIBRARIES = (KERNELS, TEXTURE)
+LIBRARIES = (KERNELS, GATE)
 
 
 class CompileKernel(BuildHookInterface):

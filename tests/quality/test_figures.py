@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from healer.images.tile import Tile
-from healer.quality.colour import Floats, fraction, halved, halvings, octaves
 from healer.quality.figures import detail, measure_figures
 from healer.quality.gate import HistologyHead, gate_figures
-from healer.quality.texture import GREENS, light_warm_purple, patterns, planes_of
+from healer.quality.planes import Floats, fraction, halved, halvings, octaves, planes_of
+from healer.quality.texture import GREENS, light_warm_purple, patterns
 from tests.quality.pictures import fluorescent, gradient, purple_noise, white_noise
 
 SHAPES = [(64, 64), (65, 67), (101, 190), (224, 224), (77, 300)]

@@ -15,7 +15,9 @@ from healer.images.tile import Tile
 from healer.quality import kernel
 from healer.quality.figures import measure_figures
 from healer.quality.gate import Gate
-from healer.quality.texture import MEASURES, Texture, measure_plainly
+from healer.quality.planes import Floats, halved, planes_of, sample_of
+from healer.quality.stains import COLOURS, Colours, measure_colours_plainly
+from healer.quality.texture import MEASURES, Texture, measure_texture_plainly
 from tests.quality.pictures import (
     chequered,
     flat,
@@ -30,16 +32,17 @@ from tests.quality.pictures import (
 SHAPES = [(32, 32), (33, 35), (47, 64), (65, 67), (101, 190), (224, 224), (77, 300), (224, 896)]
 # BLAS's order differs with the processor and with how many threads it takes.
 BY_BLAS = {"moments", "cubed", "fourth"}
-NAMES_OF_BANDS = re.compile(r"(skew|kurtosis|warmth|purpleness|light_\w+|warm_\w+)_\d")
+BANDS = r"(skew|kurtosis|warmth|purpleness|light_\w+|warm_\w+)_\d"
+FIGURES_BY_BLAS = re.compile(rf"{BANDS}|corr_.*")
 
 
 def compiled(folder: Path, *options: str) -> Path:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")
-    sources = sorted(Path(kernel.__file__).parent.glob("texture*.c"))
+    sources = sorted(Path(kernel.__file__).parent.glob("gate*.c"))
     if not sources:
         pytest.skip("the sources in C are not there")
-    made = folder / "libtexture.so"
+    made = folder / "libgate.so"
     command = ["cc", "-O3", "-ffp-contract=off", "-std=gnu11", "-shared", "-fPIC", *options]
     subprocess.run([*command, *map(str, sources), "-o", str(made), "-lm"], check=True)
     return made
@@ -80,36 +83,78 @@ def assert_same(found: Texture, expected: Texture) -> None:
         assert (np.abs(one - other) / size).max() < 1e-5, name
 
 
+def sample(pixels: NDArray[np.uint8]) -> Floats:
+    return sample_of(halved(planes_of(pixels)))
+
+
+def assert_same_colours(found: Colours, expected: Colours) -> None:
+    for name in ("density", "share", "x", "y", "saturation", "cube"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name)), name
+    one, other = found.found, expected.found
+    for name in COLOURS.names or ():
+        if name == "correlation":
+            assert np.allclose(one[name], other[name], rtol=1e-5, atol=1e-6)
+        elif name != "stains":
+            assert np.array_equal(one[name], other[name]), name
+    for name in one["stains"].dtype.names or ():
+        assert np.array_equal(one["stains"][name], other["stains"][name]), name
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_measure_of_colour_is_numpys(shape: tuple[int, int]) -> None:
+    planes = sample(picture(*shape))
+    assert_same_colours(kernel.measure_colours(planes), measure_colours_plainly(planes))
+
+
+@pytest.mark.parametrize(
+    "tile",
+    [
+        white_noise(),
+        gradient(),
+        chequered(),
+        fluorescent(),
+        flat((0, 0, 0)),
+        flat((255, 255, 255)),
+        flat((225, 150, 195)),
+    ],
+)
+def test_every_measure_of_colour_is_numpys_on_what_is_no_tissue(tile: Tile) -> None:
+    planes = sample(tile.pixels[:224, :224])
+    assert_same_colours(kernel.measure_colours(planes), measure_colours_plainly(planes))
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_measure_is_numpys(shape: tuple[int, int]) -> None:
-    assert_same(kernel.measure(picture(*shape)), measure_plainly(picture(*shape)))
+    assert_same(kernel.measure_texture(picture(*shape)), measure_texture_plainly(picture(*shape)))
 
 
 @pytest.mark.parametrize("tile", [white_noise(), purple_noise(), gradient(), chequered(), screen()])
 def test_every_measure_is_numpys_on_what_is_no_tissue(tile: Tile) -> None:
     view = tile.pixels[:224, :224]
-    assert_same(kernel.measure(view), measure_plainly(view))
+    assert_same(kernel.measure_texture(view), measure_texture_plainly(view))
 
 
 def test_a_view_that_is_part_of_another_array_is_read_right() -> None:
     pixels = picture(224, 300)[:, 11:235]
     assert not pixels.flags["C_CONTIGUOUS"]
-    assert_same(kernel.measure(pixels), measure_plainly(pixels.copy()))
+    assert_same(kernel.measure_texture(pixels), measure_texture_plainly(pixels.copy()))
 
 
 def test_one_call_leaves_nothing_for_the_next() -> None:
-    small = measure_plainly(picture(33, 35))
-    kernel.measure(picture(224, 896))
-    assert_same(kernel.measure(picture(33, 35)), small)
+    small = measure_texture_plainly(picture(33, 35))
+    kernel.measure_texture(picture(224, 896))
+    assert_same(kernel.measure_texture(picture(33, 35)), small)
 
 
 def test_a_view_too_long_to_keep_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel, "KEPT", 1000)
-    assert_same(kernel.measure(picture(101, 190)), measure_plainly(picture(101, 190)))
+    assert_same(
+        kernel.measure_texture(picture(101, 190)), measure_texture_plainly(picture(101, 190))
+    )
 
 
 def without_c(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    monkeypatch.setattr(kernel, "LIBRARY", folder / "libtexture.so")
+    monkeypatch.setattr(kernel, "LIBRARY", folder / "libgate.so")
 
 
 def test_figures_of_tissue_and_what_follows_from_them(
@@ -124,7 +169,7 @@ def test_figures_of_tissue_and_what_follows_from_them(
         expected = measure_figures(tile.pixels)
         assert found.keys() == expected.keys()
         for name, value in expected.items():
-            if NAMES_OF_BANDS.fullmatch(name):
+            if FIGURES_BY_BLAS.fullmatch(name):
                 assert found[name] == pytest.approx(value, rel=1e-4, abs=1e-4), name
             else:
                 assert found[name] == value, name
@@ -133,7 +178,7 @@ def test_figures_of_tissue_and_what_follows_from_them(
 
 def test_without_a_library_numpy_measures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     without_c(monkeypatch, tmp_path)
-    assert_same(kernel.measure(picture(65, 67)), measure_plainly(picture(65, 67)))
+    assert_same(kernel.measure_texture(picture(65, 67)), measure_texture_plainly(picture(65, 67)))
 
 
 def test_a_library_of_an_earlier_healer_is_not_used(

@@ -10,22 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from healer.quality.colour import (
+from healer.quality.colour import colour
+from healer.quality.kernel import measure_texture
+from healer.quality.planes import (
     Figures,
-    colour,
     fraction,
     halved,
     halvings,
-)
-from healer.quality.kernel import measure
-from healer.quality.texture import (
-    GREENS,
-    OCTAVES,
-    Texture,
-    green_deviations,
     planes_of,
     sample_of,
 )
+from healer.quality.texture import GREENS, OCTAVES, Texture, green_deviations
 
 
 def detail(pixels: NDArray[np.uint8]) -> float:
@@ -182,7 +177,7 @@ def tissue(view: NDArray[np.uint8]) -> float:
 
 def measure_figures(view: NDArray[np.uint8]) -> Figures:
     """Every figure of a view at least 32 pixels on each side; all are finite."""
-    texture = measure(view)
+    texture = measure_texture(view)
     found = texture.found
     figures = colour(texture.sample) | structure(texture) | scales(texture)
     figures["alike"] = float(found["alike"]) / (texture.rows * (texture.columns - 1))

@@ -1,7 +1,7 @@
 """What is measured of a view's sharpness and texture, before it is made into figures.
 
-`kernel.measure` takes it in C where that was compiled, in a sixth of the time, and lets go of
-Python's lock once. Here it is in NumPy, which is what the C is tested against.
+`kernel.measure_texture` takes it in C where that was compiled, in a sixth of the time, and lets go
+of Python's lock once. Here it is in NumPy, which is what the C is tested against.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from healer.quality.colour import Floats, halved, halvings, octaves, products
+from healer.quality.planes import (
+    Floats,
+    halved,
+    halvings,
+    octaves,
+    planes_of,
+    products,
+    sample_of,
+)
 
 GREENS = 4  # octaves that `detail` compares
 OCTAVES = 5
@@ -20,7 +28,7 @@ PARTS = 4  # rows, and columns, that a view is parted into
 CODES = 10  # of binary patterns
 BLOCK = 8  # a side in pixels
 
-# As `Measures` in texture.h. Sums and counts, unless said otherwise.
+# As `Measures` in gate.h. Sums and counts, unless said otherwise.
 MEASURES = np.dtype(
     [
         ("alike", np.float32),  # pixels as green as the one left of them
@@ -59,15 +67,7 @@ class Texture(NamedTuple):
     found: NDArray[np.void]
 
 
-def planes_of(view: NDArray[np.uint8]) -> Floats:
-    return np.ascontiguousarray(view.transpose(2, 0, 1), np.float32)
-
-
-def sample_of(half: Floats) -> Floats:
-    return half[:, ::2, ::2]
-
-
-def measure_plainly(view: NDArray[np.uint8]) -> Texture:
+def measure_texture_plainly(view: NDArray[np.uint8]) -> Texture:
     """Of a view at least 32 pixels on each side."""
     found = np.zeros((), MEASURES)
     planes = planes_of(view)
