@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.errors import SystemMissing
-from benchmarks.idle import check, used_by_others
+from benchmarks.idle import Watch, check, used_by_others
 from benchmarks.processes import PEAK, environment, last_lines, memory_of
 from healer.errors import FileNotReadable
 from healer.files.walk import walk_all
@@ -49,8 +49,8 @@ VARIABLES = {FLOATS: {"HEALER_QUANTIZATION": "none"}, INTEGERS: EIGHT_BITS, OPEN
 class TileRate:
     """Of one process: seconds from its start to the first answer, tiles a second with and without
     what comes before the first batch is answered, `processor` seconds a tile of all its threads
-    after that, and its peak memory in bytes. `refused` tiles were not scored by the model, and so
-    were quicker."""
+    after that, its peak memory in bytes, and how many cores `others` kept busy meanwhile. `refused`
+    tiles were not scored by the model, and so were quicker."""
 
     name: str
     tiles: int
@@ -60,6 +60,7 @@ class TileRate:
     tiles_per_second_running: float | None
     processor: float | None
     peak_rss: int
+    others: float
 
 
 @dataclass(slots=True)
@@ -81,7 +82,7 @@ class Answers:
 def tile_rate(name: str, folder: Path, images: int) -> TileRate:
     """A fresh process over all `images` in `folder`. Raises SystemMissing."""
     check_that_it_is_what_its_name_says(name)
-    started = time.perf_counter()
+    watch, started = Watch(), time.perf_counter()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as complaints:
         with subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, *COMMANDS[name], str(folder)],
@@ -106,6 +107,7 @@ def tile_rate(name: str, folder: Path, images: int) -> TileRate:
         tiles_per_second_running=1 / seconds if seconds else None,
         processor=answers.running(answers.processor),
         peak_rss=answers.peak,
+        others=watch.others(),
     )
 
 
@@ -156,7 +158,8 @@ def benchmark(folder: Path, out: Path, *, rounds: int, anyway: bool) -> list[Til
 
 
 def show_rates(rates: Sequence[TileRate], missing: Mapping[str, str], out: Path) -> None:
-    """Prints medians over the rounds, and saves every round in builtin.json."""
+    """Prints medians over the rounds, the most memory and the most cores that others kept busy, and
+    saves every round in builtin.json."""
     made = Table(
         "",
         "Tiles",
@@ -166,6 +169,7 @@ def show_rates(rates: Sequence[TileRate], missing: Mapping[str, str], out: Path)
         "once running",
         "CPU ms",
         "Peak MB",
+        "Others",
     )
     for name in dict.fromkeys(rate.name for rate in rates):
         rounds = [rate for rate in rates if rate.name == name]
@@ -178,6 +182,7 @@ def show_rates(rates: Sequence[TileRate], missing: Mapping[str, str], out: Path)
             _median([p.tiles_per_second_running for p in rounds]),
             _median([p.processor and 1000 * p.processor for p in rounds]),
             f"{max(p.peak_rss for p in rounds) / 1e6:.0f}",
+            f"{max(p.others for p in rounds):.2f}",
         )
     console = Console(highlight=False)
     console.print(made)
