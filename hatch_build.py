@@ -55,7 +55,7 @@ GATE = Library(
     "libgate.so",
     ("gate", "gate_avx2"),
     # What NumPy rounds twice must not be rounded once.
-    ("-O3", "-ffp-contract=off"),
+    ("-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-math-errno"),
 )
 LIBRARIES = (KERNELS, GATE)
 
