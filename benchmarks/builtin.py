@@ -185,6 +185,8 @@ def show_rates(rates: Sequence[TileRate], missing: Mapping[str, str], out: Path)
             f"{max(p.others for p in rounds):.2f}",
         )
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 120  # of all columns
     console.print(made)
     for name, why in missing.items():
         console.print(f"{name}: {why}", markup=False)
