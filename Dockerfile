@@ -61,7 +61,7 @@ WORKDIR /build
 COPY hatch_build.py ./
 COPY src/healer/engines/openvino/*.[ch] src/healer/engines/openvino/
 RUN [ "$(uname -m)" != x86_64 ] || /opt/build/bin/python -c \
-    'import hatch_build, pathlib, sys; sys.exit(hatch_build.compile_kernel(pathlib.Path()))'
+    'import hatch_build as h, pathlib, sys; sys.exit(h.compile_kernel(pathlib.Path(), (h.KERNELS,)))'
 
 
 # The model, in a stage that only what downloads and converts it can touch.

@@ -14,7 +14,7 @@ from pathlib import Path
 from structlog.contextvars import bound_contextvars
 
 from healer.answer import Prediction, new_request_id
-from healer.engines.registry import offline_tiles
+from healer.engines.registry import offline_at_once, offline_tiles
 from healer.errors.base import HealerError
 from healer.errors.request import TooManyBytes
 from healer.files.disk import read_limited
@@ -87,7 +87,8 @@ def outcomes(
     """One outcome a tile, in order; a bad file gets its problem in its place. Raises only what
     `tiles` does. `page` is the one to read of each file that holds several."""
     load = partial(prepare, settings=settings, naming=naming, page=page)
-    batches = score_stream(screener, tiles, load, offline_tiles(screener.info))
+    size, at_once = offline_tiles(screener.info), offline_at_once(screener.info)
+    batches = score_stream(screener, tiles, load, size, at_once=at_once)
     with closing(batches):
         for batch in batches:
             for prepared, result in batch:

@@ -110,8 +110,9 @@ def check_contents(container: Container, configuration: dict[str, Any]) -> dict[
     assert {"pkg:pypi", "pkg:deb", "pkg:npm"} <= set(kinds)
     assert configuration["Labels"]["org.opencontainers.image.licenses"] == "Apache-2.0"
     assert configuration["Entrypoint"] == ["healer"]
-    kernel = "opt/venv/lib/python3*/site-packages/healer/engines/openvino/libkernels.so"
-    assert platform.machine() != "x86_64" or list(container.root.glob(kernel))
+    for library in ("engines/openvino/libkernels.so", "quality/libgate.so"):
+        kernel = f"opt/venv/lib/python3*/site-packages/healer/{library}"
+        assert platform.machine() != "x86_64" or list(container.root.glob(kernel)), library
     found = [path.name for path in container.root.glob("opt/venv/lib/python3*/site-packages/*")]
     assert not {"torch", "transformers", "pip", "pytest"} & set(found)
     completed = container.run(["python3", "-c", WHICH, *COMPILERS])

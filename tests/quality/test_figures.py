@@ -10,16 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from healer.images.tile import Tile
-from healer.quality import figures
-from healer.quality.colour import Floats, fraction, halved, halvings, octaves
-from healer.quality.figures import (
-    DETAIL_OCTAVES,
-    detail,
-    light_warm_purple,
-    measure_figures,
-    planes_of,
-)
+from healer.quality.figures import detail, measure_figures
 from healer.quality.gate import HistologyHead, gate_figures
+from healer.quality.planes import Floats, fraction, halved, halvings, octaves, planes_of
+from healer.quality.texture import GREENS, light_warm_purple, patterns
 from tests.quality.pictures import fluorescent, gradient, purple_noise, white_noise
 
 SHAPES = [(64, 64), (65, 67), (101, 190), (224, 224), (77, 300)]
@@ -66,7 +60,7 @@ def test_shared_planes_give_the_same_figures(shape: tuple[int, int]) -> None:
     assert found["alike"] == float((pixels[:, 1:, 1] == pixels[:, :-1, 1]).mean())
     green = halved(planes_of(pixels))[1]
     for name, grey in (("fine", green), ("coarse", halved(green))):
-        expected = figures._patterns(grey)
+        expected = patterns(grey) / grey[1:-1, 1:-1].size
         assert [found[f"{name}_{at}"] for at in range(10)] == list(expected)
     for name, grey in (("small", green), ("large", halved(green))):
         around = [grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:]]
@@ -76,7 +70,7 @@ def test_shared_planes_give_the_same_figures(shape: tuple[int, int]) -> None:
 
 def test_fewer_octaves_than_detail_asks_for_count_as_none() -> None:
     tiny = picture(6, 6)
-    assert len(halvings(planes_of(tiny), DETAIL_OCTAVES)) == 2
+    assert len(halvings(planes_of(tiny), GREENS)) == 2
     assert detail(tiny) > 1000  # over nothing but the hundredth that keeps it finite
 
 

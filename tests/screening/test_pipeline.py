@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from healer.engines.base import Evidence
 from healer.images.tile import Tile
-from healer.screening.pipeline import THREAD_PREFIX, load_ahead, score_stream
+from healer.screening.pipeline import THREAD_PREFIX, Ahead, score_stream
 from healer.screening.screener import Score, Screener
 from tests.fake_engine import FakeEngine
 
@@ -100,7 +101,72 @@ def test_what_is_ready_is_one_batch_and_nothing_is_loaded_far_ahead() -> None:
         return item
 
     with ThreadPoolExecutor(2) as pool:
-        stream = load_ahead(pool, step, range(100), size=2)
-        assert next(stream) == [0, 1]  # though more is ready
+        ahead = Ahead(pool, step, range(100), size=2)
+        assert ahead.take() == [0, 1]  # though more is ready
         assert max(started) < 2 + 2 * 2
-        stream.close()
+
+
+class Meeting(Counting):
+    """Scores nothing before two batches are with it, unless it is the last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meeting = threading.Barrier(2)
+
+    def score(self, tiles: Sequence[Tile]) -> Sequence[Evidence]:
+        if len(tiles) > 1:
+            self.meeting.wait(10)
+        return super().score(tiles)
+
+
+def test_batches_side_by_side_are_full_and_come_in_order() -> None:
+    engine = Meeting()
+    stream = score_stream(Screener(engine), range(10, 30), load, 5, fixed=True, at_once=2)
+    batches = [[item.number for item, _ in batch] for batch in stream]
+    assert batches == [list(range(start, start + 5)) for start in range(10, 30, 5)]
+    assert engine.batches == [5] * 4
+
+
+def test_a_batch_that_was_scored_does_not_wait_for_items_that_take_long() -> None:
+    answered = threading.Event()
+
+    def slow(number: int) -> Item:
+        if number == 3:
+            assert answered.wait(10)
+        return load(number)
+
+    stream = score_stream(Screener(Counting()), range(6), slow, 4, at_once=2)
+    found = [item.number for item, _ in next(stream)]
+    answered.set()
+    found += [item.number for batch in stream for item, _ in batch]
+    assert found == list(range(6))
+
+
+def test_what_loading_raises_ends_batches_side_by_side() -> None:
+    def broken(number: int) -> Item:
+        if number == 9:
+            raise ConnectionError
+        return load(number)
+
+    stream = score_stream(Screener(Counting()), range(20), broken, 4, at_once=2)
+    with pytest.raises(ConnectionError):
+        list(stream)
+
+
+def test_a_batch_is_full_once_all_of_it_is_loaded() -> None:
+    hold, other = threading.Event(), Future[None]()
+
+    def held(item: int) -> int:
+        assert item != 1 or hold.wait(10)
+        return item
+
+    with ThreadPoolExecutor(2) as pool:
+        ahead = Ahead(pool, held, range(4), size=3)
+        other.set_result(None)
+        assert not ahead.is_full_before(other)
+        hold.set()
+        assert ahead.is_full_before(Future())
+        assert ahead.take() == [0, 1, 2]
+        assert ahead.is_full_before(Future())  # what is left
+        assert ahead.take() == [3]
+        assert not ahead

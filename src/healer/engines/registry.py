@@ -47,3 +47,9 @@ def offline_tiles(info: EngineInfo) -> int:
     """How many tiles to score at once where nobody waits for the first."""
     spec = ENGINES.get(info.engine)
     return (spec.offline_tiles if spec else None) or default_batching(info).tiles
+
+
+def offline_at_once(info: EngineInfo) -> int:
+    """How many such batches to score side by side."""
+    spec = ENGINES.get(info.engine)
+    return spec.offline_at_once if spec else 1

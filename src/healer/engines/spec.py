@@ -62,8 +62,9 @@ class EngineSpec:
     that its evidence may time.
 
     `batching` is for requests that wait, given the CPU threads of each copy of the model;
-    `offline_tiles` is the batch where nobody waits, None for the same one. `calibration_folder` is
-    where its calibration lies by default. `worker_per_core` engines are best run once a core.
+    `offline_tiles` is the batch where nobody waits, None for the same one, and `offline_at_once`
+    how many of those are scored side by side. `calibration_folder` is where its calibration lies by
+    default. `worker_per_core` engines are best run once a core.
     `trained_on` names data sets that its model has learnt from. `check` is one more line of
     `healer doctor`: its name, and the function that finds whether all is well, and the words.
     """
@@ -76,6 +77,7 @@ class EngineSpec:
     stages: frozenset[str]
     batching: Callable[[EngineInfo, int], Batching] = batching_by_device
     offline_tiles: int | None = None
+    offline_at_once: int = 1
     calibration_folder: Callable[[Settings], Path] = beside_the_model
     uses_gpu: bool = False
     worker_per_core: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from math import isfinite
 
@@ -10,18 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from healer.quality.colour import (
+from healer.quality.colour import colour
+from healer.quality.kernel import measure_texture
+from healer.quality.planes import (
     Figures,
-    Floats,
-    colour,
     fraction,
     halved,
     halvings,
-    octaves,
-    products,
+    planes_of,
+    sample_of,
 )
-
-DETAIL_OCTAVES = 4
+from healer.quality.texture import GREENS, OCTAVES, Texture, green_deviations
 
 
 def detail(pixels: NDArray[np.uint8]) -> float:
@@ -31,13 +30,13 @@ def detail(pixels: NDArray[np.uint8]) -> float:
     tissue in focus 0.4 to 1.2, white noise 4. At 224 pixels, a blur of 4 pixels (standard
     deviation) brings tissue to 0.32.
     """
-    return detail_of(halvings(pixels[..., 1].astype(np.float32)[None], DETAIL_OCTAVES))
+    levels = halvings(pixels[..., 1].astype(np.float32)[None], GREENS)
+    return detail_of(green_deviations(levels))
 
 
-def detail_of(levels: Sequence[Floats]) -> float:
-    """The same, of the green plane and what halving makes of it."""
-    deviations = [float(band.std()) for band in octaves(levels)]
-    fine, next_, coarse, coarser, *_ = deviations + [0.0] * DETAIL_OCTAVES
+def detail_of(deviations: Iterable[np.float32]) -> float:
+    """The same, of the deviations of green's octaves."""
+    fine, next_, coarse, coarser, *_ = [*map(float, deviations), *[0.0] * GREENS]
     return float(np.hypot(fine, next_) / (np.hypot(coarse, coarser) + 0.01))
 
 
@@ -61,49 +60,43 @@ def noise(figures: Figures) -> float:
     return float(np.sqrt(excess)) * figures["deviation"]
 
 
-OCTAVES = 5
 BAND = ("skew", "kurtosis", "warmth", "purpleness", "light_warm", "light_purple", "warm_purple")
 
 NO_BANDS = dict.fromkeys((f"{key}_{at}" for at in range(OCTAVES) for key in BAND), 0.0)
 
 
-def light_warm_purple(planes: Floats) -> Floats:
-    """[[¼, ½, ¼], [1, 0, -1], [½, -1, ½]] of red, green and blue, which are whole numbers, so that
-    nothing is rounded; BLAS would wake its own threads for a product of matrices."""
-    red, green, blue = planes
-    layers = np.empty_like(planes)
-    purple = (red + blue) * np.float32(0.5)
-    np.add(purple, green, out=layers[0])
-    layers[0] *= np.float32(0.5)
-    np.subtract(red, blue, out=layers[1])
-    np.subtract(purple, green, out=layers[2])
-    return layers
-
-
-def scales(planes: Floats) -> Figures:
+def scales(texture: Texture) -> Figures:
     """Energy by octave: of light, of colour, and of the two together."""
-    layers = light_warm_purple(planes)
-    overall = float(layers[0].std()) + 1
+    found = texture.found
+    overall = float(found["light"]) + 1
     figures = dict(NO_BANDS)
-    energies = [0.0] * OCTAVES
-    for at, band in enumerate(octaves(halvings(layers, OCTAVES))):
-        figures |= {f"{key}_{at}": value for key, value in _band(band.reshape(3, -1)).items()}
-        energies[at] = float(band[0].std())
+    energies = [float(each) for each in found["band_light"]]
+    for at, pixels in enumerate(_octave_pixels(texture)):
+        figures |= {f"{key}_{at}": value for key, value in _band(found, at, pixels).items()}
     figures |= {f"energy_{at}": value / overall for at, value in enumerate(energies)}
     for at, (fine, coarse) in enumerate(pairwise(energies)):
         figures[f"fall_{at}"] = float(np.log((fine + 0.1) / (coarse + 0.1)))
     return figures | {"deviation": overall}
 
 
-def _band(band: Floats) -> Figures:
-    light = band[0]
-    moments = products(band) / len(light)
+def _octave_pixels(texture: Texture) -> Iterator[int]:
+    """How many pixels each octave has; fewer octaves where the picture is small."""
+    rows, columns = texture.rows, texture.columns
+    for _ in range(OCTAVES):
+        if min(rows, columns) < 4:
+            return
+        rows, columns = rows // 2, columns // 2
+        yield 4 * rows * columns
+
+
+def _band(found: NDArray[np.void], at: int, pixels: int) -> Figures:
+    moments = found["moments"][at] / pixels
     variance = moments.diagonal() + 0.05
     together = moments / np.sqrt(variance[:, None] * variance)
-    square = light * light
+    of_light = float(variance[0])
     values = (
-        float(square @ light) / len(light) / float(variance[0]) ** 1.5,
-        float(np.log(float(square @ square) / len(light) / float(variance[0]) ** 2 + 0.1)),
+        float(found["cubed"][at]) / pixels / of_light**1.5,
+        float(np.log(float(found["fourth"][at]) / pixels / of_light**2 + 0.1)),
         float(np.log(variance[1] / variance[0])),
         float(np.log(variance[2] / variance[0])),
         float(together[0, 1]),
@@ -113,87 +106,55 @@ def _band(band: Floats) -> Figures:
     return dict(zip(BAND, values, strict=True))
 
 
-def structure(green: Floats, coarse: Floats) -> Figures:
-    """Of the green plane, and of what halving makes of it."""
-    figures = _directions(green) | _sameness(green) | _blobs(green, coarse)
-    for name, grey in (("fine", green), ("coarse", coarse)):
-        figures |= {f"{name}_{at}": v for at, v in enumerate(_patterns(grey))}
+def structure(texture: Texture) -> Figures:
+    """Of the halved green plane, and of what halving makes of it."""
+    figures = _directions(texture) | _sameness(texture.found)
+    rows, columns = texture.rows // 2, texture.columns // 2
+    for at, (blobs, codes) in enumerate((("small", "fine"), ("large", "coarse"))):
+        pixels = (rows - 2) * (columns - 2)
+        figures |= {f"{blobs}_{name}": v for name, v in _blobs(texture.found, at, pixels).items()}
+        patterns = texture.found["patterns"][at].astype(np.float64) / pixels
+        figures |= {f"{codes}_{code}": value for code, value in enumerate(patterns)}
+        rows, columns = rows // 2, columns // 2
     return figures
 
 
-def _directions(grey: Floats) -> Figures:
-    dx, dy = grey[1:-1, 2:] - grey[1:-1, :-2], grey[2:, 1:-1] - grey[:-2, 1:-1]
-    xx, yy, xy = dx * dx, dy * dy, dx * dy
-    energy = xx + yy
-    total = float(energy.sum()) + 1
-    cos2, sin2 = xx - yy, 2 * xy
-    cos4 = (cos2 * cos2 - sin2 * sin2) / (energy + 1)
-    side = 8
-    rows, columns = max(1, energy.shape[0] // side), max(1, energy.shape[1] // side)
-    inside = (slice(0, rows * side), slice(0, columns * side))
-    blocks = [_blocks(v[inside], rows, columns) for v in (cos2, sin2, energy)]
+def _directions(texture: Texture) -> Figures:
+    found, blocks = texture.found, texture.blocks
+    total = float(found["energy"]) + 1
     strength = np.hypot(blocks[0], blocks[1])
     ordered = np.sort(blocks[2].ravel())
     return {
-        "oriented": float(np.hypot(cos2.sum(), sin2.sum())) / total,
-        "axes": float(cos4.sum()) / total,
+        "oriented": float(np.hypot(found["cos2"], found["sin2"])) / total,
+        "axes": float(found["cos4"]) / total,
         "coherent": float(strength.sum() / (blocks[2].sum() + 1)),
         "quiet": fraction(blocks[2] < 0.1 * blocks[2].mean() + 1e-3),
         "busiest": float(ordered[-max(1, len(ordered) // 10) :].sum() / (ordered.sum() + 1)),
     }
 
 
-def _blocks(values: Floats, rows: int, columns: int) -> Floats:
-    height, width = values.shape[0] // rows, values.shape[1] // columns
-    cut = values[: rows * height, : columns * width]
-    return np.asarray(cut.reshape(rows, height, columns, width).mean(axis=(1, 3)))
-
-
-def _sameness(grey: Floats) -> Figures:
-    spread = float(grey.std()) + 1
-    means = _blocks(grey, 4, 4)
-    squares = _blocks(grey * grey, 4, 4) - means * means
-    deviations = np.sqrt(np.maximum(squares, 0))
-    centred = grey - grey.mean()
+def _sameness(found: NDArray[np.void]) -> Figures:
+    spread = float(found["deviation"]) + 1
+    means = found["means"]
+    deviations = np.sqrt(np.maximum(found["squares"] - means * means, 0))
     return {
         "drift": float(means.std()) / spread,
         "top_bottom": abs(float(means[:2].mean() - means[2:].mean())) / spread,
         "left_right": abs(float(means[:, :2].mean() - means[:, 2:].mean())) / spread,
         "uneven": float(deviations.std() / (deviations.mean() + 1)),
         "calmest": float(deviations.min() / (deviations.mean() + 1)),
-        "asymmetry": float((centred * centred * centred).mean()) / spread**3,
+        "asymmetry": float(found["cubes"]) / spread**3,
     }
 
 
-def _blobs(green: Floats, coarse: Floats) -> Figures:
-    """Local dips (nuclei) and peaks per pixel, at two sizes, and how deep they are."""
-    figures: Figures = {}
-    for name, grey in (("small", green), ("large", coarse)):
-        inner = grey[1:-1, 1:-1]
-        around = (grey[:-2, 1:-1], grey[2:, 1:-1], grey[1:-1, :-2], grey[1:-1, 2:])
-        low = np.minimum(np.minimum(around[0], around[1]), np.minimum(around[2], around[3]))
-        high = np.maximum(np.maximum(around[0], around[1]), np.maximum(around[2], around[3]))
-        dips, peaks = np.maximum(low - inner, 0), np.maximum(inner - high, 0)
-        figures[f"{name}_dips"] = fraction(dips > 2)
-        figures[f"{name}_peaks"] = fraction(peaks > 2)
-        figures[f"{name}_depth"] = float(np.log((dips.sum() + 1) / (peaks.sum() + 1)))
-    return figures
-
-
-def _patterns(grey: Floats) -> NDArray[np.float64]:
-    """Ten-bin histogram of uniform local binary patterns, with a dead zone against noise."""
-    centre = grey[1:-1, 1:-1] + 2
-    rows, columns = grey.shape
-    ring = ((0, 0), (0, 1), (0, 2), (1, 2), (2, 2), (2, 1), (2, 0), (1, 0))
-    # As bytes of 0 and 1, which add up without a conversion at each step.
-    above = [(grey[r : rows - 2 + r, c : columns - 2 + c] > centre).view(np.uint8) for r, c in ring]
-    changes = np.zeros(centre.shape, np.uint8)
-    count = np.zeros(centre.shape, np.uint8)
-    for now, after in zip(above, above[1:] + above[:1], strict=True):
-        changes += now ^ after
-        count += now
-    count[changes > 2] = 9
-    return np.bincount(count.ravel(), minlength=10) / changes.size
+def _blobs(found: NDArray[np.void], at: int, pixels: int) -> Figures:
+    """Local dips (nuclei) and peaks per pixel, and how deep they are."""
+    depth, height = found["depth"][at], found["height"][at]
+    return {
+        "dips": float(found["dips"][at]) / pixels,
+        "peaks": float(found["peaks"][at]) / pixels,
+        "depth": float(np.log((depth + 1) / (height + 1))),
+    }
 
 
 VIEW = 224
@@ -209,21 +170,16 @@ def view_of(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
 
 
-def planes_of(view: NDArray[np.uint8]) -> Floats:
-    return np.ascontiguousarray(view.transpose(2, 0, 1), np.float32)
-
-
 def tissue(view: NDArray[np.uint8]) -> float:
     """The figure of that name, by itself."""
-    return colour(halved(planes_of(view))[:, ::2, ::2])["tissue"]
+    return colour(sample_of(halved(planes_of(view))))["tissue"]
 
 
 def measure_figures(view: NDArray[np.uint8]) -> Figures:
     """Every figure of a view at least 32 pixels on each side; all are finite."""
-    planes = planes_of(view)
-    half = halved(planes)
-    green, *greens = planes[1:2], *halvings(half[1:2], DETAIL_OCTAVES - 1)
-    figures = colour(half[:, ::2, ::2]) | structure(greens[0][0], greens[1][0]) | scales(planes)
-    figures["alike"] = fraction(green[0, :, 1:] == green[0, :, :-1])
-    figures["detail"] = detail_of([green, *greens])
+    texture = measure_texture(view)
+    found = texture.found
+    figures = colour(texture.sample) | structure(texture) | scales(texture)
+    figures["alike"] = float(found["alike"]) / (texture.rows * (texture.columns - 1))
+    figures["detail"] = detail_of(found["green"])
     return {name: float(value) if isfinite(value) else 0.0 for name, value in figures.items()}

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from healer.errors.request import ImageNotAssessable
 from healer.images.tile import Tile
-from healer.quality.colour import Figures
 from healer.quality.figures import measure_figures, native_detail, noise, tissue, view_of
+from healer.quality.planes import Figures
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 LOADING_THREADS = 2  # they read, decode and apply the gate; all three let other threads run
 THREAD_PREFIX = "healer-load"  # of their names
+SCORING_PREFIX = "healer-score"
 # torch's, OpenVINO's and ONNX Runtime's ways of saying it, beside Python's MemoryError.
 OUT_OF_MEMORY_SIGNS = ("out of memory", "bad_alloc", "failed to allocate", "bad allocation")
 
@@ -42,6 +43,9 @@ LoadedItem = TypeVar("LoadedItem", bound=Loaded)
 Result = TypeVar("Result")
 
 
+Scored = list[tuple[LoadedItem, Score | BaseException | None]]
+
+
 def score_stream(
     screener: Screener,
     items: Iterable[Item],
@@ -49,43 +53,92 @@ def score_stream(
     size: int,
     *,
     fixed: bool = False,
-) -> Generator[list[tuple[LoadedItem, Score | BaseException | None]], None, None]:
+    at_once: int = 1,
+) -> Generator[Scored[LoadedItem], None, None]:
     """Batches of what was loaded, in order, each with its score, or with why the engine has none;
     None where there was no tile to score.
 
-    At most `2 * size` items are held, and none is waited for while others are ready, unless batches
-    are `fixed`: then each but the last has `size` items, so that a run that is repeated scores the
-    same batches. Raises what `items` and `load` raise.
+    `at_once` batches are scored side by side. At most `2 * size` items are held beside them, and
+    none is waited for while others are ready, unless batches are `fixed`: then each but the last
+    has `size` items, so that a run that is repeated scores the same batches. Raises what `items`
+    and `load` raise.
     """
     pool = ThreadPoolExecutor(LOADING_THREADS, THREAD_PREFIX)
+    scoring = ThreadPoolExecutor(at_once, SCORING_PREFIX)
     try:
-        for batch in load_ahead(pool, load, items, size, fixed=fixed):
-            tiles = [loaded.tile for loaded in batch if loaded.tile is not None]
-            scores = iter(score_each(screener, tiles))
-            yield [(loaded, None if loaded.tile is None else next(scores)) for loaded in batch]
+        ahead = Ahead(pool, load, items, size, fixed=fixed)
+        if at_once == 1:  # by this thread, which Ctrl-C then ends
+            while ahead:
+                yield _scored(screener, ahead.take())
+        else:
+            yield from _side_by_side(scoring, screener, ahead, at_once)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+        scoring.shutdown(wait=False, cancel_futures=True)
 
 
-def load_ahead(
-    pool: ThreadPoolExecutor,
-    load: Callable[[Item], Result],
-    items: Iterable[Item],
-    size: int,
-    *,
-    fixed: bool = False,
-) -> Generator[list[Result], None, None]:
-    """`load` of each item in order, computed a little ahead. A batch is what is ready, at least
-    one and up to `size`, so that none waits for one that takes long; or, where `fixed`, `size`."""
-    source = iter(items)
-    pending: deque[Future[Result]] = deque()
-    pending.extend(pool.submit(load, item) for item in islice(source, 2 * size))
-    while pending:
+def _side_by_side(
+    pool: ThreadPoolExecutor, screener: Screener, ahead: Ahead[Item, LoadedItem], at_once: int
+) -> Generator[Scored[LoadedItem], None, None]:
+    """The next batch is given to the engine while those before it are scored and put in words, so
+    that the engine never waits; but only once it is full, as the engine is busy anyway."""
+    running: deque[Future[Scored[LoadedItem]]] = deque()
+    while ahead or running:
+        more = ahead and len(running) < at_once
+        if more and (not running or ahead.is_full_before(running[0])):
+            running.append(pool.submit(_scored, screener, ahead.take()))
+        else:
+            yield running.popleft().result()
+
+
+def _scored(screener: Screener, batch: Sequence[LoadedItem]) -> Scored[LoadedItem]:
+    tiles = [loaded.tile for loaded in batch if loaded.tile is not None]
+    scores = iter(score_each(screener, tiles))
+    return [(loaded, None if loaded.tile is None else next(scores)) for loaded in batch]
+
+
+class Ahead(Generic[Item, Result]):
+    """`load` of each item in order, computed a little ahead; false once no item is left."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        load: Callable[[Item], Result],
+        items: Iterable[Item],
+        size: int,
+        *,
+        fixed: bool = False,
+    ) -> None:
+        self._pool, self._load, self._items = pool, load, iter(items)
+        self._size, self._fixed = size, fixed
+        self._pending: deque[Future[Result]] = deque()
+        self._submit(2 * size)
+
+    def __bool__(self) -> bool:
+        return bool(self._pending)
+
+    def _submit(self, count: int) -> None:
+        items = islice(self._items, count)
+        self._pending.extend(self._pool.submit(self._load, item) for item in items)
+
+    def take(self) -> list[Result]:
+        """What is ready, at least one and up to `size`, so that none waits for one that takes long;
+        or, where `fixed`, `size`."""
+        pending = self._pending
         batch = [pending.popleft().result()]
-        while pending and len(batch) < size and (fixed or pending[0].done()):
+        while pending and len(batch) < self._size and (self._fixed or pending[0].done()):
             batch.append(pending.popleft().result())
-        pending.extend(pool.submit(load, item) for item in islice(source, len(batch)))
-        yield batch
+        self._submit(len(batch))
+        return batch
+
+    def is_full_before(self, other: Future[Any]) -> bool:
+        """Whether a whole batch is ready, which is waited for as long as `other` is not done."""
+        batch = list(islice(self._pending, self._size))
+        while awaited := [each for each in batch if not each.done()]:
+            if other.done():
+                return False
+            wait((awaited[0], other), return_when=FIRST_COMPLETED)
+        return True
 
 
 def score_each(

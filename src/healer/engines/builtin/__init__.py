@@ -18,6 +18,7 @@ SPEC = EngineSpec(
     # ready (docs/load.md has the figures of others).
     batching=lambda _info, threads: Batching(tiles=2, workers=threads + 1),
     offline_tiles=16,
+    offline_at_once=2,  # its threads go on with the second while the first is put in words
     calibration_folder=calibration_folder,
     worker_per_core=True,
     trained_on=frozenset({"ebhi-seg", "kather2016"}),
