@@ -9,15 +9,13 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-@dataclass(frozen=True)
-class Library:
+class Library(NamedTuple):
     """`sources` are names in `folder`, as is the library's own; `options` those of the compiler."""
 
     folder: Path
