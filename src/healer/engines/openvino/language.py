@@ -15,8 +15,8 @@ import openvino
 
 from healer.engines.base import OnStageEnd, ignore_stage
 from healer.engines.openvino.cache import Floats, Snapshot
-from healer.engines.openvino.conversion_record import SLIDING, Attention, Kind
-from healer.engines.openvino.decoder import POSITIONS, Decoder, OwnRun
+from healer.engines.openvino.conversion_record import SLIDING, Attention
+from healer.engines.openvino.decoder import Decoder, OwnRun
 from healer.engines.openvino.graph import Graph, Request, empty_past
 from healer.engines.openvino.run import Run, RuntimeRun
 
@@ -83,30 +83,16 @@ class Language:
 
     def _joined(self, past: Mapping[str, Floats], request: Request) -> dict[str, Floats]:
         """`past` and what the last chunk made, of sliding-window layers what the next token can
-        see. All are in one piece of memory, for which the system takes large pages."""
-        parts = {
-            name: _seen(past[name], request.made(name), self._keep(kind))
-            for name, kind in self.attention.names.items()
-        }
-        room = np.empty(sum(each.size for pair in parts.values() for each in pair), np.float32)
-        whole, end = dict[str, Floats](), 0
-        for name, (before, new) in parts.items():
-            start, end = end, end + before.size + new.size
-            shape = (*before.shape[:2], -1, before.shape[3])
-            whole[name] = room[start:end].reshape(shape)
-            np.concatenate([before, new], axis=POSITIONS, out=whole[name])
+        see."""
+        whole = {}
+        for name, kind in self.attention.names.items():
+            before, new = past[name], request.made(name)
+            if kind == SLIDING:
+                keep = self.attention.sliding_window - 1
+                before = before[:, :, max(0, before.shape[2] + new.shape[2] - keep) :]
+                new = new[:, :, max(0, new.shape[2] - keep) :]
+            whole[name] = np.concatenate([before, new], axis=2)
         return whole
-
-    def _keep(self, kind: Kind) -> int | None:
-        return self.attention.sliding_window - 1 if kind == SLIDING else None
-
-
-def _seen(before: Floats, new: Floats, keep: int | None) -> tuple[Floats, Floats]:
-    """The last `keep` positions of both together, or all."""
-    if keep is None:
-        return before, new
-    spare = max(0, before.shape[POSITIONS] + new.shape[POSITIONS] - keep)
-    return before[:, :, spare:], new[:, :, max(0, new.shape[POSITIONS] - keep) :]
 
 
 def chunk_tokens(tokens: int) -> int:

@@ -10,15 +10,16 @@ int amx_products_usable(void) { return amx_usable(); }
 static Shapes begin(void) { return use_full_registers(); }
 static void end(Shapes before) { put_back(before); }
 
-KERNEL void add_up(const Tile *weights, const Tile *x, const Tile *x2, int apart, long steps,
-                   Ahead next, const float *scale, const float *scale2, Sums sums[4]) {
+KERNEL void add_up(Weights weights, const Tile *x, const Tile *x2, int apart, long steps,
+                   Ahead *next, const float *scale, const float *scale2, Sums sums[4]) {
     (void)scale, (void)scale2; /* parts are not for this unit: it would wait for each */
     ZERO(0); ZERO(1); ZERO(2); ZERO(3);
     for (long i = 0; i < steps; i++, x += apart, x2 += apart) {
-        LOAD(4, weights[2 * i], STEP); LOAD(6, x, STEP); ADD_BYTES(0, 4, 6);
+        const uint8_t *w = weights.at[0] + i * weights.step, *w2 = weights.at[1] + i * weights.step;
+        LOAD(4, w, weights.row); LOAD(6, x, STEP); ADD_BYTES(0, 4, 6);
         LOAD(7, x2, STEP); ADD_BYTES(1, 4, 7);
-        LOAD(5, weights[2 * i + 1], STEP); ADD_BYTES(2, 5, 6); ADD_BYTES(3, 5, 7);
-        fetch(next, i);
+        LOAD(5, w2, weights.row); ADD_BYTES(2, 5, 6); ADD_BYTES(3, 5, 7);
+        fetch(next, next->each);
     }
     STORE(0, sums[0]); STORE(1, sums[1]); STORE(2, sums[2]); STORE(3, sums[3]);
 }

@@ -1,7 +1,8 @@
 /* Products of many tokens with 8-bit weights, by whichever unit of the processor is fastest.
  *
- * A block of rows of weights is copied once, in order, for as many tokens as the cache holds: so memory
- * is read at its full rate, and weights need no other form than the one they are stored in. Activations
+ * A block of rows of weights is fetched once, in order, for as many tokens as the cache holds: so memory
+ * is read at its full rate, and weights need no other form than the one they are stored in. For many
+ * tokens it is copied, so that no register of it lies across two lines of the cache. Activations
  * are turned, so that a token has a lane of its own: results are (rows, tokens), and turned back as they
  * are written. */
 #include "groups.h"
@@ -12,6 +13,7 @@ enum {
     MOST_STEPS = 40,        /* of a register's bytes, that a block of rows is copied for */
     CACHED = 1200 * 1024,   /* bytes of activations that a core's cache holds besides */
     STREAMED = 4096 * 1024, /* bytes of output that no cache is to be filled with */
+    MANY = 12,              /* groups of tokens that a copy is worth its time for */
 };
 
 /* Columns are cut into `chunks` of `steps` registers. `rounded` is (chunks, groups, steps, bytes)
@@ -175,16 +177,27 @@ KERNEL void round_group(const void *given, long group) {
 
 /* ---- weights ---- */
 
-/* LANES rows from `column` on, into every second tile. What fills them up does not matter:
- * activations are 0 there, and rows past the last are not written. */
+/* LANES rows from `column` on, into every second tile: tile by tile, as what lies 2 KiB apart shares
+ * two places of a cache. What fills them up does not matter: activations are 0 there, and rows past the
+ * last are not written. */
 INLINE void copy_rows(const Matrix *m, long row, long column, long steps, Tile *to) {
-    for (int r = 0; r < LANES && row + r < m->rows; r++) {
-        const uint8_t *from = m->values + (row + r) * m->columns + column;
-        for (long step = 0; step < steps; step++, from += STEP) {
-            __mmask64 there = first_bytes(m->columns - column - step * STEP);
-            _mm512_store_si512(to[2 * step][r], _mm512_maskz_loadu_epi8(there, from));
-        }
+    long rows = m->rows - row < LANES ? m->rows - row : LANES;
+    const uint8_t *from = m->values + row * m->columns + column;
+    for (long step = 0; step < steps; step++, from += STEP, to += 2) {
+        __mmask64 there = first_bytes(m->columns - column - step * STEP);
+        for (long r = 0; r < rows; r++)
+            _mm512_store_si512((*to)[r], _mm512_maskz_loadu_epi8(there, from + r * m->columns));
     }
+}
+
+INLINE Weights in_place(const Matrix *m, long row, const Matrix *m2, long row2, long column) {
+    const uint8_t *at = m->values + row * m->columns, *at2 = m2->values + row2 * m2->columns;
+    return (Weights){{at + column, at2 + column}, m->columns, STEP};
+}
+
+/* Whether LANES rows and what is read after their ends belong to the matrix. */
+INLINE int inside(const Matrix *m, long row, long column, long steps) {
+    return (row + LANES) * m->columns - m->columns + column + steps * STEP <= m->rows * m->columns;
 }
 
 /* ---- products ---- */
@@ -251,15 +264,17 @@ INLINE void finish_all(const Job *job, After after, int bytes, long row, long gr
     }
 }
 
-/* A share of the rows that this thread copies next, if all keep step: as many shares as groups. */
-INLINE Ahead ahead(const Job *job, long index, long share, long shares) {
-    const Matrix *m = job->a;
-    int gated = job->products->after == GATED, each = (int)up_to(2 * LANES, shares);
-    long row = (index + job->threads) % job->across * (gated ? LANES : 2 * LANES) + share * each;
-    if (gated && share * each >= LANES) m = job->up, row -= LANES;
-    if (share * each >= 2 * LANES || row + each > m->rows) each = 0;
-    const uint8_t *from = m->values + row * m->columns + job->chunk * job->steps * STEP;
-    return (Ahead){from, m->columns, each};
+/* What this thread copies after the blocks of `index`, in so many shares. */
+INLINE Ahead ahead(const Job *job, long index, long shares) {
+    int gated = job->products->after == GATED;
+    long columns = job->a->columns, row = (index + 1) % job->across * (gated ? LANES : 2 * LANES);
+    const uint8_t *from = job->a->values + row * columns, *second = from + LANES * columns;
+    if (gated) second = job->up->values + row * columns;
+    if (row + LANES >= job->a->rows && !gated) second = from;
+    long start = job->chunk * job->steps * STEP;
+    return (Ahead){.at = {from + start, second + start}, .skip = columns - job->steps * STEP,
+                   .left = job->steps, .width = job->steps, .count = LANES * job->steps,
+                   .each = (int)up_to(LANES, shares)};
 }
 
 /* Two blocks of rows with a block of groups. */
@@ -271,13 +286,18 @@ INLINE void multiply(const Job *job, After after, int bytes, long index) {
     long column = job->chunk * job->steps * STEP, start = index / job->across * job->block;
     long end = start + job->block < job->groups ? start + job->block : job->groups;
     int each = 3 - bytes; /* groups */
-    copy_rows(job->a, row, column, job->steps, weights);
-    copy_rows(second, after == GATED ? row : row + LANES, column, job->steps, weights + 1);
+    long row2 = after == GATED ? row : row + LANES;
+    Weights rows = in_place(job->a, row, second, row2, column);
+    if (end - start >= MANY || !inside(job->a, row2, column, job->steps)) {
+        copy_rows(job->a, row, column, job->steps, weights);
+        copy_rows(second, row2, column, job->steps, weights + 1);
+        rows = (Weights){{weights[0][0], weights[1][0]}, STEP, 2 * sizeof(Tile)};
+    }
     unsigned rounding = _mm_getcsr(); /* numbers next to 0 cost as much time as a hundred others */
     _mm_setcsr(rounding | _MM_FLUSH_ZERO_ON | _MM_DENORMALS_ZERO_ON);
     Shapes before = job->unit->begin();
+    Ahead next = ahead(job, index, up_to(end - start, each));
     for (long group = start; group < end; group += each) {
-        Ahead next = ahead(job, index, (group - start) / each, up_to(end - start, each));
         const Tile *x = rounded_at(job, job->chunk, group), *x2 = x + 1;
         const float *scale = job->parts ? scale_at(job, job->chunk, group) : NULL, *scale2 = scale;
         if (bytes == 1 && group + 1 < end) {
@@ -286,7 +306,7 @@ INLINE void multiply(const Job *job, After after, int bytes, long index) {
         } else if (bytes == 1) {
             x2 = x;
         }
-        job->unit->add_up(weights, x, x2, bytes, job->steps, next, scale, scale2, sums);
+        job->unit->add_up(rows, x, x2, bytes, job->steps, &next, scale, scale2, sums);
         finish_all(job, after, bytes, row, group, end, sums);
     }
     job->unit->end(before);
@@ -322,7 +342,7 @@ static void multiply_one(Job *job, int index, int threads) {
     job->across = up_to(rows, products->after == GATED ? LANES : 2 * LANES);
     job->streamed = bytes > STREAMED && rows % LANES == 0 && (uintptr_t)job->out % STEP == 0;
     for (job->chunk = 0; job->chunk < job->chunks; job->chunk++)
-        share(task, job, job->across * blocks, threads);
+        share_in_order(task, job, job->across * blocks, threads);
 }
 
 void multiply_groups(const Products *products, const Unit *unit, int threads) {

@@ -31,24 +31,26 @@ INLINE void add_part(__m512i sum[ROWS], const float *scale, int32_t to[][LANES])
 }
 
 /* Rows from `row` on of one block; without scales the sums are integers. */
-INLINE void add_rows(const Tile *weights, int row, const Tile *x, const Tile *x2, int apart,
-                     long steps, Ahead next, const float *scale, const float *scale2, Sums sums,
+INLINE void add_rows(Weights weights, int block, int row, const Tile *x, const Tile *x2, int apart,
+                     long steps, Ahead *next, const float *scale, const float *scale2, Sums sums,
                      Sums sums2) {
     __m512i sum[ROWS], sum2[ROWS];
+    int each = (int)up_to(next->each, 2 * LANES / ROWS);
     UNROLLED for (int r = 0; r < ROWS; r++) {
         sum[r] = sum2[r] = _mm512_setzero_si512();
         _mm512_store_si512(sums[row + r], sum[r]), _mm512_store_si512(sums2[row + r], sum[r]);
     }
-    for (long i = 0; i < steps; i++, weights += 2, x += apart, x2 += apart) {
+    const uint8_t *from = weights.at[block] + row * weights.row;
+    for (long i = 0; i < steps; i++, from += weights.step, x += apart, x2 += apart) {
         for (int c = 0; c < LANES; c++) {
             __m512i a = _mm512_load_si512((*x)[c]), b = _mm512_load_si512((*x2)[c]);
             UNROLLED for (int r = 0; r < ROWS; r++) {
-                __m512i w = number((*weights)[row + r] + 4 * c);
+                __m512i w = number(from + r * weights.row + 4 * c);
                 sum[r] = _mm512_dpbusd_epi32(sum[r], w, a);
                 sum2[r] = _mm512_dpbusd_epi32(sum2[r], w, b);
             }
         }
-        fetch(next, i);
+        fetch(next, each);
         if (scale && (i % PART == PART - 1 || i == steps - 1)) {
             add_part(sum, scale + i / PART * LANES, &sums[row]);
             add_part(sum2, scale2 + i / PART * LANES, &sums2[row]);
@@ -61,16 +63,16 @@ INLINE void add_rows(const Tile *weights, int row, const Tile *x, const Tile *x2
     }
 }
 
-KERNEL void add_up(const Tile *weights, const Tile *x, const Tile *x2, int apart, long steps,
-                   Ahead next, const float *scale, const float *scale2, Sums sums[4]) {
+KERNEL void add_up(Weights weights, const Tile *x, const Tile *x2, int apart, long steps,
+                   Ahead *next, const float *scale, const float *scale2, Sums sums[4]) {
     for (int block = 0; block < 2; block++)
         for (int row = 0; row < LANES; row += ROWS) {
             Sums *to = sums + 2 * block;
             if (scale)
-                add_rows(weights + block, row, x, x2, apart, steps, next, scale, scale2, to[0], to[1]);
+                add_rows(weights, block, row, x, x2, apart, steps, next, scale, scale2, to[0],
+                         to[1]);
             else
-                add_rows(weights + block, row, x, x2, apart, steps, next, NULL, NULL, to[0], to[1]);
-            next.rows = 0;
+                add_rows(weights, block, row, x, x2, apart, steps, next, NULL, NULL, to[0], to[1]);
         }
 }
 
