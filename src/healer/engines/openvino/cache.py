@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from healer.hardware import cores
+
 STEPS = 255
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +73,16 @@ class Packed:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Packed:
-        return cls({n: Rows.of(each) for n, each in snapshot.states.items()}, snapshot.length)
+        return cls(_each(Rows.of, snapshot.states), snapshot.length)
 
     def unpacked(self) -> Snapshot:
-        return Snapshot({name: rows.values() for name, rows in self.states.items()}, self.length)
+        return Snapshot(_each(Rows.values, self.states), self.length)
+
+
+def _each(work: Callable[[Given], Made], states: Mapping[str, Given]) -> dict[str, Made]:
+    """Of every layer, on all cores: a verdict waits for it."""
+    with ThreadPoolExecutor(cores()) as pool:
+        return dict(zip(states, pool.map(work, states.values()), strict=True))
 
 
 Floats = NDArray[np.float32]
