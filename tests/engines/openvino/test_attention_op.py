@@ -121,20 +121,17 @@ def test_threads_are_not_bound_to_the_processor_of_their_maker() -> None:
 import os, threading, time
 import numpy as np
 from healer.engines.openvino.attention import Attention, fastest
-ours, all_of_them, seen = Attention(fastest(), 2), os.sched_getaffinity(0), set()
+ours, all_of_them = Attention(fastest(), 2), os.sched_getaffinity(0)
 x = np.ones((1, 2000, 72), np.float32)
 caller = threading.Thread(target=lambda: (
     os.sched_setaffinity(0, {min(all_of_them)}), [ours(x, x, x, 1, x.copy()) for _ in range(20)]
 ))
 caller.start()
+caller.join()  # threads that were made for it wait for the next call
 known = {threading.main_thread().native_id, caller.native_id}
-while caller.is_alive():
-    for task in set(map(int, os.listdir("/proc/self/task"))) - known:
-        try:
-            seen.add(len(os.sched_getaffinity(task)))
-        except ProcessLookupError:
-            pass
-assert max(seen) == len(all_of_them), seen  # bound for a moment while they are made
+others = set(map(int, os.listdir("/proc/self/task"))) - known
+seen = {len(os.sched_getaffinity(task)) for task in others}
+assert seen == {len(all_of_them)}, seen
 """
     subprocess.run(
         [sys.executable, "-c", code], check=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"}
