@@ -41,7 +41,7 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-# The page itself shows what a server answered, and a page that is closed may still have been loading;
+# The page itself shows what a server answered, and one that is closed may have been loading still:
 # Chromium's own lines about these are no fault.
 CHROMIUMS = ("Failed to load resource", "Failed to fetch dynamically imported module")
 
