@@ -29,7 +29,7 @@ def test_a_thread_gives_way_alone() -> None:
         ("", {"avx2", "avx_vnni", "avx512_vnni", "amx_bf16"}),
         ("AVX512_CORE_AMX", {"avx2", "avx_vnni", "avx512_vnni", "amx_bf16"}),
         ("avx512_core_fp16", {"avx2", "avx_vnni", "avx512_vnni"}),
-        ("AVX512_CORE", {"avx2", "avx_vnni"}),
+        ("AVX512_CORE", {"avx2"}),
         ("AVX2_VNNI", {"avx2", "avx_vnni"}),
         ("AVX2", {"avx2"}),
     ],
@@ -42,3 +42,17 @@ def test_instruction_sets_are_those_that_onednn_may_use(
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", cap)
     assert hardware.instruction_sets() == left
     assert hardware.bfloat16_is_slow() == ("amx_bf16" not in left)
+
+
+@pytest.mark.parametrize(
+    ("cap", "bytes_are_quick"),
+    [("", True), ("AVX512_CORE_VNNI", True), ("AVX512_CORE", False), ("AVX2", False)],
+)
+def test_bytes_are_multiplied_only_as_the_cap_allows(
+    cap: str, bytes_are_quick: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below it OpenVINO computes the 8-bit network otherwise than it was calibrated."""
+    there = ("avx2", "avx_vnni", "avx512_vnni")
+    monkeypatch.setattr(hardware, "processor", lambda: ("a processor", there))
+    monkeypatch.setenv(hardware.CAP, cap)
+    assert hardware.multiplies_bytes() == bytes_are_quick

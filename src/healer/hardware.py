@@ -40,7 +40,7 @@ def instruction_sets() -> frozenset[str]:
         forbidden = ("amx", "avx512") if "VNNI" in cap else ("amx", "avx512", "avx_vnni")
     elif cap in ("AVX512_CORE", "AVX512_CORE_VNNI"):
         forbidden = ("amx", "avx512_bf16", "avx512_fp16")
-        forbidden += ("avx512_vnni",) if cap == "AVX512_CORE" else ()
+        forbidden += ("avx512_vnni", "avx_vnni") if cap == "AVX512_CORE" else ()
     return frozenset(name for name in processor()[1] if not name.startswith(forbidden))
 
 
@@ -56,7 +56,7 @@ def bfloat16_is_slow() -> bool:
 
 def multiplies_bytes() -> bool:
     """Products of 8-bit integers take one instruction (VNNI), and less where there is AMX."""
-    return not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(processor()[1])
+    return not {"avx512_vnni", "avx_vnni", "amx_int8"}.isdisjoint(instruction_sets())
 
 
 def cores() -> int:

@@ -104,7 +104,10 @@ def _matrix(node: Any) -> Matrix | None:  # noqa: ANN401
     rows = values.data.shape[0]
     if zero.data.size != rows or scale.data.size != rows:
         return None
-    row = (zero.data.reshape(-1), np.ascontiguousarray(scale.data.reshape(-1)))
+    row = (
+        zero.data.reshape(-1),
+        np.array(scale.data.reshape(-1)),
+    )  # aligned, as mapped ones are not
     return Matrix(values.data, *row, owners=(values, zero))
 
 
