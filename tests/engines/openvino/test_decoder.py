@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from healer.engines.openvino.cache import Snapshot
     from healer.engines.openvino.decoder import Decoder
 
-needs_products = pytest.mark.skipif(
-    not products.available(), reason="no AVX-512 VNNI, or not compiled"
-)
-pytestmark = needs_products
+pytestmark = pytest.mark.skipif(not products.available(), reason="no AVX-512 VNNI, or not compiled")
 TOKENS = np.random.default_rng(2).integers(20, 300, 60).tolist()
 CLOSE = 3e-3  # of logits: activations of 16 bits, and the cache of this runtime is float32
 THREADS = 2

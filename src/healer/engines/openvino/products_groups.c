@@ -28,7 +28,7 @@ typedef struct {
     float *totals, *scale;
     long groups, chunks, steps, parts;
     long chunk, block, across; /* groups at a time; blocks of rows */
-    int streamed, threads;
+    int streamed;
 } Job;
 
 static Job job_of(const Products *products) {
@@ -338,7 +338,7 @@ static void multiply_one(Job *job, int index, int threads) {
     long most = CACHED / (products->bytes * job->steps * (long)sizeof(Tile));
     long blocks = up_to(job->groups, most);
     Task *task = multiplications[products->after][products->bytes - 1];
-    job->block = up_to(job->groups, blocks), job->threads = threads;
+    job->block = up_to(job->groups, blocks);
     job->across = up_to(rows, products->after == GATED ? LANES : 2 * LANES);
     job->streamed = bytes > STREAMED && rows % LANES == 0 && (uintptr_t)job->out % STEP == 0;
     for (job->chunk = 0; job->chunk < job->chunks; job->chunk++)
